@@ -1,0 +1,10 @@
+/** Value: id of the ConfigMap `sotto-inventory` as an ApplySet parent. On every object that sotto applied but nowhere in Git. */
+export const MEMBER_LABEL = 'applyset.kubernetes.io/part-of';
+
+/** One field manager for the whole agent: a manager per sync would orphan fields when a sync is renamed (spec/drift.md 1.4). */
+export const FIELD_MANAGER = 'sotto';
+
+export const INVENTORY_NAME = 'sotto-inventory';
+export const STATUS_NAME = 'sotto-status';
+export const SETTINGS_NAME = 'sotto';
+export const SETTINGS_KEY = 'sotto.yaml';

@@ -1,0 +1,34 @@
+/** Every cap on what comes from outside, in one place; each has a test (docs/threat-model.md). */
+export const LIMITS = {
+  /** One file of the repository. */
+  maxFileBytes: 5 * 1024 * 1024,
+  /** All files of one path together. */
+  maxSnapshotBytes: 64 * 1024 * 1024,
+  maxSnapshotFiles: 10_000,
+  /** Entries of a path in Git, manifests or not: a few kilobytes of trees can name billions of files. */
+  maxTreeEntries: 100_000,
+  /** One download from a Git server, as it stands on the volume. */
+  maxFetchBytes: 256 * 1024 * 1024,
+  maxIgnoreBytes: 64 * 1024,
+  maxIgnorePatterns: 500,
+  /** YAML and JSON nesting. */
+  maxDepth: 100,
+  maxDocumentsPerFile: 10_000,
+  /** Nodes of one document after aliases are expanded: the alias bomb's cap. */
+  maxNodesPerDocument: 200_000,
+  maxAliasesPerDocument: 1_000,
+  /** etcd refuses requests over 1.5 MiB; an object above that can never be applied. */
+  maxObjectBytes: 1_500_000,
+  /** All values of one Secret together, as the API server checks them. */
+  maxSecretDataBytes: 1024 * 1024,
+  /** The inventory ConfigMap and the status document. */
+  maxInventoryBytes: 1_000_000,
+  maxStatusBytes: 256 * 1024,
+  maxAttention: 200,
+  maxCorrections: 100,
+  maxHandled: 50,
+  /** One event line of a watch stream. */
+  maxWatchLineBytes: 8 * 1024 * 1024,
+  maxErrorBodyBytes: 64 * 1024,
+  maxSettingsBytes: 256 * 1024,
+} as const;

@@ -1,0 +1,128 @@
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { type ObjectKey, objectIdOf, type SourceDigest } from '../core/ids.ts';
+import { LIMITS } from '../core/limits.ts';
+
+/** One object that sotto applied, or is about to apply for the first time (`uid` is empty then). */
+export interface InventoryRow {
+  readonly key: ObjectKey;
+  readonly apiVersion: string;
+  /** Name of the sync it belongs to. */
+  readonly sync: string;
+  readonly file: string;
+  readonly line: number;
+  readonly digest: SourceDigest;
+  readonly uid: string;
+  /** The last resourceVersion that was judged in sync, and what goes with it (spec/drift.md 3.2, 3.8). */
+  readonly resourceVersion: string;
+  readonly generation: number;
+  readonly setDigest: string;
+  readonly ownTime: string;
+  /** The manifest asked that it is kept when it leaves Git. */
+  readonly keep: boolean;
+  /** A Job that finished: its absence is no drift. */
+  readonly done: boolean;
+  readonly encrypted: boolean;
+}
+
+/** Which agent may write. A clean stop clears the holder (spec/drift.md 3.12). */
+export interface Holder {
+  readonly instance: string;
+  /** The Pod of the holder, where it runs in one. */
+  readonly pod?: string | undefined;
+}
+
+export interface Inventory {
+  readonly epoch: number;
+  readonly holder?: Holder | undefined;
+  /** The last revision of each sync that was applied without a refusal or hold. */
+  readonly revisions: Readonly<Record<string, string>>;
+  readonly rows: ReadonlyMap<ObjectKey, InventoryRow>;
+}
+
+export const EMPTY_INVENTORY: Inventory = { epoch: 0, revisions: {}, rows: new Map() };
+
+/** Makes the 32-byte MAC of the compressed rows with the fingerprint key. */
+export type Mac = (bytes: Uint8Array) => Uint8Array;
+
+const MAC_BYTES = 32;
+const FORMAT = 1;
+
+type RowTuple = [string, string, string, string, number, string, string, string, number, string, string, number];
+
+/** The one entry of ConfigMap `sotto-inventory`: MAC, then gzip of the rows. */
+export function encodeInventory(inventory: Inventory, mac: Mac): Buffer {
+  const { epoch, holder, revisions } = inventory;
+  const rows = [...inventory.rows.values()].toSorted((a, b) => (a.key < b.key ? -1 : 1)).map(toTuple);
+  const packed = gzipSync(JSON.stringify({ format: FORMAT, epoch, holder, revisions, rows }));
+  return Buffer.concat([mac(packed), packed]);
+}
+
+/** `undefined` when the entry is not ours: cut, changed, or made with another fingerprint key. Nothing is pruned then. */
+export function decodeInventory(entry: Uint8Array, mac: Mac): Inventory | undefined {
+  if (entry.length <= MAC_BYTES || entry.length > LIMITS.maxInventoryBytes) return undefined;
+  const packed = entry.subarray(MAC_BYTES);
+  if (!Buffer.from(mac(packed)).equals(entry.subarray(0, MAC_BYTES))) return undefined;
+  // Only what the MAC vouches for is unpacked, so this is text that sotto itself wrote.
+  const stored = JSON.parse(gunzipSync(packed).toString('utf8')) as {
+    format: number;
+    epoch: number;
+    holder?: Holder;
+    revisions: Record<string, string>;
+    rows: RowTuple[];
+  };
+  if (stored.format !== FORMAT) return undefined;
+  const { epoch, holder, revisions } = stored;
+  return { epoch, holder, revisions, rows: new Map(stored.rows.map(toRow).map((row) => [row.key, row])) };
+}
+
+const KEEP = 1;
+const DONE = 2;
+const ENCRYPTED = 4;
+
+function toTuple(row: InventoryRow): RowTuple {
+  const flags = (row.keep ? KEEP : 0) | (row.done ? DONE : 0) | (row.encrypted ? ENCRYPTED : 0);
+  return [
+    row.key,
+    row.apiVersion,
+    row.sync,
+    row.file,
+    row.line,
+    row.digest,
+    row.uid,
+    row.resourceVersion,
+    row.generation,
+    row.setDigest,
+    row.ownTime,
+    flags,
+  ];
+}
+
+function toRow(tuple: RowTuple): InventoryRow {
+  const [key, apiVersion, sync, file, line, digest, uid, resourceVersion, generation, setDigest, ownTime, flags] =
+    tuple;
+  return {
+    key: key as ObjectKey,
+    apiVersion,
+    sync,
+    file,
+    line,
+    digest: digest as SourceDigest,
+    uid,
+    resourceVersion,
+    generation,
+    setDigest,
+    ownTime,
+    keep: (flags & KEEP) !== 0,
+    done: (flags & DONE) !== 0,
+    encrypted: (flags & ENCRYPTED) !== 0,
+  };
+}
+
+/** `ConfigMap,Deployment.apps,Secret`: the ApplySet hint, sorted and minimal (spec/applyset.md 5.1). */
+export function groupKinds(inventory: Inventory): string {
+  const kinds = [...inventory.rows.keys()].map((key) => {
+    const { group, kind } = objectIdOf(key);
+    return group === '' ? kind : `${kind}.${group}`;
+  });
+  return [...new Set(kinds)].toSorted().join(',');
+}

@@ -1,0 +1,219 @@
+import { createHash } from 'node:crypto';
+import { SottoError } from '../core/errors.ts';
+import { displayObject, type ObjectId, type ObjectKey, objectIdOf } from '../core/ids.ts';
+import type { Refusal } from '../core/refusal.ts';
+import type { DesiredObject, DesiredSet } from '../render/desired.ts';
+import type { Inventory, InventoryRow } from './inventory.ts';
+import { layerOf } from './order.ts';
+
+/** What the watches say of an object of ours. `unsure`: it changed while nobody looked and must be applied to know. */
+export type LiveView = 'absent' | 'in-sync' | 'unsure';
+
+export interface PruneRule {
+  readonly enabled: boolean;
+  /** 0 to 1. */
+  readonly maxShare: number;
+  readonly minimum: number;
+  /** Kinds that are pruned only when somebody asks, besides PersistentVolumeClaim. */
+  readonly ask: readonly string[];
+}
+
+export interface PlanInput {
+  readonly sync: string;
+  readonly revision: string;
+  readonly desired: DesiredSet;
+  /** Refusals of the stages before: they protect what they name. */
+  readonly refusals: readonly Refusal[];
+  readonly inventory: Inventory;
+  /** The record of what we applied cannot be trusted: nothing is pruned. */
+  readonly inventoryLost: boolean;
+  readonly prune: PruneRule;
+  live(key: ObjectKey): LiveView;
+  /** Another sync that wants the object now; one object belongs to one sync. */
+  claimedBy(key: ObjectKey): string | undefined;
+}
+
+export type ApplyReason = 'new' | 'changed' | 'missing' | 'unsure';
+
+export interface ApplyStep {
+  readonly action: 'apply';
+  readonly object: DesiredObject;
+  readonly reason: ApplyReason;
+  /** `first`: not in the inventory, so what exists is not touched unasked. */
+  readonly contact: 'first' | 'owned';
+}
+
+export interface PruneStep {
+  readonly action: 'prune';
+  readonly id: ObjectId;
+  readonly row: InventoryRow;
+}
+
+export type Step = ApplyStep | PruneStep;
+
+/** A plan that waits for a person: nothing of it is done. */
+export interface Held {
+  /** Digest of revision and steps: a yes never covers another plan. */
+  readonly planId: string;
+  readonly error: SottoError;
+  readonly creates: number;
+  readonly prunes: number;
+}
+
+export interface Plan {
+  readonly steps: readonly Step[];
+  readonly refusals: readonly Refusal[];
+  readonly held?: Held | undefined;
+  /** Rows that left Git and stay for now, each with the reason. */
+  readonly waiting: readonly { readonly row: InventoryRow; readonly error: SottoError }[];
+  /** Rows that are no longer ours to keep: the object stays, the row goes. */
+  readonly released: readonly ObjectKey[];
+  readonly unchanged: number;
+}
+
+/** Decides; does nothing. Same input, same plan. */
+export function plan(input: PlanInput): Plan {
+  const refusals: Refusal[] = [];
+  const applies: ApplyStep[] = [];
+  let unchanged = 0;
+  for (const object of input.desired.objects) {
+    const other = input.claimedBy(object.key);
+    if (other !== undefined) {
+      refusals.push(claimed(object, other));
+      continue;
+    }
+    const step = applyStep(object, input);
+    if (step === undefined) unchanged += 1;
+    else applies.push(step);
+  }
+  const { prunes, waiting, released } = planPrune(input);
+  const steps = [...applies.toSorted(byLayer), ...prunes.toSorted((a, b) => layerOf(b.id) - layerOf(a.id))];
+  const common = { refusals, waiting, released, unchanged };
+  const why = holdReason(prunes.length, input);
+  if (why === undefined) return { ...common, steps };
+  return { ...common, steps: [], held: heldPlan(steps, why, input) };
+}
+
+function applyStep(object: DesiredObject, input: PlanInput): ApplyStep | undefined {
+  const row = input.inventory.rows.get(object.key);
+  if (row === undefined || row.uid === '') return { action: 'apply', object, reason: 'new', contact: 'first' };
+  if (row.digest !== object.digest) return { action: 'apply', object, reason: 'changed', contact: 'owned' };
+  const live = input.live(object.key);
+  if (live === 'in-sync' || (live === 'absent' && row.done)) return undefined;
+  return { action: 'apply', object, reason: live === 'absent' ? 'missing' : 'unsure', contact: 'owned' };
+}
+
+function byLayer(a: ApplyStep, b: ApplyStep): number {
+  return layerOf(a.object.id) - layerOf(b.object.id);
+}
+
+function planPrune(input: PlanInput): Pick<Plan, 'waiting' | 'released'> & { prunes: PruneStep[] } {
+  const wanted = new Set<ObjectKey>(input.desired.objects.map((object) => object.key));
+  const skipped = new Set(input.desired.skipped.map(({ id }) => displayObject(id)));
+  const gone = [...input.inventory.rows.values()].filter((row) => row.sync === input.sync && !wanted.has(row.key));
+  const prunes: PruneStep[] = [];
+  const waiting: { row: InventoryRow; error: SottoError }[] = [];
+  const released: ObjectKey[] = [];
+  for (const row of gone) {
+    const id = objectIdOf(row.key);
+    if (skipped.has(displayObject(id)) || row.keep) {
+      released.push(row.key);
+      continue;
+    }
+    const error = whyNotPruned(row, id, input);
+    if (error === undefined) prunes.push({ action: 'prune', id, row });
+    else if (error !== 'kept') waiting.push({ row, error });
+  }
+  return { prunes, waiting, released };
+}
+
+/** `kept`: no report, because its own refusal is one already. */
+function whyNotPruned(row: InventoryRow, id: ObjectId, input: PlanInput): SottoError | 'kept' | undefined {
+  const object = displayObject(id);
+  const refused = [...input.refusals, ...input.desired.refusals];
+  if (refused.some((refusal) => refusal.id !== undefined && sameObject(refusal.id, id))) return 'kept';
+  if (refused.some((refusal) => refusal.id === undefined && refusal.file === row.file)) return 'kept';
+  if (!input.prune.enabled) return 'kept';
+  if (input.inventoryLost) return inventoryLost(object);
+  const first = refused[0];
+  if (first !== undefined) return notReadable(object, first);
+  if (id.kind === 'PersistentVolumeClaim' || input.prune.ask.includes(id.kind)) return holdsData(object, id);
+  return undefined;
+}
+
+function sameObject(a: ObjectId, b: ObjectId): boolean {
+  return a.kind === b.kind && a.group === b.group && a.name === b.name && a.namespace === b.namespace;
+}
+
+/** The share rule, or undefined when the plan may run (interface page: `prune`). */
+function holdReason(prunes: number, input: PlanInput): string | undefined {
+  if (prunes === 0) return undefined;
+  const applied = [...input.inventory.rows.values()].filter((row) => row.sync === input.sync).length;
+  if (input.desired.objects.length === 0) return `it would remove all ${prunes} objects of this sync`;
+  const share = prunes / applied;
+  if (prunes < input.prune.minimum || share <= input.prune.maxShare) return undefined;
+  const percent = (part: number): string => `${Math.round(part * 100)} %`;
+  return `it would remove ${prunes} of ${applied} objects (${percent(share)}), more than prune.maxShare (${percent(input.prune.maxShare)})`;
+}
+
+function heldPlan(steps: readonly Step[], why: string, input: PlanInput): Held {
+  const lines = steps.map((step) => (step.action === 'prune' ? `prune ${step.row.key}` : `apply ${step.object.key}`));
+  const digest = createHash('sha256')
+    .update([input.revision, ...lines.toSorted()].join('\n'))
+    .digest('hex');
+  const prunes = steps.filter((step) => step.action === 'prune').length;
+  return {
+    planId: digest.slice(0, 16),
+    creates: steps.filter((step) => step.action === 'apply' && step.reason === 'new').length,
+    prunes,
+    error: new SottoError({
+      code: 'SOTTO-PLAN-005',
+      what: 'the plan is held: nothing of this commit is applied',
+      why,
+      next: 'if that is a mistake, correct the commit; if it is meant, raise prune.maxShare and prune.minimum of this sync for this commit',
+    }),
+  };
+}
+
+function claimed(object: DesiredObject, other: string): Refusal {
+  const error = new SottoError({
+    code: 'SOTTO-RENDER-007',
+    what: 'the object is in two syncs',
+    why: `sync ${other} applies it already, and one object can follow one place in Git only`,
+    next: 'remove it from one of the two paths',
+    file: object.file,
+    line: object.line,
+    object: displayObject(object.id),
+  });
+  return { error, file: object.file, id: object.id };
+}
+
+function notReadable(object: string, first: Refusal): SottoError {
+  return new SottoError({
+    code: 'SOTTO-PLAN-007',
+    what: 'the object left Git and is not pruned yet',
+    why: `${first.error.place.file ?? first.file} is refused, so it is not certain what Git holds`,
+    next: `mend ${first.error.place.file ?? first.file} first; the object is pruned after that`,
+    object,
+  });
+}
+
+function inventoryLost(object: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-PLAN-009',
+    what: 'the object left Git and is not pruned',
+    why: 'the inventory was lost or changed, so it is not certain that sotto applied the object',
+    next: `kubectl delete ${object.replace(/^[^/]*\/(?=[^/]*\/)/, '')}   (if it is to go)`,
+    object,
+  });
+}
+
+function holdsData(object: string, id: ObjectId): SottoError {
+  return new SottoError({
+    code: 'SOTTO-PLAN-008',
+    what: 'the object left Git and is kept',
+    why: `a ${id.kind} is removed only when somebody asks`,
+    next: `kubectl delete ${id.kind.toLowerCase()} ${id.name} -n ${id.namespace}`,
+    object,
+  });
+}
