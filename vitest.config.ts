@@ -17,6 +17,7 @@ export default defineConfig({
       {
         test: {
           name: 'real',
+          globalSetup: ['test/harness/global-setup.ts'],
           include: ['test/e2e/**/*.test.ts', 'test/interop/**/*.test.ts'],
           pool: 'forks',
           fileParallelism: false,

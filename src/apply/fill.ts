@@ -116,7 +116,7 @@ function notBase64({ path, ref }: PlacedRef): SottoError {
 
 function tooLarge(length: number): SottoError {
   return new SottoError({
-    code: 'SOTTO-KUBE-001',
+    code: 'SOTTO-PLAN-013',
     what: `the object is too large (${length} bytes)`,
     why: `the API server takes at most ${LIMITS.maxObjectBytes} bytes for one object`,
     next: 'split the object',

@@ -1,6 +1,7 @@
 import { AGE_CODES } from './codes/age.ts';
 import { CLI_CODES } from './codes/cli.ts';
 import { CONF_CODES } from './codes/conf.ts';
+import type { CodeEntry } from './codes/entry.ts';
 import { GIT_CODES } from './codes/git.ts';
 import { KEYS_CODES } from './codes/keys.ts';
 import { KUBE_CODES } from './codes/kube.ts';
@@ -9,14 +10,6 @@ import { RENDER_CODES } from './codes/render.ts';
 import { SEAL_CODES } from './codes/seal.ts';
 import { SOPS_CODES } from './codes/sops.ts';
 import { YAML_CODES } from './codes/yaml.ts';
-
-/** One entry of the code registry: `sotto errors CODE` and docs/errors.md are made from it. */
-export interface CodeEntry {
-  /** What it says in five to ten words. */
-  readonly title: string;
-  /** Why it happens and what to do, two or three sentences. */
-  readonly explain: string;
-}
 
 /** Every error code with its page. A code is never renamed and never used for a second meaning. */
 export const CODES = {

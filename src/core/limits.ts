@@ -29,6 +29,9 @@ export const LIMITS = {
   maxHandled: 50,
   /** One event line of a watch stream. */
   maxWatchLineBytes: 8 * 1024 * 1024,
+  /** One object as the API server answers it, managedFields included; and a page of a list or discovery. */
+  maxAnswerBytes: 8 * 1024 * 1024,
+  maxListAnswerBytes: 64 * 1024 * 1024,
   maxErrorBodyBytes: 64 * 1024,
   maxSettingsBytes: 256 * 1024,
 } as const;

@@ -15,7 +15,7 @@ export interface PruneRule {
   readonly maxShare: number;
   readonly minimum: number;
   /** Kinds that are pruned only when somebody asks, besides PersistentVolumeClaim. */
-  readonly ask: readonly string[];
+  readonly ask: readonly { readonly group: string | undefined; readonly kind: string }[];
 }
 
 export interface PlanInput {
@@ -137,8 +137,12 @@ function whyNotPruned(row: InventoryRow, id: ObjectId, input: PlanInput): SottoE
   if (input.inventoryLost) return inventoryLost(object);
   const first = refused[0];
   if (first !== undefined) return notReadable(object, first);
-  if (id.kind === 'PersistentVolumeClaim' || input.prune.ask.includes(id.kind)) return holdsData(object, id);
+  if (id.kind === 'PersistentVolumeClaim' || asksFirst(id, input.prune)) return holdsData(object, id);
   return undefined;
+}
+
+function asksFirst(id: ObjectId, rule: PruneRule): boolean {
+  return rule.ask.some(({ group, kind }) => kind === id.kind && (group === undefined || group === id.group));
 }
 
 function sameObject(a: ObjectId, b: ObjectId): boolean {

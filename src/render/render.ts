@@ -6,15 +6,21 @@ import type { Refusal } from '../core/refusal.ts';
 import type { ClosedDocument } from '../open/document.ts';
 import type { DesiredObject, DesiredSet, Skipped } from './desired.ts';
 import { normalise } from './normalise.ts';
-import { secretTree } from './secret.ts';
+import { type PlaintextRule, secretTree } from './secret.ts';
 
-export type PlaintextRule = 'refuse' | 'warn' | 'allow';
+/** What is undefined matches everything. */
+export interface SkipRule {
+  readonly group?: string | undefined;
+  readonly kind: string;
+  readonly namespace?: string | undefined;
+  readonly name?: string | undefined;
+}
 
 export interface RenderContext {
   readonly targetNamespace: string;
   readonly plaintextSecrets: PlaintextRule;
   /** Objects in the repository that settings name as not ours: kind, and name where given. */
-  readonly skip: readonly { readonly kind: string; readonly name?: string | undefined }[];
+  readonly skip: readonly SkipRule[];
   /** Whether a kind is namespaced; undefined where the API server does not serve it. */
   isNamespaced(apiVersion: string, kind: string): boolean | undefined;
 }
@@ -102,7 +108,11 @@ function incomplete(key: string, document: ClosedDocument): SottoError {
 
 function skipReason(id: ObjectId, context: RenderContext): string | undefined {
   const named = context.skip.some(
-    (entry) => entry.kind === id.kind && (entry.name === undefined || entry.name === id.name),
+    (rule) =>
+      rule.kind === id.kind &&
+      (rule.group ?? id.group) === id.group &&
+      (rule.namespace ?? id.namespace) === id.namespace &&
+      (rule.name ?? id.name) === id.name,
   );
   if (named) return 'named by skip in the settings';
   const isOwnNamespace = id.group === '' && id.kind === 'Namespace' && id.name === context.targetNamespace;

@@ -1,7 +1,8 @@
 import { type Closed, type ClosedObject, isClosedObject, SecretRef, secretRefs } from '../core/closed.ts';
 import { SottoError } from '../core/errors.ts';
 import type { ClosedDocument } from '../open/document.ts';
-import type { PlaintextRule } from './render.ts';
+
+export type PlaintextRule = 'refuse' | 'warn' | 'allow';
 
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 

@@ -1,9 +1,61 @@
-import type { CodeEntry } from '../codes.ts';
+import type { CodeEntry } from './entry.ts';
 
 export const CLI_CODES = {
   'SOTTO-CLI-001': {
     title: 'The command line is not valid',
     explain:
       'A flag or an argument is missing, unknown or has a value that cannot be used. The help of the command lists them.',
+  },
+  'SOTTO-CLI-002': {
+    title: 'The command stopped at a defect of sotto',
+    explain:
+      'Something happened that the program did not foresee; it is not your mistake. Report it with the command; SOTTO_DEBUG=1 adds the places in the source, never a value. The exit code is 2, so that it is never taken for findings.',
+  },
+  'SOTTO-CLI-003': {
+    title: 'The command or flag is not in this version',
+    explain:
+      'It is described but not built yet. It is refused by name and never silently ignored; the message says what to do instead.',
+  },
+  'SOTTO-CLI-004': {
+    title: 'Node.js is too old',
+    explain: 'sotto needs Node.js 24.15 or newer. After npm ci a fitting one lies in node_modules/.bin/node.',
+  },
+  'SOTTO-CLI-005': {
+    title: 'A file cannot be read',
+    explain: 'The file named on the command line is missing, not readable, no text, or too large.',
+  },
+  'SOTTO-CLI-006': {
+    title: 'A file cannot be written',
+    explain:
+      'The new content is written beside the file and renamed over it, so that the file is either as it was or complete. The folder must be writable too.',
+  },
+  'SOTTO-CLI-007': {
+    title: 'Nobody is named to encrypt for',
+    explain:
+      'Encryption needs at least one recipient: from --age, SOPS_AGE_RECIPIENTS, or the first matching rule of the .sops.yaml found upwards from the working directory.',
+  },
+  'SOTTO-CLI-008': {
+    title: 'No key is at hand',
+    explain:
+      'Decryption looks for age identities in --key-file, SOPS_AGE_KEY, SOPS_AGE_KEY_FILE and the keys.txt of sops, and for sealing keys in --key-file. None of them held a key of the kind that is needed.',
+  },
+  'SOTTO-CLI-009': {
+    title: 'A key file cannot be used',
+    explain:
+      'A file given with --key-file is read as age identities, as a private key in PEM, or as a Secret or List of Secrets in YAML or JSON. This one is none of them, or holds no key.',
+  },
+  'SOTTO-CLI-010': {
+    title: 'There is no status yet',
+    explain:
+      'The namespace has no ConfigMap sotto-status, or it holds no status document. Either no agent has run in this namespace, or another namespace is meant.',
+  },
+  'SOTTO-CLI-011': {
+    title: 'The status document cannot be read',
+    explain: 'It is not JSON, or of a schema that this version of sotto does not know. Use the version the agent has.',
+  },
+  'SOTTO-CLI-012': {
+    title: 'Encryption would protect nothing',
+    explain:
+      'No value of the file is chosen by the selector in force, so the result would be plaintext with metadata. Nothing was written.',
   },
 } as const satisfies Record<string, CodeEntry>;

@@ -1,4 +1,4 @@
-import type { CodeEntry } from '../codes.ts';
+import type { CodeEntry } from './entry.ts';
 
 export const CONF_CODES = {
   'SOTTO-CONF-001': {
@@ -46,9 +46,8 @@ export const CONF_CODES = {
     explain:
       'The settings do not begin with the apiVersion and kind of this version of sotto, so their fields cannot be trusted to mean what they mean here.',
   },
-  'SOTTO-CONF-011': {
-    title: 'There are no settings',
-    explain:
-      'Neither the ConfigMap sotto with its key sotto.yaml nor a file given with --config could be read. Without settings the agent does nothing.',
+  'SOTTO-CONF-012': {
+    title: 'There are no settings to read',
+    explain: 'ConfigMap sotto (or the file named by --config) does not exist or has no key sotto.yaml. The last good settings stay in force; without any, the agent does nothing and says so.',
   },
 } as const satisfies Record<string, CodeEntry>;

@@ -1,4 +1,4 @@
-import type { CodeEntry } from '../codes.ts';
+import type { CodeEntry } from './entry.ts';
 
 export const GIT_CODES = {
   'SOTTO-GIT-001': {
@@ -7,7 +7,8 @@ export const GIT_CODES = {
   },
   'SOTTO-GIT-002': {
     title: 'The address of the repository cannot be used',
-    explain: 'It is not a URL, holds control characters, or has a query or a fragment. Git wants a plain https address.',
+    explain:
+      'It is not a URL, holds control characters, or has a query or a fragment. Git wants a plain https address.',
   },
   'SOTTO-GIT-003': {
     title: 'The protocol is not in this version',
@@ -29,7 +30,8 @@ export const GIT_CODES = {
   },
   'SOTTO-GIT-007': {
     title: 'The server rejected the credentials',
-    explain: 'User, password or token are wrong, expired or revoked. The Secret that source.git.secretRef names holds them.',
+    explain:
+      'User, password or token are wrong, expired or revoked. The Secret that source.git.secretRef names holds them.',
   },
   'SOTTO-GIT-008': {
     title: 'The credentials may not read the repository',
@@ -87,7 +89,8 @@ export const GIT_CODES = {
   },
   'SOTTO-GIT-020': {
     title: 'The path is not a folder',
-    explain: 'At the path, or above it, stands a file, a symbolic link or a submodule. Links and submodules are not followed.',
+    explain:
+      'At the path, or above it, stands a file, a symbolic link or a submodule. Links and submodules are not followed.',
   },
   'SOTTO-GIT-021': {
     title: 'The path cannot be used',
@@ -95,7 +98,8 @@ export const GIT_CODES = {
   },
   'SOTTO-GIT-022': {
     title: 'The path holds too many files',
-    explain: 'The number of manifests, or of entries below the path, is over the cap. Split the path into several syncs.',
+    explain:
+      'The number of manifests, or of entries below the path, is over the cap. Split the path into several syncs.',
   },
   'SOTTO-GIT-023': {
     title: 'A file is too large',

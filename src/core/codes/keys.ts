@@ -1,8 +1,84 @@
-import type { CodeEntry } from '../codes.ts';
+import type { CodeEntry } from './entry.ts';
 
 export const KEYS_CODES = {
   'SOTTO-KEYS-001': {
-    title: 'A key Secret cannot be used',
-    explain: 'The Secret named in the settings is missing, is not labelled for the purpose, or holds no usable key.',
+    title: 'A key Secret named in the settings does not exist',
+    explain:
+      'decryption.keys or sealing.keys names a Secret that is not in the agent’s namespace. Other keys are used meanwhile; what only this one opens stays as it is.',
+  },
+  'SOTTO-KEYS-002': {
+    title: 'A key Secret holds no usable key',
+    explain:
+      'The Secret is named or labelled as a key Secret, but none of its entries is a key sotto can read: *.agekey for age, tls.key with tls.crt for sealing.',
+  },
+  'SOTTO-KEYS-003': {
+    title: 'A kind of key is not in this version',
+    explain:
+      'The entry is one that Flux reads (OpenPGP, Vault, AWS, Azure, Google), but this version opens files with age and sealing keys only. Other entries and Secrets are used.',
+  },
+  'SOTTO-KEYS-004': {
+    title: 'An entry of a key Secret is not recognised',
+    explain:
+      'The name of the entry decides how it is read, as in Flux: age identities end in .agekey. An entry under any other name would be ignored silently, so it is reported.',
+  },
+  'SOTTO-KEYS-005': {
+    title: 'A sealing key Secret is not a TLS Secret',
+    explain:
+      'A Secret with the stock label sealedsecrets.bitnami.com/sealed-secrets-key=active must be of type kubernetes.io/tls and hold tls.key and tls.crt.',
+  },
+  'SOTTO-KEYS-010': {
+    title: 'The credential Secret is not marked for this use',
+    explain:
+      'A Secret is sent to a Git server only if it carries the label sotto.dev/use: git. Otherwise whoever may write the settings could have any Secret of the namespace sent anywhere.',
+  },
+  'SOTTO-KEYS-011': {
+    title: 'The credential Secret is marked for another use',
+    explain: 'Its label sotto.dev/use names another purpose, and a Secret serves one purpose only.',
+  },
+  'SOTTO-KEYS-012': {
+    title: 'The credential Secret does not say for which source it is',
+    explain:
+      'The annotation sotto.dev/for names the URL, or the beginning of it, to which the credential may be sent. Without it the credential is not used.',
+  },
+  'SOTTO-KEYS-013': {
+    title: 'The credential is for another source',
+    explain:
+      'The URL of the source does not begin with what the annotation sotto.dev/for says: scheme, host and port must be equal and the path must match whole segments.',
+  },
+  'SOTTO-KEYS-014': {
+    title: 'A URL prefix cannot be compared safely',
+    explain:
+      'Prefixes and source URLs are plain https URLs without user, query, fragment, blanks, backslashes and percent-encoded dots or slashes: everything that two programs could read differently is refused.',
+  },
+  'SOTTO-KEYS-015': {
+    title: 'The credential Secret holds no credential',
+    explain: 'Git over https takes username and password, or bearerToken, and ca.crt for a private authority.',
+  },
+  'SOTTO-KEYS-016': {
+    title: 'A credential is incomplete or ambiguous',
+    explain: 'Either username and password together, or bearerToken; not one half, and not both.',
+  },
+  'SOTTO-KEYS-017': {
+    title: 'A kind of Git credential is not in this version',
+    explain: 'SSH keys (identity, known_hosts) and client certificates (tls.crt, tls.key) are not read yet.',
+  },
+  'SOTTO-KEYS-018': {
+    title: 'The certificate authority of a credential cannot be read',
+    explain: 'ca.crt must hold certificates in PEM.',
+  },
+  'SOTTO-KEYS-019': {
+    title: 'The Secret with a credential does not exist',
+    explain:
+      'source.git.secretRef names a Secret that is not in the namespace of the agent. Create it, with the label and the annotation that say what it is for.',
+  },
+  'SOTTO-KEYS-020': {
+    title: 'The fingerprint key cannot be used',
+    explain:
+      'The Secret named by fingerprintSecret must hold 32 random bytes in its entry key. It is part of every backup; a new one makes the inventory unreadable, so it is never replaced silently.',
+  },
+  'SOTTO-KEYS-021': {
+    title: 'The fingerprint key is gone',
+    explain:
+      'The Secret with the fingerprint key does not exist, but an inventory that was made with it does. A new key could not tell what sotto applied, so none is made while the inventory exists. Restore the Secret from its backup, or delete the inventory as well: then nothing is pruned until every object was applied again.',
   },
 } as const satisfies Record<string, CodeEntry>;

@@ -1,4 +1,4 @@
-import type { CodeEntry } from '../codes.ts';
+import type { CodeEntry } from './entry.ts';
 
 export const KUBE_CODES = {
   'SOTTO-KUBE-001': {
@@ -97,7 +97,8 @@ export const KUBE_CODES = {
   },
   'SOTTO-KUBE-022': {
     title: 'The address of the API server cannot be used',
-    explain: 'Only https is used, so that tokens and secrets do not cross a network in clear; http on this machine only.',
+    explain:
+      'Only https is used, so that tokens and secrets do not cross a network in clear; http on this machine only.',
   },
   'SOTTO-KUBE-023': {
     title: 'A proxy in the kubeconfig is not supported',

@@ -1,4 +1,4 @@
-import type { CodeEntry } from '../codes.ts';
+import type { CodeEntry } from './entry.ts';
 
 export const PLAN_CODES = {
   'SOTTO-PLAN-001': {
@@ -58,5 +58,9 @@ export const PLAN_CODES = {
     title: 'A correction is undone again and again',
     explain:
       'Another manager writes the same fields each time sotto restores them. Corrections of this object are slowed down; decide who owns the field.',
+  },
+  'SOTTO-PLAN-013': {
+    title: 'The object is too large',
+    explain: 'The API server takes at most about 1.5 MB for one object. Split it.',
   },
 } as const satisfies Record<string, CodeEntry>;

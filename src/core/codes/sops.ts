@@ -1,9 +1,98 @@
-import type { CodeEntry } from '../codes.ts';
+import type { CodeEntry } from './entry.ts';
 
 export const SOPS_CODES = {
   'SOTTO-SOPS-001': {
     title: 'The file was changed after it was encrypted',
     explain:
       'The message authentication code of the file does not match its content. Somebody edited the file without sops or sotto.',
+  },
+  'SOTTO-SOPS-002': {
+    title: 'The file has no sops block',
+    explain:
+      'The first document of a SOPS file has a top-level key sops with the wrapped keys and the message authentication code. Without it nothing can be opened.',
+  },
+  'SOTTO-SOPS-003': {
+    title: 'The sops block is not usable',
+    explain:
+      'A field of the sops block is missing or has the wrong form. Formatters that drop the quotes of lastmodified do this, and so do hand edits.',
+  },
+  'SOTTO-SOPS-004': {
+    title: 'The file has no message authentication code',
+    explain: 'Without sops.mac nobody can tell whether the file was changed, so it is refused. Restore the file.',
+  },
+  'SOTTO-SOPS-005': {
+    title: 'A value that must be encrypted is in clear',
+    explain:
+      'The selector of the sops block says that this value is encrypted, but it is not. A value added by hand to an encrypted file does this: add it with sops or sotto.',
+  },
+  'SOTTO-SOPS-006': {
+    title: 'An encrypted value is damaged',
+    explain: 'The text is not of the form ENC[AES256_GCM,data:…,iv:…,tag:…,type:…], or its base64 is broken.',
+  },
+  'SOTTO-SOPS-007': {
+    title: 'An encrypted value does not belong to its place',
+    explain:
+      'The value failed its authentication: it was changed, moved to another key, or encrypted with another data key. Restore it from Git history or set it anew.',
+  },
+  'SOTTO-SOPS-008': {
+    title: 'More than one selector is set',
+    explain: 'Only one of the selectors (encrypted_regex, unencrypted_suffix and so on) may be set.',
+  },
+  'SOTTO-SOPS-009': {
+    title: 'Comment selectors are not in this version',
+    explain:
+      'encrypted_comment_regex and unencrypted_comment_regex choose values by their comments. This version selects by key name only.',
+  },
+  'SOTTO-SOPS-010': {
+    title: 'The regular expression of a selector is not usable',
+    explain:
+      'sops reads it as RE2. An expression that does not compile would silently encrypt nothing or everything in sops, so it is refused; so are the few forms this version does not know.',
+  },
+  'SOTTO-SOPS-011': {
+    title: 'The keys of the file are not in this version',
+    explain:
+      'This version opens files encrypted for age (X25519) recipients. PGP, cloud key services, Vault and key groups are refused without a connection being made.',
+  },
+  'SOTTO-SOPS-012': {
+    title: 'The file is encrypted for nobody',
+    explain: 'The sops block names no key at all, so nobody can open the file.',
+  },
+  'SOTTO-SOPS-013': {
+    title: 'A key of the document is not a string',
+    explain: 'sops refuses documents with keys that are numbers, booleans or null. Quote the key.',
+  },
+  'SOTTO-SOPS-014': {
+    title: 'A SOPS document is not a mapping',
+    explain: 'Each document of a SOPS file is a mapping (or empty). Lists and single values cannot be encrypted.',
+  },
+  'SOTTO-SOPS-015': {
+    title: 'Anchors and merge keys cannot be encrypted',
+    explain:
+      'An encrypted value is bound to its place, so one value cannot stand at two places through an alias. Write the value out at each place.',
+  },
+  'SOTTO-SOPS-016': {
+    title: 'The file is already encrypted',
+    explain: 'It has a top-level key sops, which is reserved for the metadata of an encrypted file.',
+  },
+  'SOTTO-SOPS-017': {
+    title: 'A number is out of the range of SOPS',
+    explain: 'sops has 64-bit signed integers. Quote the number if it is an identifier.',
+  },
+  'SOTTO-SOPS-018': {
+    title: 'There is nothing to encrypt',
+    explain: 'The file holds no document, or its first document is empty.',
+  },
+  'SOTTO-SOPS-019': {
+    title: 'No creation rule matches the file',
+    explain: 'None of the creation_rules of .sops.yaml has a path_regex that matches the path of the file.',
+  },
+  'SOTTO-SOPS-020': {
+    title: 'The .sops.yaml is not usable',
+    explain:
+      'A field has the wrong form or is not known. sops ignores fields it does not know, so that a typing error silently takes no effect; sotto refuses them.',
+  },
+  'SOTTO-SOPS-021': {
+    title: 'A decrypted value cannot be written in this format',
+    explain: 'The value has no form in the format of the file, for example a comment inside a JSON list.',
   },
 } as const satisfies Record<string, CodeEntry>;

@@ -1,4 +1,4 @@
-import type { CodeEntry } from '../codes.ts';
+import type { CodeEntry } from './entry.ts';
 
 export const YAML_CODES = {
   'SOTTO-YAML-001': {
@@ -11,7 +11,8 @@ export const YAML_CODES = {
   },
   'SOTTO-YAML-003': {
     title: 'YAML is nested too deeply',
-    explain: 'Nesting is capped so that a hostile file cannot exhaust the agent. No Kubernetes object needs that depth.',
+    explain:
+      'Nesting is capped so that a hostile file cannot exhaust the agent. No Kubernetes object needs that depth.',
   },
   'SOTTO-YAML-004': {
     title: 'The file has too many documents',

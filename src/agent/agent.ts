@@ -1,0 +1,257 @@
+import type { SottoError } from '../core/errors.ts';
+import { INVENTORY_NAME } from '../core/labels.ts';
+import { CONFIG_MAPS, SECRETS } from '../kube/resource.ts';
+import { watchResource } from '../kube/watch.ts';
+import { NO_SETTINGS, type SettingsState } from '../settings/last-good.ts';
+import { type Assembled, assemble, type InForce } from './assemble.ts';
+import { isHeldByOther, otherAgent } from './fence.ts';
+import { takenOver } from './inventory-store.ts';
+import type { AgentEnd } from './options.ts';
+import type { ProbeView } from './serve/probes.ts';
+import { followSettings, readSettings, type SettingsOrigin } from './settings-source.ts';
+import type { AgentSetup } from './setup.ts';
+import { lateAtMs, viewSync } from './status-view.ts';
+
+/** How often the loop looks at what is due in memory; a probe that is older than a few of these is a stuck loop. */
+const TICK_MS = 1_000;
+const STUCK_MS = 60_000;
+const READY_POLL_MS = 100;
+
+/** The long-running process: starts from what is stored, runs the syncs, ends in order. */
+export class Agent {
+  readonly #setup: AgentSetup;
+  readonly #origin: SettingsOrigin;
+  readonly #stop = new AbortController();
+  #inForce: InForce | undefined;
+  #settings: SettingsState = NO_SETTINGS;
+  #parts: Assembled | undefined;
+  #defect: unknown;
+  #tickedMs: number;
+
+  constructor(setup: AgentSetup) {
+    this.#setup = setup;
+    this.#origin =
+      setup.settingsFile === undefined
+        ? { kind: 'configmap', namespace: setup.agentNamespace }
+        : { kind: 'file', path: setup.settingsFile };
+    this.#tickedMs = setup.clock.elapsedMs();
+  }
+
+  /** Reads settings, keys and inventory and takes the namespace over. Throws SottoError; may be called again then. */
+  async start(): Promise<void> {
+    const { transport, agentNamespace, takeOver, instance, pod, log } = this.#setup;
+    this.#settings = await readSettings(this.#origin, transport);
+    const [problem] = this.#settings.problems;
+    if (this.#settings.current === undefined) throw problem ?? new TypeError('no settings and no problem');
+    this.#inForce = { state: this.#settings, current: this.#settings.current };
+    const parts = await assemble(this.#setup, this.#inForce, {
+      signal: this.#stop.signal,
+      onDefect: (thrown) => this.#fail(thrown),
+    });
+    const { holder } = parts.inventory.inventory;
+    if (!takeOver && holder !== undefined && (await isHeldByOther(transport, agentNamespace, holder, pod))) {
+      throw otherAgent(holder);
+    }
+    await parts.inventory.hold({ instance, pod });
+    await parts.keys.load();
+    parts.syncs.define(this.#inForce.current);
+    this.#parts = parts;
+    log.info('started', { namespace: agentNamespace, epoch: parts.inventory.inventory.epoch, instance });
+    await this.#watchSecrets(parts);
+  }
+
+  /** The Secrets' metadata of the agent's namespace, before anything is opened: keys may have changed. */
+  async #watchSecrets(parts: Assembled): Promise<void> {
+    const { agentNamespace, transport, clock, random } = this.#setup;
+    await parts.watching.cover([SECRETS]);
+    if (parts.place.targetNamespace === agentNamespace) return;
+    void watchResource({
+      mode: 'metadata',
+      resource: SECRETS,
+      transport,
+      clock,
+      random,
+      signal: this.#stop.signal,
+      namespace: agentNamespace,
+      onEvent: (event) => parts.keys.observe(event),
+    }).catch((thrown: unknown) => this.#fail(thrown));
+  }
+
+  /** Until the signal, or until something happens that must not happen. */
+  async run(signal: AbortSignal): Promise<void> {
+    const parts = this.#parts;
+    if (parts === undefined || this.#inForce === undefined) return;
+    const { log } = this.#setup;
+    signal.addEventListener('abort', () => this.#stop.abort(), { once: true });
+    if (signal.aborted) this.#stop.abort();
+    this.#follow(parts);
+    parts.syncs.start(parts.context);
+    await this.#ticks(parts);
+    log.info('stopping');
+    await parts.syncs.ended();
+    if (this.#defect !== undefined) throw this.#defect;
+  }
+
+  /** One pass of every sync, readiness included; then how it went. */
+  async once(signal: AbortSignal): Promise<AgentEnd> {
+    const parts = this.#parts;
+    if (parts === undefined) return { isReady: false, problems: [] };
+    signal.addEventListener('abort', () => this.#stop.abort(), { once: true });
+    if (signal.aborted) this.#stop.abort();
+    const { context, syncs } = parts;
+    await syncs.visitOnce(context);
+    await this.#untilSettled(parts);
+    if (this.#defect !== undefined) throw this.#defect;
+    const views = [...syncs.runtimes.values()].map((sync) => viewSync(context, sync));
+    const problems = views.flatMap(({ source, attention }) => [
+      ...(source.error === undefined ? [] : [source.error.code]),
+      ...attention.map(({ code }) => code),
+    ]);
+    return { isReady: views.every(({ state }) => state === 'Ready' || state === 'Suspended'), problems };
+  }
+
+  async #untilSettled({ context, syncs }: Assembled): Promise<void> {
+    const { clock } = this.#setup;
+    const isUnsettled = (): boolean =>
+      [...syncs.runtimes.values()].some(
+        (sync) => viewSync(context, sync).state === 'Progressing' && clock.elapsedMs() < (lateAtMs(sync) ?? 0),
+      );
+    while (!this.#stop.signal.aborted && isUnsettled()) await delay(READY_POLL_MS, this.#stop.signal);
+  }
+
+  /** In order: no new work, the object in hand, the inventory, the last status. */
+  async close(): Promise<void> {
+    this.#stop.abort();
+    const parts = this.#parts;
+    if (parts === undefined) return;
+    this.#parts = undefined;
+    parts.corrector.close();
+    parts.keys.close();
+    await parts.context.lanes.idle();
+    await parts.watching.ended();
+    const { log } = this.#setup;
+    try {
+      await parts.inventory.release();
+      await parts.publisher.flush();
+      log.info('stopped');
+    } catch (thrown) {
+      // Nothing is lost: the next start finds rows that are older and looks closer.
+      log.warn('the inventory could not be stored at the end', { error: thrown });
+    }
+  }
+
+  probes(): ProbeView {
+    const { metrics, clock } = this.#setup;
+    return {
+      healthy: () => {
+        const idleMs = clock.elapsedMs() - this.#tickedMs;
+        const isStuck = this.#parts !== undefined && idleMs > STUCK_MS;
+        return { ok: !isStuck, lines: [isStuck ? `the loop has not moved for ${Math.round(idleMs / 1000)} s` : 'ok'] };
+      },
+      ready: () => this.#ready(),
+      metrics: () => metrics.render(),
+      certificate: () => this.#parts?.keys.ring?.sealingCertificate?.pem,
+    };
+  }
+
+  #ready(): ReturnType<ProbeView['ready']> {
+    const parts = this.#parts;
+    if (parts === undefined) return { ok: false, lines: ['settings, inventory or API server: not there yet'] };
+    const troubled = parts.watching.troubled().map(({ resource, state, why }) => `watch ${resource}: ${state} ${why}`);
+    const problems = this.#settings.problems.map((problem: SottoError) => `settings: ${problem.code}`);
+    return { ok: true, lines: ['ok', ...troubled, ...problems] };
+  }
+
+  /** Settings and inventory are watched: the one to follow a change, the other to notice another agent. */
+  #follow(parts: Assembled): void {
+    const { transport, clock, random, log, agentNamespace } = this.#setup;
+    const signal = this.#stop.signal;
+    const common = { transport, clock, random, signal };
+    const onDefect = (thrown: unknown): void => this.#fail(thrown);
+    followSettings(this.#settings, {
+      ...common,
+      origin: this.#origin,
+      onDefect,
+      onChange: (state) => this.#newSettings(parts, state),
+    }).catch(onDefect);
+    watchResource({
+      ...common,
+      mode: 'metadata',
+      resource: CONFIG_MAPS,
+      namespace: agentNamespace,
+      fieldSelector: `metadata.name=${INVENTORY_NAME}`,
+      onEvent: (event) => {
+        if (event.type === 'modified') void this.#checkFence(parts);
+        if (event.type === 'deleted') log.warn('the inventory was deleted: it is stored again with the next change');
+      },
+    }).catch(onDefect);
+  }
+
+  async #checkFence(parts: Assembled): Promise<void> {
+    const { inventory } = parts;
+    if (await inventory.isHeldByUs(this.#setup.instance)) return;
+    this.#fail(takenOver());
+  }
+
+  #newSettings(parts: Assembled, state: SettingsState): void {
+    const { log } = this.#setup;
+    this.#settings = state;
+    const inForce = this.#inForce;
+    if (inForce === undefined) return;
+    inForce.state = state;
+    for (const problem of state.problems) log.warn('settings', { code: problem.code, error: problem });
+    if (state.current === undefined || state.current === inForce.current) return parts.publisher.changed();
+    inForce.current = state.current;
+    log.info('settings changed');
+    parts.keys
+      .load()
+      .then(() => parts.syncs.update(inForce.current))
+      .catch((thrown: unknown) => log.warn('settings could not be put into force', { error: thrown }));
+  }
+
+  /** What is due in memory: the inventory, and objects that become late. */
+  async #ticks(parts: Assembled): Promise<void> {
+    const { clock, log } = this.#setup;
+    while (!this.#stop.signal.aborted) {
+      this.#tickedMs = clock.elapsedMs();
+      const dueMs = parts.inventory.dueAtMs();
+      if (dueMs !== undefined && dueMs <= this.#tickedMs) {
+        await parts.inventory.store().catch((thrown: unknown) => this.#inventoryFailed(thrown));
+      }
+      for (const sync of parts.syncs.runtimes.values()) {
+        const late = lateAtMs(sync);
+        if (late !== undefined && late <= this.#tickedMs && late > this.#tickedMs - 2 * TICK_MS)
+          parts.publisher.changed();
+      }
+      await delay(TICK_MS, this.#stop.signal);
+    }
+    log.debug('ticks ended');
+  }
+
+  #inventoryFailed(thrown: unknown): void {
+    const { log } = this.#setup;
+    const isFence = thrown instanceof Error && 'code' in thrown && thrown.code === 'SOTTO-PLAN-010';
+    if (isFence) return this.#fail(thrown);
+    log.warn('the inventory could not be stored', { error: thrown });
+  }
+
+  #fail(thrown: unknown): void {
+    if (this.#stop.signal.aborted) return;
+    this.#defect ??= thrown;
+    this.#setup.log.error('the agent ends', { error: thrown });
+    this.#stop.abort();
+  }
+}
+
+function delay(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const end = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener('abort', end, { once: true });
+  });
+}

@@ -1,0 +1,57 @@
+import type { Json } from '../core/json.ts';
+import { stringAt } from '../core/json.ts';
+import type { LiveRecord } from '../drift/record.ts';
+import type { Resource } from '../kube/resource.ts';
+import { isKept } from '../plan/keep.ts';
+import type { DesiredObject } from '../render/desired.ts';
+import type { AgentContext } from './context.ts';
+import { modeOf } from './live.ts';
+
+/** After every answer to an apply of ours: the new baseline in memory, and the row that a restart starts from. */
+export function recordApplied(
+  agent: AgentContext,
+  sync: string,
+  object: DesiredObject,
+  resource: Resource,
+  answer: Json,
+): LiveRecord {
+  const record = agent.live.baseline(object.key, answer, modeOf(resource));
+  agent.inventory.set(rowOf(sync, object, record));
+  return record;
+}
+
+function rowOf(sync: string, object: DesiredObject, record: LiveRecord) {
+  return {
+    ...announcedRow(sync, object),
+    uid: record.uid,
+    resourceVersion: record.goodRv,
+    generation: record.generation ?? 0,
+    setDigest: record.setDigest ?? '',
+    ownTime: record.ownTime ?? '',
+    done: record.done,
+  };
+}
+
+/** The row of an object that is about to be applied for the first time: written before, so that no kill orphans it. */
+export function announcedRow(sync: string, object: DesiredObject) {
+  return {
+    key: object.key,
+    apiVersion: object.apiVersion,
+    sync,
+    file: object.file,
+    line: object.line,
+    digest: object.digest,
+    uid: '',
+    resourceVersion: '',
+    generation: 0,
+    setDigest: '',
+    ownTime: '',
+    keep: isKept(object.tree),
+    done: false,
+    encrypted: object.encrypted,
+  };
+}
+
+export function versionIn(answer: Json): string {
+  return stringAt(answer, 'metadata', 'resourceVersion') ?? '';
+}

@@ -1,0 +1,193 @@
+import { createSecretKey, randomBytes } from 'node:crypto';
+import { LIMITS } from '../core/limits.ts';
+import { keyedDigest } from '../keys/fingerprint.ts';
+import { discover, type ResourceCatalog } from '../kube/discovery.ts';
+import { kubeError } from '../kube/errors.ts';
+import { CONFIG_MAPS } from '../kube/resource.ts';
+import { Opener } from '../open/opener.ts';
+import { applySetId } from '../plan/applyset.ts';
+import { INVENTORY_NAME } from '../core/labels.ts';
+import type { CorrectionStatus } from '../report/status.ts';
+import type { SettingsState } from '../settings/last-good.ts';
+import type { Settings } from '../settings/settings.ts';
+import { isAutoscaled } from './autoscaled.ts';
+import { garbageCollector } from './collect-garbage.ts';
+import type { AgentContext, Place } from './context.ts';
+import { Corrector } from './correct.ts';
+import { DEFAULT_POLICY } from './drift-policy.ts';
+import { EventRecorder } from './event-recorder.ts';
+import { loadFingerprint } from './fingerprint.ts';
+import { InventoryStore } from './inventory-store.ts';
+import { KeyStore } from './key-store.ts';
+import { Lanes } from './lanes.ts';
+import { LiveStore } from './live.ts';
+import type { AgentSetup } from './setup.ts';
+import { StatusPublisher } from './status-publisher.ts';
+import { statusOf } from './status-view.ts';
+import { SyncSet } from './sync-set.ts';
+import { Watching } from './watching.ts';
+
+/** The settings in force, and what is wrong with the newest text. */
+export interface InForce {
+  state: SettingsState;
+  current: Settings;
+}
+
+/** A whole agent, wired and not yet running. */
+export interface Assembled {
+  readonly place: Place;
+  readonly context: AgentContext;
+  readonly keys: KeyStore;
+  readonly inventory: InventoryStore;
+  readonly watching: Watching;
+  readonly corrector: Corrector;
+  readonly publisher: StatusPublisher;
+  readonly syncs: SyncSet;
+}
+
+export interface Hooks {
+  /** Ends the agent: a defect or a lost fence. */
+  onDefect(thrown: unknown): void;
+  readonly signal: AbortSignal;
+}
+
+/** Objects written at once: enough to keep the API server busy, few enough to be a polite client. */
+const PARALLEL = 8;
+
+/** Reads what an agent starts from (kinds, fingerprint, inventory) and wires its parts. Throws SottoError. */
+export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks): Promise<Assembled> {
+  const { transport, clock, random, log, metrics } = setup;
+  const { signal, onDefect } = hooks;
+  const place = placeOf(setup, inForce.current);
+  let catalog = await discoverKinds(setup);
+  const key = await loadFingerprint(transport, place.agentNamespace, inForce.current.fingerprintSecret);
+  const inventory = new InventoryStore({
+    transport,
+    clock,
+    namespace: place.agentNamespace,
+    targetNamespace: place.targetNamespace,
+    setId: place.setId,
+    version: place.version,
+    mac: (bytes) => keyedDigest(key, 'inventory', place.agentNamespace, bytes),
+  });
+  await inventory.load();
+  if (inventory.lost) log.error('the inventory cannot be trusted: nothing is pruned until it was made anew');
+
+  const corrections: CorrectionStatus[] = [];
+  const startedAt = clock.now();
+  const keys = new KeyStore({
+    transport,
+    clock,
+    namespace: place.agentNamespace,
+    allowSources: setup.allowSources,
+    settings: () => inForce.current,
+    onChange: () => {
+      log.info('keys changed');
+      syncs.wakeAll();
+    },
+    onError: (error) => log.warn('keys could not be read', { code: error.code, error }),
+  });
+  const syncs = new SyncSet({ workDir: setup.workDir, keys, signal, onDefect });
+  const live: LiveStore = new LiveStore({
+    macKey: createSecretKey(randomBytes(32)),
+    setId: place.setId,
+    policy: DEFAULT_POLICY,
+    now: () => clock.now(),
+    row: (of) => inventory.row(of),
+    isInFlight: (of) => lanes.isBusy(of),
+    onFinding: (of, finding) => corrector.handle(of, finding),
+    onChange: () => publisher.changed(),
+  });
+  const lanes = new Lanes(PARALLEL, (of) => live.settle(of));
+  const watching = new Watching({
+    transport,
+    clock,
+    random,
+    signal,
+    targetNamespace: place.targetNamespace,
+    setId: place.setId,
+    live,
+    rows: () => inventory.inventory.rows.values(),
+    onSecret: (event) => {
+      if (place.targetNamespace === place.agentNamespace) keys.observe(event);
+    },
+    onState: (resource, state, why) => {
+      metrics.watch(resource.kind, state === 'stale' || state === 'gone' ? 'broken' : state);
+      if (state !== 'live') log.warn('a watch is not live', { kind: resource.kind, state, why });
+    },
+    onDefect,
+  });
+  const collect = debounced(garbageCollector(), COLLECT_AFTER_MS);
+  const context: AgentContext = {
+    place,
+    transport,
+    clock,
+    random,
+    log,
+    metrics,
+    events: new EventRecorder(transport, { instance: place.instance }, clock, log),
+    inventory,
+    live,
+    lanes,
+    signal,
+    syncs: syncs.runtimes,
+    settings: () => inForce.current,
+    catalog: () => catalog,
+    rediscover: async () => {
+      catalog = await discoverKinds(setup);
+    },
+    opener: (sync) =>
+      new Opener(keys.keysOf(sync.settings), {
+        onOpened: (format) => metrics.decrypted(format, 'opened'),
+        onDispose: collect,
+      }),
+    cover: (kinds) => watching.cover(kinds.flatMap(({ apiVersion, kind }) => catalog.find(apiVersion, kind) ?? [])),
+    isAutoscaled: (id) => isAutoscaled(transport, catalog, id),
+    fresh: (of) => corrector.reset(of),
+    corrected: (correction) => {
+      corrections.unshift(correction);
+      corrections.length = Math.min(corrections.length, LIMITS.maxCorrections);
+      publisher.changed();
+    },
+    changed: () => publisher.changed(),
+  };
+  const corrector: Corrector = new Corrector(context);
+  const publisher: StatusPublisher = new StatusPublisher({
+    transport,
+    namespace: place.agentNamespace,
+    key,
+    clock,
+    log,
+    build: () => statusOf({ agent: context, startedAt, settings: inForce.state, ring: keys.ring, corrections }),
+  });
+  return { place, context, keys, inventory, watching, corrector, publisher, syncs };
+}
+
+/** Key material goes at the next collection: soon after the last file was closed, not after each. */
+const COLLECT_AFTER_MS = 100;
+
+function debounced(action: () => void, afterMs: number): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  return () => {
+    clearTimeout(timer);
+    timer = setTimeout(action, afterMs);
+    timer.unref();
+  };
+}
+
+function placeOf(setup: AgentSetup, settings: Settings): Place {
+  const { agentNamespace, instance, version } = setup;
+  return {
+    agentNamespace,
+    targetNamespace: settings.targetNamespace ?? agentNamespace,
+    setId: applySetId(INVENTORY_NAME, agentNamespace),
+    instance,
+    version,
+  };
+}
+
+async function discoverKinds({ transport, agentNamespace }: AgentSetup): Promise<ResourceCatalog> {
+  const found = await discover(transport);
+  if (found.ok) return found.value;
+  throw kubeError(found.failure, { verb: 'get', resource: CONFIG_MAPS, namespace: agentNamespace });
+}

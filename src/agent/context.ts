@@ -1,0 +1,71 @@
+import type { Clock } from '../core/clock.ts';
+import type { ObjectId, ObjectKey } from '../core/ids.ts';
+import type { ResourceCatalog } from '../kube/discovery.ts';
+import type { Transport } from '../kube/transport.ts';
+import type { Opener } from '../open/opener.ts';
+import type { DesiredObject } from '../render/desired.ts';
+import type { Logger } from '../report/log.ts';
+import type { Metrics } from '../report/metrics.ts';
+import type { CorrectionStatus } from '../report/status.ts';
+import type { Settings } from '../settings/settings.ts';
+import type { EventRecorder } from './event-recorder.ts';
+import type { InventoryStore } from './inventory-store.ts';
+import type { Lanes } from './lanes.ts';
+import type { LiveStore } from './live.ts';
+import type { SyncRuntime } from './sync-runtime.ts';
+
+/** Where an agent works. The two namespaces are apart in code from the first day; equal by default. */
+export interface Place {
+  readonly agentNamespace: string;
+  readonly targetNamespace: string;
+  /** Id of the ConfigMap `sotto-inventory` as an ApplySet parent. */
+  readonly setId: string;
+  /** Pod name, or a random word outside a cluster. */
+  readonly instance: string;
+  readonly version: string;
+}
+
+/** What passes and corrections share. */
+export interface AgentContext {
+  readonly place: Place;
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly events: EventRecorder;
+  readonly inventory: InventoryStore;
+  readonly live: LiveStore;
+  readonly lanes: Lanes;
+  readonly signal: AbortSignal;
+  readonly syncs: ReadonlyMap<string, SyncRuntime>;
+  /** In force now. */
+  settings(): Settings;
+  /** The kinds the API server serves, as last asked. */
+  catalog(): ResourceCatalog;
+  /** Asks the API server again which kinds it serves. */
+  rediscover(): Promise<void>;
+  /** Keys of a sync, for one pass or one correction. */
+  opener(sync: SyncRuntime): Opener;
+  /** Resolves when the live state of every kind named is known. */
+  cover(kinds: readonly { readonly apiVersion: string; readonly kind: string }[]): Promise<void>;
+  /** Whether an HPA or ScaledObject targets the object: asked once, when replicas went to nobody. */
+  isAutoscaled(id: ObjectId): Promise<boolean>;
+  /** An object was applied as Git has it now: what was fought over is over. */
+  fresh(key: ObjectKey): void;
+  corrected(correction: CorrectionStatus): void;
+  /** Something that the status document tells has changed. */
+  changed(): void;
+}
+
+/** The sync that wants an object, with what it wants; undefined while Git was not read. */
+export function desiredOf(
+  agent: Pick<AgentContext, 'syncs'>,
+  key: ObjectKey,
+): { readonly sync: SyncRuntime; readonly object: DesiredObject } | undefined {
+  for (const sync of agent.syncs.values()) {
+    const object = sync.desired.get(key);
+    if (object !== undefined) return { sync, object };
+  }
+  return undefined;
+}

@@ -1,0 +1,227 @@
+import type { Clock } from '../core/clock.ts';
+import { SottoError } from '../core/errors.ts';
+import type { ObjectKey } from '../core/ids.ts';
+import { type JsonObject, stringAt, stringifyJson } from '../core/json.ts';
+import { INVENTORY_NAME } from '../core/labels.ts';
+import { LIMITS } from '../core/limits.ts';
+import { kubeError } from '../kube/errors.ts';
+import { createObject, getObject, type Outcome, replaceObject, type Target, type Written } from '../kube/objects.ts';
+import { CONFIG_MAPS } from '../kube/resource.ts';
+import type { Transport } from '../kube/transport.ts';
+import { APPLYSET_ID_LABEL, APPLYSET_KINDS, APPLYSET_NAMESPACES, APPLYSET_TOOLING } from '../plan/applyset.ts';
+import {
+  decodeInventory,
+  EMPTY_INVENTORY,
+  encodeInventory,
+  groupKinds,
+  type Holder,
+  type Inventory,
+  type InventoryRow,
+  type Mac,
+} from '../plan/inventory.ts';
+
+const ENTRY = 'inventory';
+/** After a correction the row is stored when it was quiet for 2 s, and at least every 10 s (spec/drift.md 3.8 F). */
+const QUIET_MS = 2_000;
+const AT_MOST_MS = 10_000;
+
+export interface InventoryStoreOptions {
+  readonly transport: Transport;
+  readonly namespace: string;
+  readonly targetNamespace: string;
+  readonly setId: string;
+  readonly version: string;
+  readonly mac: Mac;
+  readonly clock: Clock;
+}
+
+/** ConfigMap `sotto-inventory`: read once, then ours alone; every write has the resourceVersion of the last one. */
+export class InventoryStore {
+  readonly #options: InventoryStoreOptions;
+  #rows = new Map<ObjectKey, InventoryRow>();
+  #header: Omit<Inventory, 'rows'> = EMPTY_INVENTORY;
+  #resourceVersion: string | undefined;
+  /** The entry as we stored it: how a foreign label on the ConfigMap is told from another agent. */
+  #stored: string | undefined;
+  #dirtySinceMs: number | undefined;
+  #touchedMs = 0;
+  #writing: Promise<void> = Promise.resolve();
+  /** The stored record could not be trusted; nothing is pruned until it was made anew. */
+  lost = false;
+
+  constructor(options: InventoryStoreOptions) {
+    this.#options = options;
+  }
+
+  get inventory(): Inventory {
+    return { ...this.#header, rows: this.#rows };
+  }
+
+  get resourceVersion(): string | undefined {
+    return this.#resourceVersion;
+  }
+
+  /** Reads the stored inventory. Its absence is a first start; a wrong MAC is a loss, and both begin with no rows. */
+  async load(): Promise<void> {
+    const { transport, namespace, mac } = this.#options;
+    const target = { resource: CONFIG_MAPS, namespace, name: INVENTORY_NAME };
+    const answer = await getObject(transport, target);
+    if (!answer.ok) throw kubeError(answer.failure, { verb: 'get', ...target });
+    if (answer.value === undefined) return;
+    this.#resourceVersion = stringAt(answer.value, 'metadata', 'resourceVersion');
+    const entry = stringAt(answer.value, 'binaryData', ENTRY);
+    this.#stored = entry;
+    const inventory = entry === undefined ? undefined : decodeInventory(Buffer.from(entry, 'base64'), mac);
+    if (inventory === undefined) {
+      this.lost = true;
+      return;
+    }
+    this.#header = { epoch: inventory.epoch, holder: inventory.holder, revisions: inventory.revisions };
+    this.#rows = new Map(inventory.rows);
+  }
+
+  /** Takes the inventory over: a new epoch, so that an older agent notices at its next write that it is out. */
+  async hold(holder: Holder): Promise<void> {
+    this.#header = { ...this.#header, epoch: this.#header.epoch + 1, holder };
+    await this.#write();
+  }
+
+  /** False when another agent has written the inventory since our last write; an unreachable server proves nothing. */
+  async isHeldByUs(instance: string): Promise<boolean> {
+    await this.#writing;
+    const { transport, namespace, mac } = this.#options;
+    const live = await getObject(transport, { resource: CONFIG_MAPS, namespace, name: INVENTORY_NAME });
+    if (!live.ok || live.value === undefined) return true;
+    const entry = stringAt(live.value, 'binaryData', ENTRY);
+    if (entry === undefined || entry === this.#stored) return true;
+    const inventory = decodeInventory(Buffer.from(entry, 'base64'), mac);
+    return inventory === undefined || inventory.holder?.instance === instance;
+  }
+
+  /** A clean stop: whoever starts next need not ask whether we are alive. */
+  async release(): Promise<void> {
+    this.#header = { ...this.#header, holder: undefined };
+    await this.#write();
+  }
+
+  row(key: ObjectKey): InventoryRow | undefined {
+    return this.#rows.get(key);
+  }
+
+  set(row: InventoryRow): void {
+    this.#rows.set(row.key, row);
+    this.#touch();
+  }
+
+  delete(key: ObjectKey): void {
+    if (this.#rows.delete(key)) this.#touch();
+  }
+
+  setRevision(sync: string, revision: string): void {
+    if (this.#header.revisions[sync] === revision) return;
+    this.#header = { ...this.#header, revisions: { ...this.#header.revisions, [sync]: revision } };
+    this.#touch();
+  }
+
+  #touch(): void {
+    this.#touchedMs = this.#options.clock.elapsedMs();
+    this.#dirtySinceMs ??= this.#touchedMs;
+  }
+
+  /** When the rows should be stored next; undefined when nothing changed. */
+  dueAtMs(): number | undefined {
+    if (this.#dirtySinceMs === undefined) return undefined;
+    return Math.min(this.#touchedMs + QUIET_MS, this.#dirtySinceMs + AT_MOST_MS);
+  }
+
+  /** Stores what changed. Writes follow one another, each with the version of the one before. */
+  async store(): Promise<void> {
+    if (this.#dirtySinceMs === undefined) return this.#writing;
+    await this.#write();
+  }
+
+  #write(): Promise<void> {
+    const next = this.#writing.then(() => this.#put());
+    // A failed write must not fail the next one; whoever asked for it gets the error.
+    this.#writing = next.catch(() => undefined);
+    return next;
+  }
+
+  async #put(): Promise<void> {
+    const before = this.#dirtySinceMs;
+    this.#dirtySinceMs = undefined;
+    const { transport, namespace, mac } = this.#options;
+    const packed = encodeInventory(this.inventory, mac);
+    if (packed.length > LIMITS.maxInventoryBytes) throw tooLarge(packed.length);
+    const entry = packed.toString('base64');
+    const target = { resource: CONFIG_MAPS, namespace, name: INVENTORY_NAME };
+    let answer = await this.#send(target, entry);
+    if (!answer.ok && answer.failure.kind === 'changed' && (await this.#isStillOurs(target))) {
+      answer = await this.#send(target, entry);
+    }
+    if (answer.ok) {
+      this.#resourceVersion = stringAt(answer.value.object, 'metadata', 'resourceVersion');
+      this.#stored = entry;
+      return;
+    }
+    this.#dirtySinceMs = before ?? this.#options.clock.elapsedMs();
+    if (answer.failure.kind === 'changed' || answer.failure.kind === 'already-exists') throw takenOver();
+    throw kubeError(answer.failure, { verb: this.#resourceVersion === undefined ? 'create' : 'update', ...target });
+  }
+
+  async #send(target: Target, entry: string): Promise<Outcome<Written>> {
+    const body = Buffer.from(stringifyJson(this.#manifest(entry)), 'utf8');
+    const { transport } = this.#options;
+    const isNew = this.#resourceVersion === undefined;
+    return isNew ? createObject(transport, { ...target, body }) : replaceObject(transport, { ...target, body });
+  }
+
+  /** Somebody labelled the ConfigMap, or another agent wrote it: the entry tells. */
+  async #isStillOurs(target: Target & { resource: typeof CONFIG_MAPS }): Promise<boolean> {
+    const live = await getObject(this.#options.transport, target);
+    if (!live.ok || live.value === undefined) return false;
+    if (stringAt(live.value, 'binaryData', ENTRY) !== this.#stored) return false;
+    this.#resourceVersion = stringAt(live.value, 'metadata', 'resourceVersion');
+    return true;
+  }
+
+  #manifest(entry: string): JsonObject {
+    const { namespace, targetNamespace, setId, version } = this.#options;
+    return {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: {
+        name: INVENTORY_NAME,
+        namespace,
+        labels: { [APPLYSET_ID_LABEL]: setId, 'app.kubernetes.io/managed-by': 'sotto' },
+        annotations: {
+          [APPLYSET_TOOLING]: `sotto/v${version}`,
+          [APPLYSET_KINDS]: groupKinds(this.inventory),
+          ...(targetNamespace === namespace ? {} : { [APPLYSET_NAMESPACES]: targetNamespace }),
+        },
+        ...(this.#resourceVersion === undefined ? {} : { resourceVersion: this.#resourceVersion }),
+      },
+      binaryData: { [ENTRY]: entry },
+    };
+  }
+}
+
+export function takenOver(): SottoError {
+  return new SottoError({
+    code: 'SOTTO-PLAN-010',
+    what: 'another agent has taken over this namespace',
+    why: `ConfigMap ${INVENTORY_NAME} was written by somebody else`,
+    next: 'sotto status   (this agent stops; only one may write)',
+    object: `ConfigMap/${INVENTORY_NAME}`,
+  });
+}
+
+function tooLarge(bytes: number): SottoError {
+  return new SottoError({
+    code: 'SOTTO-PLAN-013',
+    what: `the inventory is too large (${bytes} bytes)`,
+    why: `a ConfigMap holds at most ${LIMITS.maxInventoryBytes} bytes of it, about 8,000 objects`,
+    next: 'split the repository between two agents',
+    object: `ConfigMap/${INVENTORY_NAME}`,
+  });
+}

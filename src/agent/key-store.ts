@@ -1,0 +1,178 @@
+import type { Clock } from '../core/clock.ts';
+import { asSottoError, SottoError } from '../core/errors.ts';
+import { isJsonObject, type Json, type JsonObject, member } from '../core/json.ts';
+import type { GitAccess } from '../git/credential.ts';
+import { checkCredentialUse, gitAccess } from '../keys/credentials.ts';
+import { type KeySecret, type SecretMark, wipeEntries } from '../keys/key-secret.ts';
+import { type ParsedKeySecret, parseKeySecret } from '../keys/parse-keys.ts';
+import { type KeyRing, keyRing, type OpeningKeys, ringFor } from '../keys/ring.ts';
+import { isKeySecret, namedKeySecrets, selectKeySecrets } from '../keys/select.ts';
+import { kubeError } from '../kube/errors.ts';
+import { getMetadata } from '../kube/objects.ts';
+import { SECRETS } from '../kube/resource.ts';
+import { readSecret } from '../kube/secret-reader.ts';
+import type { Transport } from '../kube/transport.ts';
+import type { WatchEvent } from '../kube/watch.ts';
+import type { Settings, SyncSettings } from '../settings/settings.ts';
+
+export interface KeyStoreOptions {
+  readonly transport: Transport;
+  readonly namespace: string;
+  readonly allowSources: readonly string[];
+  readonly clock: Clock;
+  settings(): Settings;
+  /** The ring is another one: what could not be opened may open now. */
+  onChange(): void;
+  onError(error: SottoError): void;
+}
+
+interface Loaded {
+  readonly resourceVersion: string;
+  readonly parsed: ParsedKeySecret;
+}
+
+/** A key file changes in several writes (kubectl apply, a controller): read once when it is quiet. */
+const SETTLE_MS = 100;
+
+/**
+ * Keys and credentials of the agent's namespace. Only Secrets that are marked or named for it are read; they are read
+ * again when the metadata stream says that they changed, and at no other time.
+ */
+export class KeyStore {
+  readonly #options: KeyStoreOptions;
+  readonly #marks = new Map<string, SecretMark & { readonly resourceVersion: string }>();
+  readonly #loaded = new Map<string, Loaded>();
+  readonly #access = new Map<string, { readonly resourceVersion: string; readonly access: GitAccess }>();
+  #ring: KeyRing | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #loading: Promise<void> = Promise.resolve();
+
+  constructor(options: KeyStoreOptions) {
+    this.#options = options;
+  }
+
+  get ring(): KeyRing | undefined {
+    return this.#ring;
+  }
+
+  /** What a sync opens its files with: its own keys where it names some. */
+  keysOf(sync: SyncSettings): OpeningKeys {
+    const secrets = [...this.#loaded.values()].map(({ parsed }) => parsed);
+    return ringFor(secrets, this.#options.settings(), sync.decryption);
+  }
+
+  /** Events of the agent namespace's Secrets. */
+  observe(event: WatchEvent): void {
+    if (event.type !== 'added' && event.type !== 'modified' && event.type !== 'deleted') return;
+    const mark = { ...markOfObject(event.name, event.object), resourceVersion: event.resourceVersion };
+    const before = this.#marks.get(event.name);
+    if (event.type === 'deleted') this.#marks.delete(event.name);
+    else this.#marks.set(event.name, mark);
+    if (event.type !== 'deleted' && before?.resourceVersion === mark.resourceVersion) return;
+    this.#access.delete(event.name);
+    const concerns = this.#loaded.has(event.name) || isKeySecret(mark, this.#options.settings());
+    if (concerns && !event.initial) this.#schedule();
+  }
+
+  #schedule(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      void this.load().then(
+        () => this.#options.onChange(),
+        (thrown: unknown) => this.#options.onError(asSottoError(thrown)),
+      );
+    }, SETTLE_MS);
+  }
+
+  close(): void {
+    clearTimeout(this.#timer);
+  }
+
+  /** Reads what is new or changed and makes the ring. One at a time. */
+  load(): Promise<void> {
+    const next = this.#loading.then(() => this.#load());
+    this.#loading = next.catch(() => undefined);
+    return next;
+  }
+
+  async #load(): Promise<void> {
+    const { transport, namespace, clock } = this.#options;
+    const settings = this.#options.settings();
+    const wanted = new Set([...selectKeySecrets([...this.#marks.values()], settings), ...namedKeySecrets(settings)]);
+    for (const name of this.#loaded.keys()) if (!wanted.has(name)) this.#loaded.delete(name);
+    for (const name of wanted) {
+      const version = this.#marks.get(name)?.resourceVersion;
+      if (version !== undefined && this.#loaded.get(name)?.resourceVersion === version) continue;
+      const secret: KeySecret | undefined = await readSecret(transport, namespace, name);
+      if (secret === undefined) {
+        this.#loaded.delete(name);
+        continue;
+      }
+      try {
+        this.#loaded.set(name, { resourceVersion: secret.resourceVersion, parsed: parseKeySecret(secret) });
+      } finally {
+        wipeEntries(secret);
+      }
+    }
+    this.#ring = keyRing(
+      [...this.#loaded.values()].map(({ parsed }) => parsed),
+      settings,
+      clock.now(),
+    );
+  }
+
+  /** How git authenticates for a sync: the Secret is read when it changed, and checked for its purpose before. */
+  async access(sync: SyncSettings): Promise<GitAccess> {
+    const name = sync.source.git.secretName;
+    if (name === undefined) return { credential: { kind: 'none' } };
+    const known = this.#access.get(name);
+    const { transport, namespace, allowSources } = this.#options;
+    const request = { use: 'git' as const, sourceUrl: sync.source.git.url, namespace, allowSources };
+    const mark = await this.#mark(name);
+    checkCredentialUse(mark, request);
+    if (known?.resourceVersion === mark.resourceVersion) return known.access;
+    const secret = await readSecret(transport, namespace, name);
+    if (secret === undefined) throw noCredential(name, namespace);
+    const access = gitAccess(secret, request);
+    this.#access.set(name, { resourceVersion: secret.resourceVersion, access });
+    return access;
+  }
+
+  /** From the stream; asked for only before the stream has said anything. */
+  async #mark(name: string): Promise<SecretMark & { readonly resourceVersion: string }> {
+    const seen = this.#marks.get(name);
+    if (seen !== undefined) return seen;
+    const { transport, namespace } = this.#options;
+    const target = { resource: SECRETS, namespace, name };
+    const answer = await getMetadata(transport, target);
+    if (!answer.ok) throw kubeError(answer.failure, { verb: 'get', ...target });
+    if (answer.value === undefined) throw noCredential(name, namespace);
+    const version = member(answer.value['metadata'], 'resourceVersion');
+    return { ...markOfObject(name, answer.value), resourceVersion: typeof version === 'string' ? version : '' };
+  }
+}
+
+function markOfObject(name: string, object: JsonObject): SecretMark {
+  return {
+    name,
+    labels: texts(member(object['metadata'], 'labels')),
+    annotations: texts(member(object['metadata'], 'annotations')),
+  };
+}
+
+function texts(value: Json | undefined): Record<string, string> {
+  if (!isJsonObject(value)) return {};
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, text]) => (typeof text === 'string' ? [[key, text] as const] : [])),
+  );
+}
+
+function noCredential(name: string, namespace: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-KEYS-019',
+    what: 'the Secret with the credential of the source does not exist',
+    why: 'source.git.secretRef names it, but it is not in the agent’s namespace',
+    next: `create it: kubectl create secret generic ${name} -n ${namespace} --from-literal=username=… --from-file=password=FILE`,
+    object: `Secret/${name}`,
+  });
+}

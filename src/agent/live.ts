@@ -1,0 +1,277 @@
+import { type ObjectKey, objectKey } from '../core/ids.ts';
+import { type Json, stringAt } from '../core/json.ts';
+import { MEMBER_LABEL } from '../core/labels.ts';
+import { type DeletedAction, type JudgeContext, judgeAnswer, judgeDeleted, judgeEvent } from '../drift/judge.ts';
+import type { DriftPolicy } from '../drift/policy.ts';
+import type { MacKey } from '../drift/projection.ts';
+import { type LiveRecord, recordFromAnswer, type WatchMode, withAccepted } from '../drift/record.ts';
+import type { Verdict } from '../drift/verdict.ts';
+import type { Health } from '../health/result.ts';
+import { computeStatus } from '../health/status.ts';
+import { objectIdIn, type Resource } from '../kube/resource.ts';
+import type { InventoryRow } from '../plan/inventory.ts';
+import type { LiveView } from '../plan/plan.ts';
+
+/** What a correction has to look into. */
+export type Finding =
+  | { readonly kind: 'judged'; readonly verdict: Verdict; readonly object: Json }
+  | { readonly kind: 'deleted'; readonly action: DeletedAction; readonly object: Json | undefined };
+
+interface LiveEntry {
+  record: LiveRecord | undefined;
+  health: Health | undefined;
+  present: boolean;
+  terminating: boolean;
+  uid: string;
+  /** Changed while nobody looked: only an apply can tell. */
+  unsure: boolean;
+  autoscaled: boolean | undefined;
+  /** The newest event that came while an apply was in flight. */
+  held: Json | 'deleted' | undefined;
+}
+
+export interface LiveStoreOptions {
+  readonly macKey: MacKey;
+  readonly setId: string;
+  readonly now: () => Date;
+  row(key: ObjectKey): InventoryRow | undefined;
+  readonly policy: DriftPolicy;
+  isInFlight(key: ObjectKey): boolean;
+  /** Drift, doubt or absence of an object of ours. */
+  onFinding(key: ObjectKey, finding: Finding): void;
+  /** Readiness or presence changed. */
+  onChange(key: ObjectKey): void;
+}
+
+/**
+ * What the watches say of our objects: per object a record of digests and its readiness, never the object. Events are
+ * judged here without a request; what needs one is handed to `onFinding`.
+ */
+export class LiveStore {
+  readonly #options: LiveStoreOptions;
+  readonly #entries = new Map<ObjectKey, LiveEntry>();
+
+  constructor(options: LiveStoreOptions) {
+    this.#options = options;
+  }
+
+  get macKey(): MacKey {
+    return this.#options.macKey;
+  }
+
+  /** An ADDED or MODIFIED event. `unordered`: part of a list, where versions have no order. */
+  observe(resource: Resource, namespace: string, object: Json, unordered: boolean): void {
+    const key = keyOf(resource, namespace, object);
+    const row = this.#options.row(key);
+    // Not ours: neither a label alone nor a name makes it so.
+    if (row === undefined) return;
+    const entry = this.#entry(key);
+    this.#see(key, entry, object, resource);
+    if (this.#options.isInFlight(key)) {
+      entry.held = object;
+      return;
+    }
+    if (entry.record === undefined) this.#firstSight(key, entry, row, object, modeOf(resource));
+    else this.#judge(key, entry, object, entry.record, unordered);
+  }
+
+  /** A DELETED event: gone, or no longer carrying our label. `object` is undefined when a list did not have it. */
+  observeDeleted(key: ObjectKey, object: Json | undefined): void {
+    const entry = this.#entries.get(key);
+    if (entry === undefined || !entry.present) return;
+    if (object !== undefined && entry.uid !== '' && stringAt(object, 'metadata', 'uid') !== entry.uid) return;
+    if (this.#options.isInFlight(key)) {
+      entry.held = 'deleted';
+      return;
+    }
+    this.#lost(key, entry, object);
+  }
+
+  /** After the end of a list: whatever is ours and was not in it has gone while nobody looked. */
+  observeMissing(keys: Iterable<ObjectKey>, listed: ReadonlySet<ObjectKey>): void {
+    for (const key of keys) if (!listed.has(key)) this.observeDeleted(key, undefined);
+  }
+
+  /** The answer to an apply of ours is the new baseline; events that were held are judged against it. */
+  baseline(key: ObjectKey, answer: Json, mode: WatchMode): LiveRecord {
+    const entry = this.#entry(key);
+    const fresh = recordFromAnswer(answer, mode, this.#options.macKey, entry.record);
+    const record = entry.record === undefined ? this.#accepting(answer, fresh) : fresh;
+    entry.record = record;
+    entry.unsure = false;
+    entry.present = true;
+    entry.uid = record.uid;
+    entry.terminating = isTerminating(answer);
+    if (mode === 'full') this.#setHealth(key, entry, computeStatus(answer, this.#options.now()));
+    return record;
+  }
+
+  /** The lane of the object is free again. */
+  settle(key: ObjectKey): void {
+    const entry = this.#entries.get(key);
+    const held = entry?.held;
+    if (entry === undefined || held === undefined) return;
+    entry.held = undefined;
+    if (this.#options.row(key) === undefined) return;
+    if (held === 'deleted') this.#lost(key, entry, undefined);
+    else if (entry.record === undefined) entry.unsure = true;
+    else this.#judge(key, entry, held, entry.record, false);
+  }
+
+  setRecord(key: ObjectKey, record: LiveRecord): void {
+    this.#entry(key).record = record;
+  }
+
+  setAutoscaled(key: ObjectKey, autoscaled: boolean): void {
+    this.#entry(key).autoscaled = autoscaled;
+  }
+
+  /** The apply went wrong in a way that leaves the outcome open. */
+  doubt(key: ObjectKey): void {
+    this.#entry(key).unsure = true;
+  }
+
+  forget(key: ObjectKey): void {
+    this.#entries.delete(key);
+  }
+
+  record(key: ObjectKey): LiveRecord | undefined {
+    return this.#entries.get(key)?.record;
+  }
+
+  uid(key: ObjectKey): string | undefined {
+    const entry = this.#entries.get(key);
+    return entry?.present === true ? entry.uid : undefined;
+  }
+
+  isTerminating(key: ObjectKey): boolean {
+    return this.#entries.get(key)?.terminating === true;
+  }
+
+  view(key: ObjectKey): LiveView {
+    const entry = this.#entries.get(key);
+    if (entry === undefined || !entry.present) return 'absent';
+    return entry.unsure || entry.record === undefined ? 'unsure' : 'in-sync';
+  }
+
+  /** Undefined for an object that is not there or was not seen yet. */
+  health(key: ObjectKey): Health | undefined {
+    const entry = this.#entries.get(key);
+    return entry?.present === true ? entry.health : undefined;
+  }
+
+  #entry(key: ObjectKey): LiveEntry {
+    const known = this.#entries.get(key);
+    if (known !== undefined) return known;
+    const entry: LiveEntry = {
+      record: undefined,
+      health: undefined,
+      present: false,
+      terminating: false,
+      uid: '',
+      unsure: false,
+      autoscaled: undefined,
+      held: undefined,
+    };
+    this.#entries.set(key, entry);
+    return entry;
+  }
+
+  #see(key: ObjectKey, entry: LiveEntry, object: Json, resource: Resource): void {
+    const appeared = !entry.present;
+    entry.present = true;
+    entry.uid = stringAt(object, 'metadata', 'uid') ?? '';
+    entry.terminating = isTerminating(object);
+    if (!resource.secret) this.#setHealth(key, entry, computeStatus(object, this.#options.now()));
+    else if (appeared) this.#options.onChange(key);
+  }
+
+  #setHealth(key: ObjectKey, entry: LiveEntry, health: Health): void {
+    const before = entry.health;
+    entry.health = health;
+    if (before?.status !== health.status || before.reason !== health.reason) this.#options.onChange(key);
+  }
+
+  /** The first event of an object since the start, judged against its inventory row (spec/drift.md 3.8 C). */
+  #firstSight(key: ObjectKey, entry: LiveEntry, row: InventoryRow, object: Json, mode: WatchMode): void {
+    const carried = { yielded: undefined, accepted: undefined, done: row.done };
+    const record = recordFromAnswer(object, mode, this.#options.macKey, carried);
+    if (isAsWeLeftIt(record, row, object, this.#options.setId)) {
+      entry.record = this.#accepting(object, record);
+      return;
+    }
+    entry.unsure = true;
+    this.#options.onFinding(key, {
+      kind: 'judged',
+      verdict: { kind: 'suspect', why: 'own-time-moved', yielded: [] },
+      object,
+    });
+  }
+
+  /** What others had added before our first look stays: drift is judged from the baseline on (product page, adoption). */
+  #accepting(object: Json, record: LiveRecord): LiveRecord {
+    const present = judgeAnswer(object, record, this.#context(false, undefined));
+    return present === undefined
+      ? record
+      : withAccepted(
+          record,
+          present.additions.map(({ path }) => path),
+        );
+  }
+
+  #context(unordered: boolean, autoscaled: boolean | undefined): JudgeContext {
+    const { macKey, setId, policy } = this.#options;
+    return { macKey, policy, setId, applyInFlight: false, unordered, autoscaled };
+  }
+
+  #judge(key: ObjectKey, entry: LiveEntry, object: Json, record: LiveRecord, unordered: boolean): void {
+    const verdict = judgeEvent(object, record, this.#context(unordered, entry.autoscaled));
+    switch (verdict.kind) {
+      case 'drop':
+      case 'hold':
+      case 'terminating':
+        return;
+      case 'in-sync':
+      case 'yield':
+        entry.record = verdict.record;
+        return;
+      case 'ask-autoscaler':
+      case 'conflict':
+      case 'drifted':
+      case 'lost-object':
+      case 'suspect':
+        this.#options.onFinding(key, { kind: 'judged', verdict, object });
+    }
+  }
+
+  #lost(key: ObjectKey, entry: LiveEntry, object: Json | undefined): void {
+    entry.present = false;
+    const { terminating, record } = entry;
+    entry.terminating = false;
+    this.#options.onChange(key);
+    const action = record === undefined ? 'probe' : judgeDeleted(record, object ?? null, terminating);
+    if (action === 'none') return;
+    this.#options.onFinding(key, { kind: 'deleted', action, object });
+  }
+}
+
+export function modeOf(resource: Resource): WatchMode {
+  return resource.secret ? 'meta' : 'full';
+}
+
+export function keyOf(resource: Resource, namespace: string, object: Json): ObjectKey {
+  return objectKey(objectIdIn(resource, namespace, stringAt(object, 'metadata', 'name') ?? ''));
+}
+
+function isTerminating(object: Json): boolean {
+  return (stringAt(object, 'metadata', 'deletionTimestamp') ?? '') !== '';
+}
+
+function isAsWeLeftIt(record: LiveRecord, row: InventoryRow, object: Json, setId: string): boolean {
+  if (record.uid !== row.uid || row.uid === '') return false;
+  if (stringAt(object, 'metadata', 'labels', MEMBER_LABEL) !== setId) return false;
+  if (record.goodRv === row.resourceVersion) return true;
+  // Kinds with a generation count changes of their spec; the others could hide one.
+  if (record.generation === undefined || record.generation !== row.generation) return false;
+  return record.setDigest === row.setDigest && record.ownTime === row.ownTime;
+}

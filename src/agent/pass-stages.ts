@@ -1,0 +1,140 @@
+import { objectIdOf, type ObjectKey } from '../core/ids.ts';
+import type { Refusal } from '../core/refusal.ts';
+import type { ClosedDocument, Opened } from '../open/document.ts';
+import { openFiles } from '../open/open.ts';
+import type { Opener } from '../open/opener.ts';
+import { type ApplyStep, type Plan, plan } from '../plan/plan.ts';
+import type { DesiredSet } from '../render/desired.ts';
+import { render } from '../render/render.ts';
+import type { Snapshot } from '../source/snapshot.ts';
+import { announcedRow } from './applied.ts';
+import type { AgentContext } from './context.ts';
+import type { SyncRuntime } from './sync-runtime.ts';
+
+/** A permanent refusal is tried again after this, or at once when document or settings change. */
+const BLOCKED_MS = 5 * 60_000;
+
+/** Files that did not change since they were last read without a refusal are taken from there. */
+export async function openSnapshot(
+  agent: AgentContext,
+  sync: SyncRuntime,
+  snapshot: Snapshot,
+  opener: Opener,
+): Promise<Opened> {
+  const known = sync.opened;
+  const fresh = snapshot.files.filter((file) => !known.has(fileKey(file)));
+  const digests = new Set([...agent.inventory.inventory.rows.values()].map((row) => row.digest));
+  const opened = await openFiles(fresh, {
+    namespace: agent.place.targetNamespace,
+    opener,
+    isKnown: (digest) => digests.has(digest),
+  });
+  const byFile = Map.groupBy(opened.documents, (document) => document.file);
+  const refused = new Set(opened.refusals.map((refusal) => refusal.file));
+  const next = new Map<string, readonly ClosedDocument[]>();
+  const documents: ClosedDocument[] = [];
+  for (const file of snapshot.files) {
+    const ofFile = known.get(fileKey(file)) ?? byFile.get(file.path) ?? [];
+    documents.push(...ofFile);
+    if (!refused.has(file.path)) next.set(fileKey(file), ofFile);
+  }
+  sync.opened = next;
+  return { documents, refusals: opened.refusals };
+}
+
+function fileKey(file: { readonly path: string; readonly blob: string }): string {
+  return `${file.blob} ${file.path}`;
+}
+
+/** A kind that is not known may be new: the API server is asked once more before it is refused. */
+export async function renderSet(
+  agent: AgentContext,
+  sync: SyncRuntime,
+  documents: readonly ClosedDocument[],
+): Promise<DesiredSet> {
+  const once = (): DesiredSet =>
+    render(documents, {
+      targetNamespace: agent.place.targetNamespace,
+      plaintextSecrets: agent.settings().plaintextSecrets,
+      skip: sync.settings.skip,
+      isNamespaced: (apiVersion, kind) => agent.catalog().find(apiVersion, kind)?.namespaced,
+    });
+  const set = once();
+  if (!set.refusals.some(({ error }) => error.code === 'SOTTO-RENDER-008')) return set;
+  await agent.rediscover();
+  return once();
+}
+
+/** The kinds of everything in the inventory: what left Git must be looked at too. */
+export function rowKinds(agent: AgentContext): { readonly apiVersion: string; readonly kind: string }[] {
+  const kinds = new Map<string, { apiVersion: string; kind: string }>();
+  for (const { apiVersion, key } of agent.inventory.inventory.rows.values()) {
+    const { kind } = objectIdOf(key);
+    kinds.set(`${apiVersion} ${kind}`, { apiVersion, kind });
+  }
+  return [...kinds.values()];
+}
+
+export function decide(
+  agent: AgentContext,
+  sync: SyncRuntime,
+  snapshot: Snapshot,
+  desired: DesiredSet,
+  refusals: readonly Refusal[],
+): Plan {
+  const { prune } = sync.settings;
+  const decided = plan({
+    sync: sync.settings.name,
+    revision: snapshot.revision,
+    desired,
+    refusals,
+    inventory: agent.inventory.inventory,
+    inventoryLost: agent.inventory.lost,
+    prune: { ...prune, maxShare: prune.maxSharePercent / 100 },
+    live: (key) => agent.live.view(key),
+    claimedBy: (key) => claimedBy(agent, sync, key),
+  });
+  return withoutBlocked(agent, sync, decided);
+}
+
+function claimedBy(agent: AgentContext, sync: SyncRuntime, key: ObjectKey): string | undefined {
+  const row = agent.inventory.row(key);
+  if (row === undefined || row.sync === sync.settings.name) return undefined;
+  const other = agent.syncs.get(row.sync);
+  return other?.desired.has(key) === true ? row.sync : undefined;
+}
+
+/** What was refused for good and did not change since is reported again, not tried again. */
+function withoutBlocked(agent: AgentContext, sync: SyncRuntime, decided: Plan): Plan {
+  const nowMs = agent.clock.elapsedMs();
+  const refusals = [...decided.refusals];
+  const steps = decided.steps.filter((step) => {
+    if (step.action !== 'apply') return true;
+    const blocked = sync.blocked.get(step.object.key);
+    if (blocked === undefined) return true;
+    const stands = blocked.digest === step.object.digest && nowMs - blocked.sinceMs < BLOCKED_MS;
+    if (stands) refusals.push({ error: blocked.error, file: step.object.file, id: step.object.id });
+    else sync.blocked.delete(step.object.key);
+    return !stands;
+  });
+  return { ...decided, steps, refusals };
+}
+
+/** Rows of what is applied for the first time are stored before it is: a kill in between leaves no orphan. */
+export async function announce(agent: AgentContext, sync: SyncRuntime, decided: Plan): Promise<void> {
+  const fresh = decided.steps.filter(
+    (step): step is ApplyStep =>
+      step.action === 'apply' && step.contact === 'first' && agent.inventory.row(step.object.key) === undefined,
+  );
+  if (fresh.length === 0) return;
+  for (const step of fresh) agent.inventory.set(announcedRow(sync.settings.name, step.object));
+  await agent.inventory.store();
+}
+
+/** Rows of objects that are no longer ours to keep. */
+export function release(agent: AgentContext, decided: Plan): void {
+  for (const key of decided.released) {
+    agent.inventory.delete(key);
+    agent.live.forget(key);
+  }
+}

@@ -1,0 +1,37 @@
+import { rfc3339 } from '../core/clock.ts';
+import { displayObject } from '../core/ids.ts';
+import type { DesiredObject } from '../render/desired.ts';
+import { correctedEvent } from '../report/event-notes.ts';
+import type { AgentContext } from './context.ts';
+
+/** A change made outside Git that was undone. */
+export interface Undone {
+  readonly object: DesiredObject;
+  readonly revision: string;
+  /** JSON pointers, never values. */
+  readonly paths: readonly string[];
+  /** As managedFields says; undefined where ownership does not tell. */
+  readonly manager: string | undefined;
+  readonly operation: string;
+}
+
+/** Log, metrics, status, and an Event on the object itself: whoever made the change must find out why it is gone. */
+export async function reportCorrection(agent: AgentContext, undone: Undone, tookMs: number): Promise<void> {
+  const { object, revision, paths, manager, operation } = undone;
+  const name = displayObject(object.id);
+  const outcome = operation === 'delete' ? 'recreated' : 'restored';
+  agent.log.info('a change made outside Git was undone', { object: name, paths, manager, operation, tookMs });
+  agent.metrics.corrected({ kind: object.id.kind, tookMs });
+  agent.corrected({
+    at: rfc3339(agent.clock.now()),
+    object: name,
+    paths,
+    manager: manager ?? 'unknown',
+    operation,
+    tookMs,
+    outcome,
+  });
+  const regarding = { ...object.id, apiVersion: object.apiVersion, uid: agent.live.uid(object.key) };
+  const change = operation === 'delete' ? 'deleted' : 'edited';
+  await agent.events.record(correctedEvent(regarding, { paths, manager, change, revision }));
+}

@@ -1,0 +1,26 @@
+import type { Clock } from '../core/clock.ts';
+import type { Transport } from '../kube/transport.ts';
+import type { Logger } from '../report/log.ts';
+import type { Metrics } from '../report/metrics.ts';
+
+/** What an agent is started with. */
+export interface AgentSetup {
+  readonly agentNamespace: string;
+  /** Pod name, or a random word outside a cluster. */
+  readonly instance: string;
+  /** Undefined outside a cluster. */
+  readonly pod: string | undefined;
+  readonly version: string;
+  /** Absolute; undefined: ConfigMap `sotto`. */
+  readonly settingsFile: string | undefined;
+  readonly allowSources: readonly string[];
+  /** Run even if another agent may be alive. */
+  readonly takeOver: boolean;
+  /** On a memory volume: Git objects, ciphertext only. */
+  readonly workDir: string;
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}

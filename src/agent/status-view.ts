@@ -1,0 +1,195 @@
+import { rfc3339 } from '../core/clock.ts';
+import type { ErrorJson, SottoError } from '../core/errors.ts';
+import { displayObject, objectIdOf } from '../core/ids.ts';
+import type { InventoryRow } from '../plan/inventory.ts';
+import type { KeyRing } from '../keys/ring.ts';
+import { buildStatus, type SyncInput } from '../report/build-status.ts';
+import type { SettingsState } from '../settings/last-good.ts';
+import type {
+  Attention,
+  CorrectionStatus,
+  PendingPlan,
+  SourceStatus,
+  StatusDocument,
+  SyncCounts,
+} from '../report/status.ts';
+import { type SyncFacts, syncState } from '../report/sync-state.ts';
+import type { AgentContext } from './context.ts';
+import type { SyncRuntime } from './sync-runtime.ts';
+
+export interface StatusSources {
+  readonly agent: AgentContext;
+  readonly startedAt: Date;
+  readonly settings: SettingsState;
+  readonly ring: KeyRing | undefined;
+  readonly corrections: readonly CorrectionStatus[];
+}
+
+/** The status document as of now. */
+export function statusOf({ agent, startedAt, settings, ring, corrections }: StatusSources): StatusDocument {
+  const { version, instance } = agent.place;
+  const certificate = ring?.sealingCertificate;
+  const general = [...settings.problems, ...(ring?.problems ?? [])].map((error) => attention(error));
+  const syncs = [...agent.syncs.values()].map((sync) => viewSync(agent, sync));
+  return buildStatus({
+    agent: { version, instance, startedAt: rfc3339(startedAt) },
+    // Settings and keys are everybody's: each sync tells what may be the reason of its own trouble.
+    syncs: syncs.map((sync) => ({ ...sync, attention: [...sync.attention, ...general] })),
+    pauses: [],
+    handled: [],
+    sealing: certificate && { fingerprint: certificate.fingerprint, notBefore: rfc3339(certificate.notBefore) },
+    keys: (ring?.report ?? []).map((key) => ({
+      kind: key.kind,
+      id: key.id,
+      state: key.state,
+      since: key.kind === 'sealing' ? rfc3339(key.since) : undefined,
+      uses: 0,
+      secret: key.secret,
+      origin: key.origin,
+    })),
+    corrections,
+  });
+}
+
+/** One sync as the status document tells it. Reads state; decides nothing. */
+export function viewSync(agent: AgentContext, sync: SyncRuntime): SyncInput {
+  const { settings, report } = sync;
+  const rows = [...agent.inventory.inventory.rows.values()].filter((row) => row.sync === settings.name);
+  const counts = countRows(agent, sync, rows);
+  const facts = factsOf(agent, sync, counts);
+  return {
+    name: settings.name,
+    ...syncState(facts),
+    source: sourceOf(sync),
+    appliedRevision: report?.appliedRevision,
+    attemptedRevision: report?.attemptedRevision,
+    counts,
+    attention: attentionOf(agent, sync, rows, facts.timedOut),
+    pending: pendingOf(sync),
+  };
+}
+
+/** Milliseconds on the monotonic clock at which an object still in progress counts as late. */
+export function lateAtMs(sync: SyncRuntime): number | undefined {
+  return sync.report === undefined ? undefined : sync.report.startedMs + sync.settings.timeoutMs;
+}
+
+function countRows(agent: AgentContext, sync: SyncRuntime, rows: readonly InventoryRow[]): SyncCounts {
+  const waiting = new Set(sync.report?.waiting.map(({ row }) => row.key));
+  const wanted = rows.filter((row) => !waiting.has(row.key));
+  const states = wanted.map((row) => healthOf(agent, row));
+  return {
+    desired: sync.report?.desired ?? 0,
+    current: states.filter((state) => state === 'Current').length,
+    inProgress: states.filter((state) => state === 'InProgress').length,
+    failed: states.filter((state) => state === 'Failed').length,
+    held: waiting.size,
+    paused: 0,
+    pruned: sync.report?.pruned ?? 0,
+  };
+}
+
+function healthOf(agent: AgentContext, row: InventoryRow): 'Current' | 'InProgress' | 'Failed' {
+  if (row.done && agent.live.view(row.key) === 'absent') return 'Current';
+  if (agent.live.uid(row.key) === undefined) return 'InProgress';
+  // Seen as metadata only (Secrets): there is nothing to become ready.
+  const status = agent.live.health(row.key)?.status ?? 'Current';
+  return status === 'Current' || status === 'Failed' ? status : 'InProgress';
+}
+
+function factsOf(agent: AgentContext, sync: SyncRuntime, counts: SyncCounts): SyncFacts {
+  const { settings, report, trouble } = sync;
+  const lateMs = lateAtMs(sync);
+  return {
+    suspended: settings.suspend,
+    trouble: trouble && {
+      code: trouble.error.code,
+      message: trouble.error.what,
+      mends: trouble.needsPerson ? 'person' : 'itself',
+    },
+    pendingPlans: report?.held === undefined ? 0 : 1,
+    wantedRevision: sync.snapshot?.revision,
+    appliedRevision: report?.appliedRevision,
+    counts,
+    refused: report?.refusals.length ?? 0,
+    wait: settings.wait,
+    timedOut: lateMs !== undefined && agent.clock.elapsedMs() >= lateMs,
+  };
+}
+
+function sourceOf(sync: SyncRuntime): SourceStatus {
+  const { url, branch } = sync.settings.source.git;
+  const error = sync.trouble?.error;
+  return {
+    url,
+    ref: branch,
+    revision: sync.snapshot?.revision,
+    error: error && { code: error.code, message: `${error.what}: ${error.why}`, next: error.next },
+  };
+}
+
+function pendingOf(sync: SyncRuntime): PendingPlan[] {
+  const held = sync.report?.held;
+  if (held === undefined) return [];
+  return [{ planId: held.planId, why: held.error.why, creates: held.creates, prunes: held.prunes }];
+}
+
+function attentionOf(
+  agent: AgentContext,
+  sync: SyncRuntime,
+  rows: readonly InventoryRow[],
+  timedOut: boolean,
+): Attention[] {
+  const { report } = sync;
+  const refused = (report?.refusals ?? []).map(({ error }) => attention(error));
+  const waiting = (report?.waiting ?? []).map(({ row, error }) =>
+    attention(error.at({ file: row.file, line: row.line })),
+  );
+  const held = report?.held === undefined ? [] : [attention(report.held.error)];
+  const rewound = sync.snapshot?.rewound === undefined ? [] : [rewoundNote(sync.snapshot.rewound.from)];
+  const named = new Set([...refused, ...waiting].map((item) => item.object));
+  const blocked = [...sync.blocked.values()]
+    .map(({ error }) => attention(error))
+    .filter(({ object }) => !named.has(object));
+  return [...refused, ...waiting, ...held, ...rewound, ...blocked, ...unready(agent, sync, rows, timedOut)];
+}
+
+function attention(error: SottoError): Attention {
+  const json: ErrorJson = error.toJSON();
+  const { code, message, object, file, line, key, next } = json;
+  return { code, message, object, file, line, key, next };
+}
+
+function rewoundNote(from: string): Attention {
+  return {
+    code: 'SOTTO-GIT-018',
+    message: `rewound: the branch does not come after ${from.slice(0, 12)}, the commit applied before; it is followed`,
+    next: 'nothing, if the branch was rewritten on purpose; to refuse such commits set requireFastForward: true',
+  };
+}
+
+/** Failed at once, still in progress only after the timeout. */
+function unready(
+  agent: AgentContext,
+  sync: SyncRuntime,
+  rows: readonly InventoryRow[],
+  timedOut: boolean,
+): Attention[] {
+  if (!sync.settings.wait) return [];
+  return rows.flatMap((row) => {
+    const state = healthOf(agent, row);
+    if (state === 'Current' || (state === 'InProgress' && !timedOut)) return [];
+    const id = objectIdOf(row.key);
+    const health = agent.live.health(row.key);
+    const why = health === undefined ? 'it is not there' : `${health.reason}: ${health.message}`;
+    const item: Attention = {
+      code: 'SOTTO-PLAN-011',
+      message: `${state === 'Failed' ? 'the object failed' : 'the object is not ready in time'}: ${why}`,
+      object: displayObject(id),
+      file: row.file,
+      line: row.line,
+      next: `kubectl describe ${id.kind.toLowerCase()} ${id.name} -n ${id.namespace}`,
+    };
+    return [item];
+  });
+}

@@ -1,0 +1,171 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { asSottoError, SottoError } from '../core/errors.ts';
+import type { GitSource } from '../source/git-source.ts';
+import type { Snapshot } from '../source/snapshot.ts';
+import type { AgentContext } from './context.ts';
+import { runPass } from './pass.ts';
+import type { SyncRuntime, Trouble } from './sync-runtime.ts';
+
+export interface SyncLoopOptions {
+  readonly agent: AgentContext;
+  readonly sync: SyncRuntime;
+  /** Made when first needed: a bad URL or branch is a trouble of this sync, not of the agent. */
+  openSource(sync: SyncRuntime): Promise<GitSource>;
+  /** One pass at a time in the whole agent; asking and fetching are not in it. */
+  exclusively<T>(task: () => Promise<T>): Promise<T>;
+  readonly signal: AbortSignal;
+}
+
+/** One sync: asks its source, passes what is new, tries again what failed. Ends with its signal. */
+export class SyncLoop {
+  readonly #options: SyncLoopOptions;
+  #source: GitSource | undefined;
+  #wake = Promise.withResolvers<void>();
+  #asked: number | undefined;
+  #passed: number | undefined;
+
+  constructor(options: SyncLoopOptions) {
+    this.#options = options;
+  }
+
+  /** Something the sync depends on changed: visit it now. */
+  wake(): void {
+    this.#wake.resolve();
+  }
+
+  async run(): Promise<void> {
+    const { signal } = this.#options;
+    while (!signal.aborted) {
+      await this.visit();
+      await this.#wait();
+    }
+    await this.close();
+  }
+
+  async close(): Promise<void> {
+    await this.#source?.[Symbol.asyncDispose]();
+    this.#source = undefined;
+  }
+
+  /** Asks the source and passes if there is a reason to. Whatever goes wrong is the trouble of this sync. */
+  async visit(): Promise<void> {
+    const { agent, sync, signal } = this.#options;
+    if (sync.settings.suspend || signal.aborted) return;
+    const snapshot = await this.#snapshot();
+    if (snapshot === undefined || signal.aborted) return;
+    if (!this.#needsPass(snapshot)) return;
+    sync.snapshot = snapshot;
+    if (snapshot.refusal !== undefined) return this.#setTrouble({ error: snapshot.refusal, needsPerson: true });
+    try {
+      await this.#options.exclusively(() => runPass(agent, sync, snapshot));
+      this.#passed = agent.clock.elapsedMs();
+      this.#setTrouble(undefined);
+    } catch (thrown) {
+      sync.stale = true;
+      this.#setTrouble(this.#troubleOf(thrown));
+    }
+  }
+
+  async #snapshot(): Promise<Snapshot | undefined> {
+    const { agent, sync } = this.#options;
+    const at = agent.clock.now();
+    try {
+      this.#source ??= await this.#options.openSource(sync);
+      this.#asked = agent.clock.elapsedMs();
+      agent.metrics.sourceAsked(sync.settings.name, at);
+      const head = await this.#source.ask();
+      if (sync.snapshot?.commit === head) {
+        if (isSourceTrouble(sync.trouble)) this.#setTrouble(undefined);
+        return sync.snapshot;
+      }
+      const snapshot = await this.#source.pull(sync.snapshot ?? this.#lastApplied(), head);
+      if (snapshot.rewound !== undefined) {
+        const from = snapshot.rewound.from.slice(0, 12);
+        agent.log.warn('rewound: the branch was rewritten', {
+          sync: sync.settings.name,
+          from,
+          revision: snapshot.revision,
+        });
+      }
+      return snapshot;
+    } catch (thrown) {
+      agent.metrics.sourceFailed(sync.settings.name, at);
+      this.#setTrouble(this.#troubleOf(thrown));
+      return undefined;
+    }
+  }
+
+  /** After a restart the commit applied last is remembered, so that a rewritten branch is still noticed. */
+  #lastApplied() {
+    const { agent, sync } = this.#options;
+    const revision = agent.inventory.inventory.revisions[sync.settings.name];
+    const commit = revision?.replace(/^.*@sha1:/, '');
+    return commit === undefined ? undefined : { commit, files: [] };
+  }
+
+  #needsPass(snapshot: Snapshot): boolean {
+    const { agent, sync } = this.#options;
+    if (sync.snapshot !== snapshot || sync.stale || sync.report === undefined || sync.report.retry) return true;
+    const passed = this.#passed ?? Number.NEGATIVE_INFINITY;
+    return agent.clock.elapsedMs() - passed >= sync.settings.intervalMs;
+  }
+
+  #troubleOf(thrown: unknown): Trouble {
+    const error = thrown instanceof SottoError ? thrown : asSottoError(thrown);
+    return { error, needsPerson: !MENDS_ITSELF.has(error.code) };
+  }
+
+  #setTrouble(trouble: Trouble | undefined): void {
+    const { agent, sync } = this.#options;
+    const before = sync.trouble?.error;
+    sync.trouble = trouble;
+    if (trouble?.error.text() === before?.text()) return;
+    if (trouble !== undefined) {
+      const { error } = trouble;
+      agent.log.warn('the sync does not get on', { sync: sync.settings.name, code: error.code, error });
+    }
+    agent.changed();
+  }
+
+  /** Until something is due, or until somebody wakes the loop. */
+  async #wait(): Promise<void> {
+    const { signal } = this.#options;
+    const timer = new AbortController();
+    const abort = (): void => timer.abort();
+    signal.addEventListener('abort', abort, { once: true });
+    if (signal.aborted) abort();
+    const due = sleep(this.#waitMs(), undefined, { signal: timer.signal }).catch(() => undefined);
+    await Promise.race([due, this.#wake.promise]);
+    this.#wake = Promise.withResolvers<void>();
+    timer.abort();
+    signal.removeEventListener('abort', abort);
+  }
+
+  #waitMs(): number {
+    const { agent, sync } = this.#options;
+    const { settings, report, trouble } = sync;
+    const nowMs = agent.clock.elapsedMs();
+    const due = [(this.#asked ?? nowMs) + settings.source.git.intervalMs];
+    if (trouble !== undefined || report?.retry === true) due.push(nowMs + settings.retryIntervalMs);
+    if (this.#passed !== undefined) due.push(this.#passed + settings.intervalMs);
+    return Math.max(100, Math.min(...due) - nowMs);
+  }
+}
+
+/** Errors that may go by themselves: the agent tries again and says so. Everything else needs a person. */
+const MENDS_ITSELF: ReadonlySet<string> = new Set([
+  'SOTTO-GIT-001',
+  'SOTTO-GIT-012',
+  'SOTTO-GIT-013',
+  'SOTTO-GIT-014',
+  'SOTTO-GIT-034',
+  'SOTTO-KUBE-001',
+  'SOTTO-KUBE-015',
+  'SOTTO-KUBE-016',
+]);
+
+function isSourceTrouble(trouble: Trouble | undefined): boolean {
+  return (
+    trouble?.error.code.startsWith('SOTTO-GIT-') === true || trouble?.error.code.startsWith('SOTTO-KEYS-') === true
+  );
+}

@@ -1,0 +1,54 @@
+import type { SottoError } from '../core/errors.ts';
+import type { ObjectKey, Revision } from '../core/ids.ts';
+import type { Refusal } from '../core/refusal.ts';
+import type { ClosedDocument } from '../open/document.ts';
+import type { InventoryRow } from '../plan/inventory.ts';
+import type { Held } from '../plan/plan.ts';
+import type { DesiredObject } from '../render/desired.ts';
+import type { SyncSettings } from '../settings/settings.ts';
+import type { Snapshot } from '../source/snapshot.ts';
+
+/** Why a sync as a whole does not get on: its source, mostly. */
+export interface Trouble {
+  readonly error: SottoError;
+  /** A person has to do something; otherwise trying again may help. */
+  readonly needsPerson: boolean;
+}
+
+/** What the last pass left behind, for the report. */
+export interface PassReport {
+  readonly attemptedRevision?: Revision | undefined;
+  /** The newest revision of which everything that could be applied was applied. */
+  readonly appliedRevision?: Revision | undefined;
+  readonly refusals: readonly Refusal[];
+  readonly waiting: readonly { readonly row: InventoryRow; readonly error: SottoError }[];
+  readonly held?: Held | undefined;
+  readonly desired: number;
+  readonly pruned: number;
+  /** Monotonic; readiness must come within `timeout` of it. */
+  readonly startedMs: number;
+  /** A step failed in a way that trying again may mend. */
+  readonly retry: boolean;
+}
+
+/** A permanent failure of one object: not tried again before something changes or some minutes have passed. */
+export interface Blocked {
+  readonly digest: string;
+  readonly error: SottoError;
+  readonly sinceMs: number;
+}
+
+/** One sync while the agent runs. Fields change in `pass.ts` only. */
+export interface SyncRuntime {
+  settings: SyncSettings;
+  snapshot: Snapshot | undefined;
+  /** Closed documents by file and blob id: an unchanged file is not read twice. */
+  opened: Map<string, readonly ClosedDocument[]>;
+  /** The last good desired state of each object: what a correction applies. */
+  readonly desired: Map<ObjectKey, DesiredObject>;
+  readonly blocked: Map<ObjectKey, Blocked>;
+  trouble: Trouble | undefined;
+  report: PassReport | undefined;
+  /** The path holds objects that a pass must look at again although the revision did not change. */
+  stale: boolean;
+}

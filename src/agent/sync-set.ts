@@ -1,0 +1,162 @@
+import { join } from 'node:path';
+import type { Settings, SyncSettings } from '../settings/settings.ts';
+import { createGitSource, type GitSource } from '../source/git-source.ts';
+import type { AgentContext } from './context.ts';
+import type { KeyStore } from './key-store.ts';
+import { SyncLoop } from './sync-loop.ts';
+import type { SyncRuntime } from './sync-runtime.ts';
+
+export interface SyncSetOptions {
+  readonly workDir: string;
+  readonly keys: KeyStore;
+  readonly signal: AbortSignal;
+  /** The loop of a sync ended with a defect. */
+  onDefect(thrown: unknown): void;
+}
+
+interface Running {
+  readonly loop: SyncLoop;
+  readonly stop: AbortController;
+  readonly ended: Promise<void>;
+}
+
+/** The syncs of the settings in force. A change of settings starts, stops and updates them without a restart. */
+export class SyncSet {
+  readonly runtimes = new Map<string, SyncRuntime>();
+  readonly #options: SyncSetOptions;
+  readonly #running = new Map<string, Running>();
+  #agent: AgentContext | undefined;
+  #queue: Promise<unknown> = Promise.resolve();
+  #folders = 0;
+
+  constructor(options: SyncSetOptions) {
+    this.#options = options;
+  }
+
+  /** The syncs as values, without running them: for one pass. */
+  define(settings: Settings): void {
+    for (const sync of settings.syncs) this.runtimes.set(sync.name, newRuntime(sync));
+  }
+
+  /** One loop for each sync, until the signal. */
+  start(agent: AgentContext): void {
+    this.#agent = agent;
+    for (const sync of this.runtimes.values()) this.#startLoop(agent, sync);
+  }
+
+  /** One visit of each sync, one after the other. */
+  async visitOnce(agent: AgentContext): Promise<void> {
+    for (const sync of this.runtimes.values()) {
+      const loop = this.#loopOf(agent, sync, this.#options.signal);
+      await loop.visit();
+      await loop.close();
+    }
+  }
+
+  /** Every sync is passed again: keys or kinds changed. */
+  wakeAll(): void {
+    for (const [name, { loop }] of this.#running) {
+      const sync = this.runtimes.get(name);
+      if (sync !== undefined) sync.stale = true;
+      loop.wake();
+    }
+  }
+
+  async update(settings: Settings): Promise<void> {
+    const agent = this.#agent;
+    if (agent === undefined) return;
+    const wanted = new Map(settings.syncs.map((sync) => [sync.name, sync]));
+    for (const [name, sync] of this.runtimes) {
+      const next = wanted.get(name);
+      if (next !== undefined && isSameSource(next, sync.settings)) {
+        sync.settings = next;
+        sync.stale = true;
+        this.#running.get(name)?.loop.wake();
+        continue;
+      }
+      await this.#stopLoop(name);
+      // What it applied stays (deletionPolicy: orphan); its rows wait for a sync of that name.
+      this.runtimes.delete(name);
+      if (next === undefined) agent.metrics.forgetSync(name);
+    }
+    for (const sync of settings.syncs) {
+      if (this.runtimes.has(sync.name)) continue;
+      const runtime = newRuntime(sync);
+      this.runtimes.set(sync.name, runtime);
+      this.#startLoop(agent, runtime);
+    }
+    agent.changed();
+  }
+
+  async ended(): Promise<void> {
+    await Promise.all([...this.#running.values()].map(({ ended }) => ended));
+  }
+
+  #startLoop(agent: AgentContext, sync: SyncRuntime): void {
+    const stop = new AbortController();
+    const loop = this.#loopOf(agent, sync, AbortSignal.any([this.#options.signal, stop.signal]));
+    const ended = loop.run().catch((thrown: unknown) => this.#options.onDefect(thrown));
+    this.#running.set(sync.settings.name, { loop, stop, ended });
+  }
+
+  async #stopLoop(name: string): Promise<void> {
+    const running = this.#running.get(name);
+    this.#running.delete(name);
+    running?.stop.abort();
+    running?.loop.wake();
+    await running?.ended;
+  }
+
+  #loopOf(agent: AgentContext, sync: SyncRuntime, signal: AbortSignal): SyncLoop {
+    return new SyncLoop({
+      agent,
+      sync,
+      signal,
+      openSource: (of) => this.#openSource(of.settings, signal),
+      exclusively: (task) => this.#exclusively(task),
+    });
+  }
+
+  #exclusively<T>(task: () => Promise<T>): Promise<T> {
+    const next = this.#queue.then(task, task);
+    this.#queue = next.catch(() => undefined);
+    return next;
+  }
+
+  #openSource(sync: SyncSettings, signal: AbortSignal): Promise<GitSource> {
+    this.#folders += 1;
+    const { git, ignore } = sync.source;
+    return createGitSource(
+      {
+        url: git.url,
+        branch: git.branch,
+        path: sync.path,
+        ignore,
+        requireFastForward: git.requireFastForward,
+        workDir: join(this.#options.workDir, `source-${this.#folders}`),
+        timeoutMs: GIT_TIMEOUT_MS,
+      },
+      { access: () => this.#options.keys.access(sync), signal },
+    );
+  }
+}
+
+/** For one git command. A first fetch of a large repository is slow; a silent server is cut off sooner by git itself. */
+const GIT_TIMEOUT_MS = 120_000;
+
+function newRuntime(settings: SyncSettings): SyncRuntime {
+  return {
+    settings,
+    snapshot: undefined,
+    opened: new Map(),
+    desired: new Map(),
+    blocked: new Map(),
+    trouble: undefined,
+    report: undefined,
+    stale: false,
+  };
+}
+
+function isSameSource(a: SyncSettings, b: SyncSettings): boolean {
+  return a.path === b.path && JSON.stringify(a.source) === JSON.stringify(b.source);
+}

@@ -1,0 +1,122 @@
+import type { Clock } from '../core/clock.ts';
+import { type ObjectKey, objectIdOf, objectKey } from '../core/ids.ts';
+import { MEMBER_LABEL } from '../core/labels.ts';
+import { apiVersionOf, objectIdIn, type Resource, resourceText } from '../kube/resource.ts';
+import type { Transport } from '../kube/transport.ts';
+import { type WatchEvent, type WatchScope, type WatchState, watchResource } from '../kube/watch.ts';
+import type { InventoryRow } from '../plan/inventory.ts';
+import type { LiveStore } from './live.ts';
+
+export interface WatchingOptions {
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly random: () => number;
+  readonly signal: AbortSignal;
+  readonly targetNamespace: string;
+  readonly setId: string;
+  readonly live: LiveStore;
+  rows(): Iterable<InventoryRow>;
+  /** Every event of the target namespace's Secrets, ours or not: keys and credentials may be among them. */
+  onSecret(event: WatchEvent): void;
+  onState(resource: Resource, state: WatchState | 'listing', why: string): void;
+  /** A defect in an event's consumer; a watch never ends silently. */
+  onDefect(thrown: unknown): void;
+}
+
+interface Watched {
+  state: WatchState | 'listing';
+  why: string;
+  readonly known: Promise<void>;
+}
+
+/**
+ * One stream for each kind in use: objects with our label, whole; Secrets unfiltered and as metadata only
+ * (spec/drift.md 3.1). Streams are opened when a kind is first needed and stay.
+ */
+export class Watching {
+  readonly #options: WatchingOptions;
+  readonly #watched = new Map<string, Watched>();
+  readonly #ended: Promise<void>[] = [];
+
+  constructor(options: WatchingOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when the live state of these kinds is known, or when a kind cannot be watched (which is reported). */
+  async cover(resources: readonly Resource[]): Promise<void> {
+    await Promise.all(resources.map((resource) => this.#watch(resource).known));
+  }
+
+  /** What is not live, for `/readyz`: a stale stream hides drift. */
+  troubled(): { readonly resource: string; readonly state: string; readonly why: string }[] {
+    return [...this.#watched]
+      .filter(([, watched]) => watched.state !== 'live')
+      .map(([resource, { state, why }]) => ({ resource, state, why }));
+  }
+
+  async ended(): Promise<void> {
+    await Promise.all(this.#ended);
+  }
+
+  #watch(resource: Resource): Watched {
+    const name = `${resourceText(resource)}/${resource.version}`;
+    const known = this.#watched.get(name);
+    if (known !== undefined) return known;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const watched: Watched = { state: 'listing', why: '', known: promise };
+    this.#watched.set(name, watched);
+    const { transport, clock, random, signal, targetNamespace, setId } = this.#options;
+    const labelSelector = resource.secret ? undefined : `${MEMBER_LABEL}=${setId}`;
+    const running = watchResource({
+      ...scopeOf(resource),
+      transport,
+      clock,
+      random,
+      signal,
+      namespace: targetNamespace,
+      labelSelector,
+      onEvent: (event) => {
+        this.#take(resource, watched, event);
+        if (event.type === 'synced' || (event.type === 'state' && event.state !== 'live')) resolve();
+      },
+    });
+    signal.addEventListener('abort', () => resolve(), { once: true });
+    this.#ended.push(running.catch((thrown: unknown) => this.#options.onDefect(thrown)));
+    return watched;
+  }
+
+  #take(resource: Resource, watched: Watched, event: WatchEvent): void {
+    const { live, targetNamespace, onState, onSecret } = this.#options;
+    if (resource.secret) onSecret(event);
+    switch (event.type) {
+      case 'added':
+      case 'modified':
+        return live.observe(resource, targetNamespace, event.object, event.initial);
+      case 'deleted':
+        return live.observeDeleted(objectKey(objectIdIn(resource, targetNamespace, event.name)), event.object);
+      case 'synced':
+        return live.observeMissing(this.#keysOf(resource), listedKeys(resource, targetNamespace, event.present));
+      case 'state':
+        watched.state = event.state;
+        watched.why = event.why;
+        return onState(resource, event.state, event.why);
+      case 'epoch':
+        return undefined;
+    }
+  }
+
+  #keysOf(resource: Resource): ObjectKey[] {
+    const version = apiVersionOf(resource);
+    return [...this.#options.rows()]
+      .filter((row) => row.apiVersion === version && objectIdOf(row.key).kind === resource.kind)
+      .map((row) => row.key);
+  }
+}
+
+function scopeOf(resource: Resource): WatchScope {
+  return resource.secret ? { mode: 'metadata', resource } : { mode: 'full', resource };
+}
+
+function listedKeys(resource: Resource, namespace: string, present: ReadonlyMap<string, string>): Set<ObjectKey> {
+  return new Set([...present.keys()].map((name) => objectKey(objectIdIn(resource, namespace, name))));
+}

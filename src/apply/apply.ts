@@ -1,0 +1,218 @@
+import { type ClosedObject, isClosedObject } from '../core/closed.ts';
+import { SottoError } from '../core/errors.ts';
+import { displayObject } from '../core/ids.ts';
+import { type Json, member, stringAt } from '../core/json.ts';
+import { MEMBER_LABEL } from '../core/labels.ts';
+import type { KubeFailure } from '../kube/failure.ts';
+import { kubeError } from '../kube/errors.ts';
+import { applyObject, getMetadata, getObject, type Outcome, type Written } from '../kube/objects.ts';
+import type { Resource } from '../kube/resource.ts';
+import type { Transport } from '../kube/transport.ts';
+import type { DesiredObject } from '../render/desired.ts';
+import type { BodyBuffer } from './body.ts';
+import { fillBody, type ValueOpener } from './fill.ts';
+import { addsSecretKeys, foreignOwner, isEqualButOwnership, notAdopted, ownerOf } from './first-contact.ts';
+
+export type AdoptRule = 'equal' | 'ask' | 'always';
+
+export interface ApplyContext {
+  readonly transport: Transport;
+  readonly opener: ValueOpener;
+  readonly body: BodyBuffer;
+  /** Id of the ConfigMap `sotto-inventory` as a set: value of the member label. */
+  readonly setId: string;
+  readonly adopt: AdoptRule;
+}
+
+export type ApplyOutcome =
+  /** `answer` is the object as it is stored now, of a Secret its metadata. */
+  | { readonly kind: 'applied'; readonly answer: Json; readonly created: boolean }
+  /** `again`: trying later without any change may help. */
+  | {
+      readonly kind: 'failed';
+      readonly error: SottoError;
+      readonly again: boolean;
+      readonly retryAfterMs?: number | undefined;
+    };
+
+/** An object of ours: forced, so that what others took comes back. */
+export async function applyOwned(
+  object: DesiredObject,
+  resource: Resource,
+  context: ApplyContext,
+): Promise<ApplyOutcome> {
+  return send(object, resource, context, { force: true });
+}
+
+/** After a DELETED event: without force, because another owner may have taken the object over (spec/drift.md 3.5). */
+export async function applyProbe(
+  object: DesiredObject,
+  resource: Resource,
+  context: ApplyContext,
+): Promise<ApplyOutcome> {
+  const probe = await patch(object, resource, context, { force: false });
+  if (probe.ok) return applied(probe.value);
+  if (probe.failure.kind !== 'conflict') return failed(object, resource, probe.failure);
+  const live = await getMetadata(context.transport, targetOf(object, resource));
+  if (!live.ok) return failed(object, resource, live.failure);
+  const owner = live.value === undefined ? undefined : ownerOf(member(live.value, 'metadata'), context.setId);
+  if (owner?.kind === 'other')
+    return { kind: 'failed', again: false, error: foreignOwner(owner.name).at(placeOf(object)) };
+  return send(object, resource, context, { force: true });
+}
+
+/**
+ * First contact with an id that is not in the inventory. The body carries a resourceVersion that no object has, so
+ * the API server itself creates only what is absent and answers 409 for what exists: one request, and no moment
+ * between looking and writing (docs/adr/0003).
+ */
+export async function applyFirst(
+  object: DesiredObject,
+  resource: Resource,
+  context: ApplyContext,
+): Promise<ApplyOutcome> {
+  const created = await patch(object, resource, context, { force: true, resourceVersion: NO_VERSION });
+  if (created.ok) return applied(created.value);
+  if (created.failure.kind !== 'changed') return failed(object, resource, created.failure);
+  const live = await getMetadata(context.transport, targetOf(object, resource));
+  if (!live.ok) return failed(object, resource, live.failure);
+  if (live.value === undefined) return { kind: 'failed', again: true, error: changedMeanwhile(object) };
+  return takeOver(object, resource, context, live.value);
+}
+
+/** Never the version of a stored object: etcd's first revision is the empty store. */
+const NO_VERSION = '1';
+
+async function takeOver(
+  object: DesiredObject,
+  resource: Resource,
+  context: ApplyContext,
+  live: Json,
+): Promise<ApplyOutcome> {
+  const owner = ownerOf(member(live, 'metadata'), context.setId);
+  if (owner.kind === 'ours') return send(object, resource, context, { force: true });
+  if (owner.kind === 'other')
+    return { kind: 'failed', again: false, error: foreignOwner(owner.name).at(placeOf(object)) };
+  const reason = context.adopt === 'always' ? undefined : await whyNotEqual(object, resource, context, live);
+  if (reason !== undefined) return { kind: 'failed', again: false, error: notAdopted(reason).at(placeOf(object)) };
+  // The version that was looked at: a change between looking and writing is met with 409.
+  const resourceVersion = stringAt(live, 'metadata', 'resourceVersion');
+  return send(
+    object,
+    resource,
+    context,
+    resourceVersion === undefined ? { force: true } : { force: true, resourceVersion },
+  );
+}
+
+/** Undefined when an unforced dry-run changes nothing but ownership (product page, `adopt: equal`). */
+async function whyNotEqual(
+  object: DesiredObject,
+  resource: Resource,
+  context: ApplyContext,
+  metadata: Json,
+): Promise<string | undefined> {
+  if (context.adopt === 'ask') return 'adopt is set to ask';
+  const before = resource.secret ? metadata : await wholeObject(object, resource, context);
+  if (before === undefined) return 'it cannot be read';
+  if (resource.secret && addsSecretKeys(before, dataKeys(object.tree))) return 'Git has keys that it does not have';
+  const dry = await patch(object, resource, context, { force: false, dryRun: true });
+  if (!dry.ok) return dry.failure.kind === 'conflict' ? 'it differs from Git' : 'a trial apply was refused';
+  return isEqualButOwnership(before, dry.value.object) ? undefined : 'it differs from Git';
+}
+
+async function wholeObject(
+  object: DesiredObject,
+  resource: Resource,
+  context: ApplyContext,
+): Promise<Json | undefined> {
+  if (resource.secret) return undefined;
+  const live = await getObject(context.transport, { ...targetOf(object, resource), resource });
+  return live.ok ? live.value : undefined;
+}
+
+function dataKeys(tree: ClosedObject): string[] {
+  return isClosedObject(tree['data']) ? Object.keys(tree['data']) : [];
+}
+
+interface Sending {
+  readonly force: boolean;
+  readonly dryRun?: boolean;
+  readonly resourceVersion?: string;
+}
+
+async function send(
+  object: DesiredObject,
+  resource: Resource,
+  context: ApplyContext,
+  how: Sending,
+): Promise<ApplyOutcome> {
+  const answer = await patch(object, resource, context, how);
+  return answer.ok ? applied(answer.value) : failed(object, resource, answer.failure);
+}
+
+async function patch(
+  object: DesiredObject,
+  resource: Resource,
+  context: ApplyContext,
+  how: Sending,
+): Promise<Outcome<Written>> {
+  const tree = marked(object.tree, context.setId, how.resourceVersion);
+  const body = await fillBody(tree, context.opener, context.body);
+  try {
+    return await applyObject(context.transport, {
+      ...targetOf(object, resource),
+      force: how.force,
+      dryRun: how.dryRun,
+      body,
+    });
+  } finally {
+    context.body.wipe();
+  }
+}
+
+function targetOf(object: DesiredObject, resource: Resource) {
+  return { resource, namespace: object.id.namespace, name: object.id.name };
+}
+
+/** The tree with our member label, and with a precondition where one is wanted. */
+function marked(tree: ClosedObject, setId: string, resourceVersion: string | undefined): ClosedObject {
+  const metadata = isClosedObject(tree['metadata']) ? tree['metadata'] : {};
+  const labels = isClosedObject(metadata['labels']) ? metadata['labels'] : {};
+  return {
+    ...tree,
+    metadata: {
+      ...metadata,
+      labels: { ...labels, [MEMBER_LABEL]: setId },
+      ...(resourceVersion === undefined ? {} : { resourceVersion }),
+    },
+  };
+}
+
+function applied(written: Written): ApplyOutcome {
+  return { kind: 'applied', answer: written.object, created: written.created };
+}
+
+function failed(object: DesiredObject, resource: Resource, failure: KubeFailure): ApplyOutcome {
+  const error = kubeError(failure, { verb: 'patch', ...targetOf(object, resource) });
+  return {
+    kind: 'failed',
+    error: error.at(placeOf(object)),
+    again: !failure.permanent,
+    retryAfterMs: failure.retryAfterMs,
+  };
+}
+
+function placeOf(object: DesiredObject) {
+  return { file: object.file, line: object.line, object: displayObject(object.id) };
+}
+
+function changedMeanwhile(object: DesiredObject): SottoError {
+  return new SottoError({
+    code: 'SOTTO-PLAN-001',
+    what: 'the object came and went while it was applied',
+    why: 'somebody else creates and deletes it',
+    next: 'nothing to do: it is tried again',
+    ...placeOf(object),
+  });
+}

@@ -1,0 +1,96 @@
+import { SottoError } from '../core/errors.ts';
+import { canonicalJson, isJsonObject, type Json, type JsonObject, member, memberAt, stringAt } from '../core/json.ts';
+import { MEMBER_LABEL } from '../core/labels.ts';
+
+/** What other owners leave on an object, and the name under which people know them (product page, first contact). */
+const MARKERS: readonly { readonly owner: string; readonly in: 'labels' | 'annotations'; readonly key: string }[] = [
+  { owner: 'Flux (kustomize-controller)', in: 'labels', key: 'kustomize.toolkit.fluxcd.io/name' },
+  { owner: 'Flux (helm-controller)', in: 'labels', key: 'helm.toolkit.fluxcd.io/name' },
+  { owner: 'Argo CD', in: 'annotations', key: 'argocd.argoproj.io/tracking-id' },
+  { owner: 'Argo CD', in: 'labels', key: 'argocd.argoproj.io/instance' },
+  { owner: 'Helm', in: 'annotations', key: 'meta.helm.sh/release-name' },
+  { owner: 'kapp', in: 'labels', key: 'kapp.k14s.io/app' },
+  { owner: 'Config Sync', in: 'annotations', key: 'configmanagement.gke.io/managed' },
+  { owner: 'cli-utils', in: 'annotations', key: 'config.k8s.io/owning-inventory' },
+];
+
+export type Owner =
+  | { readonly kind: 'ours' }
+  | { readonly kind: 'nobody' }
+  | { readonly kind: 'other'; readonly name: string };
+
+/** Whose object this is, read from its metadata alone. */
+export function ownerOf(metadata: Json | undefined, setId: string): Owner {
+  const label = stringAt(metadata, 'labels', MEMBER_LABEL);
+  if (label === setId) return { kind: 'ours' };
+  if (label !== undefined) return { kind: 'other', name: `another set (${label})` };
+  const marker = MARKERS.find((mark) => stringAt(metadata, mark.in, mark.key) !== undefined);
+  if (marker !== undefined) return { kind: 'other', name: marker.owner };
+  if (stringAt(metadata, 'labels', 'app.kubernetes.io/managed-by') === 'Helm') return { kind: 'other', name: 'Helm' };
+  const controller = controllerOf(metadata);
+  return controller === undefined ? { kind: 'nobody' } : { kind: 'other', name: controller };
+}
+
+/** An object with a controller (a ReplicaSet of a Deployment, a Secret of a SealedSecret) is that one's to change. */
+function controllerOf(metadata: Json | undefined): string | undefined {
+  const owners = member(metadata, 'ownerReferences');
+  if (!Array.isArray(owners)) return undefined;
+  const controller = owners.find((owner: Json) => member(owner, 'controller') === true);
+  return controller === undefined ? undefined : `${stringAt(controller, 'kind')}/${stringAt(controller, 'name')}`;
+}
+
+/**
+ * Whether an unforced dry-run changed nothing but managedFields and our label. `before` and `after` are full objects,
+ * or metadata only for a Secret.
+ */
+export function isEqualButOwnership(before: Json, after: Json): boolean {
+  return canonicalJson(comparable(before)) === canonicalJson(comparable(after));
+}
+
+const BOOKKEEPING = ['managedFields', 'resourceVersion', 'generation'];
+
+function comparable(object: Json): Json {
+  if (!isJsonObject(object)) return object;
+  const metadata = isJsonObject(object['metadata']) ? object['metadata'] : {};
+  const labels = isJsonObject(metadata['labels']) ? without(metadata['labels'], [MEMBER_LABEL]) : {};
+  const rest = without(object, ['metadata', 'status', 'apiVersion', 'kind']);
+  return { ...rest, metadata: { ...without(metadata, [...BOOKKEEPING, 'labels']), labels } };
+}
+
+function without(object: JsonObject, keys: readonly string[]): JsonObject {
+  return Object.fromEntries(Object.entries(object).filter(([key]) => !keys.includes(key)));
+}
+
+/**
+ * For a Secret the answer is metadata only: values cannot be compared, ownership can. A data key that no entry owned
+ * before, or missing managedFields, counts as a change (product page).
+ */
+export function addsSecretKeys(before: Json, wanted: readonly string[]): boolean {
+  const entries = memberAt(before, 'metadata', 'managedFields');
+  if (!Array.isArray(entries) || entries.length === 0) return true;
+  const owned = new Set(
+    entries.flatMap((entry: Json) => {
+      const data = memberAt(entry, 'fieldsV1', 'f:data');
+      return isJsonObject(data) ? Object.keys(data) : [];
+    }),
+  );
+  return wanted.some((key) => !owned.has(`f:${key}`));
+}
+
+export function foreignOwner(owner: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-PLAN-006',
+    what: `the object exists and belongs to ${owner}`,
+    why: 'two tools that apply one object undo each other',
+    next: `end the other tool's care of it first, or add it to skip in the settings of this sync`,
+  });
+}
+
+export function notAdopted(why: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-PLAN-001',
+    what: 'the object exists and was not made by sotto',
+    why: `${why}, and first contact changes nothing unasked`,
+    next: 'sotto diff   (then make Git equal to what runs, delete the object, or set adopt: always for this sync)',
+  });
+}

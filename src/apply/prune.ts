@@ -1,0 +1,34 @@
+import type { SottoError } from '../core/errors.ts';
+import { kubeError } from '../kube/errors.ts';
+import { deleteObject } from '../kube/objects.ts';
+import type { Resource } from '../kube/resource.ts';
+import type { Transport } from '../kube/transport.ts';
+import type { InventoryRow } from '../plan/inventory.ts';
+import type { PruneStep } from '../plan/plan.ts';
+
+export type PruneOutcome =
+  | { readonly kind: 'pruned' }
+  /** Something else has the name now: not ours to delete, and no longer ours to remember. */
+  | { readonly kind: 'not-ours' }
+  | { readonly kind: 'failed'; readonly error: SottoError; readonly again: boolean };
+
+/**
+ * Removes one object that left Git. The uid is a precondition, so an object that was deleted and made anew by
+ * somebody else stays; `uid` of a row that was announced but never answered comes from the live object.
+ */
+export async function prune(
+  step: PruneStep,
+  uid: InventoryRow['uid'],
+  resource: Resource,
+  transport: Transport,
+): Promise<PruneOutcome> {
+  const target = { resource, namespace: step.id.namespace, name: step.id.name };
+  const answer = await deleteObject(transport, { ...target, uid, propagation: 'Background' });
+  if (answer.ok) return { kind: 'pruned' };
+  if (answer.failure.kind === 'changed') return { kind: 'not-ours' };
+  return {
+    kind: 'failed',
+    error: kubeError(answer.failure, { verb: 'delete', ...target }),
+    again: !answer.failure.permanent,
+  };
+}

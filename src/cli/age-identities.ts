@@ -1,0 +1,82 @@
+import { join, resolve } from 'node:path';
+import { asSottoError, SottoError } from '../core/errors.ts';
+import type { AgeIdentity } from '../sops/age.ts';
+import { parseAgeIdentities } from '../sops/age.ts';
+import type { Surroundings } from './context.ts';
+import { readFileBytes } from './files.ts';
+import { readKeyFiles } from './key-files.ts';
+
+export interface FoundIdentities {
+  /** In the order in which they are tried. */
+  readonly identities: readonly AgeIdentity[];
+  /** What was passed over and why: told only when nothing opens the file, as sops does. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * The age identities at hand: those of `--key-file` first, then those that sops would find (spec/sops.md 13.2). A bad
+ * file given as flag is an error; a bad source of sops is left out with a note, as a whole.
+ */
+export async function findAgeIdentities(around: Surroundings, keyFiles: readonly string[]): Promise<FoundIdentities> {
+  const { ageIdentities } = await readKeyFiles(around, keyFiles);
+  const identities = [...ageIdentities];
+  const notes = unreadSources(around);
+  for (const source of sourcesOfSops(around)) {
+    const bytes = await source.read().catch((thrown: unknown) => void notes.push(noteOf(source.name, thrown)));
+    if (bytes === undefined) continue;
+    try {
+      const onOther = (error: SottoError): void => void notes.push(noteOf(source.name, error));
+      identities.push(...parseAgeIdentities(bytes, { file: source.name, onOther }));
+    } catch (thrown) {
+      notes.push(noteOf(source.name, thrown));
+    } finally {
+      bytes.fill(0);
+    }
+  }
+  return { identities, notes };
+}
+
+interface Source {
+  readonly name: string;
+  /** Throws SottoError. */
+  read(): Promise<Uint8Array<ArrayBuffer>>;
+}
+
+function sourcesOfSops(around: Surroundings): Source[] {
+  const { SOPS_AGE_KEY: content = '', SOPS_AGE_KEY_FILE: file = '' } = around.env;
+  const sources: Source[] = [];
+  if (content !== '') sources.push({ name: 'SOPS_AGE_KEY', read: () => Promise.resolve(keyLines(content)) });
+  if (file !== '') sources.push({ name: file, read: () => readFileBytes(resolve(around.cwd, file), file) });
+  const standard = standardKeyFile(around);
+  if (standard !== undefined) sources.push({ name: standard, read: () => readFileBytes(standard, standard) });
+  return sources;
+}
+
+/** Since 3.13 sops takes several identities on one line, parted by blanks; comments have a line of their own. */
+function keyLines(content: string): Uint8Array<ArrayBuffer> {
+  const lines = content.split('\n').map((line) => (line.startsWith('#') ? line : line.trim().split(/\s+/).join('\n')));
+  return new TextEncoder().encode(lines.join('\n'));
+}
+
+/** Where sops looks without being told; undefined when the environment does not say where that is. */
+function standardKeyFile(around: Pick<Surroundings, 'env'>): string | undefined {
+  const { XDG_CONFIG_HOME: xdg = '', HOME: home = '', AppData: appData = '' } = around.env;
+  const below = ['sops', 'age', 'keys.txt'];
+  if (process.platform === 'win32') return appData === '' ? undefined : join(appData, ...below);
+  if (xdg !== '') return join(xdg, ...below);
+  if (home === '') return undefined;
+  const folder = process.platform === 'darwin' ? ['Library', 'Application Support'] : ['.config'];
+  return join(home, ...folder, ...below);
+}
+
+/** Sources that sops reads and this version does not. */
+const UNREAD = ['SOPS_AGE_KEY_CMD', 'SOPS_AGE_SSH_PRIVATE_KEY_FILE', 'SOPS_AGE_SSH_PRIVATE_KEY_CMD'];
+
+function unreadSources(around: Pick<Surroundings, 'env'>): string[] {
+  return UNREAD.filter((name) => (around.env[name] ?? '') !== '').map((name) => `${name}: not in this version`);
+}
+
+function noteOf(name: string, thrown: unknown): string {
+  const error = asSottoError(thrown);
+  return `${name}: ${error.what}, ${error.why}`;
+}

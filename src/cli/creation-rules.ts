@@ -1,0 +1,45 @@
+import { stat } from 'node:fs/promises';
+import { dirname, join, resolve, sep } from 'node:path';
+import type { CreationRule } from '../sops/creation-rule.ts';
+import { creationRule } from '../sops/creation-rule.ts';
+import type { Surroundings } from './context.ts';
+import { readInput, textOf } from './files.ts';
+
+const NAME = '.sops.yaml';
+const MAX_LEVELS = 100;
+
+/**
+ * The first matching rule of the .sops.yaml that sops would use: SOPS_CONFIG, else the nearest one upwards from the
+ * working directory (not from the file's folder). Undefined without such a file or without rules in it; throws
+ * SOTTO-SOPS-019 when no rule matches.
+ */
+export async function findCreationRule(around: Surroundings, filePath: string): Promise<CreationRule | undefined> {
+  const config = await findConfig(around);
+  if (config === undefined) return undefined;
+  const text = textOf(await readInput(around, config));
+  // sops takes the folder of its configuration off as a literal prefix; other files keep their absolute path.
+  const prefix = `${dirname(config)}${sep}`;
+  const path = filePath.startsWith(prefix) ? filePath.slice(prefix.length) : filePath;
+  return creationRule(text, path, config);
+}
+
+async function findConfig(around: Surroundings): Promise<string | undefined> {
+  const named = around.env['SOPS_CONFIG'] ?? '';
+  if (named !== '') return resolve(around.cwd, named);
+  let folder = resolve(around.cwd);
+  for (let level = 0; level < MAX_LEVELS; level += 1) {
+    const candidate = join(folder, NAME);
+    if (await isFile(candidate)) return candidate;
+    const parent = dirname(folder);
+    if (parent === folder) return undefined;
+    folder = parent;
+  }
+  return undefined;
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+}

@@ -1,0 +1,180 @@
+import type { Json } from '../core/json.ts';
+import { arrayAt, numberAt, stringAt } from '../core/json.ts';
+import { shortRevision } from '../core/ids.ts';
+import type { Revision } from '../core/ids.ts';
+import { table } from './output.ts';
+import type { Paint, Style } from './terminal.ts';
+import { harmless } from './terminal.ts';
+
+/**
+ * The status document as text for people. It is read field by field and not trusted: it comes from the cluster, may
+ * be of another version, and every text of it is made harmless.
+ */
+export function statusText(status: Json, paint: Paint): string {
+  const syncs = arrayAt(status, 'syncs');
+  const sections = [
+    agentLine(status),
+    syncTable(syncs, paint),
+    ...syncs.map((sync) => sourceError(sync, paint)),
+    ...syncs.map((sync) => attention(sync, paint)),
+    pending(syncs, paint),
+    pauses(status, paint),
+    corrections(status, paint),
+    keys(status, paint),
+  ];
+  return sections.filter((section) => section !== '').join('\n');
+}
+
+/** True when every sync is Ready; an agent without syncs has nothing to report. */
+export function isReady(status: Json): boolean {
+  return arrayAt(status, 'syncs').every((sync) => stringAt(sync, 'state') === 'Ready');
+}
+
+function agentLine(status: Json): string {
+  const version = text(status, 'agent', 'version');
+  return `sotto ${version === '' ? 'of unknown version' : version}, running since ${text(status, 'agent', 'startedAt')}\n`;
+}
+
+const STATE_STYLE: ReadonlyMap<string, Style> = new Map([
+  ['Ready', 'green'],
+  ['Progressing', 'yellow'],
+  ['Held', 'yellow'],
+  ['Suspended', 'yellow'],
+  ['Degraded', 'red'],
+  ['Stalled', 'red'],
+]);
+
+function syncTable(syncs: readonly Json[], paint: Paint): string {
+  if (syncs.length === 0) return 'No syncs in the settings.\n';
+  const rows = syncs.map((sync) => [
+    text(sync, 'name'),
+    text(sync, 'state'),
+    revision(sync, 'appliedRevision'),
+    revision(sync, 'source', 'revision'),
+    counts(sync),
+    text(sync, 'message'),
+  ]);
+  return table(['SYNC', 'STATE', 'APPLIED', 'IN GIT', 'OBJECTS', 'MESSAGE'], rows, (padded, cell, column) => {
+    const style = column === 1 ? STATE_STYLE.get(cell) : undefined;
+    return style === undefined ? padded : paint(style, padded);
+  });
+}
+
+function sourceError(sync: Json, paint: Paint): string {
+  const code = text(sync, 'source', 'error', 'code');
+  if (code === '') return '';
+  const url = text(sync, 'source', 'url');
+  return [
+    paint('bold', `${text(sync, 'name')}: the source does not answer as it should`),
+    `  ${paint('red', code)}`,
+    `    ${url}: ${text(sync, 'source', 'error', 'message')}`,
+    `      next: ${text(sync, 'source', 'error', 'next')}\n`,
+  ].join('\n');
+}
+
+const COUNTED = ['inProgress', 'failed', 'held', 'paused'] as const;
+
+function counts(sync: Json): string {
+  const current = numberAt(sync, 'counts', 'current') ?? 0;
+  const desired = numberAt(sync, 'counts', 'desired') ?? 0;
+  const others = COUNTED.flatMap((name) => {
+    const count = numberAt(sync, 'counts', name) ?? 0;
+    return count === 0 ? [] : [`${count} ${name === 'inProgress' ? 'in progress' : name}`];
+  });
+  return [`${current} of ${desired} current`, ...others].join(', ');
+}
+
+/** What is not as Git wants it: one heading per code, one entry per object. */
+function attention(sync: Json, paint: Paint): string {
+  const entries = arrayAt(sync, 'attention');
+  if (entries.length === 0) return '';
+  const total = numberAt(sync, 'attentionTotal') ?? entries.length;
+  const lines = [paint('bold', `${text(sync, 'name')}: ${total} ${total === 1 ? 'needs' : 'need'} attention`)];
+  const byCode = Map.groupBy(entries, (entry) => text(entry, 'code'));
+  for (const [code, group] of byCode) {
+    lines.push(`  ${paint('red', code)}`);
+    for (const entry of group) lines.push(...attentionEntry(entry));
+  }
+  if (total > entries.length) lines.push(`  and ${total - entries.length} more`);
+  return `${lines.join('\n')}\n`;
+}
+
+function attentionEntry(entry: Json): string[] {
+  const key = text(entry, 'key') === '' ? '' : `key ${text(entry, 'key')}`;
+  const where = [place(entry), key].filter((part) => part !== '').join(', ');
+  const head = [text(entry, 'object'), where === '' ? '' : `(${where})`].filter((part) => part !== '').join(' ');
+  const next = text(entry, 'next');
+  return [`    ${head}: ${text(entry, 'message')}`, ...(next === '' ? [] : [`      next: ${next}`])];
+}
+
+function place(entry: Json): string {
+  const file = text(entry, 'file');
+  const line = numberAt(entry, 'line');
+  return line === undefined || file === '' ? file : `${file}:${line}`;
+}
+
+function pending(syncs: readonly Json[], paint: Paint): string {
+  const rows = syncs.flatMap((sync) =>
+    arrayAt(sync, 'pending').map((plan) => [
+      text(sync, 'name'),
+      text(plan, 'planId'),
+      String(numberAt(plan, 'creates') ?? '?'),
+      String(numberAt(plan, 'prunes') ?? '?'),
+      text(plan, 'why'),
+    ]),
+  );
+  if (rows.length === 0) return '';
+  return `${paint('bold', 'Held until someone approves')}\n${table(['SYNC', 'PLAN', 'CREATES', 'PRUNES', 'WHY'], rows)}`;
+}
+
+function pauses(status: Json, paint: Paint): string {
+  const rows = arrayAt(status, 'pauses').map((pause) => [
+    text(pause, 'object') || text(pause, 'sync'),
+    text(pause, 'until'),
+    text(pause, 'by'),
+    text(pause, 'reason'),
+  ]);
+  return rows.length === 0 ? '' : `${paint('bold', 'Paused')}\n${table(['WHAT', 'UNTIL', 'BY', 'REASON'], rows)}`;
+}
+
+const SHOWN_CORRECTIONS = 10;
+
+function corrections(status: Json, paint: Paint): string {
+  const all = arrayAt(status, 'corrections');
+  if (all.length === 0) return '';
+  const rows = all
+    .slice(0, SHOWN_CORRECTIONS)
+    .map((correction) => [
+      text(correction, 'at'),
+      text(correction, 'object'),
+      text(correction, 'outcome'),
+      `${numberAt(correction, 'tookMs') ?? '?'} ms`,
+      text(correction, 'manager'),
+      arrayAt(correction, 'paths').map(String).join(' '),
+    ]);
+  const more = all.length > rows.length ? `${all.length - rows.length} older ones: sotto status -o json\n` : '';
+  const header = ['AT', 'OBJECT', 'OUTCOME', 'TOOK', 'CHANGED BY', 'PATHS'];
+  return `${paint('bold', 'Hand edits undone, newest first')}\n${table(header, rows)}${more}`;
+}
+
+function keys(status: Json, paint: Paint): string {
+  const rows = arrayAt(status, 'keys').map((key) => [
+    text(key, 'kind'),
+    text(key, 'id'),
+    text(key, 'state'),
+    text(key, 'secret'),
+    text(key, 'origin'),
+  ]);
+  return rows.length === 0
+    ? ''
+    : `${paint('bold', 'Keys')}\n${table(['KIND', 'ID', 'STATE', 'SECRET', 'ORIGIN'], rows)}`;
+}
+
+function revision(from: Json, ...path: readonly string[]): string {
+  const found = text(from, ...path);
+  return found === '' ? '-' : shortRevision(found as Revision);
+}
+
+function text(from: Json, ...path: readonly string[]): string {
+  return harmless(stringAt(from, ...path) ?? '');
+}

@@ -1,0 +1,62 @@
+import type { ManagedEntry } from './entries.ts';
+import type { FieldPath } from './fields.ts';
+import { coversPath } from './pointer.ts';
+
+/** Whose additions to our objects are undone (spec/drift.md 2.4). Our own fields are restored under each of them. */
+export type Ownership =
+  | { readonly kind: 'fields' }
+  /** Additions by people at a keyboard (kubectl) are undone, those by controllers stay. */
+  | { readonly kind: 'guard' }
+  /** As guard, and below these roots nothing may exist that we do not own, whoever wrote it. */
+  | { readonly kind: 'exact'; readonly roots: readonly FieldPath[] };
+
+export interface DriftPolicy {
+  readonly ownership: Ownership;
+  /** JSON pointers of `drift.ignore`, in the form of `pointer()`: a loss there is left to its taker. */
+  readonly ignorePaths: readonly string[];
+  /** Field managers of `drift.ignore`: what they take is theirs, what they add stays. */
+  readonly ignoreManagers: readonly string[];
+}
+
+/** Roots of `exact` for Secrets. `stringData` is where another applier's path stays when it adds a key that way. */
+export const SECRET_ROOTS: readonly FieldPath[] = [['f:data'], ['f:stringData']];
+export const CONFIG_MAP_ROOTS: readonly FieldPath[] = [['f:data'], ['f:binaryData']];
+
+/**
+ * Documented way past `guard`: `kubectl … --field-manager=sotto-pass-through` adds fields that stay. It is a name that
+ * is not interactive and always will be; fields that Git declares are restored all the same.
+ */
+export const PASS_THROUGH_MANAGER = 'sotto-pass-through';
+
+/** The entry that the server makes at the first apply for what nobody had been recorded for. */
+export const BEFORE_FIRST_APPLY = 'before-first-apply';
+
+/** Changes of these through the scale subresource are an autoscaler's. Never `kubectl`: a person who scales is drift. */
+const AUTOSCALERS: readonly string[] = ['kube-controller-manager', 'keda-operator'];
+
+export function isInteractive(entry: ManagedEntry): boolean {
+  if (entry.subresource !== '') return false;
+  return entry.manager.startsWith('kubectl') || entry.manager === BEFORE_FIRST_APPLY;
+}
+
+export function isAutoscaler(entry: ManagedEntry): boolean {
+  return entry.subresource === 'scale' && entry.operation === 'Update' && AUTOSCALERS.includes(entry.manager);
+}
+
+const RESTARTED_AT = ['f:template', 'f:metadata', 'f:annotations', 'f:kubectl.kubernetes.io/restartedAt'];
+
+/** `kubectl rollout restart` works: undoing its annotation would cancel the rollout. */
+function isRestart(path: FieldPath): boolean {
+  return (
+    path.length >= RESTARTED_AT.length && RESTARTED_AT.every((token, at) => path.at(at - RESTARTED_AT.length) === token)
+  );
+}
+
+export function isIgnoredPath(path: FieldPath, policy: DriftPolicy): boolean {
+  return policy.ignorePaths.some((ignored) => coversPath(ignored, path));
+}
+
+/** Additions here stay even if a person made them. */
+export function isAllowedAddition(path: FieldPath, policy: DriftPolicy): boolean {
+  return isRestart(path) || isIgnoredPath(path, policy);
+}

@@ -1,0 +1,77 @@
+import { SottoError } from '../core/errors.ts';
+import { LIMITS } from '../core/limits.ts';
+import type { GitUrl } from './address.ts';
+import type { BlobId } from './output.ts';
+
+/** Where a blob stands, for messages: one content may be at several paths. */
+export type PathOf = (blob: BlobId) => string;
+
+/** Throws when a file, or all of them together, are over the caps; a blob without a size is one the server withholds. */
+export function checkSizes(
+  blobs: readonly BlobId[],
+  sizes: ReadonlyMap<BlobId, number>,
+  pathOf: PathOf,
+  url: GitUrl,
+): void {
+  let totalBytes = 0;
+  for (const blob of blobs) {
+    const bytes = sizes.get(blob);
+    if (bytes === undefined) throw withheld(pathOf(blob), url);
+    if (bytes > LIMITS.maxFileBytes) throw tooLarge(pathOf(blob), bytes);
+    totalBytes += bytes;
+  }
+  if (totalBytes > LIMITS.maxSnapshotBytes) throw tooLargeTogether();
+}
+
+/** In pieces, so that the answers of git stand in memory one after the other and not all at once. */
+export function* batches(
+  blobs: readonly BlobId[],
+  sizes: ReadonlyMap<BlobId, number>,
+  maxBytes: number,
+): Generator<BlobId[]> {
+  let batch: BlobId[] = [];
+  let batchBytes = 0;
+  for (const blob of blobs) {
+    const bytes = sizes.get(blob) ?? 0;
+    if (batch.length > 0 && batchBytes + bytes > maxBytes) {
+      yield batch;
+      batch = [];
+      batchBytes = 0;
+    }
+    batch.push(blob);
+    batchBytes += bytes;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+export function withheld(what: string, url: GitUrl): SottoError {
+  return new SottoError({
+    code: 'SOTTO-GIT-032',
+    what: `${what} cannot be read`,
+    why: 'the server did not send an object that the commit names',
+    next: `run \`git fsck\` in the repository on the server, or try \`git clone ${url}\``,
+  });
+}
+
+export function tooLargeTogether(): SottoError {
+  return new SottoError({
+    code: 'SOTTO-GIT-024',
+    what: 'the manifests cannot be read',
+    why: `together they have more than ${mebibytes(LIMITS.maxSnapshotBytes)}`,
+    next: 'split the path into several syncs',
+  });
+}
+
+function tooLarge(file: string, bytes: number): SottoError {
+  return new SottoError({
+    code: 'SOTTO-GIT-023',
+    what: 'the file is not read',
+    why: `it has ${mebibytes(bytes)}, the cap is ${mebibytes(LIMITS.maxFileBytes)}`,
+    next: `if it is no manifest, add a line with its name to .sourceignore`,
+    file,
+  });
+}
+
+function mebibytes(bytes: number): string {
+  return `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
+}

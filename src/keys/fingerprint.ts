@@ -1,0 +1,62 @@
+import { createHmac, createSecretKey, type KeyObject, randomFillSync, timingSafeEqual } from 'node:crypto';
+import { SottoError } from '../core/errors.ts';
+import { ownedBytes, Sensitive } from '../core/sensitive.ts';
+
+/** What a keyed digest is for. Equal parts have unrelated digests in two domains. */
+export type DigestDomain = 'inventory' | 'status' | 'plan' | 'token' | 'restart';
+
+/** Entry of the fingerprint Secret that holds the key. */
+export const FINGERPRINT_ENTRY = 'key';
+const KEY_BYTES = 32;
+
+/** The key of all digests that leave the agent's memory. Its bytes are inside OpenSSL only. */
+export interface FingerprintKey {
+  readonly keyObject: KeyObject;
+}
+
+/** Copies the key into OpenSSL; the caller wipes the bytes. Throws SOTTO-KEYS-020 unless they are 32. */
+export function fingerprintKey(bytes: Sensitive): FingerprintKey {
+  if (bytes.length === KEY_BYTES) return { keyObject: createSecretKey(bytes.reveal()) };
+  throw new SottoError({
+    code: 'SOTTO-KEYS-020',
+    what: 'the fingerprint key cannot be used',
+    why: `it has ${bytes.length} bytes instead of ${KEY_BYTES}`,
+    next: 'restore the Secret from its backup; without one, delete the inventory too and let every object be adopted again',
+    key: FINGERPRINT_ENTRY,
+  });
+}
+
+/** Bytes for a new fingerprint Secret. The caller wipes them. */
+export function newFingerprintBytes(): Sensitive {
+  return Sensitive.adopt(randomFillSync(ownedBytes(KEY_BYTES)));
+}
+
+/**
+ * HMAC-SHA-256 over domain and parts, each with its length in front. Parts are public (names, ciphertext, structure):
+ * a streaming hash keeps the last block of its input in memory for a while (spec/memory.md, R6).
+ */
+export function keyedDigest(
+  key: FingerprintKey,
+  domain: DigestDomain,
+  ...parts: readonly (string | Uint8Array)[]
+): Buffer {
+  const mac = createHmac('sha256', key.keyObject);
+  for (const part of [`sotto/v1/${domain}`, ...parts]) {
+    const bytes = typeof part === 'string' ? Buffer.from(part, 'utf8') : part;
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64BE(BigInt(bytes.length));
+    mac.update(length).update(bytes);
+  }
+  return mac.digest();
+}
+
+/** Compares in constant time. A digest of another length is another digest. */
+export function isKeyedDigest(
+  digest: Uint8Array,
+  key: FingerprintKey,
+  domain: DigestDomain,
+  ...parts: readonly (string | Uint8Array)[]
+): boolean {
+  const expected = keyedDigest(key, domain, ...parts);
+  return digest.length === expected.length && timingSafeEqual(digest, expected);
+}

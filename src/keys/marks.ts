@@ -1,0 +1,14 @@
+/** What a Secret may be used for, as its label says; see docs on labels and annotations. */
+export const USE_LABEL = 'sotto.dev/use';
+/** To which URL prefix a credential may be sent. */
+export const FOR_ANNOTATION = 'sotto.dev/for';
+/** On key Secrets that sotto made itself; the value is `sotto`. */
+export const ORIGIN_ANNOTATION = 'sotto.dev/origin';
+export const ORIGIN_SOTTO = 'sotto';
+
+/** The SealedSecrets controller's own label; only the value `active` counts, `compromised` and others hide a key. */
+export const STOCK_SEALING_LABEL = 'sealedsecrets.bitnami.com/sealed-secrets-key';
+export const STOCK_SEALING_ACTIVE = 'active';
+export const TLS_TYPE = 'kubernetes.io/tls';
+
+export type SecretUse = 'keys' | 'git' | 'git-write' | 'registry' | 'hook' | 'verify';

@@ -1,0 +1,120 @@
+import { asSottoError, SottoError } from '../core/errors.ts';
+import { parseSealingKey, type SealingKey } from '../sealed/sealing-key.ts';
+import { type AgeIdentity, parseAgeIdentities } from '../sops/age.ts';
+import { entryBytes, type KeySecret, markOf, type SecretMark } from './key-secret.ts';
+import { STOCK_SEALING_ACTIVE, STOCK_SEALING_LABEL, TLS_TYPE } from './marks.ts';
+
+/** The keys of one Secret. What could not be read is a problem of that entry alone. */
+export interface ParsedKeySecret {
+  readonly mark: SecretMark;
+  readonly ageIdentities: readonly AgeIdentity[];
+  readonly sealingKey: SealingKey | undefined;
+  readonly problems: readonly SottoError[];
+}
+
+const SEALING_ENTRIES: readonly string[] = ['tls.key', 'tls.crt'];
+
+/** Names of entries as Flux's kustomize-controller reads them, besides `*.agekey` and `*.asc`. */
+const OTHER_FLUX_ENTRIES: Readonly<Record<string, string>> = {
+  'sops.vault-token': 'a Vault token',
+  'sops.aws-kms': 'AWS credentials',
+  'sops.azure-kv': 'Azure credentials',
+  'sops.gcp-kms': 'Google credentials',
+};
+
+/** Reads the keys of a Secret once; its entries may be wiped afterwards. Never throws for what the Secret holds. */
+export function parseKeySecret(secret: KeySecret): ParsedKeySecret {
+  const problems: SottoError[] = [];
+  const report = (entry: string, error: SottoError): void => {
+    problems.push(error.at({ object: objectOf(secret), key: entry }));
+  };
+  const attempt = <T>(entry: string, parse: () => T): T | undefined => {
+    try {
+      return parse();
+    } catch (thrown) {
+      report(entry, asSottoError(thrown));
+      return undefined;
+    }
+  };
+  const isSealing = holdsSealingKey(secret);
+  const sealingKey = isSealing ? attempt('tls.key', () => sealingKeyOf(secret)) : undefined;
+  const ageIdentities: AgeIdentity[] = [];
+  for (const entry of [...secret.entries.keys()].toSorted()) {
+    if (isSealing && (SEALING_ENTRIES.includes(entry) || entry === 'ca.crt')) continue;
+    const onOther = (error: SottoError): void => report(entry, error);
+    ageIdentities.push(...(attempt(entry, () => identitiesOf(secret, entry, onOther)) ?? []));
+  }
+  if (sealingKey === undefined && ageIdentities.length === 0 && problems.length === 0) problems.push(noKeys(secret));
+  return { mark: markOnly(secret), ageIdentities, sealingKey, problems };
+}
+
+function markOnly({ name, labels, annotations }: SecretMark): SecretMark {
+  return { name, labels, annotations };
+}
+
+export function objectOf(secret: SecretMark): string {
+  return `Secret/${secret.name}`;
+}
+
+function isStock(secret: SecretMark): boolean {
+  return markOf(secret.labels, STOCK_SEALING_LABEL) === STOCK_SEALING_ACTIVE;
+}
+
+function holdsSealingKey(secret: KeySecret): boolean {
+  return isStock(secret) || secret.type === TLS_TYPE || SEALING_ENTRIES.some((entry) => secret.entries.has(entry));
+}
+
+function sealingKeyOf(secret: KeySecret): SealingKey {
+  const key = entryBytes(secret, 'tls.key');
+  const crt = entryBytes(secret, 'tls.crt');
+  if (key !== undefined && crt !== undefined && (secret.type === TLS_TYPE || !isStock(secret))) {
+    return parseSealingKey({ key, crt });
+  }
+  throw new SottoError({
+    code: 'SOTTO-KEYS-005',
+    what: 'a sealing key Secret cannot be used',
+    why:
+      key === undefined || crt === undefined
+        ? 'tls.key or tls.crt is missing'
+        : `its type is ${secret.type}, not ${TLS_TYPE}`,
+    next: `restore it from its backup, or take the label away: kubectl label secret ${secret.name} ${STOCK_SEALING_LABEL}-`,
+  });
+}
+
+function identitiesOf(secret: KeySecret, entry: string, onOther: (error: SottoError) => void): readonly AgeIdentity[] {
+  const bytes = entryBytes(secret, entry);
+  if (!entry.endsWith('.agekey') || bytes === undefined) throw notAnAgeEntry(entry);
+  return parseAgeIdentities(bytes, { onOther });
+}
+
+function notAnAgeEntry(entry: string): SottoError {
+  const kind = entry.endsWith('.asc')
+    ? 'an OpenPGP key'
+    : Object.hasOwn(OTHER_FLUX_ENTRIES, entry)
+      ? OTHER_FLUX_ENTRIES[entry]
+      : undefined;
+  if (kind === undefined) {
+    return new SottoError({
+      code: 'SOTTO-KEYS-004',
+      what: 'an entry of a key Secret is not recognised',
+      why: 'the name of the entry decides how it is read, and this one says nothing',
+      next: 'rename it: age identities end in .agekey',
+    });
+  }
+  return new SottoError({
+    code: 'SOTTO-KEYS-003',
+    what: `${kind} is not in this version`,
+    why: 'files are opened with age and sealing keys only',
+    next: 'add an age recipient to the files and its identity as an entry *.agekey',
+  });
+}
+
+function noKeys(secret: SecretMark): SottoError {
+  return new SottoError({
+    code: 'SOTTO-KEYS-002',
+    what: 'a key Secret holds no key',
+    why: 'it has no entries',
+    next: `give it one: kubectl create secret generic ${secret.name} --from-file=age.agekey=KEYFILE`,
+    object: objectOf(secret),
+  });
+}

@@ -1,0 +1,89 @@
+import type { CipherSource, SecretRef } from '../core/closed.ts';
+import type { Sensitive } from '../core/sensitive.ts';
+import type { SealedItem, SealedObject } from '../sealed/sealed-secret.ts';
+import type { UnsealKey } from '../sealed/sealing-key.ts';
+import { unsealAll, unsealItem } from '../sealed/unseal.ts';
+import type { AgeIdentity } from '../sops/age.ts';
+import { type DataKey, openLeaf, unwrapDataKey } from '../sops/data-key.ts';
+import { verifyMac } from '../sops/mac.ts';
+import type { SopsFile, SopsLeaf } from '../sops/file.ts';
+
+/** The keys a sync may open with. */
+export interface OpenKeys {
+  readonly ageIdentities: readonly AgeIdentity[];
+  readonly sealingKeys: readonly UnsealKey[];
+}
+
+/** What the owner of an opener is told: counts, and when key material can be collected. */
+export interface OpenerNotices {
+  readonly onOpened?: (format: CipherSource['format']) => void;
+  readonly onDispose?: () => void;
+}
+
+/** A SOPS file as far as filling needs it: its wrapped data key. The rest is not kept in memory. */
+export interface SopsSource extends CipherSource {
+  readonly format: 'sops';
+  readonly metadata: SopsFile['metadata'];
+}
+
+/**
+ * Opens references with the keys at hand. Lives for one pass or one correction: the data keys it unwrapped are kept
+ * so that a file is unwrapped once, and dropped with it (spec/memory.md, R7).
+ */
+export class Opener implements Disposable {
+  readonly #keys: OpenKeys;
+  readonly #dataKeys = new Map<SopsSource, Promise<DataKey>>();
+  readonly #notices: OpenerNotices;
+
+  constructor(keys: OpenKeys, notices: OpenerNotices = {}) {
+    this.#keys = keys;
+    this.#notices = notices;
+  }
+
+  /** Checks that a SOPS file opens and is unchanged. */
+  async verifySops(source: SopsSource, sops: SopsFile): Promise<void> {
+    this.#notices.onOpened?.('sops');
+    return verifyMac(sops, await this.#dataKey(source));
+  }
+
+  /** Checks that every item of a SealedSecret opens. */
+  async verifySealed(source: SealedObject): Promise<void> {
+    this.#notices.onOpened?.('sealed');
+    for (const { value } of (await unsealAll(source, this.#keys.sealingKeys)).values()) value.wipe();
+  }
+
+  /** The bytes behind one reference. The caller wipes them. */
+  async open(ref: SecretRef): Promise<Sensitive> {
+    const { source } = ref;
+    if (isSops(source)) return openLeaf(source, ref.cipher as SopsLeaf, await this.#dataKey(source));
+    if (isSealed(source)) {
+      return (await unsealItem(source, ref.cipher as SealedItem, this.#keys.sealingKeys)).value;
+    }
+    throw new TypeError(`unknown source ${source.format}`);
+  }
+
+  #dataKey(source: SopsSource): Promise<DataKey> {
+    const known = this.#dataKeys.get(source);
+    if (known !== undefined) return known;
+    const unwrapped = unwrapDataKey(source, this.#keys.ageIdentities);
+    this.#dataKeys.set(source, unwrapped);
+    return unwrapped;
+  }
+
+  [Symbol.dispose](): void {
+    for (const key of this.#dataKeys.values()) {
+      // A file that did not open has no key to wipe; its error was reported where it was awaited.
+      key.then((dataKey) => dataKey[Symbol.dispose]()).catch(() => undefined);
+    }
+    this.#dataKeys.clear();
+    this.#notices.onDispose?.();
+  }
+}
+
+function isSops(source: CipherSource): source is SopsSource {
+  return source.format === 'sops';
+}
+
+function isSealed(source: CipherSource): source is SealedObject {
+  return source.format === 'sealed';
+}

@@ -1,0 +1,77 @@
+import { formatPlace } from '../core/errors.ts';
+import type { EventFacts } from './events.ts';
+import { sanitise, TEXT_LENGTHS } from './sanitise.ts';
+import type { Attention } from './status.ts';
+
+// What the agent tells on the object itself. Field names and managers only, never a value.
+
+export type Regarding = EventFacts['regarding'];
+
+export interface CorrectionFacts {
+  /** As a person reads them: `/spec/replicas`. */
+  readonly paths: readonly string[];
+  /** As managedFields says; undefined where ownership does not tell. */
+  readonly manager?: string | undefined;
+  readonly change: 'edited' | 'deleted';
+  readonly revision: string;
+}
+
+/** A change made outside Git was undone. */
+export function correctedEvent(regarding: Regarding, facts: CorrectionFacts): EventFacts {
+  return {
+    regarding,
+    type: 'Normal',
+    reason: 'DriftCorrected',
+    action: 'Apply',
+    note: correctionNote(regarding, facts),
+  };
+}
+
+/** An apply did not undo it: the API server or admission sees no difference, or another writer wins. */
+export function uncorrectableEvent(regarding: Regarding, facts: CorrectionFacts): EventFacts {
+  const note =
+    `A change of ${listed(facts.paths)} by ${whoOf(facts)} stays: applying Git at ${facts.revision} does not undo it. ` +
+    'It is not tried again until the object changes; see `sotto diff`.';
+  return { regarding, type: 'Warning', reason: 'DriftUncorrectable', action: 'Apply', note };
+}
+
+/** The object is not as Git wants it and keeps its last good state: one line with code, place and next step. */
+export function attentionEvent(
+  regarding: Regarding,
+  reason: 'Refused' | 'Held' | 'Failed',
+  item: Attention,
+): EventFacts {
+  const place = formatPlace({ file: item.file, line: item.line, key: item.key });
+  const where = place === '' ? '' : ` (${place})`;
+  const note = `${item.code}: ${item.message}${where} — ${item.next}`;
+  return { regarding, type: 'Warning', reason, action: 'Apply', note };
+}
+
+export function prunedEvent(regarding: Regarding, revision: string): EventFacts {
+  const note = `Deleted: it is not in Git any more at ${revision}`;
+  return { regarding, type: 'Normal', reason: 'Pruned', action: 'Delete', note };
+}
+
+/**
+ * What was undone, who had done it, and where Git stands. Commands that pause an object or keep a change are not in
+ * this version, so the note names none: a hint that fails when it is needed is worse than none.
+ */
+function correctionNote(regarding: Regarding, facts: CorrectionFacts): string {
+  const what = facts.change === 'deleted' ? 'a deletion' : `a change of ${listed(facts.paths)}`;
+  const lost = regarding.kind === 'Secret' && regarding.group === '' ? ' The undone value is not kept anywhere.' : '';
+  return (
+    `Undid ${what} by ${whoOf(facts)}: the object is as in Git at ${facts.revision} again.${lost}` +
+    ' To keep a change, put it into Git; see `sotto diff` and `sotto status`.'
+  );
+}
+
+function whoOf(facts: CorrectionFacts): string {
+  return facts.manager === undefined ? 'an unknown writer' : sanitise(facts.manager, TEXT_LENGTHS.name);
+}
+
+/** The first paths and how many more: a note has 1024 bytes. */
+function listed(paths: readonly string[]): string {
+  const shown = paths.slice(0, 5).map((path) => sanitise(path, 100));
+  if (shown.length === 0) return 'its fields';
+  return paths.length > shown.length ? `${shown.join(', ')} and ${paths.length - shown.length} more` : shown.join(', ');
+}

@@ -1,0 +1,153 @@
+import type { Code } from '../core/codes.ts';
+
+/** The status document of docs/interface.md: ConfigMap `sotto-status`, key `status.json`. Times are RFC 3339 UTC. */
+export const STATUS_SCHEMA = 'sotto.dev/status/v1alpha1';
+export const STATUS_CONFIGMAP = 'sotto-status';
+export const STATUS_KEY = 'status.json';
+/** Annotation of the ConfigMap: keyed signature over the exact text of `status.json`. */
+export const STATUS_SIGNATURE_ANNOTATION = 'sotto.dev/signature';
+
+export type SyncStateName = 'Ready' | 'Progressing' | 'Held' | 'Degraded' | 'Stalled' | 'Suspended';
+export const SYNC_STATES: readonly SyncStateName[] = [
+  'Ready',
+  'Progressing',
+  'Held',
+  'Degraded',
+  'Stalled',
+  'Suspended',
+];
+
+export interface AgentStatus {
+  readonly version: string;
+  readonly instance: string;
+  readonly startedAt: string;
+}
+
+export interface SourceStatus {
+  /** Without user and password. */
+  readonly url: string;
+  readonly ref: string;
+  /** The newest revision that was read; absent before the first. */
+  readonly revision?: string | undefined;
+  readonly error?: SourceError | undefined;
+}
+
+export interface SourceError {
+  readonly code: Code;
+  readonly message: string;
+  readonly next: string;
+}
+
+export interface SyncCounts {
+  readonly desired: number;
+  readonly current: number;
+  readonly inProgress: number;
+  readonly failed: number;
+  readonly held: number;
+  readonly paused: number;
+  readonly pruned: number;
+}
+
+/** One thing that is not as Git wants it, with one code and one next step. Absent `object`: a file that gave none. */
+export interface Attention {
+  readonly object?: string | undefined;
+  readonly code: Code;
+  readonly message: string;
+  readonly file?: string | undefined;
+  readonly line?: number | undefined;
+  readonly key?: string | undefined;
+  readonly next: string;
+}
+
+/** A plan that waits for a yes. */
+export interface PendingPlan {
+  readonly planId: string;
+  readonly why: string;
+  readonly creates: number;
+  readonly prunes: number;
+}
+
+export interface SyncStatus {
+  readonly name: string;
+  readonly state: SyncStateName;
+  readonly reason: string;
+  readonly message: string;
+  readonly source: SourceStatus;
+  readonly appliedRevision?: string | undefined;
+  readonly attemptedRevision?: string | undefined;
+  readonly counts: SyncCounts;
+  /** How many there are; `attention` may hold fewer. */
+  readonly attentionTotal: number;
+  readonly attention: readonly Attention[];
+  readonly pending: readonly PendingPlan[];
+}
+
+export type PauseStatus = ({ readonly object: string } | { readonly sync: string }) & {
+  readonly until?: string | undefined;
+  readonly by: string;
+  readonly reason: string;
+};
+
+export interface HandledRequest {
+  readonly id: string;
+  readonly outcome: 'done' | 'refused' | 'failed';
+  readonly message: string;
+}
+
+export interface SealingStatus {
+  readonly fingerprint: string;
+  readonly notBefore: string;
+}
+
+export interface KeyStatus {
+  readonly kind: 'age' | 'pgp' | 'sealing' | 'vault';
+  /** Recipient or fingerprint: the public half. */
+  readonly id: string;
+  readonly state: 'active' | 'decrypt-only' | 'retired';
+  readonly since?: string | undefined;
+  /** Documents in Git that name this key. */
+  readonly uses: number;
+  /** Name of the Secret it lies in. */
+  readonly secret: string;
+  readonly origin: 'sotto' | 'foreign';
+}
+
+export interface CorrectionStatus {
+  readonly at: string;
+  readonly object: string;
+  readonly paths: readonly string[];
+  /** Who had changed it, as managedFields says; `unknown` where they do not tell. */
+  readonly manager: string;
+  readonly operation: string;
+  readonly tookMs: number;
+  readonly outcome: 'restored' | 'recreated' | 'uncorrectable' | 'backed-off' | 'failed';
+}
+
+export interface StatusDocument {
+  readonly schema: typeof STATUS_SCHEMA;
+  readonly agent: AgentStatus;
+  readonly syncs: readonly SyncStatus[];
+  readonly pauses: readonly PauseStatus[];
+  readonly handled: readonly HandledRequest[];
+  /** Absent while the agent has no sealing key. */
+  readonly sealing?: SealingStatus | undefined;
+  readonly keys: readonly KeyStatus[];
+  readonly corrections: readonly CorrectionStatus[];
+}
+
+/** The text that is stored, shown and signed: one form, so that a signature fits exactly one text. */
+export function statusText(document: StatusDocument): string {
+  return JSON.stringify(document);
+}
+
+export interface SignedStatus {
+  readonly text: string;
+  /** For the annotation STATUS_SIGNATURE_ANNOTATION. */
+  readonly signature: string;
+}
+
+/** `mac` is keyed with the fingerprint key and separates this purpose from its others. */
+export function signStatus(document: StatusDocument, mac: (bytes: Uint8Array) => string): SignedStatus {
+  const text = statusText(document);
+  return { text, signature: mac(Buffer.from(text, 'utf8')) };
+}

@@ -1,0 +1,65 @@
+import type { KeyObject } from 'node:crypto';
+import { SottoError } from '../core/errors.ts';
+import { fingerprintOf, readCertificate } from './sealing-key.ts';
+
+/** A certificate that was checked for sealing now. */
+export interface SealingCertificate {
+  /** SHA-256 of the DER, lower case hex: compared with the pinned one. */
+  readonly fingerprint: string;
+  readonly publicKey: KeyObject;
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+  readonly pem: string;
+}
+
+/** A certificate made a moment ago on a machine whose clock is ahead is no mistake. */
+const CLOCK_SKEW_MS = 5 * 60_000;
+const MIN_MODULUS_BITS = 2048;
+
+/**
+ * The first certificate of a PEM file, if it may seal at `now`. As in kubeseal, chain, names and key usage do not
+ * count. Throws SOTTO-SEAL-011 to -013.
+ */
+export function sealingCertificate(pem: Uint8Array | string, now: Date): SealingCertificate {
+  const certificate = readCertificate(pem);
+  if (certificate === undefined) throw unreadable('it holds no certificate in PEM');
+  const { publicKey } = certificate;
+  if (publicKey.asymmetricKeyType !== 'rsa') throw unreadable('its key is not an RSA key');
+  const modulusBits = publicKey.asymmetricKeyDetails?.modulusLength ?? 0;
+  if (modulusBits < MIN_MODULUS_BITS)
+    throw unreadable(`its RSA key has ${modulusBits} bits, less than ${MIN_MODULUS_BITS}`);
+  const notBefore = certificate.validFromDate;
+  const notAfter = certificate.validToDate;
+  if (notAfter.getTime() <= now.getTime()) throw expired(notAfter);
+  if (notBefore.getTime() > now.getTime() + CLOCK_SKEW_MS) throw notYetValid(notBefore);
+  return { fingerprint: fingerprintOf(certificate), publicKey, notBefore, notAfter, pem: certificate.toString() };
+}
+
+const FETCH = 'fetch the certificate in use: /v1/cert.pem of the agent, or kubeseal --fetch-cert';
+
+function unreadable(why: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-SEAL-011',
+    what: 'the sealing certificate cannot be used',
+    why,
+    next: FETCH,
+  });
+}
+
+function expired(notAfter: Date): SottoError {
+  return new SottoError({
+    code: 'SOTTO-SEAL-012',
+    what: 'the sealing certificate has expired',
+    why: `it was valid until ${notAfter.toISOString().slice(0, 10)}`,
+    next: FETCH,
+  });
+}
+
+function notYetValid(notBefore: Date): SottoError {
+  return new SottoError({
+    code: 'SOTTO-SEAL-013',
+    what: 'the sealing certificate is not valid yet',
+    why: `it starts at ${notBefore.toISOString()}`,
+    next: 'check this machine’s clock (date -u); if it is right, ' + FETCH,
+  });
+}

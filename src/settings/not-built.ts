@@ -1,0 +1,97 @@
+import { isJsonObject } from '../core/json.ts';
+import type { FieldPath } from './path.ts';
+import { showPath } from './path.ts';
+
+/**
+ * Fields that are known and do nothing yet. Each is refused by name unless its value says "off"; written defaults
+ * are always fine. A line leaves this table in the commit that builds its feature.
+ */
+interface NotBuilt {
+  /** `*` stands for every item of a list. */
+  readonly field: string;
+  readonly isOff: (value: unknown) => boolean;
+  /** What to do instead, in this version. */
+  readonly instead: string;
+}
+
+const never = (): boolean => false;
+const isOneOf =
+  (...off: readonly unknown[]) =>
+  (value: unknown): boolean =>
+    off.includes(value);
+const isEmptyList = (value: unknown): boolean => Array.isArray(value) && value.length === 0;
+const isNotSsh = (value: unknown): boolean => typeof value !== 'string' || !/^(ssh:|[^/:]+@[^/:]+:)/i.test(value);
+const isNotHttp = (value: unknown): boolean => typeof value !== 'string' || !/^http:/i.test(value);
+
+const REMOVE = 'remove the field';
+
+export const NOT_BUILT: readonly NotBuilt[] = [
+  { field: 'decryption.vault', isOff: isEmptyList, instead: 'encrypt for age recipients and remove the field' },
+  { field: 'sealing.enabled', isOff: isOneOf(false), instead: 'name an existing sealing-key Secret in sealing.keys' },
+  { field: 'sealing.certificate', isOff: isOneOf(''), instead: REMOVE },
+  { field: 'sealing.recovery', isOff: isEmptyList, instead: REMOVE },
+  { field: 'sealing.renewEvery', isOff: isOneOf(''), instead: REMOVE },
+  { field: 'vetoes.allow', isOff: isEmptyList, instead: 'leave the list empty: every veto is in force' },
+  { field: 'page.listen', isOff: isOneOf('', '127.0.0.1:8081'), instead: REMOVE },
+  {
+    field: 'hooks.listen',
+    isOff: isOneOf(''),
+    instead: 'remove the field; source.git.interval sets how often Git is asked',
+  },
+  { field: 'syncs.*.source.oci', isOff: never, instead: 'use source.git' },
+  { field: 'syncs.*.source.folder', isOff: never, instead: 'use source.git' },
+  { field: 'syncs.*.source.git.url', isOff: isNotSsh, instead: 'use the https URL of the repository' },
+  { field: 'syncs.*.source.git.url', isOff: isNotHttp, instead: 'use the https URL of the repository' },
+  { field: 'syncs.*.source.git.allowInsecure', isOff: isOneOf(false), instead: 'use https and remove the field' },
+  { field: 'syncs.*.source.git.ref.tag', isOff: never, instead: 'use ref: { branch: … }' },
+  { field: 'syncs.*.source.git.ref.semver', isOff: never, instead: 'use ref: { branch: … }' },
+  { field: 'syncs.*.source.git.ref.commit', isOff: never, instead: 'use ref: { branch: … }' },
+  { field: 'syncs.*.source.git.ref.name', isOff: never, instead: 'use ref: { branch: … }' },
+  { field: 'syncs.*.source.git.verify', isOff: never, instead: REMOVE },
+  { field: 'syncs.*.render.helm', isOff: never, instead: 'commit the rendered manifests and remove the field' },
+  { field: 'syncs.*.decryption.vault', isOff: isEmptyList, instead: 'encrypt for age recipients and remove the field' },
+  { field: 'syncs.*.sealedSecrets', isOff: isOneOf('auto', 'unseal'), instead: 'use auto or unseal' },
+  {
+    field: 'syncs.*.serviceAccountName',
+    isOff: isOneOf(''),
+    instead: 'remove the field: objects are written as the agent',
+  },
+  { field: 'syncs.*.dependsOn', isOff: isEmptyList, instead: 'remove the field: syncs run independently' },
+  { field: 'syncs.*.deletionPolicy', isOff: isOneOf('orphan'), instead: 'use orphan' },
+  { field: 'syncs.*.drift.policy', isOff: isOneOf('fields', 'guard'), instead: 'use guard' },
+  { field: 'syncs.*.drift.ignore', isOff: isEmptyList, instead: REMOVE },
+];
+
+export interface NotBuiltUse {
+  readonly path: FieldPath;
+  readonly instead: string;
+}
+
+/** The uses of features that are not built, in the order of the table. */
+export function notBuiltUses(document: unknown): NotBuiltUse[] {
+  return NOT_BUILT.flatMap(({ field, isOff, instead }) =>
+    placesOf(field.split('.'), document, [])
+      .filter(({ value }) => value !== null && value !== undefined && !isOff(value))
+      .map(({ path }) => ({ path, instead })),
+  );
+}
+
+/** For the documentation: `syncs[].render.helm`. */
+export function notBuiltFields(): string[] {
+  return NOT_BUILT.map(({ field }) => showPath(field.split('.')).replaceAll('["*"]', '[]'));
+}
+
+interface Place {
+  readonly path: FieldPath;
+  readonly value: unknown;
+}
+
+function placesOf(parts: readonly string[], value: unknown, path: FieldPath): Place[] {
+  const [part, ...rest] = parts;
+  if (part === undefined) return [{ path, value }];
+  if (part === '*') {
+    return Array.isArray(value) ? value.flatMap((item: unknown, index) => placesOf(rest, item, [...path, index])) : [];
+  }
+  if (!isJsonObject(value) || !Object.hasOwn(value, part)) return [];
+  return placesOf(rest, value[part], [...path, part]);
+}

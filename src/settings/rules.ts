@@ -1,0 +1,100 @@
+import type { Code } from '../core/codes.ts';
+import { arrayAt, member, memberAt, stringAt } from '../core/json.ts';
+import type { FieldPath } from './path.ts';
+
+/** What one field's form cannot say, because it takes two fields to see it or because it deserves its own code. */
+export interface BrokenRule {
+  readonly code: Code;
+  readonly path: FieldPath;
+  readonly what: string;
+  readonly why: string;
+  readonly next: string;
+}
+
+/** Works on the document as written, so that it also finds what it can where other fields are wrong. */
+export function brokenRules(document: unknown): BrokenRule[] {
+  const syncs = arrayAt(document, 'syncs');
+  return [
+    ...duplicateNames(syncs),
+    ...syncs.flatMap((sync, index) => [
+      ...exactlyOne(memberAt(sync, 'source'), ['git', 'oci', 'folder'], ['syncs', index, 'source']),
+      ...exactlyOne(memberAt(sync, 'source', 'git', 'ref'), REFS, ['syncs', index, 'source', 'git', 'ref']),
+      ...atMostOne(memberAt(sync, 'render'), ['kustomize', 'helm'], ['syncs', index, 'render']),
+      ...credentialsInUrl(stringAt(sync, 'source', 'git', 'url'), ['syncs', index, 'source', 'git', 'url']),
+    ]),
+  ];
+}
+
+const REFS = ['branch', 'tag', 'semver', 'commit', 'name'];
+
+function duplicateNames(syncs: readonly unknown[]): BrokenRule[] {
+  const first = new Map<string, number>();
+  return syncs.flatMap((sync, index) => {
+    const name = stringAt(sync, 'name');
+    if (name === undefined) return [];
+    const earlier = first.get(name);
+    if (earlier === undefined) first.set(name, index);
+    if (earlier === undefined) return [];
+    return [
+      {
+        code: 'SOTTO-CONF-005' as const,
+        path: ['syncs', index, 'name'],
+        what: `syncs[${index}] has the name of syncs[${earlier}]`,
+        why: 'the name says in inventory, status and requests which sync is meant',
+        next: 'give one of them another name',
+      },
+    ];
+  });
+}
+
+function exactlyOne(section: unknown, fields: readonly string[], path: FieldPath): BrokenRule[] {
+  if (typeof section !== 'object' || section === null || Array.isArray(section)) return [];
+  const given = givenOf(section, fields);
+  if (given.length > 0) return atMostOne(section, fields, path);
+  return [
+    {
+      code: 'SOTTO-CONF-004',
+      path,
+      what: `${path.at(-1)} names none of ${fields.join(', ')}`,
+      why: 'one of them is needed',
+      next: `add ${fields[0]}`,
+    },
+  ];
+}
+
+function atMostOne(section: unknown, fields: readonly string[], path: FieldPath): BrokenRule[] {
+  const given = givenOf(section, fields);
+  if (given.length < 2) return [];
+  return [
+    {
+      code: 'SOTTO-CONF-006',
+      path,
+      what: `${path.at(-1)} names ${given.join(' and ')} together`,
+      why: 'they exclude each other',
+      next: `keep one of ${given.join(', ')}`,
+    },
+  ];
+}
+
+function givenOf(section: unknown, fields: readonly string[]): string[] {
+  return fields.filter((field) => {
+    const value = member(section, field);
+    return value !== undefined && value !== null;
+  });
+}
+
+// Only `user@` of ssh is a name and no credential.
+const URL_WITH_CREDENTIALS = /^(https?:\/\/[^/?#]*@|ssh:\/\/[^/?#@]*:[^/?#]*@)/i;
+
+function credentialsInUrl(url: string | undefined, path: FieldPath): BrokenRule[] {
+  if (url === undefined || !URL_WITH_CREDENTIALS.test(url)) return [];
+  return [
+    {
+      code: 'SOTTO-CONF-007',
+      path,
+      what: 'the URL holds a user or a password',
+      why: 'everybody who reads the settings could read it, and the agent prints URLs',
+      next: 'put username and password into a Secret, name it in source.git.secretRef, and revoke the one written here',
+    },
+  ];
+}

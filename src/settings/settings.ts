@@ -1,0 +1,77 @@
+/**
+ * The settings as this version acts on them: defaults filled in, durations in milliseconds. A field of the interface
+ * page that is missing here belongs to a feature that is not built; its default behaves as off.
+ */
+export interface Settings {
+  /** Namespace the objects are applied to; undefined: the agent's own. */
+  readonly targetNamespace: string | undefined;
+  readonly fingerprintSecret: string;
+  /** Names of key Secrets for every sync (already merged into `SyncSettings.decryption`). */
+  readonly decryption: DecryptionSettings;
+  readonly sealing: SealingSettings;
+  readonly plaintextSecrets: 'refuse' | 'warn' | 'allow';
+  readonly syncs: readonly SyncSettings[];
+}
+
+export interface DecryptionSettings {
+  /** Secrets in the agent's namespace whose entries are read as Flux names them (`*.agekey`, `*.asc`). */
+  readonly secretNames: readonly string[];
+}
+
+export interface SealingSettings {
+  /** Secrets besides those sotto made whose sealing key may seal. */
+  readonly secretNames: readonly string[];
+}
+
+export interface SyncSettings {
+  /** DNS label, unique. */
+  readonly name: string;
+  readonly source: { readonly git: GitSettings; readonly ignore: readonly string[] };
+  /** Inside the repository, without leading `./` and trailing `/`; the root is the empty string. */
+  readonly path: string;
+  /** The sync's own keys when it names any, otherwise those of all syncs. */
+  readonly decryption: DecryptionSettings;
+  readonly sealedSecrets: 'auto' | 'unseal';
+  readonly adopt: 'equal' | 'ask' | 'always';
+  /** Everything is judged again in memory this often. */
+  readonly intervalMs: number;
+  /** For one pass, readiness included. */
+  readonly timeoutMs: number;
+  readonly wait: boolean;
+  readonly retryIntervalMs: number;
+  readonly suspend: boolean;
+  readonly prune: PruneSettings;
+  readonly skip: readonly ObjectMatch[];
+}
+
+export interface GitSettings {
+  /** https, without credentials, query and fragment. */
+  readonly url: string;
+  readonly branch: string;
+  readonly secretName: string | undefined;
+  /** The head is asked for this often. */
+  readonly intervalMs: number;
+  /** True: a branch that was rewritten is refused instead of followed. */
+  readonly requireFastForward: boolean;
+}
+
+export interface PruneSettings {
+  readonly enabled: boolean;
+  /** A pass is held when it would prune at least `minimum` objects and more than this share, 0 to 100. */
+  readonly maxSharePercent: number;
+  readonly minimum: number;
+  /** Kinds that are pruned only with approval, PersistentVolumeClaims besides. */
+  readonly ask: readonly KindMatch[];
+}
+
+/** A kind, of one group (the core group is the empty string) or of every group (undefined). */
+export interface KindMatch {
+  readonly group: string | undefined;
+  readonly kind: string;
+}
+
+/** Which objects an entry of `skip` means; what is undefined matches everything. */
+export interface ObjectMatch extends KindMatch {
+  readonly namespace: string | undefined;
+  readonly name: string | undefined;
+}

@@ -1,0 +1,73 @@
+import type { SettingsDocument } from './schema.ts';
+import type { DecryptionSettings, GitSettings, ObjectMatch, Settings, SyncSettings } from './settings.ts';
+
+type SyncDocument = SettingsDocument['syncs'][number];
+
+/**
+ * From the document, whose every form and rule was checked, to what this version acts on. What is refused as not
+ * built cannot occur here; that it does is a defect.
+ */
+export function toSettings(document: SettingsDocument): Settings {
+  const decryption = decryptionOf(document.decryption) ?? { secretNames: [] };
+  return {
+    targetNamespace: document.targetNamespace ?? undefined,
+    fingerprintSecret: document.fingerprintSecret,
+    decryption,
+    sealing: { secretNames: document.sealing.keys },
+    plaintextSecrets: document.plaintextSecrets,
+    syncs: document.syncs.map((sync) => toSync(sync, decryption)),
+  };
+}
+
+function toSync(sync: SyncDocument, common: DecryptionSettings): SyncSettings {
+  return {
+    name: sync.name,
+    source: { git: gitOf(sync), ignore: sync.source.ignore },
+    path: sync.path,
+    decryption: decryptionOf(sync.decryption) ?? common,
+    sealedSecrets: sync.sealedSecrets === 'passthrough' ? defect('sealedSecrets: passthrough') : sync.sealedSecrets,
+    adopt: sync.adopt,
+    intervalMs: sync.interval,
+    timeoutMs: sync.timeout,
+    wait: sync.wait,
+    retryIntervalMs: sync.retryInterval,
+    suspend: sync.suspend,
+    prune: {
+      enabled: sync.prune.enabled,
+      maxSharePercent: sync.prune.maxShare,
+      minimum: sync.prune.minimum,
+      ask: sync.prune.ask,
+    },
+    skip: sync.skip.map(toMatch),
+  };
+}
+
+/** A sync's own list replaces the common one as soon as it is given, an empty one too. */
+function decryptionOf(section: SettingsDocument['decryption']): DecryptionSettings | undefined {
+  if (section.keys === null || section.keys === undefined) return undefined;
+  return { secretNames: section.keys.map((key) => key.secretRef.name) };
+}
+
+function gitOf(sync: SyncDocument): GitSettings {
+  const git = sync.source.git ?? defect('a source that is not git');
+  return {
+    url: git.url,
+    branch: git.ref.branch ?? defect('a ref that is not a branch'),
+    secretName: git.secretRef?.name,
+    intervalMs: git.interval,
+    requireFastForward: git.requireFastForward,
+  };
+}
+
+function toMatch(match: SyncDocument['skip'][number]): ObjectMatch {
+  return {
+    group: match.group ?? undefined,
+    kind: match.kind,
+    namespace: match.namespace ?? undefined,
+    name: match.name ?? undefined,
+  };
+}
+
+function defect(what: string): never {
+  throw new Error(`settings passed the checks of this version with ${what}`);
+}

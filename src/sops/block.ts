@@ -1,0 +1,53 @@
+import type { Selector } from './selector.ts';
+
+/** What a written sops block holds. */
+export interface BlockFields {
+  readonly age: readonly { readonly recipient: string; readonly enc: string }[];
+  readonly lastModified: string;
+  readonly mac: string;
+  readonly macOnlyEncrypted: boolean;
+  readonly selector: Selector;
+  readonly version: string;
+}
+
+/** The fields in alphabetical order, as sops writes them since 3.13. */
+function orderedFields(fields: BlockFields): [string, string | boolean][] {
+  const all: [string, string | boolean][] = [
+    ['lastmodified', fields.lastModified],
+    ['mac', fields.mac],
+    [fields.selector.kind, fields.selector.value],
+    ['version', fields.version],
+  ];
+  if (fields.macOnlyEncrypted) all.push(['mac_only_encrypted', true]);
+  return all.toSorted(([a], [b]) => (a < b ? -1 : 1));
+}
+
+/** The block as YAML at a column, ended by a line break. */
+export function yamlBlock(fields: BlockFields, column: number, eol: string): string {
+  const lines = ['sops:', '    age:'];
+  for (const { recipient, enc } of fields.age) {
+    lines.push('        - enc: |');
+    for (const line of enc.trimEnd().split('\n')) lines.push(`            ${line}`);
+    lines.push(`          recipient: ${recipient}`);
+  }
+  const before = orderedFields(fields);
+  for (const [name, value] of before) lines.push(`    ${name}: ${typeof value === 'string' ? yamlText(value) : value}`);
+  const margin = ' '.repeat(column);
+  return lines.map((line) => margin + line + eol).join('');
+}
+
+/** Plain where no reader can take it for something else; `lastmodified` must be quoted (spec 6.1). */
+function yamlText(text: string): string {
+  const plain = /^(?:ENC\[[A-Za-z0-9+/=,:_]+\]|[A-Za-z_^(][\w^$()|.+*-]*|\d+\.\d+\.\d+)$/;
+  return plain.test(text) ? text : JSON.stringify(text);
+}
+
+/** The block as a JSON member; `indent` of undefined means on one line. */
+export function jsonMember(fields: BlockFields, indent: { unit: string; margin: string } | undefined): string {
+  const block = {
+    age: fields.age.map(({ enc, recipient }) => ({ enc, recipient })),
+    ...Object.fromEntries(orderedFields(fields)),
+  };
+  if (indent === undefined) return `"sops": ${JSON.stringify(block)}`;
+  return `"sops": ${JSON.stringify(block, null, indent.unit).replaceAll('\n', `\n${indent.margin}`)}`;
+}

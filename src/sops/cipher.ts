@@ -1,0 +1,67 @@
+import { randomFillSync, webcrypto } from 'node:crypto';
+import { byteLength, type Enc, type EncType, formatEnc, TAG_BYTES } from './enc.ts';
+
+/** sops writes 32-byte nonces; WebCrypto derives the counter block from any length as GCM says. */
+const NONCE_BYTES = 32;
+
+/** The additional data that binds a value to its place: the map keys, list indices left out (spec 2.1). */
+export function pathAad(path: readonly string[]): Uint8Array<ArrayBuffer> {
+  return bytesOf(`${path.join(':')}:`);
+}
+
+export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(new ArrayBuffer(Buffer.byteLength(text)));
+  Buffer.from(bytes.buffer).write(text);
+  return bytes;
+}
+
+/**
+ * The plaintext, in memory of its own that the caller wipes; undefined when the tag does not fit. WebCrypto and not
+ * `createDecipheriv`, which leaves a copy in a block it frees (spec/memory.md, R2).
+ */
+export async function openEnc(
+  enc: Enc,
+  aad: Uint8Array<ArrayBuffer>,
+  key: webcrypto.CryptoKey,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const dataBytes = byteLength(enc.data);
+  const sealed = Buffer.from(new ArrayBuffer(dataBytes + TAG_BYTES));
+  sealed.write(enc.data, 0, 'base64');
+  sealed.write(enc.tag, dataBytes, 'base64');
+  const iv = Buffer.from(enc.iv, 'base64');
+  try {
+    return new Uint8Array(
+      await webcrypto.subtle.decrypt(
+        { name: 'AES-GCM', iv, additionalData: aad, tagLength: TAG_BYTES * 8 },
+        key,
+        sealed,
+      ),
+    );
+  } catch (thrown) {
+    if (thrown instanceof DOMException && thrown.name === 'OperationError') return undefined;
+    throw thrown;
+  }
+}
+
+/** `ENC[…]` of a plaintext with a fresh nonce. The caller keeps and wipes the plaintext. */
+export async function sealEnc(
+  plaintext: Uint8Array<ArrayBuffer>,
+  type: EncType,
+  aad: Uint8Array<ArrayBuffer>,
+  key: webcrypto.CryptoKey,
+): Promise<string> {
+  const iv = randomFillSync(new Uint8Array(NONCE_BYTES));
+  const sealed = Buffer.from(
+    await webcrypto.subtle.encrypt(
+      { name: 'AES-GCM', iv, additionalData: aad, tagLength: TAG_BYTES * 8 },
+      key,
+      plaintext,
+    ),
+  );
+  return formatEnc({
+    data: sealed.toString('base64', 0, plaintext.length),
+    iv: Buffer.from(iv.buffer).toString('base64'),
+    tag: sealed.toString('base64', plaintext.length),
+    type,
+  });
+}

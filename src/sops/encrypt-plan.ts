@@ -1,0 +1,98 @@
+import { SottoError } from '../core/errors.ts';
+import { duplicateKey } from '../yaml/manifest.ts';
+import { isNullScalar, type YamlDocument, type YamlMap, type YamlNode, type YamlScalar } from '../yaml/tree.ts';
+import { isSopsKey, notAMapping } from './file.ts';
+import { type SopsFormat, type SopsValue, sopsScalar } from './scalar.ts';
+import type { Selects } from './selector.ts';
+import { mapKey } from './walk.ts';
+
+/** One scalar of a document that is to be encrypted, null and empty strings left out where they are not touched. */
+export interface PlainValue {
+  readonly scalar: YamlScalar;
+  readonly value: Exclude<SopsValue, { type: 'null' }>;
+  readonly path: readonly string[];
+  readonly selected: boolean;
+}
+
+export interface PlanContext {
+  readonly format: SopsFormat;
+  readonly file: string;
+  readonly selects: Selects;
+}
+
+/** A document with a mapping in it; empty documents have no plan. */
+export interface DocumentPlan {
+  readonly document: YamlDocument;
+  readonly map: YamlMap;
+  readonly values: readonly PlainValue[];
+}
+
+/** Checks that sops could hold the documents, and lists their values in order. Throws SottoError. */
+export function planEncryption(documents: readonly YamlDocument[], context: PlanContext): DocumentPlan[] {
+  const plans = documents.flatMap((document, index) => {
+    const { root } = document;
+    if (isNullScalar(root) && index > 0) return [];
+    if (isNullScalar(root)) throw nothing(context.file);
+    if (root.kind !== 'map') throw notAMapping({ file: context.file, line: root.line });
+    if (document.hasAliases) throw anchors(context.file, root.line, 'the document has aliases');
+    const values: PlainValue[] = [];
+    collectMap(root, [], context, values);
+    return [{ document, map: root, values }];
+  });
+  if (plans.length === 0) throw nothing(context.file);
+  return plans;
+}
+
+function collectMap(map: YamlMap, path: readonly string[], context: PlanContext, into: PlainValue[]): void {
+  const seen = new Set<string>();
+  for (const { key, value } of map.entries) {
+    if (path.length === 0 && isSopsKey(key)) throw alreadyEncrypted(context.file, key.line);
+    const name = mapKey(key, context.format, context.file);
+    if (name === '<<' && context.format === 'yaml') throw anchors(context.file, key.line, 'it has a merge key');
+    if (seen.has(name)) throw duplicateKey(key, name, context.file);
+    seen.add(name);
+    collect(value, [...path, name], context, into);
+  }
+}
+
+function collect(node: YamlNode, path: readonly string[], context: PlanContext, into: PlainValue[]): void {
+  if (node.kind === 'map') return collectMap(node, path, context, into);
+  if (node.kind === 'seq') {
+    for (const item of node.items) collect(item, path, context, into);
+    return;
+  }
+  const value = sopsScalar(node, context.format, context.file);
+  if (value.type !== 'null') into.push({ scalar: node, value, path, selected: context.selects(path) });
+}
+
+function nothing(file: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-SOPS-018',
+    what: 'there is nothing to encrypt',
+    why: 'the file has no document, or its first one is empty',
+    next: 'put a mapping into the first document',
+    file,
+  });
+}
+
+function alreadyEncrypted(file: string, line: number): SottoError {
+  return new SottoError({
+    code: 'SOTTO-SOPS-016',
+    what: 'the file is already encrypted',
+    why: 'it has a top-level key sops',
+    next: 'decrypt it first: sotto decrypt -i',
+    file,
+    line,
+  });
+}
+
+function anchors(file: string, line: number, why: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-SOPS-015',
+    what: 'anchors and merge keys cannot be encrypted',
+    why: `${why}; an encrypted value is bound to the one place it stands at`,
+    next: 'write the values out at each place',
+    file,
+    line,
+  });
+}

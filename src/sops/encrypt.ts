@@ -1,0 +1,114 @@
+import { randomFillSync } from 'node:crypto';
+import { rfc3339 } from '../core/clock.ts';
+import { ownedBytes } from '../core/sensitive.ts';
+import { type Splice, spliceText } from '../yaml/splice.ts';
+import { type BlockFields } from './block.ts';
+import { bytesOf, pathAad, sealEnc } from './cipher.ts';
+import { commentPaths } from './comment-path.ts';
+import { DATA_KEY_BYTES, DataKey } from './data-key.ts';
+import { type DocumentPlan, type PlainValue, planEncryption } from './encrypt-plan.ts';
+import { insertBlock, replaceScalar } from './encrypt-splice.ts';
+import { parseDocuments } from './file.ts';
+import { macText, ONLY_ENCRYPTED_PREFIX } from './mac.ts';
+import { checkRecipients, wrapDataKey } from './recipients.ts';
+import type { SopsFormat } from './scalar.ts';
+import { compileSelector, DEFAULT_SELECTOR, type Selector, type Selects } from './selector.ts';
+
+/** The version of sops whose behaviour is written; readers want one in the file. */
+export const SOPS_VERSION = '3.13.3';
+
+export interface EncryptOptions {
+  readonly format: SopsFormat;
+  /** What errors call the text. */
+  readonly file: string;
+  /** age recipients, at least one. */
+  readonly recipients: readonly string[];
+  /** Default: everything but keys that end in `_unencrypted`. */
+  readonly selector?: Selector | undefined;
+  readonly macOnlyEncrypted?: boolean;
+  readonly now: Date;
+}
+
+/**
+ * Encrypts a file so that sops and sotto open it. The values and comments that the selector covers are replaced in
+ * the text, the sops block is added to each document, and every other character stays. Throws SottoError.
+ */
+export async function encryptSops(text: string, options: EncryptOptions): Promise<string> {
+  const { file, format, selector = DEFAULT_SELECTOR, macOnlyEncrypted = false } = options;
+  const recipients = checkRecipients(options.recipients, file);
+  const selects = compileSelector(selector, { file });
+  const plans = planEncryption(parseDocuments(text, format, file), { format, file, selects });
+  const dataKeyBytes = randomFillSync(ownedBytes(DATA_KEY_BYTES));
+  try {
+    using dataKey = await DataKey.from(dataKeyBytes);
+    const lastModified = rfc3339(options.now);
+    const mac = macOf(
+      plans.flatMap((plan) => plan.values),
+      macOnlyEncrypted,
+    );
+    const fields: BlockFields = {
+      age: await wrapDataKey(dataKeyBytes, recipients),
+      lastModified,
+      mac: await sealEnc(mac, 'str', bytesOf(lastModified), dataKey.key),
+      macOnlyEncrypted,
+      selector,
+      version: SOPS_VERSION,
+    };
+    const splices: Splice[] = [];
+    for (const plan of plans) {
+      splices.push(...(await valueSplices(text, plan, dataKey)));
+      splices.push(...(await commentSplices(text, plan, selects, dataKey)));
+      splices.push(insertBlock(text, plan.document, plan.map, format, fields));
+    }
+    return spliceText(text, splices);
+  } finally {
+    dataKeyBytes.fill(0);
+  }
+}
+
+function macOf(values: readonly PlainValue[], macOnlyEncrypted: boolean): Uint8Array<ArrayBuffer> {
+  const counted = values
+    .filter(({ selected }) => selected || !macOnlyEncrypted)
+    .map(({ value }) => bytesOf(value.text));
+  const plaintext = Buffer.concat([macOnlyEncrypted ? ONLY_ENCRYPTED_PREFIX : Buffer.alloc(0), ...counted]);
+  const mac = macText(plaintext);
+  for (const bytes of [plaintext, ...counted]) bytes.fill(0);
+  return mac;
+}
+
+async function valueSplices(text: string, plan: DocumentPlan, dataKey: DataKey): Promise<Splice[]> {
+  const splices: Splice[] = [];
+  for (const { scalar, value, path, selected } of plan.values) {
+    // Empty values stay as they are: there is no empty ciphertext (spec 3.1).
+    if (!selected || value.text === '') continue;
+    const sealed = await sealText(value.text, value.type, path, dataKey);
+    splices.push(...replaceScalar(text, scalar, sealed));
+  }
+  return splices;
+}
+
+async function commentSplices(text: string, plan: DocumentPlan, selects: Selects, dataKey: DataKey): Promise<Splice[]> {
+  const paths = commentPaths(text, plan.document);
+  const splices: Splice[] = [];
+  for (const [index, { start, end }] of plan.document.comments.entries()) {
+    const path = paths[index]?.[0] ?? [];
+    const comment = text.slice(start + 1, end);
+    if (comment === '' || !selects(path)) continue;
+    splices.push({ start: start + 1, end, by: await sealText(comment, 'comment', path, dataKey) });
+  }
+  return splices;
+}
+
+async function sealText(
+  text: string,
+  type: Exclude<PlainValue['value']['type'], 'null'> | 'comment',
+  path: readonly string[],
+  dataKey: DataKey,
+): Promise<string> {
+  const plaintext = bytesOf(text);
+  try {
+    return await sealEnc(plaintext, type, pathAad(path), dataKey.key);
+  } finally {
+    plaintext.fill(0);
+  }
+}

@@ -1,0 +1,157 @@
+import { parsePattern, type Pattern, PatternError } from './pattern-parser.ts';
+
+export { PatternError } from './pattern-parser.ts';
+
+/** True when the text has a match anywhere, as Go's `regexp.MatchString`. */
+export type Matcher = (text: string) => boolean;
+
+/** Instructions of the machine; a pattern that needs more (by repeat counts) is refused. */
+const MAX_STEPS = 10_000;
+/** Steps that one compiled pattern may take in its life: a hostile pattern on hostile keys ends in about a second. */
+const MAX_WORK = 10_000_000;
+
+type Step =
+  | { readonly op: 'chars'; readonly pattern: Extract<Pattern, { op: 'chars' }> }
+  | { readonly op: 'assert'; readonly kind: 'start' | 'end' | 'boundary' | 'notBoundary' }
+  | { op: 'split'; targets: readonly number[] }
+  | { readonly op: 'match' };
+
+/**
+ * Compiles RE2 syntax (without multi-line mode and Unicode classes). Matching takes time linear in the text; both
+ * throw PatternError, matching only when the work of all matches together exceeds a cap.
+ */
+export function compilePattern(source: string): Matcher {
+  const steps: Step[] = [];
+  emit(parsePattern(source), steps);
+  steps.push({ op: 'match' });
+  const budget = { left: MAX_WORK };
+  return (text) => run(steps, text, budget);
+}
+
+function emit(pattern: Pattern, steps: Step[]): void {
+  if (steps.length > MAX_STEPS) throw new PatternError('it is too large');
+  switch (pattern.op) {
+    case 'chars':
+      steps.push({ op: 'chars', pattern });
+      return;
+    case 'all':
+      for (const part of pattern.parts) emit(part, steps);
+      // A step also for nothing, so that repeats of nothing reach the cap.
+      if (pattern.parts.length === 0) steps.push({ op: 'split', targets: [steps.length + 1] });
+      return;
+    case 'any':
+      emitChoices(pattern.choices, steps);
+      return;
+    case 'repeat':
+      emitRepeat(pattern, steps);
+      return;
+    case 'start':
+    case 'end':
+    case 'boundary':
+    case 'notBoundary':
+      steps.push({ op: 'assert', kind: pattern.op });
+      return;
+  }
+}
+
+function emitChoices(choices: readonly Pattern[], steps: Step[]): void {
+  const entry: Step = { op: 'split', targets: [] };
+  const exits: Extract<Step, { op: 'split' }>[] = [];
+  const starts: number[] = [];
+  steps.push(entry);
+  for (const choice of choices) {
+    starts.push(steps.length);
+    emit(choice, steps);
+    const exit: Extract<Step, { op: 'split' }> = { op: 'split', targets: [] };
+    exits.push(exit);
+    steps.push(exit);
+  }
+  entry.targets = starts;
+  for (const exit of exits) exit.targets = [steps.length];
+}
+
+function emitRepeat(repeat: Extract<Pattern, { op: 'repeat' }>, steps: Step[]): void {
+  for (let count = 0; count < repeat.min; count += 1) emit(repeat.part, steps);
+  if (repeat.max === Infinity) {
+    const start = steps.length;
+    const loop: Extract<Step, { op: 'split' }> = { op: 'split', targets: [] };
+    steps.push(loop);
+    emit(repeat.part, steps);
+    steps.push({ op: 'split', targets: [start] });
+    loop.targets = [start + 1, steps.length];
+    return;
+  }
+  const skips: Extract<Step, { op: 'split' }>[] = [];
+  for (let count = repeat.min; count < repeat.max; count += 1) {
+    const skip: Extract<Step, { op: 'split' }> = { op: 'split', targets: [steps.length + 1] };
+    skips.push(skip);
+    steps.push(skip);
+    emit(repeat.part, steps);
+  }
+  for (const skip of skips) skip.targets = [...skip.targets, steps.length];
+}
+
+/** All places of the machine at once, for each character: nothing is tried twice. */
+function run(steps: readonly Step[], text: string, budget: { left: number }): boolean {
+  const codes = Array.from(text, (char) => char.codePointAt(0) ?? 0);
+  let places = new Set<number>();
+  for (let at = 0; at <= codes.length; at += 1) {
+    // The match may begin at every character.
+    places.add(0);
+    const reached = follow(steps, places, codes, at);
+    if (reached === 'match') return true;
+    budget.left -= reached.size;
+    if (budget.left < 0) throw new PatternError('matching it takes too long');
+    const next = new Set<number>();
+    const code = codes[at];
+    for (const place of reached) {
+      const step = steps[place];
+      if (step?.op === 'chars' && code !== undefined && fits(step.pattern, code)) next.add(place + 1);
+    }
+    places = next;
+  }
+  return false;
+}
+
+function follow(
+  steps: readonly Step[],
+  from: ReadonlySet<number>,
+  codes: readonly number[],
+  at: number,
+): Set<number> | 'match' {
+  const reached = new Set<number>();
+  const open = [...from];
+  for (let place = open.pop(); place !== undefined; place = open.pop()) {
+    if (reached.has(place)) continue;
+    reached.add(place);
+    const step = steps[place];
+    if (step?.op === 'match') return 'match';
+    if (step?.op === 'split') open.push(...step.targets);
+    if (step?.op === 'assert' && holds(step.kind, codes, at)) open.push(place + 1);
+  }
+  return reached;
+}
+
+function holds(kind: 'start' | 'end' | 'boundary' | 'notBoundary', codes: readonly number[], at: number): boolean {
+  if (kind === 'start') return at === 0;
+  if (kind === 'end') return at === codes.length;
+  return (isWord(codes[at - 1]) !== isWord(codes[at])) === (kind === 'boundary');
+}
+
+function isWord(code: number | undefined): boolean {
+  return code !== undefined && /\w/.test(String.fromCodePoint(code));
+}
+
+function fits(pattern: Extract<Pattern, { op: 'chars' }>, code: number): boolean {
+  const codes = pattern.fold ? foldings(code) : [code];
+  const inside = codes.some((one) => pattern.ranges.some(([low, high]) => one >= low && one <= high));
+  return inside !== pattern.negated;
+}
+
+function foldings(code: number): number[] {
+  const char = String.fromCodePoint(code);
+  const upper = char.toUpperCase();
+  return [char, upper, char.toLowerCase(), upper.toLowerCase()]
+    .filter((one) => Array.from(one).length === 1)
+    .map((one) => one.codePointAt(0) ?? 0);
+}

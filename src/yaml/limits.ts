@@ -1,0 +1,25 @@
+import { LIMITS } from '../core/limits.ts';
+
+/** The caps of one reading; the defaults are those of core. */
+export interface ParseLimits {
+  readonly maxDepth: number;
+  readonly maxDocumentsPerFile: number;
+  readonly maxNodesPerDocument: number;
+  readonly maxAliasesPerDocument: number;
+  /** Characters that can start or part nodes. They bound what the event reader allocates before nodes are counted. */
+  readonly maxIndicatorsPerFile: number;
+}
+
+export const PARSE_LIMITS: ParseLimits = {
+  maxDepth: LIMITS.maxDepth,
+  maxDocumentsPerFile: LIMITS.maxDocumentsPerFile,
+  maxNodesPerDocument: LIMITS.maxNodesPerDocument,
+  maxAliasesPerDocument: LIMITS.maxAliasesPerDocument,
+  maxIndicatorsPerFile: 1_000_000,
+};
+
+export interface ParseOptions {
+  /** What errors call the text: a path relative to the repository's root. */
+  readonly file: string;
+  readonly limits?: Partial<ParseLimits>;
+}

@@ -1,0 +1,13 @@
+import type { ToolName } from '../../src/demo/tools.ts';
+
+/** What the tests of today run against; a tool that no test needs is not built. */
+export const NEEDED_TOOLS = [
+  'kube-apiserver',
+  'etcd',
+  'kube-controller-manager',
+  'sops',
+  'age',
+  'age-keygen',
+  'kubeseal',
+  'sealed-secrets-controller',
+] as const satisfies readonly ToolName[];

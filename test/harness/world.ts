@@ -1,0 +1,157 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Json, type JsonObject, memberAt, stringAt } from '../../src/core/json.ts';
+import type { PolicyRule } from '../../src/demo/control-plane.ts';
+import { type GitServer, startGitServer, type TestRepository } from '../../src/demo/git-server.ts';
+import { startAgent, type RunningAgent } from './agent.ts';
+import { namespaceForTest, type TestNamespace } from './control-plane.ts';
+import { newAgeKeyPair, stockOutput } from './stock.ts';
+
+/** What an agent of a namespace may do, kinds by name: the rights the tests hold it to. */
+export const AGENT_RULES: readonly PolicyRule[] = [
+  {
+    apiGroups: [''],
+    resources: ['secrets', 'configmaps', 'services', 'serviceaccounts', 'persistentvolumeclaims', 'pods'],
+    verbs: ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete'],
+  },
+  { apiGroups: ['apps'], resources: ['deployments', 'statefulsets', 'daemonsets'], verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'] },
+  { apiGroups: ['batch'], resources: ['jobs', 'cronjobs'], verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'] },
+  { apiGroups: ['networking.k8s.io'], resources: ['networkpolicies', 'ingresses'], verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'] },
+  { apiGroups: ['autoscaling'], resources: ['horizontalpodautoscalers'], verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'] },
+  { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
+];
+
+export const GIT_PASSWORD = `git-${randomBytes(12).toString('hex')}`;
+
+/** A namespace, a repository behind TLS with a password, an age key in the namespace: what an agent needs to work. */
+export interface World extends AsyncDisposable {
+  readonly own: TestNamespace;
+  readonly namespace: string;
+  readonly git: GitServer;
+  readonly repository: TestRepository;
+  readonly recipient: string;
+  readonly ageKeyFile: string;
+  readonly folder: string;
+  start(args?: readonly string[]): Promise<RunningAgent>;
+  /** Encrypts a manifest with stock sops. */
+  sops(manifest: string, file?: string): Promise<string>;
+  get(path: string): Promise<Json | undefined>;
+  create(collection: string, object: JsonObject): Promise<Json>;
+  settings(text: string): Promise<void>;
+  status(): Promise<Json | undefined>;
+  /** Waits until the status document says something. */
+  until(what: string, holds: (status: Json) => boolean): Promise<Json>;
+}
+
+export interface WorldOptions {
+  readonly sync?: string;
+  readonly top?: string;
+  readonly rules?: readonly PolicyRule[];
+}
+
+/** The settings of a world: one sync called app, of the folder deploy. */
+export function settingsText(url: string, options: WorldOptions = {}): string {
+  return `apiVersion: sotto.dev/v1alpha1
+kind: Config
+decryption: { keys: [ { secretRef: { name: sops-age } } ] }
+${options.top ?? ''}
+syncs:
+- name: app
+  source: { git: { url: "${url}", ref: { branch: main }, secretRef: { name: git-auth }, interval: 1s } }
+  path: ./deploy
+  retryInterval: 1s
+${options.sync ?? ''}
+`;
+}
+
+export async function createWorld(options: WorldOptions = {}): Promise<World> {
+  await using cleanup = new AsyncDisposableStack();
+  const folder = await mkdtemp(join(tmpdir(), 'sotto-world-'));
+  cleanup.defer(() => rm(folder, { recursive: true, force: true }));
+  const own = cleanup.use(await namespaceForTest(options.rules ?? AGENT_RULES));
+  const { namespace, plane } = own;
+  const git = cleanup.use(await startGitServer({ kind: 'basic', username: 'git', password: GIT_PASSWORD }));
+  const repository = await git.createRepository('app');
+  const pair = await newAgeKeyPair();
+  const ageKeyFile = join(folder, 'age.key');
+  await writeFile(ageKeyFile, pair.identity, { mode: 0o600 });
+  const create: World['create'] = async (collection, object) => {
+    const answer = await plane.admin('POST', `${collection}`, object);
+    if (answer.status !== 201) throw new Error(`${collection}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    return answer.body;
+  };
+  const core = `/api/v1/namespaces/${namespace}`;
+  await create(`${core}/secrets`, secret('sops-age', { 'age.agekey': pair.identity }));
+  await create(`${core}/secrets`, {
+    ...secret('git-auth', { username: 'git', password: GIT_PASSWORD, 'ca.crt': git.caPem }),
+    metadata: {
+      name: 'git-auth',
+      labels: { 'sotto.dev/use': 'git' },
+      annotations: { 'sotto.dev/for': git.url(repository) },
+    },
+  });
+  await create(`${core}/configmaps`, configMap('sotto', { 'sotto.yaml': settingsText(git.url(repository), options) }));
+  const disposables = cleanup.move();
+  const status = async (): Promise<Json | undefined> => {
+    const answer = await plane.admin('GET', `${core}/configmaps/sotto-status`);
+    const text = answer.status === 200 ? stringAt(answer.body, 'data', 'status.json') : undefined;
+    return text === undefined ? undefined : (JSON.parse(text) as Json);
+  };
+  return {
+    own,
+    namespace,
+    git,
+    repository,
+    recipient: pair.recipient,
+    ageKeyFile,
+    folder,
+    create,
+    status,
+    start: (args = []) => startAgent({ kubeconfig: own.account.kubeconfigPath, namespace, args }),
+    sops: async (manifest, file = 'secret.yaml') =>
+      (await stockOutput('sops', ['encrypt', '--age', pair.recipient, '--encrypted-regex', '^(data|stringData)$', '--filename-override', file], {
+        stdin: manifest,
+      })).toString(),
+    get: async (path) => {
+      const answer = await plane.admin('GET', path);
+      return answer.status === 404 ? undefined : answer.body;
+    },
+    settings: async (text) => {
+      await plane.admin('PATCH', `${core}/configmaps/sotto`, { data: { 'sotto.yaml': text } }, 'application/merge-patch+json');
+    },
+    until: (what, holds) =>
+      eventually(what, async () => {
+        const document = await status();
+        return document !== undefined && holds(document) ? document : undefined;
+      }),
+    [Symbol.asyncDispose]: () => disposables.disposeAsync(),
+  };
+}
+
+export function secret(name: string, entries: Readonly<Record<string, string>>): JsonObject {
+  return { apiVersion: 'v1', kind: 'Secret', metadata: { name }, stringData: { ...entries } };
+}
+
+export function configMap(name: string, data: Readonly<Record<string, string>>): JsonObject {
+  return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { ...data } };
+}
+
+/** Looks again and again, for up to a minute, until there is an answer. */
+export async function eventually<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
+  const deadlineMs = performance.now() + 60_000;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined) return found;
+    if (performance.now() > deadlineMs) throw new Error(`did not happen within a minute: ${what}`);
+    await sleep(20);
+  }
+}
+
+export function syncOf(status: Json, name = 'app'): Json | undefined {
+  const syncs = memberAt(status, 'syncs');
+  return Array.isArray(syncs) ? syncs.find((sync: Json) => stringAt(sync, 'name') === name) : undefined;
+}
+

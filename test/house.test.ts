@@ -1,0 +1,202 @@
+import { describe, expect, it } from 'vitest';
+import { CODES } from '../src/core/codes.ts';
+import type { Import, SourceFile } from './house/source-tree.ts';
+import { findCycles, readSource, sourceTree } from './house/source-tree.ts';
+
+// The house of docs/architecture.md as rules. A rule that is in the way is changed there first, with the reason.
+
+const STAGES = ['source', 'open', 'render', 'plan', 'apply', 'drift', 'health'];
+const CODECS = ['sops', 'sealed', 'yaml'];
+const DOORS = ['kube', 'git', 'oci'];
+const BELOW_STAGES = ['keys', 'settings', ...CODECS, ...DOORS, 'core'];
+
+/** Room → rooms it may import from, besides itself. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  main: ['cli'],
+  cli: ['demo', 'agent', 'authoring', 'report', ...STAGES, ...BELOW_STAGES],
+  demo: [...DOORS, 'core'],
+  agent: ['authoring', 'report', ...STAGES, ...BELOW_STAGES],
+  authoring: [...STAGES, ...BELOW_STAGES],
+  ...Object.fromEntries(STAGES.map((stage) => [stage, BELOW_STAGES])),
+  report: ['settings', 'core'],
+  keys: ['settings', ...CODECS, ...DOORS, 'core'],
+  settings: [...CODECS, ...DOORS, 'core'],
+  sops: ['yaml', 'core'],
+  sealed: ['yaml', 'core'],
+  yaml: ['core'],
+  kube: ['core'],
+  git: ['core'],
+  oci: ['core'],
+  core: [],
+};
+
+/** Where a value is seen as bytes. A new line needs a reason that a reader of docs/threat-model.md accepts. */
+const MAY_REVEAL: readonly { readonly path: string; readonly why: string }[] = [
+  { path: 'src/open/', why: 'checks the MAC of a document and drops what it saw' },
+  { path: 'src/apply/fill.ts', why: 'writes one value into the request body' },
+  { path: 'src/sops/', why: 'codec: encrypts and decrypts' },
+  { path: 'src/sealed/', why: 'codec: seals and unseals' },
+  { path: 'src/keys/ring.ts', why: 'makes key objects of key Secrets' },
+  { path: 'src/keys/credentials.ts', why: 'reads credential Secrets' },
+  { path: 'src/keys/fingerprint.ts', why: 'makes the keyed digests' },
+  { path: 'src/git/credential.ts', why: 'writes the private configuration that git reads' },
+  { path: 'src/cli/commands/decrypt.ts', why: 'its purpose' },
+  { path: 'src/cli/commands/unseal.ts', why: 'its purpose' },
+  { path: 'src/cli/commands/encrypt.ts', why: 'encrypts what it was given' },
+  { path: 'src/cli/commands/seal.ts', why: 'seals what it was given' },
+];
+
+/** Loaded where they are needed: together they cost more memory than the rest of the agent. */
+const HEAVY = ['node-forge', 'openpgp', '@kubernetes/client-node'];
+
+const MAX_LINES = 400;
+
+const files = sourceTree();
+
+describe('the rooms of src', () => {
+  it('are all known', () => {
+    expect([...new Set(files.map((file) => file.room))].filter((room) => MAY_IMPORT[room] === undefined)).toEqual([]);
+  });
+
+  it('import only downwards, and stages only types of each other', () => {
+    expect(
+      importsThat((file, { target, local, typeOnly }) => local && !isAllowed(file.room, target, typeOnly)),
+    ).toEqual([]);
+  });
+
+  it('have no import cycle, types included', () => {
+    expect(findCycles(files)).toEqual([]);
+  });
+
+  it('load heavy libraries only when they are used', () => {
+    expect(importsThat(loadsHeavyAtOnce)).toEqual([]);
+  });
+
+  it('are named after what they hold', () => {
+    expect(paths((file) => /(^|[/-])(utils?|helpers?|common|misc|manager)[./-]/.test(file.path))).toEqual([]);
+  });
+});
+
+describe('a file of src', () => {
+  it(`has at most ${MAX_LINES} lines`, () => {
+    expect(paths((file) => file.lines > MAX_LINES)).toEqual([]);
+  });
+
+  it('reads environment and arguments only in main.ts and cli/', () => {
+    expect(paths((file) => !isEntrance(file) && /\bprocess\.(env|argv|execArgv)\b/.test(file.code))).toEqual([]);
+  });
+
+  it('sees secret bytes only where that is its task', () => {
+    expect(paths((file) => reveals(file) && !MAY_REVEAL.some((each) => file.path.startsWith(each.path)))).toEqual([]);
+  });
+
+  it('stays on the list of those that see secret bytes only while it does', () => {
+    const seeing = paths(reveals);
+    expect(MAY_REVEAL.filter((each) => !seeing.some((file) => file.startsWith(each.path)))).toEqual([]);
+  });
+
+  it('has no any', () => {
+    expect(paths((file) => /(?:[:<,|&(]|\bas|=>)\s*any\b(?=\s*(?:[;,)>\]=|&{[]|$))/m.test(file.code))).toEqual([]);
+  });
+
+  it('awaits nothing at its top level and knows its own place only in main.ts', () => {
+    expect(paths((file) => /^(?:(?:const|let) .* = )?await\b/m.test(file.code))).toEqual([]);
+    expect(paths((file) => file.room !== 'main' && /\bimport\.meta\b/.test(file.code))).toEqual([]);
+  });
+});
+
+describe('an error code', () => {
+  it('is used when it is registered', () => {
+    const used = codesIn(files.filter((file) => !file.path.startsWith('src/core/codes')));
+    expect(Object.keys(CODES).filter((code) => !used.has(code))).toEqual([]);
+  });
+
+  it('is registered when it is used', () => {
+    expect([...codesIn(files)].filter((code) => !Object.hasOwn(CODES, code))).toEqual([]);
+  });
+
+  it('belongs to an area of the interface', () => {
+    const areas = 'SOPS|SEAL|AGE|GIT|OCI|YAML|RENDER|KUBE|PLAN|CONF|KEYS|GUARD|CLI';
+    expect(Object.keys(CODES).filter((code) => !new RegExp(`^SOTTO-(${areas})-\\d{3}$`).test(code))).toEqual([]);
+  });
+});
+
+// The rules above say nothing if the scanner sees nothing.
+describe('the scanner of these tests', () => {
+  const sample = readSource(
+    'src/plan/sample.ts',
+    [
+      "import type { A } from '../open/a.ts';",
+      'import {\n  type B,\n  type C,\n} from "../x.ts";'.replaceAll('"', "'"),
+      "import { D, type E } from '../kube/d.ts';",
+      "// import { no } from '../cli/no.ts';",
+      "export { f } from './f.ts';",
+      "import 'node:fs';",
+      "const late = () => import('../git/late.ts');",
+      "const quote = /['\"`]/; const text = 'process.env'; // process.argv",
+      'const hole = `any: any, ${secret.reveal()} // not a comment`;',
+    ].join('\n'),
+  );
+
+  it('finds every import with its kind', () => {
+    expect(sample.imports.map(({ target, typeOnly, dynamic }) => [target, typeOnly, dynamic])).toEqual([
+      ['src/open/a.ts', true, false],
+      ['src/x.ts', true, false],
+      ['src/kube/d.ts', false, false],
+      ['src/plan/f.ts', false, false],
+      ['node:fs', false, false],
+      ['src/git/late.ts', false, true],
+    ]);
+  });
+
+  it('reads past comments, strings and regular expressions, but into templates', () => {
+    expect(sample.code).not.toMatch(/process|any/);
+    expect(reveals(sample)).toBe(true);
+  });
+
+  it('finds a cycle through types', () => {
+    const a = readSource('src/core/a.ts', "import type { B } from './b.ts';");
+    const b = readSource('src/core/b.ts', "import { A } from './a.ts';");
+    expect(findCycles([a, b])).toEqual(['src/core/a.ts → src/core/b.ts']);
+    expect(findCycles([a])).toEqual([]);
+  });
+});
+
+function isAllowed(room: string, target: string, typeOnly: boolean): boolean {
+  const other = readSource(target, '').room;
+  if (other === room || MAY_IMPORT[room]?.includes(other) === true) return true;
+  return typeOnly && isStage(room) && STAGES.includes(other);
+}
+
+/** demo/ is excepted: `sotto demo` is all that loads it. */
+function loadsHeavyAtOnce(file: SourceFile, { target, dynamic, typeOnly }: Import): boolean {
+  const heavy = HEAVY.some((name) => target === name || target.startsWith(`${name}/`));
+  return heavy && !dynamic && !typeOnly && file.room !== 'demo';
+}
+
+function codesIn(list: readonly SourceFile[]): ReadonlySet<string> {
+  return new Set(list.flatMap((file) => file.text.match(/\bSOTTO-[A-Z]+-\d{3}\b/g) ?? []));
+}
+
+/** A stage takes what another one made: it knows the type of its input. */
+function isStage(room: string): boolean {
+  return STAGES.includes(room) || room === 'report';
+}
+
+function isEntrance(file: SourceFile): boolean {
+  return file.room === 'main' || file.room === 'cli';
+}
+
+function reveals(file: SourceFile): boolean {
+  return /\.reveal\(/.test(file.code);
+}
+
+function paths(select: (file: SourceFile) => boolean): readonly string[] {
+  return files.filter(select).map((file) => file.path);
+}
+
+function importsThat(select: (file: SourceFile, each: Import) => boolean): readonly string[] {
+  return files.flatMap((file) =>
+    file.imports.filter((each) => select(file, each)).map(({ target }) => `${file.path} imports ${target}`),
+  );
+}

@@ -1,0 +1,194 @@
+import * as fc from 'fast-check';
+import { dump } from 'js-yaml';
+import { describe, expect, it } from 'vitest';
+import { SottoError } from '../../src/core/errors.ts';
+import { formatDuration } from '../../src/settings/duration.ts';
+import { parseSettings } from '../../src/settings/parse.ts';
+import type { ObjectMatch, Settings, SyncSettings } from '../../src/settings/settings.ts';
+import { ALL_DEFAULTS, MINIMAL } from './example.ts';
+
+const name = fc.stringMatching(/^[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,4})?$/);
+const timerMs = fc.integer({ min: 100, max: 24 * 86_400_000 });
+const secretNames = fc.array(name, { maxLength: 3 });
+const segment = fc.stringMatching(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,6}$/);
+const group = fc.option(fc.constantFrom('', 'apps', 'batch'), { nil: undefined });
+const kind = fc.constantFrom('Job', 'Deployment', 'Secret');
+const match: fc.Arbitrary<ObjectMatch> = fc.record({ group, kind, namespace: optional(name), name: optional(name) });
+
+function optional<T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> {
+  return fc.option(arbitrary, { nil: undefined });
+}
+
+const sync: fc.Arbitrary<SyncSettings> = fc.record({
+  name,
+  source: fc.record({
+    git: fc.record({
+      url: name.map((host) => `https://${host}.example.com/team/app.git`),
+      branch: fc.stringMatching(/^[a-z][a-z0-9]{1,8}\/?[a-z]{2}$/),
+      secretName: optional(name),
+      intervalMs: timerMs,
+      requireFastForward: fc.boolean(),
+    }),
+    ignore: fc.array(fc.stringMatching(/^[!*a-z/.]{1,10}$/), { maxLength: 3 }),
+  }),
+  path: fc.array(segment, { maxLength: 4 }).map((segments) => segments.join('/')),
+  decryption: fc.record({ secretNames }),
+  sealedSecrets: fc.constantFrom('auto', 'unseal'),
+  adopt: fc.constantFrom('equal', 'ask', 'always'),
+  intervalMs: timerMs,
+  timeoutMs: timerMs,
+  wait: fc.boolean(),
+  retryIntervalMs: timerMs,
+  suspend: fc.boolean(),
+  prune: fc.record({
+    enabled: fc.boolean(),
+    maxSharePercent: fc.integer({ min: 0, max: 100 }),
+    minimum: fc.nat({ max: 1000 }),
+    ask: fc.array(fc.record({ group: fc.constantFrom(undefined, 'apps'), kind }), { maxLength: 3 }),
+  }),
+  skip: fc.array(match, { maxLength: 3 }),
+});
+
+const settings: fc.Arbitrary<Settings> = fc.record({
+  targetNamespace: optional(name),
+  fingerprintSecret: name,
+  decryption: fc.record({ secretNames }),
+  sealing: fc.record({ secretNames }),
+  plaintextSecrets: fc.constantFrom('refuse', 'warn', 'allow'),
+  syncs: fc.uniqueArray(sync, { maxLength: 4, selector: (item) => item.name }),
+});
+
+/** The document a person would write for these settings. */
+function documentOf(from: Settings): unknown {
+  return {
+    apiVersion: 'sotto.dev/v1alpha1',
+    kind: 'Config',
+    targetNamespace: from.targetNamespace ?? null,
+    fingerprintSecret: from.fingerprintSecret,
+    decryption: decryptionOf(from.decryption.secretNames),
+    sealing: { keys: from.sealing.secretNames },
+    plaintextSecrets: from.plaintextSecrets,
+    syncs: from.syncs.map(syncDocumentOf),
+  };
+}
+
+function syncDocumentOf(from: SyncSettings): unknown {
+  const { git } = from.source;
+  return {
+    name: from.name,
+    source: {
+      git: {
+        url: git.url,
+        ref: { branch: git.branch },
+        secretRef: git.secretName === undefined ? null : { name: git.secretName },
+        interval: formatDuration(git.intervalMs),
+        requireFastForward: git.requireFastForward,
+      },
+      ignore: from.source.ignore,
+    },
+    path: `./${from.path}`,
+    decryption: decryptionOf(from.decryption.secretNames),
+    sealedSecrets: from.sealedSecrets,
+    adopt: from.adopt,
+    interval: formatDuration(from.intervalMs),
+    timeout: formatDuration(from.timeoutMs),
+    wait: from.wait,
+    retryInterval: formatDuration(from.retryIntervalMs),
+    suspend: from.suspend,
+    prune: {
+      enabled: from.prune.enabled,
+      maxShare: `${from.prune.maxSharePercent}%`,
+      minimum: from.prune.minimum,
+      ask: from.prune.ask.map((entry) => (entry.group === undefined ? entry.kind : `${entry.group}/${entry.kind}`)),
+    },
+    skip: from.skip.map((entry) =>
+      Object.fromEntries(Object.entries(entry).filter(([, value]) => value !== undefined)),
+    ),
+  };
+}
+
+function decryptionOf(names: readonly string[]): unknown {
+  return { keys: names.map((secret) => ({ secretRef: { name: secret } })) };
+}
+
+/** YAML 1.1 reads bare `y`, `on`, `1_0`, `1e3` and the like as other types: text is quoted here, as people are told. */
+function yamlOf(document: unknown): string {
+  return dump(document, { forceQuotes: true });
+}
+
+describe('any settings', () => {
+  it('read back from the YAML written for them', () => {
+    fc.assert(
+      fc.property(settings, (wanted) => {
+        const parsed = parseSettings(yamlOf(documentOf(wanted)), 'sotto.yaml');
+        expect(parsed).toEqual({ ok: true, settings: wanted });
+      }),
+    );
+  });
+});
+
+function isTold(text: string): void {
+  const parsed = parseSettings(text, 'sotto.yaml');
+  if (parsed.ok) return;
+  expect(parsed.problems.length).toBeGreaterThan(0);
+  for (const problem of parsed.problems) expect(problem).toBeInstanceOf(SottoError);
+}
+
+describe('any text', () => {
+  it('is good or a list of coded errors, never an exception', () => {
+    fc.assert(fc.property(fc.string(), isTold));
+  });
+
+  it('is good or a list of coded errors with random values in the place of good ones', () => {
+    const lines = ALL_DEFAULTS.split('\n');
+    const value = fc.oneof(
+      fc.string(),
+      fc.json(),
+      fc.constantFrom('[]', '{}', '~', '[[1]]', '{a: {b: 1}}', '!!binary x', '*a'),
+    );
+    const change = fc.record({ line: fc.nat({ max: lines.length - 1 }), value });
+    fc.assert(
+      fc.property(fc.array(change, { minLength: 1, maxLength: 3 }), (changes) => {
+        const changed = lines.map((line, index) => {
+          const found = changes.find((candidate) => candidate.line === index);
+          return found === undefined ? line : line.replace(/:.*$/, () => `: ${found.value}`);
+        });
+        isTold(changed.join('\n'));
+      }),
+    );
+  });
+
+  it('is good or a list of coded errors for any YAML of the right version', () => {
+    const header = { apiVersion: 'sotto.dev/v1alpha1', kind: 'Config' };
+    const field = fc.constantFrom(
+      'syncs',
+      'sealing',
+      'page',
+      'decryption',
+      'source',
+      'git',
+      'keys',
+      'name',
+      'prune',
+      '__proto__',
+    );
+    const tree = fc.letrec((tie) => ({
+      node: fc.oneof(
+        { maxDepth: 6 },
+        fc.string(),
+        fc.double(),
+        fc.boolean(),
+        fc.constant(null),
+        tie('list'),
+        tie('map'),
+      ),
+      list: fc.array(tie('node'), { maxLength: 3 }),
+      map: fc.dictionary(field, tie('node'), { maxKeys: 5 }),
+    }));
+    fc.assert(fc.property(tree.map, (random) => isTold(JSON.stringify({ ...random, ...header }))));
+  });
+
+  it('that was cut off anywhere is good or a list of coded errors', () => {
+    for (let length = 0; length < MINIMAL.length; length += 1) isTold(MINIMAL.slice(0, length));
+  });
+});
