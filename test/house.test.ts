@@ -32,18 +32,14 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
 /** Where a value is seen as bytes. A new line needs a reason that a reader of docs/threat-model.md accepts. */
 const MAY_REVEAL: readonly { readonly path: string; readonly why: string }[] = [
-  { path: 'src/open/', why: 'checks the MAC of a document and drops what it saw' },
   { path: 'src/apply/fill.ts', why: 'writes one value into the request body' },
-  { path: 'src/sops/', why: 'codec: encrypts and decrypts' },
   { path: 'src/sealed/', why: 'codec: seals and unseals' },
-  { path: 'src/keys/ring.ts', why: 'makes key objects of key Secrets' },
-  { path: 'src/keys/credentials.ts', why: 'reads credential Secrets' },
-  { path: 'src/keys/fingerprint.ts', why: 'makes the keyed digests' },
+  { path: 'src/keys/key-secret.ts', why: 'hands entries of key Secrets to the parsers of keys' },
+  { path: 'src/keys/fingerprint.ts', why: 'makes the key object of the keyed digests' },
+  { path: 'src/agent/fingerprint.ts', why: 'writes a new fingerprint key into its Secret, once' },
   { path: 'src/git/credential.ts', why: 'writes the private configuration that git reads' },
   { path: 'src/cli/commands/decrypt.ts', why: 'its purpose' },
   { path: 'src/cli/commands/unseal.ts', why: 'its purpose' },
-  { path: 'src/cli/commands/encrypt.ts', why: 'encrypts what it was given' },
-  { path: 'src/cli/commands/seal.ts', why: 'seals what it was given' },
 ];
 
 /** Loaded where they are needed: together they cost more memory than the rest of the agent. */

@@ -29,6 +29,8 @@ function rowOf(sync: string, object: DesiredObject, record: LiveRecord) {
     setDigest: record.setDigest ?? '',
     ownTime: record.ownTime ?? '',
     done: record.done,
+    yielded: record.yielded,
+    accepted: record.accepted,
   };
 }
 
@@ -49,6 +51,8 @@ export function announcedRow(sync: string, object: DesiredObject) {
     keep: isKept(object.tree),
     done: false,
     encrypted: object.encrypted,
+    yielded: undefined,
+    accepted: undefined,
   };
 }
 

@@ -47,7 +47,7 @@ export interface Assembled {
 
 export interface Hooks {
   /** Ends the agent: a defect or a lost fence. */
-  onDefect(thrown: unknown): void;
+  readonly onDefect: (thrown: unknown) => void;
   readonly signal: AbortSignal;
 }
 
@@ -117,6 +117,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     },
     onDefect,
   });
+  const events = new EventRecorder(transport, { instance: place.instance }, clock, log);
   const collect = debounced(garbageCollector(), COLLECT_AFTER_MS);
   const context: AgentContext = {
     place,
@@ -125,7 +126,6 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     random,
     log,
     metrics,
-    events: new EventRecorder(transport, { instance: place.instance }, clock, log),
     inventory,
     live,
     lanes,
@@ -142,7 +142,11 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
         onDispose: collect,
       }),
     cover: (kinds) => watching.cover(kinds.flatMap(({ apiVersion, kind }) => catalog.find(apiVersion, kind) ?? [])),
+    isSeen: (resource) => watching.isSeen(resource),
     isAutoscaled: (id) => isAutoscaled(transport, catalog, id),
+    tell: (event) => {
+      events.record(event).catch((thrown: unknown) => log.warn('an Event could not be written', { error: thrown }));
+    },
     fresh: (of) => corrector.reset(of),
     corrected: (correction) => {
       corrections.unshift(correction);

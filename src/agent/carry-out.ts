@@ -1,22 +1,23 @@
 import { applyFirst, type ApplyOutcome, applyOwned } from '../apply/apply.ts';
 import { prune } from '../apply/prune.ts';
-import { withoutFields } from '../apply/without-fields.ts';
-import { asSottoError } from '../core/errors.ts';
+import { asSottoError, SottoError } from '../core/errors.ts';
 import { displayObject } from '../core/ids.ts';
 import type { Refusal } from '../core/refusal.ts';
-import { pathsOf } from '../drift/fields.ts';
-import { yieldedSet } from '../drift/record.ts';
 import type { Resource } from '../kube/resource.ts';
 import type { Opener } from '../open/opener.ts';
 import { LAYER_COUNT, layerOf } from '../plan/order.ts';
-import type { ApplyStep, Plan, PruneStep } from '../plan/plan.ts';
+import { type ApplyStep, type Plan, pruneWaits, type PruneStep } from '../plan/plan.ts';
 import type { DesiredObject } from '../render/desired.ts';
+import { prunedEvent } from '../report/event-notes.ts';
 import { recordApplied } from './applied.ts';
 import type { AgentContext } from './context.ts';
+import { withoutYielded } from './correction-run.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 
 export interface Carried {
   readonly refusals: readonly Refusal[];
+  /** Prunes that were planned and wait, because something of the same plan was refused. */
+  readonly waiting: Plan['waiting'];
   readonly applied: number;
   readonly pruned: number;
   /** Something failed that trying again may mend. */
@@ -38,41 +39,64 @@ export async function carryOut(
 ): Promise<Carried> {
   const applies = decided.steps.filter((step) => step.action === 'apply');
   const prunes = decided.steps.filter((step) => step.action === 'prune');
+  const revision = sync.snapshot?.revision ?? '';
   const ends: StepEnd[] = [];
+  const server: Server = { away: undefined };
   for (let layer = 0; layer < LAYER_COUNT; layer += 1) {
     const steps = applies.filter((step) => layerOf(step.object.id) === layer);
-    ends.push(...(await Promise.all(steps.map((step) => applyOne(agent, sync, step, opener)))));
+    ends.push(...(await Promise.all(steps.map((step) => applyOne(agent, sync, step, { opener, server })))));
   }
-  const isWhole = ends.every((end) => end.kind === 'done');
+  const [firstRefusal] = [...decided.refusals, ...ends.flatMap((end) => (end.kind === 'refused' ? [end.refusal] : []))];
   // A rename is a create and a prune: the old object goes only when the new one is there.
-  const pruned = isWhole ? await pruneAll(agent, prunes) : prunes.map(() => ({ kind: 'waits' }) as const);
+  const pruned =
+    firstRefusal === undefined ? await Promise.all(prunes.map((step) => pruneOne(agent, step, revision))) : [];
+  const waiting =
+    firstRefusal === undefined ? [] : prunes.map(({ row }) => ({ row, error: pruneWaits(row, firstRefusal) }));
   const refused = [...ends, ...pruned].filter((end) => end.kind === 'refused');
   return {
     refusals: refused.map((end) => end.refusal),
+    waiting,
     applied: ends.filter((end) => end.kind === 'done').length,
     pruned: pruned.filter((end) => end.kind === 'done').length,
-    retry: refused.some((end) => end.again) || pruned.some((end) => end.kind === 'waits'),
+    retry: refused.some((end) => end.again) || decided.postponed > 0,
   };
 }
 
-async function applyOne(agent: AgentContext, sync: SyncRuntime, step: ApplyStep, opener: Opener): Promise<StepEnd> {
+/** Once the API server is away, the rest of the plan is not tried one by one. */
+interface Server {
+  away: SottoError | undefined;
+}
+
+interface Work {
+  readonly opener: Opener;
+  readonly server: Server;
+}
+
+async function applyOne(agent: AgentContext, sync: SyncRuntime, step: ApplyStep, work: Work): Promise<StepEnd> {
   const { object, contact } = step;
   const resource = agent.catalog().find(object.apiVersion, object.id.kind);
   if (resource === undefined || agent.signal.aborted) return DONE;
   try {
     return await agent.lanes.run(object.key, 'commit', async (body) => {
-      const { transport, place } = agent;
-      const context = { transport, opener, body, setId: place.setId, adopt: sync.settings.adopt };
+      const { opener, server } = work;
+      if (server.away !== undefined) return refusedBy(object, server.away, true);
+      const { transport, place, random } = agent;
+      const context = { transport, random, opener, body, setId: place.setId, adopt: sync.settings.adopt };
       const send = contact === 'first' ? applyFirst : applyOwned;
-      const outcome = await send(withoutYielded(agent, object), resource, context);
+      const outcome = await send(withoutYielded(agent, object.key, object), resource, context);
+      if (outcome.kind === 'failed' && outcome.error.code === 'SOTTO-KUBE-001') server.away = outcome.error;
       return settle(agent, sync, object, resource, outcome);
     });
   } catch (thrown) {
     // Opening or filling refused: a value that is not what it should be. The object keeps its last good state.
     const error = asSottoError(thrown).at({ file: object.file, line: object.line, object: displayObject(object.id) });
     sync.blocked.set(object.key, { digest: object.digest, error, sinceMs: agent.clock.elapsedMs() });
-    return { kind: 'refused', refusal: { error, file: object.file, id: object.id }, again: false };
+    return refusedBy(object, error, false);
   }
+}
+
+function refusedBy(object: DesiredObject, error: SottoError, again: boolean): StepEnd {
+  return { kind: 'refused', refusal: { error, file: object.file, id: object.id }, again };
 }
 
 function settle(
@@ -86,29 +110,21 @@ function settle(
     recordApplied(agent, sync.settings.name, object, resource, outcome.answer);
     sync.desired.set(object.key, object);
     sync.blocked.delete(object.key);
+    sync.fights.delete(object.key);
     agent.fresh(object.key);
     return DONE;
   }
   const { error, again } = outcome;
   if (again) agent.live.doubt(object.key);
   else sync.blocked.set(object.key, { digest: object.digest, error, sinceMs: agent.clock.elapsedMs() });
-  return { kind: 'refused', refusal: { error, file: object.file, id: object.id }, again };
+  return refusedBy(object, error, again);
 }
 
-/** A path that was left to an autoscaler is not sent as long as Git says the same about it (spec/drift.md 3.4). */
-function withoutYielded(agent: AgentContext, object: DesiredObject): DesiredObject {
-  const record = agent.live.record(object.key);
-  const paths = record === undefined ? [] : pathsOf(yieldedSet(record));
-  return paths.length === 0 ? object : { ...object, tree: withoutFields(object.tree, paths) };
-}
-
-async function pruneAll(agent: AgentContext, steps: readonly PruneStep[]): Promise<StepEnd[]> {
-  return Promise.all(steps.map((step) => pruneOne(agent, step)));
-}
-
-async function pruneOne(agent: AgentContext, step: PruneStep): Promise<StepEnd> {
+async function pruneOne(agent: AgentContext, step: PruneStep, revision: string): Promise<StepEnd> {
   const { row, id } = step;
   const resource = agent.catalog().find(row.apiVersion, id.kind);
+  const isUnseen = resource === undefined ? agent.catalog().unknownGroups.includes(id.group) : !agent.isSeen(resource);
+  if (isUnseen) return { kind: 'refused', refusal: { error: notSeen(row, id), file: row.file, id }, again: true };
   const uid = agent.live.uid(row.key);
   // Gone already, or an object that is not the one we applied: the row goes, nothing else does.
   if (resource === undefined || uid === undefined || (row.uid !== '' && uid !== row.uid)) {
@@ -119,10 +135,24 @@ async function pruneOne(agent: AgentContext, step: PruneStep): Promise<StepEnd> 
   if (outcome.kind !== 'failed') {
     forget(agent, step);
     agent.log.info('pruned', { object: displayObject(id) });
+    agent.tell(prunedEvent({ ...id, apiVersion: row.apiVersion, uid }, revision));
     return DONE;
   }
   const error = outcome.error.at({ file: row.file, line: row.line, object: displayObject(id) });
   return { kind: 'refused', refusal: { error, file: row.file, id }, again: outcome.again };
+}
+
+/** Neither listed nor watched (its API group is away, the right is missing): whether the object is there is not known. */
+function notSeen(row: PruneStep['row'], id: PruneStep['id']): SottoError {
+  return new SottoError({
+    code: 'SOTTO-KUBE-007',
+    what: 'the object left Git and cannot be pruned now',
+    why: 'objects of this kind cannot be watched at the moment',
+    next: `kubectl get ${id.kind.toLowerCase()} ${id.name} -n ${id.namespace}   (and see /readyz of the agent)`,
+    file: row.file,
+    line: row.line,
+    object: displayObject(id),
+  });
 }
 
 function forget(agent: AgentContext, { row }: PruneStep): void {

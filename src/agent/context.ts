@@ -1,14 +1,15 @@
 import type { Clock } from '../core/clock.ts';
 import type { ObjectId, ObjectKey } from '../core/ids.ts';
 import type { ResourceCatalog } from '../kube/discovery.ts';
+import type { Resource } from '../kube/resource.ts';
 import type { Transport } from '../kube/transport.ts';
 import type { Opener } from '../open/opener.ts';
 import type { DesiredObject } from '../render/desired.ts';
+import type { EventFacts } from '../report/events.ts';
 import type { Logger } from '../report/log.ts';
 import type { Metrics } from '../report/metrics.ts';
 import type { CorrectionStatus } from '../report/status.ts';
 import type { Settings } from '../settings/settings.ts';
-import type { EventRecorder } from './event-recorder.ts';
 import type { InventoryStore } from './inventory-store.ts';
 import type { Lanes } from './lanes.ts';
 import type { LiveStore } from './live.ts';
@@ -33,7 +34,6 @@ export interface AgentContext {
   readonly random: () => number;
   readonly log: Logger;
   readonly metrics: Metrics;
-  readonly events: EventRecorder;
   readonly inventory: InventoryStore;
   readonly live: LiveStore;
   readonly lanes: Lanes;
@@ -49,10 +49,14 @@ export interface AgentContext {
   opener(sync: SyncRuntime): Opener;
   /** Resolves when the live state of every kind named is known. */
   cover(kinds: readonly { readonly apiVersion: string; readonly kind: string }[]): Promise<void>;
+  /** Whether objects of the kind were listed and are watched: otherwise their absence means nothing. */
+  isSeen(resource: Resource): boolean;
   /** Whether an HPA or ScaledObject targets the object: asked once, when replicas went to nobody. */
   isAutoscaled(id: ObjectId): Promise<boolean>;
   /** An object was applied as Git has it now: what was fought over is over. */
   fresh(key: ObjectKey): void;
+  /** An Event on an object; never waits, never fails. */
+  tell(event: EventFacts): void;
   corrected(correction: CorrectionStatus): void;
   /** Something that the status document tells has changed. */
   changed(): void;

@@ -1,40 +1,15 @@
-import { type ApplyOutcome, applyOwned, applyProbe } from '../apply/apply.ts';
 import type { BodyBuffer } from '../apply/body.ts';
-import { withoutFields } from '../apply/without-fields.ts';
-import { asSottoError, SottoError } from '../core/errors.ts';
+import { foreignOwner } from '../apply/first-contact.ts';
+import { SottoError } from '../core/errors.ts';
 import { displayObject, type ObjectKey } from '../core/ids.ts';
-import type { Json } from '../core/json.ts';
-import { type Correction, type CorrectionStep, planCorrection, planForeignItems } from '../drift/correction.ts';
-import { pathsOf, setOf, union } from '../drift/fields.ts';
-import { type FutilityKey, futilityKey } from '../drift/futility.ts';
 import { afterCorrection, askFight, type Fight } from '../drift/fight.ts';
-import { driftedPointers, judgeAnswer } from '../drift/judge.ts';
-import { unpackSet } from '../drift/packed.ts';
-import type { Drifted } from '../drift/verdict.ts';
+import { type FutilityKey, futilityKey } from '../drift/futility.ts';
+import { driftedPointers } from '../drift/judge.ts';
 import { driftManagers } from '../drift/verdict.ts';
-import { kubeError } from '../kube/errors.ts';
-import { jsonPatch, mergePatch } from '../kube/objects.ts';
-import type { Resource } from '../kube/resource.ts';
-import type { Opener } from '../open/opener.ts';
-import type { DesiredObject } from '../render/desired.ts';
-import { recordApplied, versionIn } from './applied.ts';
 import { type AgentContext, desiredOf } from './context.ts';
-import { DEFAULT_POLICY } from './drift-policy.ts';
+import { type Case, type CaseEnd, correctCase } from './correction-run.ts';
 import type { Finding } from './live.ts';
 import { reportCorrection, type Undone } from './report-correction.ts';
-import type { SyncRuntime } from './sync-runtime.ts';
-
-/** One object that is not as Git wants it, with everything a correction of it needs. */
-interface Case {
-  readonly key: ObjectKey;
-  readonly sync: SyncRuntime;
-  readonly object: DesiredObject;
-  readonly resource: Resource;
-  readonly finding: Finding;
-  readonly seenMs: number;
-  /** It had to wait, because somebody writes the same fields again and again. */
-  readonly held: boolean;
-}
 
 /** Undoes what was changed outside Git, one object at a time, rendering nothing. Lives as long as the agent. */
 export class Corrector {
@@ -78,10 +53,10 @@ export class Corrector {
       agent.live.doubt(key);
       return;
     }
-    const nowMs = agent.clock.elapsedMs();
-    const fight = held ? undefined : askFight(this.#fights.get(key), nowMs, agent.random());
-    if (fight?.kind === 'hold') return this.#hold(key, finding, fight.delayMs);
-    const found: Case = { key, ...wanted, resource, finding, seenMs: nowMs, held };
+    const seenMs = agent.clock.elapsedMs();
+    const found: Case = { key, ...wanted, resource, finding, seenMs, held };
+    const fight = held ? undefined : askFight(this.#fights.get(key), seenMs, agent.random());
+    if (fight?.kind === 'hold') return this.#fought(found, fight.delayMs);
     this.#queued.set(key, finding);
     void agent.lanes
       .run(key, 'drift', (body) => {
@@ -89,11 +64,14 @@ export class Corrector {
         this.#queued.delete(key);
         return this.#correct({ ...found, finding: latest }, body);
       })
-      .catch((thrown: unknown) => this.#failed(found, thrown));
+      .then(
+        (undone) => undone && reportCorrection(agent, undone, agent.clock.elapsedMs() - seenMs),
+        (thrown: unknown) => this.#failed(found, thrown),
+      );
   }
 
-  #hold(key: ObjectKey, finding: Finding, delayMs: number): void {
-    this.#agent.log.warn('a correction waits: the same object is changed again and again', { object: key, delayMs });
+  #wait(found: Case, delayMs: number): void {
+    const { key, finding } = found;
     const timer = setTimeout(() => {
       const latest = this.#waiting.get(key)?.finding ?? finding;
       this.#waiting.delete(key);
@@ -102,32 +80,50 @@ export class Corrector {
     this.#waiting.set(key, { finding, timer });
   }
 
-  async #correct(found: Case, body: BodyBuffer): Promise<void> {
-    const { key, finding } = found;
-    const agent = this.#agent;
-    if (agent.signal.aborted || agent.inventory.row(key) === undefined) return;
-    if (finding.kind === 'judged' && finding.verdict.kind === 'ask-autoscaler') return this.#askAutoscaler(found);
-    if (finding.kind === 'judged' && finding.verdict.kind === 'conflict') {
-      agent.log.warn('an object carries the label of another set', { object: displayObject(found.object.id) });
-      return;
-    }
-    if (this.#isKnownFutile(found)) return;
-    using opener = agent.opener(found.sync);
-    const done = await this.#run(found, this.#stepsFor(found), opener, body);
-    if (done === undefined) return;
-    if (done.wrote) this.#fights.set(key, afterCorrection(this.#fights.get(key), agent.clock.elapsedMs(), found.held));
-    const undone = undoneBy(found, done.wrote);
-    if (undone !== undefined) await reportCorrection(agent, undone, agent.clock.elapsedMs() - found.seenMs);
+  /** Somebody writes the same fields each time they are restored: slower and slower, and said who (spec/drift.md 3.7). */
+  #fought(found: Case, delayMs: number): void {
+    const { object, sync, key } = found;
+    const error = fightError(found);
+    sync.fights.set(key, error);
+    this.#agent.log.warn('a correction waits', { object: displayObject(object.id), code: error.code, error, delayMs });
+    this.#agent.changed();
+    this.#wait(found, delayMs);
   }
 
-  #stepsFor({ finding, object }: Case): Correction {
-    if (finding.kind === 'deleted') return [{ kind: 'apply', force: finding.action === 'force' }];
-    const { verdict } = finding;
-    if (verdict.kind !== 'drifted' && verdict.kind !== 'suspect' && verdict.kind !== 'lost-object') return [];
-    return planCorrection(verdict, finding.object, {
-      apiVersion: object.apiVersion,
-      policy: DEFAULT_POLICY,
-    });
+  async #correct(found: Case, body: BodyBuffer): Promise<Undone | undefined> {
+    const { key, finding } = found;
+    const agent = this.#agent;
+    if (agent.signal.aborted || agent.inventory.row(key) === undefined) return undefined;
+    if (finding.kind === 'judged' && finding.verdict.kind === 'ask-autoscaler') {
+      await this.#askAutoscaler(found);
+      return undefined;
+    }
+    if (finding.kind === 'judged' && finding.verdict.kind === 'conflict') {
+      this.#failed(found, foreignOwner(`another set (${finding.verdict.owner})`));
+      return undefined;
+    }
+    if (this.#isKnownFutile(found)) return undefined;
+    using opener = agent.opener(found.sync);
+    const end = await correctCase(agent, found, { opener, body });
+    if (end.kind === 'failed') {
+      this.#failed(found, end.error, end.again, end.retryAfterMs);
+      return undefined;
+    }
+    this.#remember(found, end);
+    return end.wrote ? undoneBy(found) : undefined;
+  }
+
+  #remember(found: Case, end: Extract<CaseEnd, { kind: 'done' }>): void {
+    const { key, finding, object, sync, held } = found;
+    sync.blocked.delete(key);
+    if (end.wrote) {
+      const nowMs = this.#agent.clock.elapsedMs();
+      this.#fights.set(key, afterCorrection(this.#fights.get(key), nowMs, held));
+      if (!held && sync.fights.delete(key)) this.#agent.changed();
+    }
+    if (!end.futile || finding.kind !== 'judged' || finding.verdict.kind !== 'drifted') return;
+    this.#futile.set(key, futilityKey(object.digest, finding.verdict.seen));
+    this.#agent.metrics.uncorrectable(object.id.kind);
   }
 
   /** A pair of document and live state that an apply did not bring together before: adopted without asking again. */
@@ -139,151 +135,59 @@ export class Corrector {
     return true;
   }
 
-  /** Sends the steps in order; undefined when one failed and was reported. */
-  async #run(
-    found: Case,
-    steps: Correction,
-    opener: Opener,
-    body: BodyBuffer,
-  ): Promise<{ readonly wrote: boolean } | undefined> {
-    const agent = this.#agent;
-    let before = found.finding.object === undefined ? '' : versionIn(found.finding.object);
-    let wrote = false;
-    let last: Json | undefined;
-    for (const step of steps) {
-      const outcome = await this.#send(step, found, opener, body);
-      if (outcome.kind === 'failed') return this.#refused(found, outcome, opener, body, steps);
-      last = outcome.answer;
-      const after = versionIn(last);
-      wrote ||= after !== before || outcome.created;
-      before = after;
-    }
-    if (last === undefined) return { wrote };
-    const record = recordApplied(agent, found.sync.settings.name, found.object, found.resource, last);
-    this.#noteFutile(found, wrote);
-    const extra = judgeAnswer(last, record, this.#judgeContext());
-    const isSecondLook = steps.some((step) => step.kind !== 'apply');
-    if (extra === undefined || isSecondLook) return { wrote };
-    return this.#removeAdditions(found, extra, last, opener, body);
-  }
-
-  /** Additions that the answer to our own apply shows: taken out once, with the answer as the judged object. */
-  async #removeAdditions(found: Case, extra: Drifted, answer: Json, opener: Opener, body: BodyBuffer) {
-    const finding: Finding = { kind: 'judged', verdict: extra, object: answer };
-    const again: Case = { ...found, finding };
-    await this.#run(again, this.#stepsFor(again), opener, body);
-    return { wrote: true };
-  }
-
-  #noteFutile({ key, finding, object }: Case, wrote: boolean): void {
-    if (wrote || finding.kind !== 'judged' || finding.verdict.kind !== 'drifted') return;
-    this.#futile.set(key, futilityKey(object.digest, finding.verdict.seen));
-    this.#agent.metrics.uncorrectable(object.id.kind);
-  }
-
-  async #send(step: CorrectionStep, found: Case, opener: Opener, body: BodyBuffer): Promise<ApplyOutcome> {
-    const { transport, place } = this.#agent;
-    const { object, resource, sync } = found;
-    const target = { resource, namespace: object.id.namespace, name: object.id.name };
-    if (step.kind === 'apply') {
-      const context = { transport, opener, body, setId: place.setId, adopt: sync.settings.adopt };
-      const wanted = this.#withoutYielded(found);
-      return step.force ? applyOwned(wanted, resource, context) : applyProbe(wanted, resource, context);
-    }
-    const patch = step.kind === 'fold' ? (step.patch as Json) : step.body;
-    const send = step.kind === 'fold' ? jsonPatch : mergePatch;
-    const answer = await send(transport, { ...target, patch });
-    if (answer.ok) return { kind: 'applied', answer: answer.value.object, created: false };
-    const { failure } = answer;
-    return { kind: 'failed', error: kubeError(failure, { verb: 'patch', ...target }), again: !failure.permanent };
-  }
-
-  /** Paths left to an autoscaler are not sent: force would steal them back. */
-  #withoutYielded({ key, finding, object }: Case): DesiredObject {
-    const record = this.#agent.live.record(key);
-    const fresh =
-      finding.kind === 'judged' && (finding.verdict.kind === 'drifted' || finding.verdict.kind === 'suspect')
-        ? finding.verdict.yielded
-        : [];
-    const paths = pathsOf(union(unpackSet(record?.yielded), setOf(fresh)));
-    return paths.length === 0 ? object : { ...object, tree: withoutFields(object.tree, paths) };
-  }
-
-  #judgeContext() {
-    return {
-      macKey: this.#agent.live.macKey,
-      policy: DEFAULT_POLICY,
-      setId: this.#agent.place.setId,
-      applyInFlight: false,
-      unordered: false,
-      autoscaled: undefined,
-    };
-  }
-
-  async #refused(
-    found: Case,
-    outcome: Extract<ApplyOutcome, { kind: 'failed' }>,
-    opener: Opener,
-    body: BodyBuffer,
-    tried: Correction,
-  ): Promise<{ readonly wrote: boolean } | undefined> {
-    const record = this.#agent.live.record(found.key);
-    const { finding, object } = found;
-    const mayEscalate =
-      finding.kind === 'judged' && record !== undefined && !tried.some((step) => step.kind === 'fold');
-    const more = mayEscalate
-      ? planForeignItems(finding.object, record, { apiVersion: object.apiVersion, policy: DEFAULT_POLICY })
-      : undefined;
-    if (more !== undefined && outcome.error.code === 'SOTTO-KUBE-009') return this.#run(found, more, opener, body);
-    this.#failed(found, outcome.error, outcome.again, outcome.retryAfterMs);
-    return undefined;
-  }
-
   /** The object stays in doubt: the next pass tries again, sooner when trying again may help. */
   #failed(found: Case, thrown: unknown, again = false, retryAfterMs = 1_000): void {
     const agent = this.#agent;
-    const error = thrown instanceof SottoError ? thrown : asSottoError(thrown);
+    const object = displayObject(found.object.id);
     agent.live.doubt(found.key);
-    agent.log.warn('a correction failed', { object: displayObject(found.object.id), code: error.code, error });
+    if (!(thrown instanceof SottoError)) {
+      agent.log.error('defect in a correction', { object, error: thrown });
+      return;
+    }
+    const error = thrown.at({ file: found.object.file, line: found.object.line, object });
+    agent.log.warn('a correction failed', { object, code: error.code, error });
     if (again && !agent.signal.aborted && !this.#waiting.has(found.key)) {
-      this.#hold(found.key, found.finding, retryAfterMs);
+      this.#wait(found, retryAfterMs);
       return;
     }
     found.sync.blocked.set(found.key, { digest: found.object.digest, error, sinceMs: agent.clock.elapsedMs() });
     agent.changed();
   }
 
-  /** Replicas went to nobody: only whether an autoscaler targets the object tells a person from KEDA (row 16, 106). */
-  async #askAutoscaler(found: Case): Promise<void> {
-    const { key, object, resource, finding } = found;
-    const autoscaled = await this.#agent.isAutoscaled(object.id);
-    this.#agent.live.setAutoscaled(key, autoscaled);
-    if (finding.object !== undefined) {
-      setImmediate(() => this.#agent.live.observe(resource, object.id.namespace, finding.object ?? null, true));
-    }
+  /** Replicas went to nobody: only whether an autoscaler targets the object tells a person from KEDA (rows 16, 106). */
+  async #askAutoscaler({ key, object, resource, finding }: Case): Promise<void> {
+    this.#agent.live.setAutoscaled(key, await this.#agent.isAutoscaled(object.id));
+    const seen = finding.object;
+    // Judged again once the lane of the object is free.
+    if (seen !== undefined) setImmediate(() => this.#agent.live.observe(resource, object.id.namespace, seen, true));
   }
 }
 
-/** What to tell people; undefined when nothing was undone. */
-function undoneBy(found: Case, wrote: boolean): Undone | undefined {
-  const { finding, object, sync } = found;
-  if (!wrote) return undefined;
+/** What to tell people about a correction that wrote. */
+function undoneBy({ finding, object, sync }: Case): Undone {
   const common = { object, revision: sync.report?.appliedRevision ?? '' };
   if (finding.kind === 'deleted') return { ...common, operation: 'delete', paths: [], manager: undefined };
   const { verdict } = finding;
-  if (verdict.kind === 'drifted') {
-    const [first] = driftManagers(verdict);
-    return {
-      ...common,
-      operation: first?.operation ?? 'Update',
-      paths: driftedPointers(verdict),
-      manager: first?.manager,
-    };
+  if (verdict.kind !== 'drifted') {
+    const paths = verdict.kind === 'lost-object' ? ['/metadata'] : [];
+    return { ...common, operation: 'Update', paths, manager: undefined };
   }
-  return {
-    ...common,
-    operation: 'Update',
-    paths: verdict.kind === 'lost-object' ? ['/metadata'] : [],
-    manager: undefined,
-  };
+  const [first] = driftManagers(verdict);
+  const operation = first?.operation ?? 'Update';
+  return { ...common, operation, paths: driftedPointers(verdict), manager: first?.manager };
+}
+
+function fightError({ finding, object }: Case): SottoError {
+  const drift = finding.kind === 'judged' && finding.verdict.kind === 'drifted' ? finding.verdict : undefined;
+  const who = drift === undefined ? [] : driftManagers(drift).map(({ manager }) => manager);
+  const paths = drift === undefined ? [] : driftedPointers(drift).slice(0, 5);
+  return new SottoError({
+    code: 'SOTTO-PLAN-012',
+    what: 'the object is changed again each time it is restored',
+    why: `${who.length === 0 ? 'somebody' : who.join(', ')} writes ${paths.length === 0 ? 'it' : paths.join(', ')}, and corrections are slowed down`,
+    next: 'decide who owns the fields: take them out of Git, or stop the other writer',
+    file: object.file,
+    line: object.line,
+    object: displayObject(object.id),
+  });
 }

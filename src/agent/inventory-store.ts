@@ -150,7 +150,7 @@ export class InventoryStore {
   async #put(): Promise<void> {
     const before = this.#dirtySinceMs;
     this.#dirtySinceMs = undefined;
-    const { transport, namespace, mac } = this.#options;
+    const { namespace, mac } = this.#options;
     const packed = encodeInventory(this.inventory, mac);
     if (packed.length > LIMITS.maxInventoryBytes) throw tooLarge(packed.length);
     const entry = packed.toString('base64');

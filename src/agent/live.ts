@@ -27,7 +27,7 @@ interface LiveEntry {
   unsure: boolean;
   autoscaled: boolean | undefined;
   /** The newest event that came while an apply was in flight. */
-  held: Json | 'deleted' | undefined;
+  held: { readonly object: Json } | 'deleted' | undefined;
 }
 
 export interface LiveStoreOptions {
@@ -68,7 +68,7 @@ export class LiveStore {
     const entry = this.#entry(key);
     this.#see(key, entry, object, resource);
     if (this.#options.isInFlight(key)) {
-      entry.held = object;
+      entry.held = { object };
       return;
     }
     if (entry.record === undefined) this.#firstSight(key, entry, row, object, modeOf(resource));
@@ -95,8 +95,11 @@ export class LiveStore {
   /** The answer to an apply of ours is the new baseline; events that were held are judged against it. */
   baseline(key: ObjectKey, answer: Json, mode: WatchMode): LiveRecord {
     const entry = this.#entry(key);
-    const fresh = recordFromAnswer(answer, mode, this.#options.macKey, entry.record);
-    const record = entry.record === undefined ? this.#accepting(answer, fresh) : fresh;
+    const row = this.#options.row(key);
+    const fresh = recordFromAnswer(answer, mode, this.#options.macKey, entry.record ?? row);
+    // An object we have just met: what others had added stays. One we knew before the restart has its own list.
+    const isFirst = entry.record === undefined && (row === undefined || row.uid === '');
+    const record = isFirst ? this.#accepting(answer, fresh) : fresh;
     entry.record = record;
     entry.unsure = false;
     entry.present = true;
@@ -115,7 +118,7 @@ export class LiveStore {
     if (this.#options.row(key) === undefined) return;
     if (held === 'deleted') this.#lost(key, entry, undefined);
     else if (entry.record === undefined) entry.unsure = true;
-    else this.#judge(key, entry, held, entry.record, false);
+    else this.#judge(key, entry, held.object, entry.record, false);
   }
 
   setRecord(key: ObjectKey, record: LiveRecord): void {
@@ -194,10 +197,10 @@ export class LiveStore {
 
   /** The first event of an object since the start, judged against its inventory row (spec/drift.md 3.8 C). */
   #firstSight(key: ObjectKey, entry: LiveEntry, row: InventoryRow, object: Json, mode: WatchMode): void {
-    const carried = { yielded: undefined, accepted: undefined, done: row.done };
+    const carried = { yielded: row.yielded, accepted: row.accepted, done: row.done };
     const record = recordFromAnswer(object, mode, this.#options.macKey, carried);
     if (isAsWeLeftIt(record, row, object, this.#options.setId)) {
-      entry.record = this.#accepting(object, record);
+      entry.record = record;
       return;
     }
     entry.unsure = true;

@@ -1,8 +1,10 @@
+import { SottoError } from '../core/errors.ts';
 import { objectIdOf, type ObjectKey } from '../core/ids.ts';
 import type { Refusal } from '../core/refusal.ts';
 import type { ClosedDocument, Opened } from '../open/document.ts';
 import { openFiles } from '../open/open.ts';
 import type { Opener } from '../open/opener.ts';
+import { isKept } from '../plan/keep.ts';
 import { type ApplyStep, type Plan, plan } from '../plan/plan.ts';
 import type { DesiredSet } from '../render/desired.ts';
 import { render } from '../render/render.ts';
@@ -36,10 +38,28 @@ export async function openSnapshot(
   for (const file of snapshot.files) {
     const ofFile = known.get(fileKey(file)) ?? byFile.get(file.path) ?? [];
     documents.push(...ofFile);
-    if (!refused.has(file.path)) next.set(fileKey(file), ofFile);
+    if (!refused.has(file.path)) next.set(fileKey(file), ofFile.map(withoutLines));
   }
   sync.opened = next;
-  return { documents, refusals: opened.refusals };
+  return { documents, refusals: [...opened.refusals, ...snapshot.skipped.map(skippedEntry)] };
+}
+
+/** What is kept of a document between passes: `lineAt` would keep the whole node tree of its file. */
+function withoutLines(document: ClosedDocument): ClosedDocument {
+  const { file, line, tree, encryption, digest } = document;
+  return { file, line, tree, encryption, digest, lineAt: () => undefined };
+}
+
+/** A manifest that became a link is no manifest any more, and what it held must not be pruned for it. */
+function skippedEntry({ path, why }: Snapshot['skipped'][number]): Refusal {
+  const error = new SottoError({
+    code: 'SOTTO-GIT-035',
+    what: 'an entry of the path is not read',
+    why,
+    next: 'commit a plain file, or name the entry in .sourceignore',
+    file: path,
+  });
+  return { error, file: path };
 }
 
 function fileKey(file: { readonly path: string; readonly blob: string }): string {
@@ -91,10 +111,39 @@ export function decide(
     inventory: agent.inventory.inventory,
     inventoryLost: agent.inventory.lost,
     prune: { ...prune, maxShare: prune.maxSharePercent / 100 },
+    pruneWaits: siblingBehind(agent, sync, snapshot),
     live: (key) => agent.live.view(key),
     claimedBy: (key) => claimedBy(agent, sync, key),
   });
   return withoutBlocked(agent, sync, decided);
+}
+
+/**
+ * Two syncs of one repository: an object that moved from one path to the other is taken over before it is pruned, so
+ * pruning waits until the other sync has seen the same commit (product page: membership lives in the inventory).
+ */
+function siblingBehind(agent: AgentContext, sync: SyncRuntime, snapshot: Snapshot): string | undefined {
+  const { url, branch } = sync.settings.source.git;
+  for (const other of agent.syncs.values()) {
+    const { git } = other.settings.source;
+    if (other === sync || other.settings.suspend || git.url !== url || git.branch !== branch) continue;
+    if (other.report?.attemptedRevision !== snapshot.revision) return other.settings.name;
+  }
+  return undefined;
+}
+
+/** Rows follow the sync, the file and the wishes of the manifest without an apply: a rename of a sync writes nothing. */
+export function refreshRows(agent: AgentContext, sync: SyncRuntime, desired: DesiredSet): void {
+  for (const object of desired.objects) {
+    const row = agent.inventory.row(object.key);
+    if (row === undefined || claimedBy(agent, sync, object.key) !== undefined) continue;
+    const { file, line } = object;
+    const next = { ...row, sync: sync.settings.name, file, line, keep: isKept(object.tree) };
+    const isSame = row.sync === next.sync && row.file === file && row.line === line && row.keep === next.keep;
+    if (!isSame) agent.inventory.set(next);
+    // A restart on an unchanged commit applies nothing, and corrections need the desired state all the same.
+    if (row.digest === object.digest && row.uid !== '') sync.desired.set(object.key, object);
+  }
 }
 
 function claimedBy(agent: AgentContext, sync: SyncRuntime, key: ObjectKey): string | undefined {

@@ -1,7 +1,7 @@
 import type { Snapshot } from '../source/snapshot.ts';
 import { carryOut } from './carry-out.ts';
 import type { AgentContext } from './context.ts';
-import { announce, decide, openSnapshot, release, renderSet, rowKinds } from './pass-stages.ts';
+import { announce, decide, openSnapshot, refreshRows, release, renderSet, rowKinds } from './pass-stages.ts';
 import { type PassEnd, reportPass } from './report-pass.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 
@@ -20,6 +20,7 @@ export async function runPass(agent: AgentContext, sync: SyncRuntime, snapshot: 
     ...desired.objects.map(({ apiVersion, id }) => ({ apiVersion, kind: id.kind })),
     ...rowKinds(agent),
   ]);
+  refreshRows(agent, sync, desired);
   const decided = decide(agent, sync, snapshot, desired, opened.refusals);
   await announce(agent, sync, decided);
   const outcome = await carryOut(agent, sync, decided, opener);

@@ -16,7 +16,7 @@ export interface Undone {
 }
 
 /** Log, metrics, status, and an Event on the object itself: whoever made the change must find out why it is gone. */
-export async function reportCorrection(agent: AgentContext, undone: Undone, tookMs: number): Promise<void> {
+export function reportCorrection(agent: AgentContext, undone: Undone, tookMs: number): void {
   const { object, revision, paths, manager, operation } = undone;
   const name = displayObject(object.id);
   const outcome = operation === 'delete' ? 'recreated' : 'restored';
@@ -33,5 +33,5 @@ export async function reportCorrection(agent: AgentContext, undone: Undone, took
   });
   const regarding = { ...object.id, apiVersion: object.apiVersion, uid: agent.live.uid(object.key) };
   const change = operation === 'delete' ? 'deleted' : 'edited';
-  await agent.events.record(correctedEvent(regarding, { paths, manager, change, revision }));
+  agent.tell(correctedEvent(regarding, { paths, manager, change, revision }));
 }

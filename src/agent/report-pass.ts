@@ -1,6 +1,8 @@
+import { objectKey } from '../core/ids.ts';
 import type { Refusal } from '../core/refusal.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { DesiredSet } from '../render/desired.ts';
+import { attentionEvent } from '../report/event-notes.ts';
 import type { PassOutcome } from '../report/metrics.ts';
 import type { Snapshot } from '../source/snapshot.ts';
 import type { Carried } from './carry-out.ts';
@@ -20,6 +22,7 @@ export interface PassEnd {
 /** What the pass leaves behind: the report of the sync, log lines, metrics. Nothing is decided here. */
 export function reportPass(agent: AgentContext, sync: SyncRuntime, end: PassEnd): void {
   const { snapshot, desired, decided, outcome, refusals, startedMs } = end;
+  const before = sync.report?.refusals ?? [];
   const isComplete = decided.held === undefined && !outcome.retry;
   if (isComplete) agent.inventory.setRevision(sync.settings.name, snapshot.revision);
   // Every object of Git was applied again, so the rows are what sotto applied and nothing else.
@@ -29,7 +32,7 @@ export function reportPass(agent: AgentContext, sync: SyncRuntime, end: PassEnd)
     attemptedRevision: snapshot.revision,
     appliedRevision: isComplete ? snapshot.revision : sync.report?.appliedRevision,
     refusals,
-    waiting: decided.waiting,
+    waiting: [...decided.waiting, ...outcome.waiting],
     held: decided.held,
     desired: desired.objects.length,
     pruned: outcome.pruned,
@@ -37,7 +40,25 @@ export function reportPass(agent: AgentContext, sync: SyncRuntime, end: PassEnd)
     retry: outcome.retry,
   };
   measure(agent, sync, end);
+  tellObjects(agent, refusals, before);
   agent.changed();
+}
+
+/** A burst of refusals is one fault: the status document has them all. */
+const MAX_EVENTS = 20;
+
+/** An Event on each object that is newly refused and exists: its owner need not read the agent's status. */
+function tellObjects(agent: AgentContext, refusals: readonly Refusal[], before: readonly Refusal[]): void {
+  const told = new Set(before.map(({ error }) => error.text()));
+  const fresh = refusals.filter(({ error }) => !told.has(error.text()));
+  for (const { error, id } of fresh.slice(0, MAX_EVENTS)) {
+    const row = id === undefined ? undefined : agent.inventory.row(objectKey(id));
+    const uid = row === undefined ? undefined : agent.live.uid(row.key);
+    if (id === undefined || row === undefined || uid === undefined) continue;
+    const { code, message, file, line, key, next } = error.toJSON();
+    const regarding = { ...id, apiVersion: row.apiVersion, uid };
+    agent.tell(attentionEvent(regarding, 'Refused', { code, message, file, line, key, next }));
+  }
 }
 
 function measure(agent: AgentContext, sync: SyncRuntime, end: PassEnd): void {

@@ -148,8 +148,8 @@ function attentionOf(
   const held = report?.held === undefined ? [] : [attention(report.held.error)];
   const rewound = sync.snapshot?.rewound === undefined ? [] : [rewoundNote(sync.snapshot.rewound.from)];
   const named = new Set([...refused, ...waiting].map((item) => item.object));
-  const blocked = [...sync.blocked.values()]
-    .map(({ error }) => attention(error))
+  const blocked = [...[...sync.blocked.values()].map(({ error }) => error), ...sync.fights.values()]
+    .map((error) => attention(error))
     .filter(({ object }) => !named.has(object));
   return [...refused, ...waiting, ...held, ...rewound, ...blocked, ...unready(agent, sync, rows, timedOut)];
 }

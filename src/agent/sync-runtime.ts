@@ -47,6 +47,8 @@ export interface SyncRuntime {
   /** The last good desired state of each object: what a correction applies. */
   readonly desired: Map<ObjectKey, DesiredObject>;
   readonly blocked: Map<ObjectKey, Blocked>;
+  /** Objects that somebody else writes each time they are restored. */
+  readonly fights: Map<ObjectKey, SottoError>;
   trouble: Trouble | undefined;
   report: PassReport | undefined;
   /** The path holds objects that a pass must look at again although the revision did not change. */

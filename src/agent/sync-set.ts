@@ -151,6 +151,7 @@ function newRuntime(settings: SyncSettings): SyncRuntime {
     opened: new Map(),
     desired: new Map(),
     blocked: new Map(),
+    fights: new Map(),
     trouble: undefined,
     report: undefined,
     stale: false,

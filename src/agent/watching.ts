@@ -17,13 +17,15 @@ export interface WatchingOptions {
   readonly live: LiveStore;
   rows(): Iterable<InventoryRow>;
   /** Every event of the target namespace's Secrets, ours or not: keys and credentials may be among them. */
-  onSecret(event: WatchEvent): void;
-  onState(resource: Resource, state: WatchState | 'listing', why: string): void;
+  readonly onSecret: (event: WatchEvent) => void;
+  readonly onState: (resource: Resource, state: WatchState | 'listing', why: string) => void;
   /** A defect in an event's consumer; a watch never ends silently. */
   onDefect(thrown: unknown): void;
 }
 
 interface Watched {
+  /** Listed at least once, and not since found gone or forbidden. */
+  isSeen: boolean;
   state: WatchState | 'listing';
   why: string;
   readonly known: Promise<void>;
@@ -47,6 +49,10 @@ export class Watching {
     await Promise.all(resources.map((resource) => this.#watch(resource).known));
   }
 
+  isSeen(resource: Resource): boolean {
+    return this.#watched.get(nameOf(resource))?.isSeen === true;
+  }
+
   /** What is not live, for `/readyz`: a stale stream hides drift. */
   troubled(): { readonly resource: string; readonly state: string; readonly why: string }[] {
     return [...this.#watched]
@@ -59,11 +65,11 @@ export class Watching {
   }
 
   #watch(resource: Resource): Watched {
-    const name = `${resourceText(resource)}/${resource.version}`;
+    const name = nameOf(resource);
     const known = this.#watched.get(name);
     if (known !== undefined) return known;
     const { promise, resolve } = Promise.withResolvers<void>();
-    const watched: Watched = { state: 'listing', why: '', known: promise };
+    const watched: Watched = { isSeen: false, state: 'listing', why: '', known: promise };
     this.#watched.set(name, watched);
     const { transport, clock, random, signal, targetNamespace, setId } = this.#options;
     const labelSelector = resource.secret ? undefined : `${MEMBER_LABEL}=${setId}`;
@@ -95,9 +101,11 @@ export class Watching {
       case 'deleted':
         return live.observeDeleted(objectKey(objectIdIn(resource, targetNamespace, event.name)), event.object);
       case 'synced':
+        watched.isSeen = true;
         return live.observeMissing(this.#keysOf(resource), listedKeys(resource, targetNamespace, event.present));
       case 'state':
         watched.state = event.state;
+        if (event.state === 'gone' || event.state === 'forbidden') watched.isSeen = false;
         watched.why = event.why;
         return onState(resource, event.state, event.why);
       case 'epoch':
@@ -111,6 +119,10 @@ export class Watching {
       .filter((row) => row.apiVersion === version && objectIdOf(row.key).kind === resource.kind)
       .map((row) => row.key);
   }
+}
+
+function nameOf(resource: Resource): string {
+  return `${resourceText(resource)}/${resource.version}`;
 }
 
 function scopeOf(resource: Resource): WatchScope {

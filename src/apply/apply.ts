@@ -7,6 +7,7 @@ import type { KubeFailure } from '../kube/failure.ts';
 import { kubeError } from '../kube/errors.ts';
 import { applyObject, getMetadata, getObject, type Outcome, type Written } from '../kube/objects.ts';
 import type { Resource } from '../kube/resource.ts';
+import { withRetry } from '../kube/retry.ts';
 import type { Transport } from '../kube/transport.ts';
 import type { DesiredObject } from '../render/desired.ts';
 import type { BodyBuffer } from './body.ts';
@@ -17,6 +18,8 @@ export type AdoptRule = 'equal' | 'ask' | 'always';
 
 export interface ApplyContext {
   readonly transport: Transport;
+  /** Uniform in [0, 1): jitter between repeated requests. */
+  readonly random: () => number;
   readonly opener: ValueOpener;
   readonly body: BodyBuffer;
   /** Id of the ConfigMap `sotto-inventory` as a set: value of the member label. */
@@ -158,18 +161,21 @@ async function patch(
   how: Sending,
 ): Promise<Outcome<Written>> {
   const tree = marked(object.tree, context.setId, how.resourceVersion);
-  const body = await fillBody(tree, context.opener, context.body);
-  try {
-    return await applyObject(context.transport, {
-      ...targetOf(object, resource),
-      force: how.force,
-      dryRun: how.dryRun,
-      body,
-    });
-  } finally {
-    context.body.wipe();
-  }
+  const target = targetOf(object, resource);
+  const once = async (): Promise<Outcome<Written>> => {
+    const body = await fillBody(tree, context.opener, context.body);
+    try {
+      return await applyObject(context.transport, { ...target, force: how.force, dryRun: how.dryRun, body });
+    } finally {
+      context.body.wipe();
+    }
+  };
+  // Each attempt fills anew: a body that was sent is gone (spec/memory.md, R4).
+  return withRetry(once, { attempts: ATTEMPTS, random: context.random });
 }
+
+/** An API server that is away for longer is the next pass's matter. */
+const ATTEMPTS = 3;
 
 function targetOf(object: DesiredObject, resource: Resource) {
   return { resource, namespace: object.id.namespace, name: object.id.name };

@@ -60,10 +60,11 @@ const EXACT_INTEGER = /^-?\d{16,19}$/;
 
 /** JSON.parse that keeps integers beyond 2^53 exact. Throws SyntaxError as JSON.parse does. */
 export function parseJson(text: string): Json {
-  const reviver = (_key: string, value: unknown, context?: { source?: string }): unknown => {
-    const source = context?.source;
-    if (typeof value !== 'number' || Number.isSafeInteger(value) || source === undefined) return value;
-    return EXACT_INTEGER.test(source) ? BigInt(source) : value;
-  };
-  return JSON.parse(text, reviver as (this: unknown, key: string, value: unknown) => unknown) as Json;
+  return JSON.parse(text, exactInteger) as Json;
+}
+
+function exactInteger(_key: string, value: unknown, context?: { source?: string }): unknown {
+  const source = context?.source;
+  if (typeof value !== 'number' || Number.isSafeInteger(value) || source === undefined) return value;
+  return EXACT_INTEGER.test(source) ? BigInt(source) : value;
 }

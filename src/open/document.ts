@@ -12,7 +12,7 @@ export interface ClosedDocument {
   /** Of the ciphertext where the document is encrypted. Equal digest: nothing to open, nothing to apply. */
   readonly digest: SourceDigest;
   /** The line of a key path, for errors; undefined where it is not known. */
-  lineAt(path: readonly string[]): number | undefined;
+  readonly lineAt: (path: readonly string[]) => number | undefined;
 }
 
 /** What `open` makes of the files of a snapshot. */

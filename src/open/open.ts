@@ -66,7 +66,7 @@ interface PlainDocument {
   readonly file: string;
   readonly line: number;
   readonly value: Json;
-  lineAt(path: readonly string[]): number | undefined;
+  readonly lineAt: ClosedDocument['lineAt'];
 }
 
 async function closedDocument(document: PlainDocument, context: OpenContext): Promise<ClosedDocument> {

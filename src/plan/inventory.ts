@@ -22,6 +22,10 @@ export interface InventoryRow {
   /** A Job that finished: its absence is no drift. */
   readonly done: boolean;
   readonly encrypted: boolean;
+  /** Field paths left to others, packed (drift/packed.ts): nobody's values. */
+  readonly yielded: Uint8Array | undefined;
+  /** Foreign additions that stay, packed. */
+  readonly accepted: Uint8Array | undefined;
 }
 
 /** Which agent may write. A clean stop clears the holder (spec/drift.md 3.12). */
@@ -47,7 +51,10 @@ export type Mac = (bytes: Uint8Array) => Uint8Array;
 const MAC_BYTES = 32;
 const FORMAT = 1;
 
-type RowTuple = [string, string, string, string, number, string, string, string, number, string, string, number];
+type RowTuple = [
+  ...[string, string, string, string, number, string, string, string, number, string, string, number],
+  ...(readonly string[]),
+];
 
 /** The one entry of ConfigMap `sotto-inventory`: MAC, then gzip of the rows. */
 export function encodeInventory(inventory: Inventory, mac: Mac): Buffer {
@@ -75,6 +82,7 @@ export function decodeInventory(entry: Uint8Array, mac: Mac): Inventory | undefi
   return { epoch, holder, revisions, rows: new Map(stored.rows.map(toRow).map((row) => [row.key, row])) };
 }
 
+const FIXED_CELLS = 12;
 const KEEP = 1;
 const DONE = 2;
 const ENCRYPTED = 4;
@@ -94,12 +102,24 @@ function toTuple(row: InventoryRow): RowTuple {
     row.setDigest,
     row.ownTime,
     flags,
+    ...packedTexts(row),
   ];
+}
+
+/** Nearly always absent, so they are left out of the row. */
+function packedTexts({ yielded, accepted }: InventoryRow): string[] {
+  if (yielded === undefined && accepted === undefined) return [];
+  return [yielded, accepted].map((packed) => (packed === undefined ? '' : Buffer.from(packed).toString('base64')));
+}
+
+function packedOf(text: string | undefined): Uint8Array | undefined {
+  return text === undefined || text === '' ? undefined : Uint8Array.from(Buffer.from(text, 'base64'));
 }
 
 function toRow(tuple: RowTuple): InventoryRow {
   const [key, apiVersion, sync, file, line, digest, uid, resourceVersion, generation, setDigest, ownTime, flags] =
     tuple;
+  const [yielded, accepted] = tuple.slice(FIXED_CELLS).map(String);
   return {
     key: key as ObjectKey,
     apiVersion,
@@ -115,6 +135,8 @@ function toRow(tuple: RowTuple): InventoryRow {
     keep: (flags & KEEP) !== 0,
     done: (flags & DONE) !== 0,
     encrypted: (flags & ENCRYPTED) !== 0,
+    yielded: packedOf(yielded),
+    accepted: packedOf(accepted),
   };
 }
 

@@ -28,6 +28,8 @@ export interface PlanInput {
   /** The record of what we applied cannot be trusted: nothing is pruned. */
   readonly inventoryLost: boolean;
   readonly prune: PruneRule;
+  /** Why pruning has to wait for somebody else first; the pass is repeated then. */
+  readonly pruneWaits: string | undefined;
   live(key: ObjectKey): LiveView;
   /** Another sync that wants the object now; one object belongs to one sync. */
   claimedBy(key: ObjectKey): string | undefined;
@@ -69,6 +71,8 @@ export interface Plan {
   /** Rows that are no longer ours to keep: the object stays, the row goes. */
   readonly released: readonly ObjectKey[];
   readonly unchanged: number;
+  /** Prunes that wait for another sync: the pass is to be repeated. */
+  readonly postponed: number;
 }
 
 /** Decides; does nothing. Same input, same plan. */
@@ -86,9 +90,10 @@ export function plan(input: PlanInput): Plan {
     if (step === undefined) unchanged += 1;
     else applies.push(step);
   }
-  const { prunes, waiting, released } = planPrune(input);
+  const { prunes: due, waiting, released } = planPrune(input);
+  const prunes = input.pruneWaits === undefined ? due : [];
   const steps = [...applies.toSorted(byLayer), ...prunes.toSorted((a, b) => layerOf(b.id) - layerOf(a.id))];
-  const common = { refusals, waiting, released, unchanged };
+  const common = { refusals, waiting, released, unchanged, postponed: due.length - prunes.length };
   const why = holdReason(prunes.length, input);
   if (why === undefined) return { ...common, steps };
   return { ...common, steps: [], held: heldPlan(steps, why, input) };
@@ -136,7 +141,7 @@ function whyNotPruned(row: InventoryRow, id: ObjectId, input: PlanInput): SottoE
   if (!input.prune.enabled) return 'kept';
   if (input.inventoryLost) return inventoryLost(object);
   const first = refused[0];
-  if (first !== undefined) return notReadable(object, first);
+  if (first !== undefined) return pruneWaits(row, first);
   if (id.kind === 'PersistentVolumeClaim' || asksFirst(id, input.prune)) return holdsData(object, id);
   return undefined;
 }
@@ -149,6 +154,10 @@ function sameObject(a: ObjectId, b: ObjectId): boolean {
   return a.kind === b.kind && a.group === b.group && a.name === b.name && a.namespace === b.namespace;
 }
 
+function percent(part: number): string {
+  return `${Math.round(part * 100)} %`;
+}
+
 /** The share rule, or undefined when the plan may run (interface page: `prune`). */
 function holdReason(prunes: number, input: PlanInput): string | undefined {
   if (prunes === 0) return undefined;
@@ -156,7 +165,6 @@ function holdReason(prunes: number, input: PlanInput): string | undefined {
   if (input.desired.objects.length === 0) return `it would remove all ${prunes} objects of this sync`;
   const share = prunes / applied;
   if (prunes < input.prune.minimum || share <= input.prune.maxShare) return undefined;
-  const percent = (part: number): string => `${Math.round(part * 100)} %`;
   return `it would remove ${prunes} of ${applied} objects (${percent(share)}), more than prune.maxShare (${percent(input.prune.maxShare)})`;
 }
 
@@ -192,13 +200,14 @@ function claimed(object: DesiredObject, other: string): Refusal {
   return { error, file: object.file, id: object.id };
 }
 
-function notReadable(object: string, first: Refusal): SottoError {
+/** Pruning waits while anything of the same commit is refused: it is not certain what Git holds. */
+export function pruneWaits(row: InventoryRow, first: Refusal): SottoError {
   return new SottoError({
     code: 'SOTTO-PLAN-007',
     what: 'the object left Git and is not pruned yet',
     why: `${first.error.place.file ?? first.file} is refused, so it is not certain what Git holds`,
     next: `mend ${first.error.place.file ?? first.file} first; the object is pruned after that`,
-    object,
+    object: displayObject(objectIdOf(row.key)),
   });
 }
 

@@ -48,6 +48,7 @@ export const CONF_CODES = {
   },
   'SOTTO-CONF-012': {
     title: 'There are no settings to read',
-    explain: 'ConfigMap sotto (or the file named by --config) does not exist or has no key sotto.yaml. The last good settings stay in force; without any, the agent does nothing and says so.',
+    explain:
+      'ConfigMap sotto (or the file named by --config) does not exist or has no key sotto.yaml. The last good settings stay in force; without any, the agent does nothing and says so.',
   },
 } as const satisfies Record<string, CodeEntry>;

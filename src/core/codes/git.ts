@@ -155,4 +155,9 @@ export const GIT_CODES = {
     explain:
       'The message of git is not passed on, because a server writes part of it. The same command run by hand tells more.',
   },
+  'SOTTO-GIT-035': {
+    title: 'An entry of the path is not read',
+    explain:
+      'Links, submodules and files with names that cannot be shown are never followed or read. While one stands where a manifest could, nothing of its file is pruned.',
+  },
 } as const satisfies Record<string, CodeEntry>;
