@@ -3,6 +3,7 @@ import { INVENTORY_NAME } from '../core/labels.ts';
 import { CONFIG_MAPS, SECRETS } from '../kube/resource.ts';
 import { watchResource } from '../kube/watch.ts';
 import { NO_SETTINGS, type SettingsState } from '../settings/last-good.ts';
+import type { Settings } from '../settings/settings.ts';
 import { type Assembled, assemble, type InForce } from './assemble.ts';
 import { isHeldByOther, otherAgent } from './fence.ts';
 import { takenOver } from './inventory-store.ts';
@@ -26,6 +27,7 @@ export class Agent {
   #settings: SettingsState = NO_SETTINGS;
   #parts: Assembled | undefined;
   #defect: unknown;
+  #isRestart = false;
   #tickedMs: number;
 
   constructor(setup: AgentSetup) {
@@ -53,11 +55,12 @@ export class Agent {
       throw otherAgent(holder);
     }
     await parts.inventory.hold({ instance, pod });
+    this.#parts = parts;
+    // Which Secrets hold keys is told by their labels: the stream comes before the reading.
+    await this.#watchSecrets(parts);
     await parts.keys.load();
     parts.syncs.define(this.#inForce.current);
-    this.#parts = parts;
     log.info('started', { namespace: agentNamespace, epoch: parts.inventory.inventory.epoch, instance });
-    await this.#watchSecrets(parts);
   }
 
   /** The Secrets' metadata of the agent's namespace, before anything is opened: keys may have changed. */
@@ -65,7 +68,8 @@ export class Agent {
     const { agentNamespace, transport, clock, random } = this.#setup;
     await parts.watching.cover([SECRETS]);
     if (parts.place.targetNamespace === agentNamespace) return;
-    void watchResource({
+    const { promise, resolve } = Promise.withResolvers<void>();
+    watchResource({
       mode: 'metadata',
       resource: SECRETS,
       transport,
@@ -73,14 +77,19 @@ export class Agent {
       random,
       signal: this.#stop.signal,
       namespace: agentNamespace,
-      onEvent: (event) => parts.keys.observe(event),
+      onEvent: (event) => {
+        parts.keys.observe(event);
+        if (event.type === 'synced' || (event.type === 'state' && event.state !== 'live')) resolve();
+      },
     }).catch((thrown: unknown) => this.#fail(thrown));
+    this.#stop.signal.addEventListener('abort', () => resolve(), { once: true });
+    await promise;
   }
 
-  /** Until the signal, or until something happens that must not happen. */
-  async run(signal: AbortSignal): Promise<void> {
+  /** Until the signal, or until something happens that must not happen. `restart`: settings ask for a new beginning. */
+  async run(signal: AbortSignal): Promise<'ended' | 'restart'> {
     const parts = this.#parts;
-    if (parts === undefined || this.#inForce === undefined) return;
+    if (parts === undefined || this.#inForce === undefined) return 'ended';
     const { log } = this.#setup;
     signal.addEventListener('abort', () => this.#stop.abort(), { once: true });
     if (signal.aborted) this.#stop.abort();
@@ -90,6 +99,7 @@ export class Agent {
     log.info('stopping');
     await parts.syncs.ended();
     if (this.#defect !== undefined) throw this.#defect;
+    return this.#isRestart ? 'restart' : 'ended';
   }
 
   /** One pass of every sync, readiness included; then how it went. */
@@ -181,7 +191,7 @@ export class Agent {
       namespace: agentNamespace,
       fieldSelector: `metadata.name=${INVENTORY_NAME}`,
       onEvent: (event) => {
-        if (event.type === 'modified') void this.#checkFence(parts);
+        if (event.type === 'modified') this.#checkFence(parts).catch(onDefect);
         if (event.type === 'deleted') log.warn('the inventory was deleted: it is stored again with the next change');
       },
     }).catch(onDefect);
@@ -201,12 +211,21 @@ export class Agent {
     inForce.state = state;
     for (const problem of state.problems) log.warn('settings', { code: problem.code, error: problem });
     if (state.current === undefined || state.current === inForce.current) return parts.publisher.changed();
+    if (isOtherPlace(state.current, inForce.current)) return this.#restart();
     inForce.current = state.current;
     log.info('settings changed');
     parts.keys
       .load()
+      .catch((thrown: unknown) => log.warn('keys could not be read', { error: thrown }))
       .then(() => parts.syncs.update(inForce.current))
-      .catch((thrown: unknown) => log.warn('settings could not be put into force', { error: thrown }));
+      .catch((thrown: unknown) => this.#fail(thrown));
+  }
+
+  /** Another target namespace or fingerprint key: every stream and record is another one, so the agent begins anew. */
+  #restart(): void {
+    this.#setup.log.info('settings changed in a way that needs a new beginning');
+    this.#isRestart = true;
+    this.#stop.abort();
   }
 
   /** What is due in memory: the inventory, and objects that become late. */
@@ -241,6 +260,10 @@ export class Agent {
     this.#setup.log.error('the agent ends', { error: thrown });
     this.#stop.abort();
   }
+}
+
+function isOtherPlace(next: Settings, current: Settings): boolean {
+  return next.targetNamespace !== current.targetNamespace || next.fingerprintSecret !== current.fingerprintSecret;
 }
 
 function delay(ms: number, signal: AbortSignal): Promise<void> {

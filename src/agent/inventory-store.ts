@@ -159,6 +159,11 @@ export class InventoryStore {
     if (!answer.ok && answer.failure.kind === 'changed' && (await this.#isStillOurs(target))) {
       answer = await this.#send(target, entry);
     }
+    if (!answer.ok && answer.failure.kind === 'not-found') {
+      // Deleted by somebody: what is in memory is still what was applied.
+      this.#resourceVersion = undefined;
+      answer = await this.#send(target, entry);
+    }
     if (answer.ok) {
       this.#resourceVersion = stringAt(answer.value.object, 'metadata', 'resourceVersion');
       this.#stored = entry;

@@ -63,6 +63,7 @@ export class KeyStore {
 
   /** Events of the agent namespace's Secrets. */
   observe(event: WatchEvent): void {
+    if (event.type === 'synced') return this.#dropMissing(event.present);
     if (event.type !== 'added' && event.type !== 'modified' && event.type !== 'deleted') return;
     const mark = { ...markOfObject(event.name, event.object), resourceVersion: event.resourceVersion };
     const before = this.#marks.get(event.name);
@@ -71,7 +72,17 @@ export class KeyStore {
     if (event.type !== 'deleted' && before?.resourceVersion === mark.resourceVersion) return;
     this.#access.delete(event.name);
     const concerns = this.#loaded.has(event.name) || isKeySecret(mark, this.#options.settings());
-    if (concerns && !event.initial) this.#schedule();
+    // The first list comes before the first reading, later ones may bring what was missed.
+    if (concerns && this.#ring !== undefined) this.#schedule();
+  }
+
+  /** Secrets that went while the stream was broken. */
+  #dropMissing(present: ReadonlyMap<string, string>): void {
+    for (const name of [...this.#marks.keys()].filter((known) => !present.has(known))) {
+      this.#marks.delete(name);
+      this.#access.delete(name);
+      if (this.#loaded.has(name)) this.#schedule();
+    }
   }
 
   #schedule(): void {

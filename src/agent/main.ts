@@ -11,6 +11,8 @@ import { createLogger, type Logger } from '../report/log.ts';
 import { createMetrics } from '../report/metrics.ts';
 import { Agent } from './agent.ts';
 import type { AgentEnd, AgentOptions } from './options.ts';
+import type { AgentSetup } from './setup.ts';
+import type { ProbeView } from './serve/probes.ts';
 import { type Listener, parseListenAddress, startListener } from './serve/listener.ts';
 
 const FIRST_RETRY_MS = 1_000;
@@ -34,10 +36,10 @@ export async function runAgent(options: AgentOptions): Promise<AgentEnd> {
       metrics.apiRequest({ verb, resource, code: status === 0 ? 'none' : status }),
   });
   const workDir = await makeWorkDir(options.env);
-  const agent = new Agent({
+  const setup: AgentSetup = {
     agentNamespace: options.namespace ?? connection.namespace,
     instance: options.env['HOSTNAME'] ?? `local-${randomBytes(4).toString('hex')}`,
-    pod: options.env['SOTTO_POD_NAME'],
+    pod: podName(options),
     version: options.version,
     settingsFile: options.configFile === undefined ? undefined : resolve(options.cwd, options.configFile),
     allowSources: options.allowedSources,
@@ -48,40 +50,72 @@ export async function runAgent(options: AgentOptions): Promise<AgentEnd> {
     random: Math.random,
     log,
     metrics,
-  });
+  };
+  let current = new Agent(setup);
+  const begin = async (): Promise<void> => {
+    await current.close();
+    current = new Agent(setup);
+  };
   let listener: Listener | undefined;
   try {
-    listener = options.once ? undefined : await listen(options, agent, log);
-    await startWithPatience(agent, options, log);
-    if (options.once) return await agent.once(options.signal);
-    await agent.run(options.signal);
-    return { isReady: true, problems: [] };
+    listener = options.once ? undefined : await listen(options, () => current.probes(), log);
+    for (;;) {
+      await startWithPatience(() => current, begin, options, log);
+      if (options.once) return await current.once(options.signal);
+      if ((await current.run(options.signal)) === 'ended') return { isReady: true, problems: [] };
+      await begin();
+    }
   } finally {
-    await agent.close();
+    await current.close();
     await listener?.close();
     transport.close();
     await rm(workDir, { recursive: true, force: true });
   }
 }
 
-async function listen(options: AgentOptions, agent: Agent, log: Logger): Promise<Listener | undefined> {
+/** In a Pod the host name is the Pod's; `SOTTO_POD_NAME` says it where it is not (hostNetwork). */
+function podName({ env, kubeconfig }: AgentOptions): string | undefined {
+  const isInPod = env['KUBERNETES_SERVICE_HOST'] !== undefined && kubeconfig === undefined;
+  return env['SOTTO_POD_NAME'] ?? (isInPod ? env['HOSTNAME'] : undefined);
+}
+
+async function listen(options: AgentOptions, probes: () => ProbeView, log: Logger): Promise<Listener | undefined> {
   if (options.listen === '') return undefined;
   const address = parseListenAddress(options.listen);
-  const listener = await startListener(agent.probes(), address, (error) => log.error('defect in a probe', { error }));
+  const listener = await startListener(delegated(probes), address, (error) =>
+    log.error('defect in a probe', { error }),
+  );
   log.info('listening', { host: listener.host, port: listener.port });
   return listener;
 }
 
+/** The listener outlives an agent that begins anew: it always asks the one that runs. */
+function delegated(probes: () => ProbeView): ProbeView {
+  return {
+    healthy: () => probes().healthy(),
+    ready: () => probes().ready(),
+    metrics: () => probes().metrics(),
+    certificate: () => probes().certificate(),
+  };
+}
+
 /** The agent waits for an API server that is away; what a person must mend ends it, and `--once` waits for nothing. */
-async function startWithPatience(agent: Agent, options: AgentOptions, log: Logger): Promise<void> {
+async function startWithPatience(
+  agent: () => Agent,
+  begin: () => Promise<void>,
+  options: AgentOptions,
+  log: Logger,
+): Promise<void> {
   for (let waitMs = FIRST_RETRY_MS; ; waitMs = Math.min(waitMs * 2, MAX_RETRY_MS)) {
     try {
-      return await agent.start();
+      return await agent().start();
     } catch (thrown) {
       if (options.once || !(thrown instanceof SottoError) || !WORTH_WAITING.has(thrown.code)) throw thrown;
       log.warn('not started yet', { code: thrown.code, error: thrown, retryInMs: waitMs });
       await sleep(waitMs, undefined, { signal: options.signal }).catch(() => undefined);
       if (options.signal.aborted) return;
+      // What a half start left behind (streams, timers) goes with its agent.
+      await begin();
     }
   }
 }

@@ -171,12 +171,11 @@ function withoutBlocked(agent: AgentContext, sync: SyncRuntime, decided: Plan): 
 
 /** Rows of what is applied for the first time are stored before it is: a kill in between leaves no orphan. */
 export async function announce(agent: AgentContext, sync: SyncRuntime, decided: Plan): Promise<void> {
-  const fresh = decided.steps.filter(
-    (step): step is ApplyStep =>
-      step.action === 'apply' && step.contact === 'first' && agent.inventory.row(step.object.key) === undefined,
-  );
+  const fresh = decided.steps.filter((step): step is ApplyStep => step.action === 'apply' && step.contact === 'first');
   if (fresh.length === 0) return;
-  for (const step of fresh) agent.inventory.set(announcedRow(sync.settings.name, step.object));
+  for (const { object } of fresh) {
+    if (agent.inventory.row(object.key) === undefined) agent.inventory.set(announcedRow(sync.settings.name, object));
+  }
   await agent.inventory.store();
 }
 

@@ -33,6 +33,7 @@ export function reportPass(agent: AgentContext, sync: SyncRuntime, end: PassEnd)
     appliedRevision: isComplete ? snapshot.revision : sync.report?.appliedRevision,
     refusals,
     waiting: [...decided.waiting, ...outcome.waiting],
+    warnings: desired.warnings,
     held: decided.held,
     desired: desired.objects.length,
     pruned: outcome.pruned,

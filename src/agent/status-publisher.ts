@@ -73,7 +73,16 @@ export class StatusPublisher {
       this.#timer = setTimeout(() => this.#look(), Math.min(dueAtMs - nowMs, 60_000));
       return;
     }
-    void this.#write(document, digest).then(() => this.changed());
+    this.#write(document, digest)
+      .catch((thrown: unknown) => this.#failed(thrown))
+      .finally(() => this.changed());
+  }
+
+  #failed(thrown: unknown): void {
+    const { clock, log } = this.#options;
+    this.#writing = false;
+    this.#state = statusWriteFailed(this.#state, clock.elapsedMs());
+    log.warn('the status could not be written', { error: thrown });
   }
 
   async #write(document: StatusDocument, digest: string): Promise<void> {

@@ -145,13 +145,14 @@ function attentionOf(
   const waiting = (report?.waiting ?? []).map(({ row, error }) =>
     attention(error.at({ file: row.file, line: row.line })),
   );
+  const warned = (report?.warnings ?? []).map((error) => attention(error));
   const held = report?.held === undefined ? [] : [attention(report.held.error)];
   const rewound = sync.snapshot?.rewound === undefined ? [] : [rewoundNote(sync.snapshot.rewound.from)];
   const named = new Set([...refused, ...waiting].map((item) => item.object));
   const blocked = [...[...sync.blocked.values()].map(({ error }) => error), ...sync.fights.values()]
     .map((error) => attention(error))
     .filter(({ object }) => !named.has(object));
-  return [...refused, ...waiting, ...held, ...rewound, ...blocked, ...unready(agent, sync, rows, timedOut)];
+  return [...refused, ...waiting, ...warned, ...held, ...rewound, ...blocked, ...unready(agent, sync, rows, timedOut)];
 }
 
 function attention(error: SottoError): Attention {

@@ -22,6 +22,7 @@ export interface PassReport {
   readonly appliedRevision?: Revision | undefined;
   readonly refusals: readonly Refusal[];
   readonly waiting: readonly { readonly row: InventoryRow; readonly error: SottoError }[];
+  readonly warnings: readonly SottoError[];
   readonly held?: Held | undefined;
   readonly desired: number;
   readonly pruned: number;

@@ -1,4 +1,5 @@
 import type { ClosedObject } from '../core/closed.ts';
+import type { SottoError } from '../core/errors.ts';
 import type { ObjectId, ObjectKey, SourceDigest } from '../core/ids.ts';
 import type { Refusal } from '../core/refusal.ts';
 
@@ -26,4 +27,6 @@ export interface DesiredSet {
   readonly objects: readonly DesiredObject[];
   readonly refusals: readonly Refusal[];
   readonly skipped: readonly Skipped[];
+  /** What is applied all the same and should not stay so. */
+  readonly warnings: readonly SottoError[];
 }

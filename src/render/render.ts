@@ -6,7 +6,7 @@ import type { Refusal } from '../core/refusal.ts';
 import type { ClosedDocument } from '../open/document.ts';
 import type { DesiredObject, DesiredSet, Skipped } from './desired.ts';
 import { normalise } from './normalise.ts';
-import { type PlaintextRule, secretTree } from './secret.ts';
+import { type PlaintextRule, plaintextWarning, secretTree } from './secret.ts';
 
 /** What is undefined matches everything. */
 export interface SkipRule {
@@ -30,6 +30,7 @@ export function render(documents: readonly ClosedDocument[], context: RenderCont
   const objects = new Map<ObjectKey, DesiredObject>();
   const refusals: Refusal[] = [];
   const skipped: Skipped[] = [];
+  const warnings: SottoError[] = [];
   for (const document of documents) {
     try {
       const id = identify(document, context.targetNamespace);
@@ -43,6 +44,8 @@ export function render(documents: readonly ClosedDocument[], context: RenderCont
         const twin = objects.get(object.key);
         if (twin !== undefined) throw duplicate(twin);
         objects.set(object.key, object);
+        const warning = plaintextWarning(document, object, context.plaintextSecrets);
+        if (warning !== undefined) warnings.push(warning);
       } catch (thrown) {
         const error = asSottoError(thrown).at({ ...place(document), object: displayObject(id) });
         refusals.push({ error, file: document.file, id });
@@ -51,7 +54,7 @@ export function render(documents: readonly ClosedDocument[], context: RenderCont
       refusals.push({ error: asSottoError(thrown).at(place(document)), file: document.file });
     }
   }
-  return { objects: [...objects.values()], refusals, skipped };
+  return { objects: [...objects.values()], refusals, skipped, warnings };
 }
 
 function place(document: ClosedDocument): { file: string; line: number } {

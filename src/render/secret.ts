@@ -1,6 +1,9 @@
 import { type Closed, type ClosedObject, isClosedObject, SecretRef, secretRefs } from '../core/closed.ts';
 import { SottoError } from '../core/errors.ts';
+import { displayObject } from '../core/ids.ts';
+import { stringAt } from '../core/json.ts';
 import type { ClosedDocument } from '../open/document.ts';
+import type { DesiredObject } from './desired.ts';
 
 export type PlaintextRule = 'refuse' | 'warn' | 'allow';
 
@@ -53,9 +56,28 @@ function entry(item: Closed, field: 'data' | 'stringData', key: string, document
 }
 
 function refusePlaintext(data: ClosedObject, document: ClosedDocument, rule: PlaintextRule): void {
-  if (rule !== 'refuse' || document.encryption !== 'none') return;
-  if (Object.values(data).every((item) => item === '')) return;
-  throw new SottoError({
+  if (rule === 'refuse' && isPlaintext(data, document)) throw plaintextSecret(document);
+}
+
+function isPlaintext(data: ClosedObject, document: ClosedDocument): boolean {
+  return document.encryption === 'none' && Object.values(data).some((item) => item !== '');
+}
+
+/** With `plaintextSecrets: warn` the Secret is applied and reported, unless its manifest says that it may be readable. */
+export function plaintextWarning(
+  document: ClosedDocument,
+  object: DesiredObject,
+  rule: PlaintextRule,
+): SottoError | undefined {
+  const { id, tree } = object;
+  const data = isClosedObject(tree['data']) ? tree['data'] : {};
+  if (rule !== 'warn' || id.kind !== 'Secret' || id.group !== '' || !isPlaintext(data, document)) return undefined;
+  if (stringAt(tree, 'metadata', 'annotations', 'sotto.dev/plaintext') === 'allowed') return undefined;
+  return plaintextSecret(document).at({ file: object.file, line: object.line, object: displayObject(id) });
+}
+
+function plaintextSecret(document: ClosedDocument): SottoError {
+  return new SottoError({
     code: 'SOTTO-PLAN-004',
     what: 'a Secret stands in Git in plain text',
     why: 'everybody who can read the repository, its mirrors and its history can read the values',
