@@ -69,6 +69,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     setId: place.setId,
     version: place.version,
     mac: (bytes) => keyedDigest(key, 'inventory', place.agentNamespace, bytes),
+    onStored: (size) => metrics.inventory(size),
   });
   await inventory.load();
   if (inventory.lost) log.error('the inventory cannot be trusted: nothing is pruned until it was made anew');
@@ -162,7 +163,14 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     key,
     clock,
     log,
-    build: () => statusOf({ agent: context, startedAt, settings: inForce.state, ring: keys.ring, corrections }),
+    build: () => {
+      const document = statusOf({ agent: context, startedAt, settings: inForce.state, ring: keys.ring, corrections });
+      for (const sync of document.syncs) {
+        metrics.state(sync.name, sync.state);
+        metrics.objects(sync.name, sync.counts, sync.attentionTotal);
+      }
+      return document;
+    },
   });
   return { place, context, keys, inventory, watching, corrector, publisher, syncs };
 }

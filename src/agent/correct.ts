@@ -1,7 +1,8 @@
 import type { BodyBuffer } from '../apply/body.ts';
 import { foreignOwner } from '../apply/first-contact.ts';
 import { SottoError } from '../core/errors.ts';
-import { displayObject, type ObjectKey } from '../core/ids.ts';
+import { displayObject, type ObjectKey, shortRevision } from '../core/ids.ts';
+import { MEMBER_LABEL } from '../core/labels.ts';
 import { afterCorrection, askFight, type Fight } from '../drift/fight.ts';
 import { type FutilityKey, futilityKey } from '../drift/futility.ts';
 import { driftedPointers } from '../drift/judge.ts';
@@ -110,7 +111,7 @@ export class Corrector {
       return undefined;
     }
     this.#remember(found, end);
-    return end.wrote ? undoneBy(found) : undefined;
+    return end.wrote ? undoneBy(found, end.created) : undefined;
   }
 
   #remember(found: Case, end: Extract<CaseEnd, { kind: 'done' }>): void {
@@ -163,15 +164,18 @@ export class Corrector {
   }
 }
 
+const MEMBER_LABEL_PATH = `/metadata/labels/${MEMBER_LABEL.replace('/', '~1')}`;
+
 /** What to tell people about a correction that wrote. */
-function undoneBy({ finding, object, sync }: Case): Undone {
-  const common = { object, revision: sync.report?.appliedRevision ?? '' };
-  if (finding.kind === 'deleted') return { ...common, operation: 'delete', paths: [], manager: undefined };
+function undoneBy({ finding, object, sync }: Case, created: boolean): Undone {
+  const revision = sync.report?.appliedRevision;
+  const common = { object, revision: revision === undefined ? 'the last commit' : shortRevision(revision) };
+  if (created) return { ...common, operation: 'delete', paths: [], manager: undefined };
+  // A DELETED event of an object that is still there: it had lost the label that the stream selects by.
+  const isLabelLoss = finding.kind === 'deleted' || finding.verdict.kind === 'lost-object';
+  if (isLabelLoss) return { ...common, operation: 'Update', paths: [MEMBER_LABEL_PATH], manager: undefined };
   const { verdict } = finding;
-  if (verdict.kind !== 'drifted') {
-    const paths = verdict.kind === 'lost-object' ? ['/metadata'] : [];
-    return { ...common, operation: 'Update', paths, manager: undefined };
-  }
+  if (verdict.kind !== 'drifted') return { ...common, operation: 'Update', paths: [], manager: undefined };
   const [first] = driftManagers(verdict);
   const operation = first?.operation ?? 'Update';
   return { ...common, operation, paths: driftedPointers(verdict), manager: first?.manager };

@@ -42,7 +42,7 @@ export interface Hand {
 
 export type CaseEnd =
   /** `futile`: the server sees no difference; what is there is adopted. */
-  | { readonly kind: 'done'; readonly wrote: boolean; readonly futile: boolean }
+  | { readonly kind: 'done'; readonly wrote: boolean; readonly created: boolean; readonly futile: boolean }
   | {
       readonly kind: 'failed';
       readonly error: SottoError;
@@ -54,7 +54,7 @@ export type CaseEnd =
 export async function correctCase(agent: AgentContext, found: Case, hand: Hand): Promise<CaseEnd> {
   const first = await runSteps(agent, found, stepsFor(found), hand);
   if (first.kind === 'failed') return escalate(agent, found, first, hand);
-  if (first.last === undefined) return { kind: 'done', wrote: false, futile: false };
+  if (first.last === undefined) return { kind: 'done', wrote: false, created: false, futile: false };
   const drift = driftOf(found);
   const record = recordApplied(agent, found.sync.settings.name, found.object, found.resource, first.last);
   const yielded = yieldedBy(found);
@@ -62,12 +62,12 @@ export async function correctCase(agent: AgentContext, found: Case, hand: Hand):
   const extra = judgeAnswer(first.last, record, judgeContext(agent));
   if (drift !== undefined && isFutile(drift, first.outcomes, record)) {
     agent.live.setRecord(found.key, adoptFutile(record, extra));
-    return { kind: 'done', wrote: false, futile: true };
+    return { kind: 'done', wrote: false, created: false, futile: true };
   }
   const wrote = first.created || first.outcomes.some(({ rvBefore, rvAfter }) => rvBefore !== rvAfter);
   if (drift?.entryAbsent === true) await dropLeftovers(agent, found, first.last);
   else if (extra !== undefined && onlyApplied(first.outcomes)) await removeExtra(agent, found, extra, first.last, hand);
-  return { kind: 'done', wrote, futile: false };
+  return { kind: 'done', wrote, created: first.created, futile: false };
 }
 
 function driftOf({ finding }: Case): Drifted | undefined {
@@ -170,7 +170,7 @@ async function escalate(
   const end = await runSteps(agent, found, steps, hand);
   if (end.kind === 'failed') return end;
   if (end.last !== undefined) recordApplied(agent, found.sync.settings.name, found.object, found.resource, end.last);
-  return { kind: 'done', wrote: true, futile: false };
+  return { kind: 'done', wrote: true, created: false, futile: false };
 }
 
 /** After wiped managedFields: the entry the server made for everything that was there (row 71). */

@@ -33,6 +33,7 @@ export interface InventoryStoreOptions {
   readonly version: string;
   readonly mac: Mac;
   readonly clock: Clock;
+  readonly onStored: (size: { readonly objects: number; readonly bytes: number }) => void;
 }
 
 /** ConfigMap `sotto-inventory`: read once, then ours alone; every write has the resourceVersion of the last one. */
@@ -167,6 +168,7 @@ export class InventoryStore {
     if (answer.ok) {
       this.#resourceVersion = stringAt(answer.value.object, 'metadata', 'resourceVersion');
       this.#stored = entry;
+      this.#options.onStored({ objects: this.#rows.size, bytes: packed.length });
       return;
     }
     this.#dirtySinceMs = before ?? this.#options.clock.elapsedMs();

@@ -16,7 +16,8 @@ export interface Undone {
 }
 
 /** Log, metrics, status, and an Event on the object itself: whoever made the change must find out why it is gone. */
-export function reportCorrection(agent: AgentContext, undone: Undone, tookMs: number): void {
+export function reportCorrection(agent: AgentContext, undone: Undone, exactMs: number): void {
+  const tookMs = Math.round(exactMs * 10) / 10;
   const { object, revision, paths, manager, operation } = undone;
   const name = displayObject(object.id);
   const outcome = operation === 'delete' ? 'recreated' : 'restored';
