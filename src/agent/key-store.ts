@@ -4,6 +4,7 @@ import { isJsonObject, type Json, type JsonObject, member } from '../core/json.t
 import type { GitAccess } from '../git/credential.ts';
 import { checkCredentialUse, gitAccess } from '../keys/credentials.ts';
 import { type KeySecret, type SecretMark, wipeEntries } from '../keys/key-secret.ts';
+import { STOCK_SEALING_LABEL, USE_LABEL } from '../keys/marks.ts';
 import { type ParsedKeySecret, parseKeySecret } from '../keys/parse-keys.ts';
 import { type KeyRing, keyRing, type OpeningKeys, ringFor } from '../keys/ring.ts';
 import { isKeySecret, namedKeySecrets, selectKeySecrets } from '../keys/select.ts';
@@ -67,6 +68,7 @@ export class KeyStore {
     if (event.type !== 'added' && event.type !== 'modified' && event.type !== 'deleted') return;
     const mark = { ...markOfObject(event.name, event.object), resourceVersion: event.resourceVersion };
     const before = this.#marks.get(event.name);
+    if (before === undefined && !this.#isOfInterest(mark)) return;
     if (event.type === 'deleted') this.#marks.delete(event.name);
     else this.#marks.set(event.name, mark);
     if (event.type !== 'deleted' && before?.resourceVersion === mark.resourceVersion) return;
@@ -74,6 +76,15 @@ export class KeyStore {
     const concerns = this.#loaded.has(event.name) || isKeySecret(mark, this.#options.settings());
     // The first list comes before the first reading, later ones may bring what was missed.
     if (concerns && this.#ring !== undefined) this.#schedule();
+  }
+
+  /** A namespace may hold thousands of Secrets: remembered are those that are marked for us or named by the settings. */
+  #isOfInterest({ name, labels }: SecretMark): boolean {
+    if (USE_LABEL in labels || STOCK_SEALING_LABEL in labels || this.#loaded.has(name)) return true;
+    const settings = this.#options.settings();
+    return (
+      namedKeySecrets(settings).includes(name) || settings.syncs.some(({ source }) => source.git.secretName === name)
+    );
   }
 
   /** Secrets that went while the stream was broken. */
