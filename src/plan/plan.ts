@@ -140,10 +140,18 @@ function whyNotPruned(row: InventoryRow, id: ObjectId, input: PlanInput): SottoE
   if (refused.some((refusal) => refusal.id === undefined && refusal.file === row.file)) return 'kept';
   if (!input.prune.enabled) return 'kept';
   if (input.inventoryLost) return inventoryLost(object);
-  const first = refused[0];
+  const first = refused.find(leavesDoubt);
   if (first !== undefined) return pruneWaits(row, first);
   if (id.kind === 'PersistentVolumeClaim' || asksFirst(id, input.prune)) return holdsData(object, id);
   return undefined;
+}
+
+/**
+ * What could not be read or opened may have held the object under another name or file. An object that was read and is
+ * refused by rule (cluster-scoped, another namespace) says nothing about the others.
+ */
+function leavesDoubt({ id, error }: Refusal): boolean {
+  return id === undefined || !/^SOTTO-(?:PLAN|RENDER)-/.test(error.code);
 }
 
 function asksFirst(id: ObjectId, rule: PruneRule): boolean {
