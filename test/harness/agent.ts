@@ -50,7 +50,8 @@ export async function startAgent(command: AgentCommand): Promise<RunningAgent> {
     for (const watcher of watchers) watcher();
   });
   child.stderr.setEncoding('utf8').on('data', (text: string) => chunks.push(text));
-  const exited = once(child, 'exit').then(() => {
+  const exited = once(child, 'exit');
+  child.once('exit', () => {
     for (const watcher of watchers) watcher();
   });
   const output = (): string => chunks.join('');
@@ -72,11 +73,15 @@ export async function startAgent(command: AgentCommand): Promise<RunningAgent> {
 
 interface Waiting {
   readonly watchers: Set<() => void>;
-  isOver(): boolean;
-  output(): string;
+  readonly isOver: () => boolean;
+  readonly output: () => string;
 }
 
-async function waitUntil<T>(what: string, look: () => T | undefined, { watchers, isOver, output }: Waiting): Promise<T> {
+async function waitUntil<T>(
+  what: string,
+  look: () => T | undefined,
+  { watchers, isOver, output }: Waiting,
+): Promise<T> {
   const deadlineMs = performance.now() + 60_000;
   for (;;) {
     const found = look();

@@ -17,10 +17,26 @@ export const AGENT_RULES: readonly PolicyRule[] = [
     resources: ['secrets', 'configmaps', 'services', 'serviceaccounts', 'persistentvolumeclaims', 'pods'],
     verbs: ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete'],
   },
-  { apiGroups: ['apps'], resources: ['deployments', 'statefulsets', 'daemonsets'], verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'] },
-  { apiGroups: ['batch'], resources: ['jobs', 'cronjobs'], verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'] },
-  { apiGroups: ['networking.k8s.io'], resources: ['networkpolicies', 'ingresses'], verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'] },
-  { apiGroups: ['autoscaling'], resources: ['horizontalpodautoscalers'], verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'] },
+  {
+    apiGroups: ['apps'],
+    resources: ['deployments', 'statefulsets', 'daemonsets'],
+    verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'],
+  },
+  {
+    apiGroups: ['batch'],
+    resources: ['jobs', 'cronjobs'],
+    verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'],
+  },
+  {
+    apiGroups: ['networking.k8s.io'],
+    resources: ['networkpolicies', 'ingresses'],
+    verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'],
+  },
+  {
+    apiGroups: ['autoscaling'],
+    resources: ['horizontalpodautoscalers'],
+    verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'],
+  },
   { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
 ];
 
@@ -79,7 +95,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   const ageKeyFile = join(folder, 'age.key');
   await writeFile(ageKeyFile, pair.identity, { mode: 0o600 });
   const create: World['create'] = async (collection, object) => {
-    const answer = await plane.admin('POST', `${collection}`, object);
+    const answer = await plane.admin('POST', collection, object);
     if (answer.status !== 201) throw new Error(`${collection}: ${answer.status} ${JSON.stringify(answer.body)}`);
     return answer.body;
   };
@@ -112,15 +128,26 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     status,
     start: (args = []) => startAgent({ kubeconfig: own.account.kubeconfigPath, namespace, args }),
     sops: async (manifest, file = 'secret.yaml') =>
-      (await stockOutput('sops', ['encrypt', '--age', pair.recipient, '--encrypted-regex', '^(data|stringData)$', '--filename-override', file], {
-        stdin: manifest,
-      })).toString(),
+      (
+        await stockOutput(
+          'sops',
+          ['encrypt', '--age', pair.recipient, '--encrypted-regex', '^(data|stringData)$', '--filename-override', file],
+          {
+            stdin: manifest,
+          },
+        )
+      ).toString(),
     get: async (path) => {
       const answer = await plane.admin('GET', path);
       return answer.status === 404 ? undefined : answer.body;
     },
     settings: async (text) => {
-      await plane.admin('PATCH', `${core}/configmaps/sotto`, { data: { 'sotto.yaml': text } }, 'application/merge-patch+json');
+      await plane.admin(
+        'PATCH',
+        `${core}/configmaps/sotto`,
+        { data: { 'sotto.yaml': text } },
+        'application/merge-patch+json',
+      );
     },
     until: (what, holds) =>
       eventually(what, async () => {
@@ -154,4 +181,3 @@ export function syncOf(status: Json, name = 'app'): Json | undefined {
   const syncs = memberAt(status, 'syncs');
   return Array.isArray(syncs) ? syncs.find((sync: Json) => stringAt(sync, 'name') === name) : undefined;
 }
-
