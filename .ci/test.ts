@@ -63,6 +63,7 @@ function isNodeNewEnough(): boolean {
 async function areToolsThere(): Promise<boolean> {
   const { missing } = await findOrBuildTools(NEEDED_TOOLS, {
     packageRoot: root,
+    env: process.env,
     onProgress: progressPrinter(process.stderr),
   });
   if (missing.length === 0) return true;

@@ -138,7 +138,7 @@ function dataKeys(tree: ClosedObject): string[] {
   return isClosedObject(tree['data']) ? Object.keys(tree['data']) : [];
 }
 
-interface Sending {
+export interface Sending {
   readonly force: boolean;
   readonly dryRun?: boolean;
   readonly resourceVersion?: string;
@@ -154,7 +154,7 @@ async function send(
   return answer.ok ? applied(answer.value) : failed(object, resource, answer.failure);
 }
 
-async function patch(
+export async function patch(
   object: DesiredObject,
   resource: Resource,
   context: ApplyContext,

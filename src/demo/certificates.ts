@@ -1,6 +1,6 @@
 import { createHash, generateKeyPair, randomBytes, X509Certificate } from 'node:crypto';
 import { promisify } from 'node:util';
-import forge from 'node-forge';
+import type Forge from 'node-forge';
 
 /** A key pair and its certificate, as PEM. */
 export interface IssuedCertificate {
@@ -30,9 +30,10 @@ const IP_ADDRESS_NAME = 7;
 const DNS_NAME = 2;
 
 export async function createAuthority(commonName: string): Promise<ThrowawayAuthority> {
+  const { default: forge } = await import('node-forge');
   const keys = await generateRsa();
   const attributes = [{ name: 'commonName', value: `${commonName} ${randomBytes(4).toString('hex')}` }];
-  const authority = newCertificate(keys.publicKey, attributes, attributes);
+  const authority = newCertificate(forge, keys.publicKey, attributes, attributes);
   authority.setExtensions([
     { name: 'basicConstraints', cA: true, critical: true },
     { name: 'keyUsage', keyCertSign: true, cRLSign: true, digitalSignature: true, critical: true },
@@ -44,7 +45,7 @@ export async function createAuthority(commonName: string): Promise<ThrowawayAuth
     certificatePem: forge.pki.certificateToPem(authority),
     async issue(subject) {
       const { publicKey, privateKey } = await generateRsa();
-      const issued = newCertificate(publicKey, subjectAttributes(subject), attributes);
+      const issued = newCertificate(forge, publicKey, subjectAttributes(subject), attributes);
       issued.setExtensions(leafExtensions(subject.hosts ?? []));
       issued.sign(signingKey, forge.md.sha256.create());
       const certificatePem = forge.pki.certificateToPem(issued);
@@ -68,10 +69,11 @@ export function generateRsa(): Promise<RsaKeyPem> {
 }
 
 function newCertificate(
+  forge: typeof Forge,
   publicKeyPem: string,
-  subject: forge.pki.CertificateField[],
-  issuer: forge.pki.CertificateField[],
-): forge.pki.Certificate {
+  subject: Forge.pki.CertificateField[],
+  issuer: Forge.pki.CertificateField[],
+): Forge.pki.Certificate {
   const certificate = forge.pki.createCertificate();
   certificate.publicKey = forge.pki.publicKeyFromPem(publicKeyPem);
   certificate.serialNumber = `01${randomBytes(8).toString('hex')}`;
@@ -83,7 +85,7 @@ function newCertificate(
   return certificate;
 }
 
-function subjectAttributes(subject: CertificateSubject): forge.pki.CertificateField[] {
+function subjectAttributes(subject: CertificateSubject): Forge.pki.CertificateField[] {
   const commonName = { name: 'commonName', value: subject.commonName };
   if (subject.organization === undefined) return [commonName];
   return [{ name: 'organizationName', value: subject.organization }, commonName];

@@ -8,6 +8,7 @@ import { basename } from 'node:path';
 export interface ServerCommand {
   readonly program: string;
   readonly args: readonly string[];
+  /** Nothing of this process's environment is handed down; default: an empty one. */
   readonly env?: NodeJS.ProcessEnv | undefined;
   readonly cwd?: string | undefined;
   /** Its standard output and error go here. */
@@ -37,7 +38,7 @@ export async function startServer(command: ServerCommand, graceMs = 2_000): Prom
   const [program = command.program, ...args] = [...dieWithParent, command.program, ...command.args];
   const child = spawn(program, args, {
     stdio: ['ignore', log.fd, log.fd],
-    env: command.env ?? process.env,
+    env: command.env ?? {},
     ...(command.cwd === undefined ? {} : { cwd: command.cwd }),
   });
   await log.close();

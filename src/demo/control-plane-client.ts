@@ -127,7 +127,7 @@ function parseAnswer(contentType: string | undefined, text: string): Json {
   return contentType?.startsWith('application/json') === true ? parseJson(text) : text;
 }
 
-interface ServiceAccountRequest {
+export interface ServiceAccountRequest {
   readonly namespace: string;
   readonly name: string;
   readonly rules: readonly PolicyRule[];
@@ -139,6 +139,19 @@ async function createServiceAccount(
   create: (path: string, body: JsonObject) => Promise<Json>,
   wanted: ServiceAccountRequest,
 ): Promise<ServiceAccountAccess> {
+  const { namespace, name } = wanted;
+  const token = await createBoundAccount(create, wanted);
+  const kubeconfigPath = join(access.folder, `kubeconfig-${namespace}-${name}`);
+  const caPem = await readFile(access.caPath, 'utf8');
+  await writeKubeconfig(kubeconfigPath, { url: access.url, caPem, namespace, user: { token } });
+  return { user: `system:serviceaccount:${namespace}:${name}`, token, kubeconfigPath };
+}
+
+/** Makes account, Role and RoleBinding with the caller's `create` (which throws when it fails) and gives a token. */
+export async function createBoundAccount(
+  create: (path: string, body: JsonObject) => Promise<Json>,
+  wanted: ServiceAccountRequest,
+): Promise<string> {
   const { namespace, name, rules } = wanted;
   const accounts = `/api/v1/namespaces/${namespace}/serviceaccounts`;
   const rbac = `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}`;
@@ -153,20 +166,15 @@ async function createServiceAccount(
   const review = await create(`${accounts}/${name}/token`, { spec: { expirationSeconds: wanted.tokenSeconds } });
   const token = stringAt(review, 'status', 'token');
   if (token === undefined) throw new Error(`no token for service account ${namespace}/${name}`);
-  const kubeconfigPath = join(access.folder, `kubeconfig-${namespace}-${name}`);
-  const user = { token };
-  await writeKubeconfig(kubeconfigPath, {
-    url: access.url,
-    caPem: await readFile(access.caPath, 'utf8'),
-    namespace,
-    user,
-  });
-  return { user: `system:serviceaccount:${namespace}:${name}`, token, kubeconfigPath };
+  return token;
 }
 
 export interface KubeconfigContent {
   readonly url: string;
-  readonly caPem: string;
+  /** Absent: what the system trusts. */
+  readonly caPem?: string | undefined;
+  readonly skipVerification?: boolean;
+  readonly serverName?: string | undefined;
   readonly namespace: string;
   readonly user: JsonObject;
 }
@@ -176,7 +184,11 @@ export async function writeKubeconfig(path: string, content: KubeconfigContent):
   const name = 'sotto-test';
   const cluster = {
     server: content.url,
-    'certificate-authority-data': Buffer.from(content.caPem).toString('base64'),
+    ...(content.caPem === undefined
+      ? {}
+      : { 'certificate-authority-data': Buffer.from(content.caPem).toString('base64') }),
+    ...(content.skipVerification === true ? { 'insecure-skip-tls-verify': true } : {}),
+    ...(content.serverName === undefined ? {} : { 'tls-server-name': content.serverName }),
   };
   const kubeconfig = {
     apiVersion: 'v1',

@@ -33,11 +33,14 @@ export interface TestRepository {
   git(args: readonly string[], input?: string | Uint8Array): Promise<Buffer>;
 }
 
+/** Where programs are found when the caller does not hand in a PATH. */
+export const STANDARD_PROGRAM_PATH = '/usr/local/bin:/usr/bin:/bin';
+
 /** No configuration, no hooks and no credentials of the person who runs the tests. Dates are fixed: equal input, equal ids. */
-export function isolatedGitEnv(home: string): NodeJS.ProcessEnv {
+export function isolatedGitEnv(home: string, programPath: string = STANDARD_PROGRAM_PATH): NodeJS.ProcessEnv {
   const date = '2026-01-01T00:00:00Z';
   return {
-    PATH: process.env['PATH'],
+    PATH: programPath,
     HOME: home,
     LC_ALL: 'C',
     GIT_CONFIG_NOSYSTEM: '1',
@@ -57,10 +60,11 @@ export async function createRepository(
   home: string,
   name: string,
   branch: string,
+  programPath: string = STANDARD_PROGRAM_PATH,
 ): Promise<TestRepository> {
   const folder = join(root, `${name}.git`);
   await mkdir(folder, { recursive: true });
-  const env = isolatedGitEnv(home);
+  const env = isolatedGitEnv(home, programPath);
   const git: TestRepository['git'] = (args, input) => runGit(args, { cwd: folder, env, input });
   const line = async (args: readonly string[], input?: string | Uint8Array): Promise<string> =>
     (await git(args, input)).toString().trim();

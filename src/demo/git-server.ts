@@ -7,7 +7,7 @@ import type { Server } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createAuthority } from './certificates.ts';
-import { createRepository, isolatedGitEnv } from './git-repository.ts';
+import { createRepository, isolatedGitEnv, STANDARD_PROGRAM_PATH } from './git-repository.ts';
 import type { TestRepository } from './git-repository.ts';
 
 export type { CommitOptions, FileContent, SpecialFile, TestRepository } from './git-repository.ts';
@@ -51,7 +51,10 @@ export interface GitServer extends AsyncDisposable {
 }
 
 /** `git http-backend` behind TLS on loopback, with an authority of its own. Stopping it removes its repositories. */
-export async function startGitServer(access: GitAccess = { kind: 'none' }): Promise<GitServer> {
+export async function startGitServer(
+  access: GitAccess = { kind: 'none' },
+  programPath: string = STANDARD_PROGRAM_PATH,
+): Promise<GitServer> {
   await using cleanup = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'sotto-git-server-'));
   cleanup.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }));
@@ -62,7 +65,7 @@ export async function startGitServer(access: GitAccess = { kind: 'none' }): Prom
   const caPath = join(folder, 'ca.crt');
   await writeFile(caPath, authority.certificatePem);
 
-  const state: ServerState = { root, home, access, fault: null, requests: [] };
+  const state: ServerState = { root, home, programPath, access, fault: null, requests: [] };
   const server = createServer({ cert: issued.certificatePem, key: issued.privateKeyPem }, (incoming, outgoing) => {
     answer(state, incoming, outgoing);
   });
@@ -76,7 +79,7 @@ export async function startGitServer(access: GitAccess = { kind: 'none' }): Prom
     caPem: authority.certificatePem,
     requests: state.requests,
     url: (repository) => `https://127.0.0.1:${port}/${repository.name}.git`,
-    createRepository: (name, branch = 'main') => createRepository(root, home, name, branch),
+    createRepository: (name, branch = 'main') => createRepository(root, home, name, branch, programPath),
     setAccess: (wanted) => void (state.access = wanted),
     setFault: (wanted) => void (state.fault = wanted),
     stop,
@@ -87,6 +90,7 @@ export async function startGitServer(access: GitAccess = { kind: 'none' }): Prom
 interface ServerState {
   readonly root: string;
   readonly home: string;
+  readonly programPath: string;
   access: GitAccess;
   fault: GitFault | null;
   readonly requests: GitRequest[];
@@ -156,7 +160,7 @@ interface BackendCall {
 
 /** One CGI call. Request and answer are streamed; only the answer's head is read here. */
 function runBackend({ state, path, query, incoming, outgoing, record, cutAfterBytes }: BackendCall): void {
-  const env = { ...isolatedGitEnv(state.home), ...cgiEnv(state.root, path, query, incoming) };
+  const env = { ...isolatedGitEnv(state.home, state.programPath), ...cgiEnv(state.root, path, query, incoming) };
   const child = spawn('git', ['http-backend'], { env, stdio: ['pipe', 'pipe', 'ignore'] });
   outgoing.once('close', () => child.kill());
   child.once('error', () => outgoing.destroy());

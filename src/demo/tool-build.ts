@@ -18,6 +18,8 @@ export interface ToolProgress {
 export interface BuildOptions {
   readonly go: string;
   readonly cacheFolder: string;
+  /** What Go is run with (GOPROXY and its like). */
+  readonly env: NodeJS.ProcessEnv;
   readonly onProgress?: ((progress: ToolProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -52,7 +54,7 @@ export async function buildModule(tools: readonly PinnedTool[], options: BuildOp
 async function buildOne(pinned: PinnedTool, buildFolder: string, options: BuildOptions): Promise<void> {
   using reporter = progressReporter(pinned.tool, options.onProgress);
   const { report } = reporter;
-  const env = { ...process.env, CGO_ENABLED: '0', GOCACHE: join(buildFolder, 'gocache'), GOWORK: 'off', GOFLAGS: '' };
+  const env = { ...options.env, CGO_ENABLED: '0', GOCACHE: join(buildFolder, 'gocache'), GOWORK: 'off', GOFLAGS: '' };
   const go = { program: options.go, cwd: pinned.moduleFolder, env, signal: options.signal };
 
   let modules = 0;

@@ -16,7 +16,8 @@ export interface ToolsOptions {
   readonly packageRoot: string;
   readonly onProgress?: ((progress: ToolProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
-  readonly env?: NodeJS.ProcessEnv | undefined;
+  /** PATH, KUBEBUILDER_ASSETS, SOTTO_TOOLS_CACHE, XDG_CACHE_HOME, and what Go reads. */
+  readonly env: NodeJS.ProcessEnv;
 }
 
 export interface ToolsFound {
@@ -50,7 +51,7 @@ export async function ensureTools<Name extends ToolName>(
 
 /** Like ensureTools, but what cannot be had is a value and not an error. */
 export async function findOrBuildTools(names: readonly ToolName[], options: ToolsOptions): Promise<ToolsFound> {
-  const env = options.env ?? process.env;
+  const { env } = options;
   const cacheFolder = toolsCacheFolder(env);
   const paths = new Map<ToolName, string>();
   const absent: PinnedTool[] = [];
@@ -64,7 +65,7 @@ export async function findOrBuildTools(names: readonly ToolName[], options: Tool
   const go = await findGo(env);
   if (go === undefined) return { paths, missing: absent.map((pinned) => pinned.tool) };
   for (const tools of Map.groupBy(absent, (pinned) => pinned.moduleFolder).values()) {
-    await buildModule(tools, { go, cacheFolder, onProgress: options.onProgress, signal: options.signal });
+    await buildModule(tools, { go, cacheFolder, env, onProgress: options.onProgress, signal: options.signal });
   }
   for (const pinned of absent) paths.set(pinned.tool, cachedBinary(cacheFolder, pinned));
   return { paths, missing: [] };

@@ -1,8 +1,8 @@
 const NS_PER_UNIT: Readonly<Record<string, bigint>> = {
   ns: 1n,
   us: 1_000n,
-  µs: 1_000n,
-  μs: 1_000n,
+  '\u00b5s': 1_000n,
+  '\u03bcs': 1_000n,
   ms: 1_000_000n,
   s: 1_000_000_000n,
   m: 60_000_000_000n,
@@ -16,7 +16,7 @@ const MS_PER_UNIT = [
   ['s', 1000],
 ] as const;
 
-const TERM = /(\d{1,19}\.?\d{0,30}|\.\d{1,30})(ns|us|µs|μs|ms|s|m|h|d)/y;
+const TERM = /(\d{1,19}\.?\d{0,30}|\.\d{1,30})(ns|us|\u00b5s|\u03bcs|ms|s|m|h|d)/y;
 /** Go's own range: 2^63 nanoseconds, about 292 years. */
 const MAX_NS = 2n ** 63n;
 

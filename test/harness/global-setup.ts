@@ -20,7 +20,7 @@ declare module 'vitest' {
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const packageRoot = join(import.meta.dirname, '..', '..');
   const onProgress = progressPrinter(process.stderr);
-  const { paths, missing } = await findOrBuildTools(NEEDED_TOOLS, { packageRoot, onProgress });
+  const { paths, missing } = await findOrBuildTools(NEEDED_TOOLS, { packageRoot, env: process.env, onProgress });
   if (missing.length > 0 && process.env['CI'] === 'true') throw new ToolsMissing(missing);
   project.provide('tools', Object.fromEntries(paths));
   const [apiserver, etcd] = [paths.get('kube-apiserver'), paths.get('etcd')];

@@ -15,7 +15,11 @@ if (unknown.length > 0) {
 const byDefault = values.all === true ? toolNames() : NEEDED_TOOLS;
 const wanted: readonly ToolName[] = positionals.length === 0 ? byDefault : positionals.filter(isToolName);
 const packageRoot = join(import.meta.dirname, '..', '..');
-const { paths, missing } = await findOrBuildTools(wanted, { packageRoot, onProgress: progressPrinter(process.stderr) });
+const { paths, missing } = await findOrBuildTools(wanted, {
+  packageRoot,
+  env: process.env,
+  onProgress: progressPrinter(process.stderr),
+});
 for (const [name, path] of paths) process.stdout.write(`${name}\t${path}\n`);
 if (missing.length > 0) {
   process.stderr.write(`missing, and Go is not there to build them: ${missing.join(', ')}\n`);

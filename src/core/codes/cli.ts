@@ -58,4 +58,43 @@ export const CLI_CODES = {
     explain:
       'No value of the file is chosen by the selector in force, so the result would be plaintext with metadata. Nothing was written.',
   },
+  'SOTTO-CLI-030': {
+    title: 'The demo has no API server to run against',
+    explain:
+      'sotto demo starts etcd and kube-apiserver on loopback. It takes them from KUBEBUILDER_ASSETS, from PATH in exactly the pinned version, or from its cache; otherwise it builds them once, for which Go is needed. With --context it runs on an existing cluster and needs none of them.',
+  },
+  'SOTTO-CLI-031': {
+    title: 'The demo runs from a checkout',
+    explain:
+      'The tools that sotto demo builds are described in test/tools of the checkout, which an installed package does not have. Run npm run demo in a checkout, or use --context.',
+  },
+  'SOTTO-CLI-032': {
+    title: 'A tool of the demo could not be built',
+    explain:
+      'Go ended with an error while it built etcd or kube-apiserver. What was built so far is kept for the next try.',
+  },
+  'SOTTO-CLI-033': {
+    title: 'The API server of the demo did not start',
+    explain:
+      'etcd or kube-apiserver ended, or was not ready in time. Both run on loopback with nothing but the demo in them.',
+  },
+  'SOTTO-CLI-034': {
+    title: 'The namespace of the demo exists already',
+    explain:
+      'On an existing cluster sotto demo works only in a namespace that it makes and removes itself, so that nothing of anybody else is touched.',
+  },
+  'SOTTO-CLI-035': {
+    title: 'The cluster refused what the demo needs',
+    explain:
+      'The demo makes a namespace, in it a ServiceAccount with a Role, a RoleBinding and a token, two key Secrets and one ConfigMap. One of these was refused or the API server did not answer.',
+  },
+  'SOTTO-CLI-036': {
+    title: 'The agent of the demo did not start',
+    explain: 'The demo runs sotto agent as a process of its own. It ended or said nothing in time.',
+  },
+  'SOTTO-CLI-037': {
+    title: 'The demo needs git',
+    explain:
+      'The demo serves its repository with git http-backend, and the agent fetches with git. Neither works without it.',
+  },
 } as const satisfies Record<string, CodeEntry>;
