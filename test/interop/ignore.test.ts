@@ -35,10 +35,14 @@ async function ignoredByGit(lines: readonly string[]): Promise<string[]> {
 
 describe('ignore patterns', () => {
   it('mean what they mean to git', async () => {
-    const part = fc.oneof(
-      fc.constantFrom(...PARTS, '*', '**', '?', '*.md', 'a*', '*b*', '[ab]', '[!a]*', 'a?c', '\\a', '***'),
-      fc.string({ unit: fc.constantFrom('a', 'b', '*', '?', '.'), minLength: 1, maxLength: 4 }),
-    );
+    const part = fc
+      .oneof(
+        fc.constantFrom(...PARTS, '*', '**', '?', '*.md', 'a*', '*b*', '[ab]', '[!a]*', 'a?c', '\\a', '***'),
+        fc.string({ unit: fc.constantFrom('a', 'b', '*', '?', '.'), minLength: 1, maxLength: 4 }),
+      )
+      // git 2.39 compares a pointer into the pattern with one into the path when it looks at what stands before `**`,
+      // so what `a**` means there depends on where memory lies. git's manual gives it the meaning of `*`.
+      .filter((text) => !text.includes('**') || /^\*+$/.test(text));
     const line = fc
       .tuple(
         fc.constantFrom('', '', '', '!'),
@@ -52,7 +56,7 @@ describe('ignore patterns', () => {
         const isIgnored = parseIgnore([{ lines, folder: '', origin: '.gitignore' }]);
         expect(paths.filter((path) => isIgnored(path))).toEqual(await ignoredByGit(lines));
       }),
-      { numRuns: 300 },
+      { numRuns: 300, seed: 20_261_125 },
     );
   });
 });

@@ -1,0 +1,135 @@
+import { describe, expect, it } from 'vitest';
+import { SottoError } from '../../src/core/errors.ts';
+import { objectKey, type SourceDigest } from '../../src/core/ids.ts';
+import { EMPTY_INVENTORY, decodeInventory, encodeInventory, type InventoryRow } from '../../src/plan/inventory.ts';
+import { plan, type PlanInput } from '../../src/plan/plan.ts';
+import type { DesiredObject } from '../../src/render/desired.ts';
+import { createHash } from 'node:crypto';
+
+const mac = (key: string) => (bytes: Uint8Array) => createHash('sha256').update(key).update(bytes).digest();
+const id = (name: string) => ({ group: '', kind: 'ConfigMap', namespace: 'team', name });
+
+function wanted(name: string, digest = 'd1'): DesiredObject {
+  return {
+    id: id(name),
+    key: objectKey(id(name)),
+    apiVersion: 'v1',
+    tree: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name } },
+    digest: digest as SourceDigest,
+    file: `${name}.yaml`,
+    line: 1,
+    encrypted: false,
+  };
+}
+
+function row(name: string, more: Partial<InventoryRow> = {}): InventoryRow {
+  return {
+    key: objectKey(id(name)),
+    apiVersion: 'v1',
+    sync: 'app',
+    file: `${name}.yaml`,
+    line: 1,
+    digest: 'd1' as SourceDigest,
+    uid: `uid-${name}`,
+    resourceVersion: '7',
+    generation: 0,
+    setDigest: '',
+    ownTime: '',
+    keep: false,
+    done: false,
+    encrypted: false,
+    yielded: undefined,
+    accepted: undefined,
+    ...more,
+  };
+}
+
+function input(names: readonly string[], rows: readonly InventoryRow[], more: Partial<PlanInput> = {}): PlanInput {
+  return {
+    sync: 'app',
+    revision: 'main@sha1:1',
+    desired: { objects: names.map((name) => wanted(name)), refusals: [], skipped: [], warnings: [] },
+    refusals: [],
+    inventory: { ...EMPTY_INVENTORY, rows: new Map(rows.map((each) => [each.key, each])) },
+    inventoryLost: false,
+    prune: { enabled: true, maxShare: 0.5, minimum: 5, ask: [] },
+    pruneWaits: undefined,
+    live: () => 'in-sync',
+    claimedBy: () => undefined,
+    ...more,
+  };
+}
+
+const numbered = (count: number): string[] => Array.from({ length: count }, (_, index) => `c${index}`);
+const pruned = (given: PlanInput): number => plan(given).steps.filter((step) => step.action === 'prune').length;
+
+describe('a plan', () => {
+  it('does nothing when everything is as in Git', () => {
+    expect(plan(input(['a'], [row('a')]))).toMatchObject({ steps: [], unchanged: 1, refusals: [] });
+  });
+
+  it('creates by first contact, applies what changed, and prunes what left Git', () => {
+    const decided = plan(input(['a', 'b', 'c'], [row('a'), row('b', { digest: 'old' as SourceDigest }), row('gone')]));
+    expect(
+      decided.steps.map((step) =>
+        step.action === 'prune' ? `prune ${step.id.name}` : `${step.reason} ${step.object.id.name} ${step.contact}`,
+      ),
+    ).toEqual(['changed b owned', 'new c first', 'prune gone']);
+  });
+
+  it.each([
+    [10, 5, 5],
+    [10, 6, 4],
+    [10, 4, 0],
+    [6, 2, 4],
+    [8, 0, 0],
+    [1, 0, 0],
+  ])('of %i objects with %i left in Git prunes %i', (applied, left, expected) => {
+    const rows = numbered(applied).map((name) => row(name));
+    expect(pruned(input(numbered(left), rows))).toBe(expected);
+  });
+
+  it('that removes too much is held whole, creates included, under an id of its own', () => {
+    const rows = numbered(10).map((name) => row(name));
+    const one = plan(input(['c0', 'fresh'], rows));
+    expect(one.steps).toEqual([]);
+    expect(one.held).toMatchObject({ creates: 1, prunes: 9 });
+    expect(one.held?.planId).not.toBe(plan(input(['c0', 'other'], rows)).held?.planId);
+  });
+
+  it('prunes nothing while a file cannot be read', () => {
+    const error = new SottoError({ code: 'SOTTO-YAML-001', what: 'w', why: 'y', next: 'n', file: 'bad.yaml' });
+    const decided = plan(
+      input(['a', 'b'], [row('a'), row('b'), row('gone')], { refusals: [{ error, file: 'bad.yaml' }] }),
+    );
+    expect(decided.steps).toEqual([]);
+    expect(decided.waiting.map(({ error: why }) => why.code)).toEqual(['SOTTO-PLAN-007']);
+  });
+
+  it('prunes nothing after the inventory was lost, and releases what asked to be kept', () => {
+    expect(pruned(input(['a'], [row('a'), row('gone')], { inventoryLost: true }))).toBe(0);
+    expect(plan(input(['a'], [row('a'), row('gone', { keep: true })])).released).toEqual([objectKey(id('gone'))]);
+  });
+});
+
+describe('the stored inventory', () => {
+  const inventory = {
+    ...EMPTY_INVENTORY,
+    epoch: 3,
+    rows: new Map([row('a'), row('b', { done: true, accepted: Uint8Array.of(1, 2) })].map((each) => [each.key, each])),
+  };
+
+  it('comes back as it was stored', () => {
+    expect(decodeInventory(encodeInventory(inventory, mac('k')), mac('k'))).toEqual({
+      ...inventory,
+      holder: undefined,
+    });
+  });
+
+  it('is nothing when it was changed, cut, or made with another key', () => {
+    const entry = encodeInventory(inventory, mac('k'));
+    expect(decodeInventory(entry, mac('other'))).toBeUndefined();
+    expect(decodeInventory(entry.subarray(0, entry.length - 1), mac('k'))).toBeUndefined();
+    expect(decodeInventory(Buffer.alloc(10), mac('k'))).toBeUndefined();
+  });
+});
