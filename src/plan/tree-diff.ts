@@ -18,7 +18,9 @@ export function diffTrees(before: Json | undefined, after: Json | undefined, pat
   const [a, b] = [byName(before), byName(after)];
   if (a === undefined || b === undefined) return [{ path, before, after }];
   const names = [...new Set([...a.keys(), ...b.keys()])];
-  return names.flatMap((name) => diffTrees(a.get(name), b.get(name), `${path}[name=${name}]`));
+  const found = names.flatMap((name) => diffTrees(a.get(name), b.get(name), `${path}[name=${name}]`));
+  // The same items in another order: an apply would move them.
+  return found.length === 0 ? [{ path, before, after }] : found;
 }
 
 function own(object: { readonly [key: string]: Json }, key: string): Json | undefined {
