@@ -97,6 +97,10 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     row: (of) => inventory.row(of),
     isInFlight: (of) => lanes.isBusy(of),
     onFinding: (of, finding) => corrector.handle(of, finding),
+    onCarried: (of, carried) => {
+      const row = inventory.row(of);
+      if (row !== undefined) inventory.set({ ...row, ...carried });
+    },
     onChange: () => publisher.changed(),
   });
   const lanes = new Lanes(PARALLEL, (of) => live.settle(of));

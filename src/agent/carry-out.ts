@@ -26,9 +26,12 @@ export interface Carried {
 
 type StepEnd =
   | { readonly kind: 'done' }
+  /** Not tried: the agent ends, or the kind has just gone. */
+  | { readonly kind: 'left' }
   | { readonly kind: 'refused'; readonly refusal: Refusal; readonly again: boolean };
 
 const DONE: StepEnd = { kind: 'done' };
+const LEFT: StepEnd = { kind: 'left' };
 
 /** Does what was planned: layer by layer, objects of a layer in parallel, pruning last. One failure is one failure. */
 export async function carryOut(
@@ -47,9 +50,9 @@ export async function carryOut(
     ends.push(...(await Promise.all(steps.map((step) => applyOne(agent, sync, step, { opener, server })))));
   }
   const [firstRefusal] = [...decided.refusals, ...ends.flatMap((end) => (end.kind === 'refused' ? [end.refusal] : []))];
+  const isAllDone = ends.every((end) => end.kind === 'done') && firstRefusal === undefined;
   // A rename is a create and a prune: the old object goes only when the new one is there.
-  const pruned =
-    firstRefusal === undefined ? await Promise.all(prunes.map((step) => pruneOne(agent, step, revision))) : [];
+  const pruned = isAllDone ? await Promise.all(prunes.map((step) => pruneOne(agent, step, revision))) : [];
   const waiting =
     firstRefusal === undefined ? [] : prunes.map(({ row }) => ({ row, error: pruneWaits(row, firstRefusal) }));
   const refused = [...ends, ...pruned].filter((end) => end.kind === 'refused');
@@ -58,7 +61,10 @@ export async function carryOut(
     waiting,
     applied: ends.filter((end) => end.kind === 'done').length,
     pruned: pruned.filter((end) => end.kind === 'done').length,
-    retry: refused.some((end) => end.again) || decided.postponed > 0,
+    retry:
+      refused.some((end) => end.again) ||
+      [...ends, ...pruned].some((end) => end.kind === 'left') ||
+      decided.postponed > 0,
   };
 }
 
@@ -75,17 +81,18 @@ interface Work {
 async function applyOne(agent: AgentContext, sync: SyncRuntime, step: ApplyStep, work: Work): Promise<StepEnd> {
   const { object, contact } = step;
   const resource = agent.catalog().find(object.apiVersion, object.id.kind);
-  if (resource === undefined || agent.signal.aborted) return DONE;
+  if (resource === undefined) return LEFT;
   try {
     return await agent.lanes.run(object.key, 'commit', async (body) => {
       const { opener, server } = work;
+      if (agent.signal.aborted) return LEFT;
       if (server.away !== undefined) return refusedBy(object, server.away, true);
       const { transport, place, random } = agent;
       const context = { transport, random, opener, body, setId: place.setId, adopt: sync.settings.adopt };
       const send = contact === 'first' ? applyFirst : applyOwned;
       const outcome = await send(withoutYielded(agent, object.key, object), resource, context);
       if (outcome.kind === 'failed' && outcome.error.code === 'SOTTO-KUBE-001') server.away = outcome.error;
-      return settle(agent, sync, object, resource, outcome);
+      return settle(agent, sync, step, resource, outcome);
     });
   } catch (thrown) {
     // Opening or filling refused: a value that is not what it should be. The object keeps its last good state.
@@ -102,7 +109,7 @@ function refusedBy(object: DesiredObject, error: SottoError, again: boolean): St
 function settle(
   agent: AgentContext,
   sync: SyncRuntime,
-  object: DesiredObject,
+  { object, contact }: ApplyStep,
   resource: Resource,
   outcome: ApplyOutcome,
 ): StepEnd {
@@ -115,13 +122,21 @@ function settle(
     return DONE;
   }
   const { error, again } = outcome;
+  // The object is somebody else's: a row would make it ours to prune once it leaves Git.
+  if (contact === 'first' && NOT_OURS.has(error.code) && agent.inventory.row(object.key)?.uid === '') {
+    agent.inventory.delete(object.key);
+    agent.live.forget(object.key);
+  }
   if (again) agent.live.doubt(object.key);
   else sync.blocked.set(object.key, { digest: object.digest, error, sinceMs: agent.clock.elapsedMs() });
   return refusedBy(object, error, again);
 }
 
+const NOT_OURS: ReadonlySet<string> = new Set(['SOTTO-PLAN-001', 'SOTTO-PLAN-006']);
+
 async function pruneOne(agent: AgentContext, step: PruneStep, revision: string): Promise<StepEnd> {
   const { row, id } = step;
+  if (agent.signal.aborted) return LEFT;
   const resource = agent.catalog().find(row.apiVersion, id.kind);
   const isUnseen = resource === undefined ? agent.catalog().unknownGroups.includes(id.group) : !agent.isSeen(resource);
   if (isUnseen) return { kind: 'refused', refusal: { error: notSeen(row, id), file: row.file, id }, again: true };
@@ -131,9 +146,12 @@ async function pruneOne(agent: AgentContext, step: PruneStep, revision: string):
     forget(agent, step);
     return DONE;
   }
-  const outcome = await agent.lanes.run(row.key, 'commit', () => prune(step, uid, resource, agent.transport));
+  const outcome = await agent.lanes.run(row.key, 'commit', () =>
+    prune(step, uid, resource, { transport: agent.transport, setId: agent.place.setId }),
+  );
   if (outcome.kind !== 'failed') {
     forget(agent, step);
+    if (outcome.kind === 'not-ours') return DONE;
     agent.log.info('pruned', { object: displayObject(id) });
     agent.tell(prunedEvent({ ...id, apiVersion: row.apiVersion, uid }, revision));
     return DONE;

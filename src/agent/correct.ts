@@ -22,6 +22,9 @@ export class Corrector {
   /** Corrections that wait: the newest finding counts when the time is over. */
   readonly #waiting = new Map<ObjectKey, { finding: Finding; timer: NodeJS.Timeout }>();
 
+  /** Failures in a row of corrections that are tried again. */
+  readonly #failures = new Map<ObjectKey, number>();
+
   constructor(agent: AgentContext) {
     this.#agent = agent;
   }
@@ -38,6 +41,7 @@ export class Corrector {
   reset(key: ObjectKey): void {
     this.#fights.delete(key);
     this.#futile.delete(key);
+    this.#failures.delete(key);
   }
 
   close(): void {
@@ -63,7 +67,11 @@ export class Corrector {
       .run(key, 'drift', (body) => {
         const latest = this.#queued.get(key) ?? finding;
         this.#queued.delete(key);
-        return this.#correct({ ...found, finding: latest }, body);
+        // A commit may have been applied while this waited for the object: never the older version over the newer one.
+        const now = desiredOf(agent, key);
+        return now === undefined
+          ? Promise.resolve(undefined)
+          : this.#correct({ ...found, ...now, finding: latest }, body);
       })
       .then(
         (undone) => undone && reportCorrection(agent, undone, agent.clock.elapsedMs() - seenMs),
@@ -117,6 +125,7 @@ export class Corrector {
   #remember(found: Case, end: Extract<CaseEnd, { kind: 'done' }>): void {
     const { key, finding, object, sync, held } = found;
     sync.blocked.delete(key);
+    this.#failures.delete(key);
     if (end.wrote) {
       const nowMs = this.#agent.clock.elapsedMs();
       this.#fights.set(key, afterCorrection(this.#fights.get(key), nowMs, held));
@@ -148,8 +157,10 @@ export class Corrector {
     const error = thrown.at({ file: found.object.file, line: found.object.line, object });
     agent.log.warn('a correction failed', { object, code: error.code, error });
     if (again && !agent.signal.aborted && !this.#waiting.has(found.key)) {
-      this.#wait(found, retryAfterMs);
-      return;
+      const failures = (this.#failures.get(found.key) ?? 0) + 1;
+      this.#failures.set(found.key, failures);
+      this.#wait(error.code === 'SOTTO-KUBE-005' ? unseen(found) : found, retryMs(failures, retryAfterMs));
+      if (failures < FAILURES_TO_TELL) return;
     }
     found.sync.blocked.set(found.key, { digest: found.object.digest, error, sinceMs: agent.clock.elapsedMs() });
     agent.changed();
@@ -162,6 +173,22 @@ export class Corrector {
     // Judged again once the lane of the object is free.
     if (seen !== undefined) setImmediate(() => this.#agent.live.observe(resource, object.id.namespace, seen, true));
   }
+}
+
+const FAILURES_TO_TELL = 3;
+const MAX_RETRY_MS = 300_000;
+
+/** A right that was withdrawn or a namespace that ends must not cost a request a second for each object. */
+function retryMs(failures: number, atLeastMs: number): number {
+  return Math.max(atLeastMs, Math.min(MAX_RETRY_MS, 1_000 * 3 ** (failures - 1)));
+}
+
+/** The object moved on while its correction was on the way: what is there now is found out by an apply, not by the same patch. */
+function unseen(found: Case): Case {
+  const { finding } = found;
+  if (finding.kind !== 'judged') return found;
+  const verdict = { kind: 'suspect', why: 'own-time-moved', yielded: [] } as const;
+  return { ...found, finding: { ...finding, verdict } };
 }
 
 const MEMBER_LABEL_PATH = `/metadata/labels/${MEMBER_LABEL.replace('/', '~1')}`;

@@ -3,7 +3,7 @@ import type { BodyBuffer } from '../apply/body.ts';
 import { withoutFields } from '../apply/without-fields.ts';
 import type { SottoError } from '../core/errors.ts';
 import type { ObjectKey } from '../core/ids.ts';
-import type { Json } from '../core/json.ts';
+import { type Json, stringAt } from '../core/json.ts';
 import { type Correction, type CorrectionStep, planCorrection, planForeignItems } from '../drift/correction.ts';
 import { type FieldPath, pathsOf, setOf, union } from '../drift/fields.ts';
 import { dropBeforeFirstApply } from '../drift/fold.ts';
@@ -14,6 +14,7 @@ import type { Drifted } from '../drift/verdict.ts';
 import { kubeError } from '../kube/errors.ts';
 import { jsonPatch, mergePatch } from '../kube/objects.ts';
 import type { Resource } from '../kube/resource.ts';
+import { compareResourceVersions } from '../kube/resource-version.ts';
 import type { Opener } from '../open/opener.ts';
 import type { DesiredObject } from '../render/desired.ts';
 import { recordApplied, versionIn } from './applied.ts';
@@ -97,7 +98,7 @@ type StepsEnd =
 /** Sends the steps in order; a failed one ends it. */
 async function runSteps(agent: AgentContext, found: Case, steps: Correction, hand: Hand): Promise<StepsEnd> {
   const outcomes: StepOutcome[] = [];
-  let rvBefore = found.finding.object === undefined ? '' : versionIn(found.finding.object);
+  let rvBefore = seenVersion(agent, found);
   let last: Json | undefined;
   let created = false;
   for (const step of steps) {
@@ -110,6 +111,14 @@ async function runSteps(agent: AgentContext, found: Case, steps: Correction, han
     rvBefore = rvAfter;
   }
   return { kind: 'sent', outcomes, last, created };
+}
+
+/** The newest version known: an event after the finding may have been judged in sync. */
+function seenVersion(agent: AgentContext, { key, finding }: Case): string {
+  const found = finding.object === undefined ? '' : versionIn(finding.object);
+  const record = agent.live.record(key);
+  const isSame = record !== undefined && stringAt(finding.object, 'metadata', 'uid') === record.uid;
+  return isSame && compareResourceVersions(found, record.goodRv) < 0 ? record.goodRv : found;
 }
 
 async function send(agent: AgentContext, step: CorrectionStep, found: Case, hand: Hand): Promise<ApplyOutcome> {

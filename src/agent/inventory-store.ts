@@ -24,6 +24,7 @@ const ENTRY = 'inventory';
 /** After a correction the row is stored when it was quiet for 2 s, and at least every 10 s (spec/drift.md 3.8 F). */
 const QUIET_MS = 2_000;
 const AT_MOST_MS = 10_000;
+const MAX_RETRY_MS = 60_000;
 
 export interface InventoryStoreOptions {
   readonly transport: Transport;
@@ -46,6 +47,10 @@ export class InventoryStore {
   #stored: string | undefined;
   #dirtySinceMs: number | undefined;
   #touchedMs = 0;
+  /** The entry sent last: a write whose answer was lost may have been stored. */
+  #sent: string | undefined;
+  #failures = 0;
+  #notBeforeMs = 0;
   #writing: Promise<void> = Promise.resolve();
   /** The stored record could not be trusted; nothing is pruned until it was made anew. */
   lost = false;
@@ -132,13 +137,15 @@ export class InventoryStore {
   /** When the rows should be stored next; undefined when nothing changed. */
   dueAtMs(): number | undefined {
     if (this.#dirtySinceMs === undefined) return undefined;
-    return Math.min(this.#touchedMs + QUIET_MS, this.#dirtySinceMs + AT_MOST_MS);
+    const dueMs = Math.min(this.#touchedMs + QUIET_MS, this.#dirtySinceMs + AT_MOST_MS);
+    return Math.max(dueMs, this.#notBeforeMs);
   }
 
   /** Stores what changed. Writes follow one another, each with the version of the one before. */
   async store(): Promise<void> {
-    if (this.#dirtySinceMs === undefined) return this.#writing;
-    await this.#write();
+    if (this.#dirtySinceMs === undefined) await this.#writing;
+    // A write that was under way may have failed: then there is something to store after all.
+    if (this.#dirtySinceMs !== undefined) await this.#write();
   }
 
   #write(): Promise<void> {
@@ -148,9 +155,23 @@ export class InventoryStore {
     return next;
   }
 
+  /** After a failure the changes are still due: later and later, because the next tick is a second away. */
   async #put(): Promise<void> {
-    const before = this.#dirtySinceMs;
+    const before = this.#dirtySinceMs ?? this.#options.clock.elapsedMs();
     this.#dirtySinceMs = undefined;
+    try {
+      await this.#putOnce();
+      this.#failures = 0;
+      this.#notBeforeMs = 0;
+    } catch (thrown) {
+      this.#dirtySinceMs = before;
+      this.#failures += 1;
+      this.#notBeforeMs = this.#options.clock.elapsedMs() + Math.min(MAX_RETRY_MS, 1_000 * 2 ** this.#failures);
+      throw thrown;
+    }
+  }
+
+  async #putOnce(): Promise<void> {
     const { namespace, mac } = this.#options;
     const packed = encodeInventory(this.inventory, mac);
     if (packed.length > LIMITS.maxInventoryBytes) throw tooLarge(packed.length);
@@ -171,7 +192,7 @@ export class InventoryStore {
       this.#options.onStored({ objects: this.#rows.size, bytes: packed.length });
       return;
     }
-    this.#dirtySinceMs = before ?? this.#options.clock.elapsedMs();
+    this.#sent = entry;
     if (answer.failure.kind === 'changed' || answer.failure.kind === 'already-exists') throw takenOver();
     throw kubeError(answer.failure, { verb: this.#resourceVersion === undefined ? 'create' : 'update', ...target });
   }
@@ -187,7 +208,8 @@ export class InventoryStore {
   async #isStillOurs(target: Target & { resource: typeof CONFIG_MAPS }): Promise<boolean> {
     const live = await getObject(this.#options.transport, target);
     if (!live.ok || live.value === undefined) return false;
-    if (stringAt(live.value, 'binaryData', ENTRY) !== this.#stored) return false;
+    const entry = stringAt(live.value, 'binaryData', ENTRY);
+    if (entry !== this.#stored && entry !== this.#sent) return false;
     this.#resourceVersion = stringAt(live.value, 'metadata', 'resourceVersion');
     return true;
   }

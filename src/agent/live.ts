@@ -4,7 +4,8 @@ import { MEMBER_LABEL } from '../core/labels.ts';
 import { type DeletedAction, type JudgeContext, judgeAnswer, judgeDeleted, judgeEvent } from '../drift/judge.ts';
 import type { DriftPolicy } from '../drift/policy.ts';
 import type { MacKey } from '../drift/projection.ts';
-import { type LiveRecord, recordFromAnswer, type WatchMode, withAccepted } from '../drift/record.ts';
+import type { PackedSet } from '../drift/packed.ts';
+import { type Carried, type LiveRecord, recordFromAnswer, type WatchMode, withAccepted } from '../drift/record.ts';
 import type { Verdict } from '../drift/verdict.ts';
 import type { Health } from '../health/result.ts';
 import { computeStatus } from '../health/status.ts';
@@ -39,6 +40,8 @@ export interface LiveStoreOptions {
   isInFlight(key: ObjectKey): boolean;
   /** Drift, doubt or absence of an object of ours. */
   onFinding(key: ObjectKey, finding: Finding): void;
+  /** What must outlive a restart changed: a Job has finished, a path was left to somebody else. */
+  onCarried(key: ObjectKey, carried: Carried): void;
   /** Readiness or presence changed. */
   onChange(key: ObjectKey): void;
 }
@@ -100,6 +103,7 @@ export class LiveStore {
     // An object we have just met: what others had added stays. One we knew before the restart has its own list.
     const isFirst = entry.record === undefined && (row === undefined || row.uid === '');
     const record = isFirst ? this.#accepting(answer, fresh) : fresh;
+    // The row of an applied object is written by whoever applied it.
     entry.record = record;
     entry.unsure = false;
     entry.present = true;
@@ -122,7 +126,16 @@ export class LiveStore {
   }
 
   setRecord(key: ObjectKey, record: LiveRecord): void {
-    this.#entry(key).record = record;
+    this.#keep(key, this.#entry(key), record);
+  }
+
+  #keep(key: ObjectKey, entry: LiveEntry, record: LiveRecord): void {
+    entry.record = record;
+    const row = this.#options.row(key);
+    if (row === undefined || row.uid !== record.uid) return;
+    const { yielded, accepted, done } = record;
+    const isSame = row.done === done && isSameSet(row.yielded, yielded) && isSameSet(row.accepted, accepted);
+    if (!isSame) this.#options.onCarried(key, { yielded, accepted, done });
   }
 
   setAutoscaled(key: ObjectKey, autoscaled: boolean): void {
@@ -200,7 +213,7 @@ export class LiveStore {
     const carried = { yielded: row.yielded, accepted: row.accepted, done: row.done };
     const record = recordFromAnswer(object, mode, this.#options.macKey, carried);
     if (isAsWeLeftIt(record, row, object, this.#options.setId)) {
-      entry.record = record;
+      this.#keep(key, entry, record);
       return;
     }
     entry.unsure = true;
@@ -236,7 +249,7 @@ export class LiveStore {
         return;
       case 'in-sync':
       case 'yield':
-        entry.record = verdict.record;
+        this.#keep(key, entry, verdict.record);
         return;
       case 'ask-autoscaler':
       case 'conflict':
@@ -256,6 +269,10 @@ export class LiveStore {
     if (action === 'none') return;
     this.#options.onFinding(key, { kind: 'deleted', action, object });
   }
+}
+
+function isSameSet(a: PackedSet, b: PackedSet): boolean {
+  return a === b || (a !== undefined && b !== undefined && Buffer.from(a).equals(b));
 }
 
 export function modeOf(resource: Resource): WatchMode {

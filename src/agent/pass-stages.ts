@@ -1,5 +1,5 @@
 import { SottoError } from '../core/errors.ts';
-import { objectIdOf, type ObjectKey } from '../core/ids.ts';
+import { objectIdOf, objectKey, type ObjectKey } from '../core/ids.ts';
 import type { Refusal } from '../core/refusal.ts';
 import type { ClosedDocument, Opened } from '../open/document.ts';
 import { openFiles } from '../open/open.ts';
@@ -114,7 +114,10 @@ export function decide(
     pruneWaits: siblingBehind(agent, sync, snapshot),
     live: (key) => agent.live.view(key),
     claimedBy: (key) => claimedBy(agent, sync, key),
+    wantedBy: (key) =>
+      [...agent.syncs.values()].find((other) => other !== sync && other.wanted.has(key))?.settings.name,
   });
+  for (const key of decided.left) sync.desired.delete(key);
   return withoutBlocked(agent, sync, decided);
 }
 
@@ -134,6 +137,11 @@ function siblingBehind(agent: AgentContext, sync: SyncRuntime, snapshot: Snapsho
 
 /** Rows follow the sync, the file and the wishes of the manifest without an apply: a rename of a sync writes nothing. */
 export function refreshRows(agent: AgentContext, sync: SyncRuntime, desired: DesiredSet): void {
+  const refused = desired.refusals.flatMap(({ id }) => (id === undefined ? [] : [objectKey(id)]));
+  const wanted = new Set<ObjectKey>([...desired.objects.map(({ key }) => key), ...refused]);
+  sync.wanted = wanted;
+  for (const key of sync.blocked.keys()) if (!wanted.has(key)) sync.blocked.delete(key);
+  for (const key of sync.fights.keys()) if (!wanted.has(key)) sync.fights.delete(key);
   for (const object of desired.objects) {
     const row = agent.inventory.row(object.key);
     if (row === undefined || claimedBy(agent, sync, object.key) !== undefined) continue;
@@ -179,8 +187,16 @@ export async function announce(agent: AgentContext, sync: SyncRuntime, decided: 
   await agent.inventory.store();
 }
 
-/** Rows of objects that are no longer ours to keep. */
-export function release(agent: AgentContext, decided: Plan): void {
+/** Rows of objects that are no longer ours to keep, and rows that another sync keeps from now on. */
+export function release(agent: AgentContext, sync: SyncRuntime, decided: Plan): void {
+  for (const [key, name] of decided.movedTo) {
+    const row = agent.inventory.row(key);
+    const other = agent.syncs.get(name);
+    if (row === undefined || other === undefined) continue;
+    agent.inventory.set({ ...row, sync: name });
+    sync.desired.delete(key);
+    other.stale = true;
+  }
   for (const key of decided.released) {
     agent.inventory.delete(key);
     agent.live.forget(key);

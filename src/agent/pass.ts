@@ -24,7 +24,7 @@ export async function runPass(agent: AgentContext, sync: SyncRuntime, snapshot: 
   const decided = decide(agent, sync, snapshot, desired, opened.refusals);
   await announce(agent, sync, decided);
   const outcome = await carryOut(agent, sync, decided, opener);
-  release(agent, decided);
+  release(agent, sync, decided);
 
   const refusals = [...opened.refusals, ...desired.refusals, ...decided.refusals, ...outcome.refusals];
   const end: PassEnd = { snapshot, desired, decided, outcome, refusals, startedMs };

@@ -144,13 +144,18 @@ export class SyncLoop {
   #waitMs(): number {
     const { agent, sync } = this.#options;
     const { settings, report, trouble } = sync;
+    if (settings.suspend) return MAX_WAIT_MS;
     const nowMs = agent.clock.elapsedMs();
     const due = [(this.#asked ?? nowMs) + settings.source.git.intervalMs];
+    // With trouble the last good pass is long ago: what is due by then must not be due at once, again and again.
     if (trouble !== undefined || report?.retry === true) due.push(nowMs + settings.retryIntervalMs);
-    if (this.#passed !== undefined) due.push(this.#passed + settings.intervalMs);
-    return Math.max(100, Math.min(...due) - nowMs);
+    else if (this.#passed !== undefined) due.push(this.#passed + settings.intervalMs);
+    return Math.min(MAX_WAIT_MS, Math.max(100, Math.min(...due) - nowMs));
   }
 }
+
+/** Timers hold at most 2^31 ms; a longer one fires at once. */
+const MAX_WAIT_MS = 24 * 3_600_000;
 
 /** Errors that may go by themselves: the agent tries again and says so. Everything else needs a person. */
 const MENDS_ITSELF: ReadonlySet<string> = new Set([

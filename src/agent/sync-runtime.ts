@@ -47,6 +47,8 @@ export interface SyncRuntime {
   opened: Map<string, readonly ClosedDocument[]>;
   /** The last good desired state of each object: what a correction applies. */
   readonly desired: Map<ObjectKey, DesiredObject>;
+  /** What the path held at the last pass, refused objects included. */
+  wanted: ReadonlySet<ObjectKey>;
   readonly blocked: Map<ObjectKey, Blocked>;
   /** Objects that somebody else writes each time they are restored. */
   readonly fights: Map<ObjectKey, SottoError>;

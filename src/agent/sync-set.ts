@@ -27,6 +27,7 @@ export class SyncSet {
   readonly #running = new Map<string, Running>();
   #agent: AgentContext | undefined;
   #queue: Promise<unknown> = Promise.resolve();
+  #updating: Promise<void> = Promise.resolve();
   #folders = 0;
 
   constructor(options: SyncSetOptions) {
@@ -57,12 +58,22 @@ export class SyncSet {
   wakeAll(): void {
     for (const [name, { loop }] of this.#running) {
       const sync = this.runtimes.get(name);
-      if (sync !== undefined) sync.stale = true;
+      if (sync !== undefined) {
+        sync.stale = true;
+        sync.blocked.clear();
+      }
       loop.wake();
     }
   }
 
-  async update(settings: Settings): Promise<void> {
+  /** One after the other: a loop that is still stopping belongs to the settings before. */
+  update(settings: Settings): Promise<void> {
+    const next = this.#updating.then(() => this.#update(settings));
+    this.#updating = next.catch(() => undefined);
+    return next;
+  }
+
+  async #update(settings: Settings): Promise<void> {
     const agent = this.#agent;
     if (agent === undefined) return;
     const wanted = new Map(settings.syncs.map((sync) => [sync.name, sync]));
@@ -71,6 +82,7 @@ export class SyncSet {
       if (next !== undefined && isSameSource(next, sync.settings)) {
         sync.settings = next;
         sync.stale = true;
+        sync.blocked.clear();
         this.#running.get(name)?.loop.wake();
         continue;
       }
@@ -150,6 +162,7 @@ function newRuntime(settings: SyncSettings): SyncRuntime {
     snapshot: undefined,
     opened: new Map(),
     desired: new Map(),
+    wanted: new Set(),
     blocked: new Map(),
     fights: new Map(),
     trouble: undefined,

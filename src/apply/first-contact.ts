@@ -1,6 +1,15 @@
 import { SottoError } from '../core/errors.ts';
-import { canonicalJson, isJsonObject, type Json, type JsonObject, member, memberAt, stringAt } from '../core/json.ts';
-import { MEMBER_LABEL } from '../core/labels.ts';
+import {
+  arrayAt,
+  canonicalJson,
+  isJsonObject,
+  type Json,
+  type JsonObject,
+  member,
+  memberAt,
+  stringAt,
+} from '../core/json.ts';
+import { FIELD_MANAGER, MEMBER_LABEL } from '../core/labels.ts';
 
 /** What other owners leave on an object, and the name under which people know them (product page, first contact). */
 const MARKERS: readonly { readonly owner: string; readonly in: 'labels' | 'annotations'; readonly key: string }[] = [
@@ -22,13 +31,20 @@ export type Owner =
 /** Whose object this is, read from its metadata alone. */
 export function ownerOf(metadata: Json | undefined, setId: string): Owner {
   const label = stringAt(metadata, 'labels', MEMBER_LABEL);
-  if (label === setId) return { kind: 'ours' };
-  if (label !== undefined) return { kind: 'other', name: `another set (${label})` };
+  // A copy of one of our manifests has the label as well; only our own apply makes the entry (spec/drift.md 3.8 C).
+  if (label === setId && hasOwnEntry(metadata)) return { kind: 'ours' };
+  if (label !== undefined && label !== setId) return { kind: 'other', name: `another set (${label})` };
   const marker = MARKERS.find((mark) => stringAt(metadata, mark.in, mark.key) !== undefined);
   if (marker !== undefined) return { kind: 'other', name: marker.owner };
   if (stringAt(metadata, 'labels', 'app.kubernetes.io/managed-by') === 'Helm') return { kind: 'other', name: 'Helm' };
   const controller = controllerOf(metadata);
   return controller === undefined ? { kind: 'nobody' } : { kind: 'other', name: controller };
+}
+
+function hasOwnEntry(metadata: Json | undefined): boolean {
+  return arrayAt(metadata, 'managedFields').some(
+    (entry) => stringAt(entry, 'manager') === FIELD_MANAGER && stringAt(entry, 'operation') === 'Apply',
+  );
 }
 
 /** An object with a controller (a ReplicaSet of a Deployment, a Secret of a SealedSecret) is that one's to change. */

@@ -1,10 +1,12 @@
 import type { SottoError } from '../core/errors.ts';
+import { member } from '../core/json.ts';
 import { kubeError } from '../kube/errors.ts';
-import { deleteObject } from '../kube/objects.ts';
+import { deleteObject, getMetadata } from '../kube/objects.ts';
 import type { Resource } from '../kube/resource.ts';
 import type { Transport } from '../kube/transport.ts';
 import type { InventoryRow } from '../plan/inventory.ts';
 import type { PruneStep } from '../plan/plan.ts';
+import { ownerOf } from './first-contact.ts';
 
 export type PruneOutcome =
   | { readonly kind: 'pruned' }
@@ -14,15 +16,26 @@ export type PruneOutcome =
 
 /**
  * Removes one object that left Git. The uid is a precondition, so an object that was deleted and made anew by
- * somebody else stays; `uid` of a row that was announced but never answered comes from the live object.
+ * somebody else stays. `uid` of a row that was announced but never answered comes from the live object, which must
+ * then carry our label and our entry: a Secret is watched whoever made it.
  */
 export async function prune(
   step: PruneStep,
   uid: InventoryRow['uid'],
   resource: Resource,
-  transport: Transport,
+  { transport, setId }: { readonly transport: Transport; readonly setId: string },
 ): Promise<PruneOutcome> {
   const target = { resource, namespace: step.id.namespace, name: step.id.name };
+  if (step.row.uid === '') {
+    const live = await getMetadata(transport, target);
+    if (!live.ok)
+      return {
+        kind: 'failed',
+        error: kubeError(live.failure, { verb: 'get', ...target }),
+        again: !live.failure.permanent,
+      };
+    if (ownerOf(member(live.value, 'metadata'), setId).kind !== 'ours') return { kind: 'not-ours' };
+  }
   const answer = await deleteObject(transport, { ...target, uid, propagation: 'Background' });
   if (answer.ok) return { kind: 'pruned' };
   if (answer.failure.kind === 'changed') return { kind: 'not-ours' };

@@ -99,7 +99,8 @@ async function openSops(file: OpenFile, text: string, context: OpenContext): Pro
     sopsDocuments(source, document, sourceDigest('sops', file.bytes, String(index))),
   );
   // The MAC covers all documents of the file, so they are known or unknown together.
-  if (documents.some((document) => !context.isKnown(document.digest))) {
+  // A file without objects is checked each time: a changed one must not pass for a file that was emptied.
+  if (documents.length === 0 || documents.some((document) => !context.isKnown(document.digest))) {
     try {
       await context.opener.verifySops(source, sops);
     } catch (thrown) {
@@ -197,7 +198,7 @@ function idOf(tree: ClosedObject, namespace: string) {
   return {
     group: isSealed ? '' : groupOf(apiVersion),
     kind: isSealed ? 'Secret' : kind,
-    namespace: typeof ownNamespace === 'string' ? ownNamespace : namespace,
+    namespace: typeof ownNamespace === 'string' && ownNamespace !== '' ? ownNamespace : namespace,
     name,
   };
 }
@@ -209,6 +210,7 @@ function refusalOf(thrown: unknown, file: string, line: number, value: Json, nam
 }
 
 function refusalsOfFile(error: SottoError, documents: readonly ClosedDocument[], namespace: string): Refusal[] {
+  if (documents.length === 0) throw error;
   return documents.map((document) => {
     const id = idOf(document.tree, namespace);
     return { error: error.at(id === undefined ? {} : { object: displayObject(id) }), file: document.file, id };

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { SottoError } from '../core/errors.ts';
-import { displayObject, type ObjectId, type ObjectKey, objectIdOf } from '../core/ids.ts';
+import { displayObject, type ObjectId, type ObjectKey, objectIdOf, objectKey } from '../core/ids.ts';
 import type { Refusal } from '../core/refusal.ts';
 import type { DesiredObject, DesiredSet } from '../render/desired.ts';
 import type { Inventory, InventoryRow } from './inventory.ts';
@@ -33,6 +33,8 @@ export interface PlanInput {
   live(key: ObjectKey): LiveView;
   /** Another sync that wants the object now; one object belongs to one sync. */
   claimedBy(key: ObjectKey): string | undefined;
+  /** Another sync in whose path the object was seen last, applied or refused there: it is handed over, not pruned. */
+  wantedBy(key: ObjectKey): string | undefined;
 }
 
 export type ApplyReason = 'new' | 'changed' | 'missing' | 'unsure';
@@ -70,6 +72,10 @@ export interface Plan {
   readonly waiting: readonly { readonly row: InventoryRow; readonly error: SottoError }[];
   /** Rows that are no longer ours to keep: the object stays, the row goes. */
   readonly released: readonly ObjectKey[];
+  /** Rows that go over to another sync, which applies them with its next pass. */
+  readonly movedTo: ReadonlyMap<ObjectKey, string>;
+  /** What left Git for certain, pruned or not: people may delete it, and it does not come back. */
+  readonly left: readonly ObjectKey[];
   readonly unchanged: number;
   /** Prunes that wait for another sync: the pass is to be repeated. */
   readonly postponed: number;
@@ -90,13 +96,14 @@ export function plan(input: PlanInput): Plan {
     if (step === undefined) unchanged += 1;
     else applies.push(step);
   }
-  const { prunes: due, waiting, released } = planPrune(input);
+  const { prunes: due, waiting, released, movedTo, left } = planPrune(input);
   const prunes = input.pruneWaits === undefined ? due : [];
-  const steps = [...applies.toSorted(byLayer), ...prunes.toSorted((a, b) => layerOf(b.id) - layerOf(a.id))];
-  const common = { refusals, waiting, released, unchanged, postponed: due.length - prunes.length };
-  const why = holdReason(prunes.length, input);
-  if (why === undefined) return { ...common, steps };
-  return { ...common, steps: [], held: heldPlan(steps, why, input) };
+  const common = { refusals, waiting, unchanged, postponed: due.length - prunes.length };
+  // Prunes that wait for a sibling count too: creates of a plan that must be held whole are not done meanwhile.
+  const why = holdReason(due.length, input);
+  if (why === undefined) return { ...common, steps: inOrder(applies, prunes), released, movedTo, left };
+  const held = heldPlan(inOrder(applies, due), why, input);
+  return { ...common, steps: [], released: [], movedTo: new Map(), left: [], held };
 }
 
 function applyStep(object: DesiredObject, input: PlanInput): ApplyStep | undefined {
@@ -108,39 +115,54 @@ function applyStep(object: DesiredObject, input: PlanInput): ApplyStep | undefin
   return { action: 'apply', object, reason: live === 'absent' ? 'missing' : 'unsure', contact: 'owned' };
 }
 
+function inOrder(applies: readonly ApplyStep[], prunes: readonly PruneStep[]): Step[] {
+  return [...applies.toSorted(byLayer), ...prunes.toSorted((a, b) => layerOf(b.id) - layerOf(a.id))];
+}
+
 function byLayer(a: ApplyStep, b: ApplyStep): number {
   return layerOf(a.object.id) - layerOf(b.object.id);
 }
 
-function planPrune(input: PlanInput): Pick<Plan, 'waiting' | 'released'> & { prunes: PruneStep[] } {
+type Gone = Pick<Plan, 'waiting' | 'released' | 'movedTo' | 'left'> & { prunes: PruneStep[] };
+
+function planPrune(input: PlanInput): Gone {
   const wanted = new Set<ObjectKey>(input.desired.objects.map((object) => object.key));
-  const skipped = new Set(input.desired.skipped.map(({ id }) => displayObject(id)));
+  const skipped = new Set(input.desired.skipped.map(({ id }) => objectKey(id)));
   const gone = [...input.inventory.rows.values()].filter((row) => row.sync === input.sync && !wanted.has(row.key));
   const prunes: PruneStep[] = [];
   const waiting: { row: InventoryRow; error: SottoError }[] = [];
   const released: ObjectKey[] = [];
+  const movedTo = new Map<ObjectKey, string>();
+  const left: ObjectKey[] = [];
   for (const row of gone) {
     const id = objectIdOf(row.key);
-    if (skipped.has(displayObject(id)) || row.keep) {
-      released.push(row.key);
+    const sibling = input.wantedBy(row.key);
+    if (sibling !== undefined) {
+      movedTo.set(row.key, sibling);
       continue;
     }
     const error = whyNotPruned(row, id, input);
-    if (error === undefined) prunes.push({ action: 'prune', id, row });
+    // Its refusal is the report, and it stays ours: drift of it is corrected as before.
+    if (error === 'refused') continue;
+    if (error === undefined || error === 'kept' || error.code === 'SOTTO-PLAN-008') left.push(row.key);
+    if (skipped.has(row.key) || row.keep) released.push(row.key);
+    else if (error === undefined) prunes.push({ action: 'prune', id, row });
     else if (error !== 'kept') waiting.push({ row, error });
   }
-  return { prunes, waiting, released };
+  return { prunes, waiting, released, movedTo, left };
 }
 
-/** `kept`: no report, because its own refusal is one already. */
-function whyNotPruned(row: InventoryRow, id: ObjectId, input: PlanInput): SottoError | 'kept' | undefined {
+/** `refused`: no report, because its own refusal is one already. `kept`: nothing of this sync is ever pruned. */
+function whyNotPruned(row: InventoryRow, id: ObjectId, input: PlanInput): SottoError | 'refused' | 'kept' | undefined {
   const object = displayObject(id);
   const refused = [...input.refusals, ...input.desired.refusals];
-  if (refused.some((refusal) => refusal.id !== undefined && sameObject(refusal.id, id))) return 'kept';
-  if (refused.some((refusal) => refusal.id === undefined && refusal.file === row.file)) return 'kept';
+  if (refused.some((refusal) => refusal.id !== undefined && sameObject(refusal.id, id))) return 'refused';
+  if (refused.some((refusal) => refusal.id === undefined && refusal.file === row.file)) return 'refused';
   if (!input.prune.enabled) return 'kept';
   if (input.inventoryLost) return inventoryLost(object);
-  const first = refused.find(leavesDoubt);
+  // A slip in apiVersion, kind or namespace gives another id: the name in the same file may be the same object.
+  const namesake = refused.find((refusal) => refusal.id?.name === id.name && refusal.file === row.file);
+  const first = namesake ?? refused.find(leavesDoubt);
   if (first !== undefined) return pruneWaits(row, first);
   if (id.kind === 'PersistentVolumeClaim' || asksFirst(id, input.prune)) return holdsData(object, id);
   return undefined;

@@ -77,10 +77,8 @@ function identify(document: ClosedDocument, targetNamespace: string): ObjectId {
     });
   }
   const name = clearString(metadata['name'], 'metadata.name', document);
-  const namespace =
-    metadata['namespace'] === undefined
-      ? targetNamespace
-      : clearString(metadata['namespace'], 'metadata.namespace', document);
+  // Nothing, null and the empty string all mean the default, as kubectl reads them.
+  const namespace = clearString(metadata['namespace'] || targetNamespace, 'metadata.namespace', document);
   return { group: groupOf(apiVersion), kind, namespace, name };
 }
 

@@ -60,7 +60,10 @@ function refusePlaintext(data: ClosedObject, document: ClosedDocument, rule: Pla
 }
 
 function isPlaintext(data: ClosedObject, document: ClosedDocument): boolean {
-  return document.encryption === 'none' && Object.values(data).some((item) => item !== '');
+  const values = Object.values(data).filter((item) => item !== '');
+  // A SOPS file of which no value is encrypted (a rule that names other fields) is as readable as any other.
+  if (document.encryption === 'sops' && values.some((item) => item instanceof SecretRef)) return false;
+  return document.encryption !== 'sealed' && values.length > 0;
 }
 
 /** With `plaintextSecrets: warn` the Secret is applied and reported, unless its manifest says that it may be readable. */

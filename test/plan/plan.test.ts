@@ -56,6 +56,7 @@ function input(names: readonly string[], rows: readonly InventoryRow[], more: Pa
     pruneWaits: undefined,
     live: () => 'in-sync',
     claimedBy: () => undefined,
+    wantedBy: () => undefined,
     ...more,
   };
 }

@@ -1,0 +1,186 @@
+import { describe, expect, it } from 'vitest';
+import { carryOut } from '../../src/agent/carry-out.ts';
+import { announce, decide, refreshRows, release } from '../../src/agent/pass-stages.ts';
+import type { SyncRuntime } from '../../src/agent/sync-runtime.ts';
+import { SECRETS } from '../../src/kube/resource.ts';
+import type { DesiredSet } from '../../src/render/desired.ts';
+import { SET_ID } from '../drift/objects.ts';
+import { type FakeHandler, sendJson, startFakeApi, statusOf } from '../kube/fake-api.ts';
+import { keyOf, passed, row, runtime, setOf, snapshot, testAgent, wanted } from './fixture.ts';
+
+const foreign = {
+  kind: 'PartialObjectMetadata',
+  apiVersion: 'meta.k8s.io/v1',
+  metadata: {
+    name: 'db',
+    namespace: 'team',
+    uid: 'foreign-uid',
+    resourceVersion: '50',
+    labels: { 'app.kubernetes.io/managed-by': 'Helm' },
+    managedFields: [{ manager: 'helm', operation: 'Update', fieldsV1: {} }],
+  },
+};
+
+/** Everything exists and is somebody else's. */
+const allForeign: FakeHandler = ({ method, path }, response) => {
+  if (method === 'POST' && path.endsWith('/configmaps'))
+    return sendJson(response, 201, { metadata: { resourceVersion: '9' } });
+  if (method === 'PUT') return sendJson(response, 200, { metadata: { resourceVersion: '10' } });
+  if (method === 'PATCH') return sendJson(response, 409, statusOf(409, 'Conflict'));
+  return sendJson(response, 200, foreign);
+};
+
+async function pass(agent: ReturnType<typeof testAgent>, sync: SyncRuntime, desired: DesiredSet, commit: string) {
+  const { context } = agent;
+  refreshRows(context, sync, desired);
+  const decided = decide(context, sync, snapshot(commit), desired, []);
+  await announce(context, sync, decided);
+  using opener = context.opener(sync);
+  const carried = await carryOut(context, sync, decided, opener);
+  release(context, sync, decided);
+  passed(sync, commit);
+  return carried;
+}
+
+describe('carrying out a plan', () => {
+  it('never deletes a Secret of somebody else that Git named once', async () => {
+    await using api = await startFakeApi(allForeign);
+    const sync = runtime('a');
+    const agent = testAgent(api.transport(), [sync]);
+    // Something that stays: a plan that removes everything is held anyway.
+    agent.inventory.set(row('ConfigMap', 'web'));
+    agent.live.baseline(keyOf('ConfigMap', 'web'), liveObject('web'), 'full');
+    const first = await pass(agent, sync, setOf(wanted('Secret', 'db'), wanted('ConfigMap', 'web')), '1');
+    expect(first.refusals.map(({ error }) => error.code)).toEqual(['SOTTO-PLAN-006']);
+    agent.live.observe(SECRETS, 'team', foreign, false);
+    await pass(agent, sync, setOf(wanted('ConfigMap', 'web')), '2');
+    expect(api.received.filter(({ method }) => method === 'DELETE')).toEqual([]);
+    expect(agent.inventory.row(keyOf('Secret', 'db'))).toBeUndefined();
+  });
+
+  it('asks whose an object is before it prunes a row that was announced and never answered', async () => {
+    await using api = await startFakeApi(allForeign);
+    const sync = runtime('a');
+    const agent = testAgent(api.transport(), [sync]);
+    agent.inventory.set(row('Secret', 'db', { uid: '' }));
+    agent.live.observe(SECRETS, 'team', foreign, false);
+    // The second row keeps the plan from being held: not everything goes.
+    agent.inventory.set(row('Secret', 'other', { digest: wanted('Secret', 'other').digest }));
+    const other = {
+      ...foreign,
+      metadata: {
+        ...foreign.metadata,
+        name: 'other',
+        uid: 'uid-1',
+        resourceVersion: '100',
+        labels: { 'applyset.kubernetes.io/part-of': SET_ID },
+      },
+    };
+    agent.live.observe(SECRETS, 'team', other, false);
+    const ended = await pass(agent, sync, setOf(wanted('Secret', 'other')), '2');
+    expect(ended.refusals).toEqual([]);
+    expect(api.received.map(({ method }) => method)).toEqual(['GET']);
+    expect(agent.inventory.row(keyOf('Secret', 'db'))).toBeUndefined();
+    expect(agent.inventory.row(keyOf('Secret', 'other'))).toBeDefined();
+  });
+
+  it('neither applies nor prunes once the agent is told to end, and says that it is not done', async () => {
+    await using api = await startFakeApi(allForeign);
+    const sync = runtime('a');
+    const agent = testAgent(api.transport(), [sync]);
+    agent.inventory.set(row('ConfigMap', 'old'));
+    agent.inventory.set(row('ConfigMap', 'new'));
+    const desired = setOf(wanted('ConfigMap', 'new'));
+    refreshRows(agent.context, sync, desired);
+    const decided = decide(agent.context, sync, snapshot('2'), desired, []);
+    expect(decided.steps.map(({ action }) => action)).toEqual(['apply', 'prune']);
+    agent.stop.abort();
+    using opener = agent.context.opener(sync);
+    const ended = await carryOut(agent.context, sync, decided, opener);
+    expect(ended).toMatchObject({ applied: 0, pruned: 0, retry: true });
+    expect(api.received).toEqual([]);
+    expect(agent.inventory.row(keyOf('ConfigMap', 'old'))).toBeDefined();
+  });
+});
+
+describe('an object that moves from one sync to another', () => {
+  const x = wanted('ConfigMap', 'x');
+  const y = wanted('ConfigMap', 'y');
+
+  /** Two syncs of one repository: `a` has applied x and y, `b` nothing yet; all of commit 1. */
+  async function twoSyncs() {
+    const api = await startFakeApi(allForeign);
+    const [a, b] = [runtime('a'), runtime('b')];
+    const agent = testAgent(api.transport(), [a, b]);
+    for (const name of ['x', 'y']) {
+      agent.inventory.set(row('ConfigMap', name));
+      agent.live.baseline(keyOf('ConfigMap', name), liveObject(name), 'full');
+    }
+    await pass(agent, a, setOf(x, y), '1');
+    await pass(agent, b, setOf(), '1');
+    return { api, agent, a, b };
+  }
+
+  for (const order of [
+    ['a', 'b'],
+    ['b', 'a'],
+  ] as const) {
+    it(`is handed over and never deleted (${order[0]} sees the commit first)`, async () => {
+      const { api, agent, a, b } = await twoSyncs();
+      await using _ = api;
+      const passes = { a: () => pass(agent, a, setOf(y), '2'), b: () => pass(agent, b, setOf(x), '2') };
+      for (const name of [...order, ...order]) await passes[name]();
+      expect(api.received.filter(({ method }) => method === 'DELETE')).toEqual([]);
+      expect(agent.inventory.row(x.key)?.sync).toBe('b');
+      expect(b.desired.has(x.key)).toBe(true);
+      expect(a.desired.has(x.key)).toBe(false);
+    });
+  }
+
+  it('that stood in both stays when its owner drops it, and goes when both do', async () => {
+    const { api, agent, a, b } = await twoSyncs();
+    await using _ = api;
+    const twice = await pass(agent, b, setOf(x), '2');
+    expect(twice.refusals).toEqual([]);
+    expect(decide(agent.context, b, snapshot('2'), setOf(x), []).refusals.map(({ error }) => error.code)).toEqual([
+      'SOTTO-RENDER-007',
+    ]);
+    await pass(agent, a, setOf(y), '3');
+    expect(b.stale).toBe(true);
+    await pass(agent, b, setOf(x), '3');
+    expect(agent.inventory.row(x.key)?.sync).toBe('b');
+    const gone = decide(agent.context, b, snapshot('4'), setOf(), []);
+    expect(gone.held ?? gone.postponed).toBeDefined();
+  });
+});
+
+describe('an object that left Git and waits', () => {
+  it('is not made again when a person deletes it', async () => {
+    await using api = await startFakeApi(allForeign);
+    const sync = runtime('a');
+    const agent = testAgent(api.transport(), [sync]);
+    sync.settings = { ...sync.settings, prune: { ...sync.settings.prune, ask: [{ group: '', kind: 'ConfigMap' }] } };
+    agent.inventory.set(row('ConfigMap', 'data'));
+    agent.live.baseline(keyOf('ConfigMap', 'data'), liveObject('data'), 'full');
+    await pass(agent, sync, setOf(wanted('ConfigMap', 'data')), '1');
+    expect(sync.desired.has(keyOf('ConfigMap', 'data'))).toBe(true);
+    const left = decide(agent.context, sync, snapshot('2'), setOf(), []);
+    expect(left.waiting.map(({ error }) => error.code)).toEqual(['SOTTO-PLAN-008']);
+    expect(sync.desired.has(keyOf('ConfigMap', 'data'))).toBe(false);
+  });
+});
+
+function liveObject(name: string) {
+  return {
+    apiVersion: 'v1',
+    kind: 'ConfigMap',
+    metadata: {
+      name,
+      namespace: 'team',
+      uid: 'uid-1',
+      resourceVersion: '100',
+      labels: { 'applyset.kubernetes.io/part-of': SET_ID },
+      managedFields: [{ manager: 'sotto', operation: 'Apply', apiVersion: 'v1', fieldsType: 'FieldsV1', fieldsV1: {} }],
+    },
+  };
+}

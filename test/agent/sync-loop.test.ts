@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest';
+import { SyncLoop } from '../../src/agent/sync-loop.ts';
+import { SottoError } from '../../src/core/errors.ts';
+import type { GitSource } from '../../src/source/git-source.ts';
+import type { CommitId } from '../../src/git/output.ts';
+import { type FakeHandler, sendJson, startFakeApi } from '../kube/fake-api.ts';
+import { runtime, snapshot, testAgent } from './fixture.ts';
+
+/** Takes the inventory, which a pass writes. */
+const takesAll: FakeHandler = (_received, response) => sendJson(response, 201, { metadata: { resourceVersion: '1' } });
+
+function away(): SottoError {
+  return new SottoError({ code: 'SOTTO-GIT-001', what: 'away', why: 'no answer', next: 'wait' });
+}
+
+/** A loop whose source counts how often it is asked. Real time runs; the agent's clock stands still unless moved. */
+async function loop() {
+  const api = await startFakeApi(takesAll);
+  const stop = new AbortController();
+  const state = { asked: 0, isAway: false, passes: 0 };
+  const sync = runtime('a');
+  const agent = testAgent(api.transport(), [sync]);
+  const source: GitSource = {
+    ask: () => {
+      state.asked += 1;
+      return state.isAway ? Promise.reject(away()) : Promise.resolve('1' as CommitId);
+    },
+    pull: () => Promise.resolve(snapshot('1')),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+  const syncLoop = new SyncLoop({
+    agent: agent.context,
+    sync,
+    openSource: () => Promise.resolve(source),
+    exclusively: (task) => {
+      state.passes += 1;
+      return task();
+    },
+    signal: stop.signal,
+  });
+  return { api, stop, state, sync, agent, syncLoop };
+}
+
+async function turnsFor(ms: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+describe('the loop of a sync', () => {
+  it('asks and passes once, and asks no more before it is due', async () => {
+    const { api, stop, state, syncLoop } = await loop();
+    await using _ = api;
+    const ended = syncLoop.run();
+    await turnsFor(350);
+    expect(state).toMatchObject({ asked: 1, passes: 1 });
+    stop.abort();
+    await ended;
+  });
+
+  it('does not ask without pause when the last good pass is long ago and the source is away', async () => {
+    const { api, stop, state, sync, agent, syncLoop } = await loop();
+    await using _ = api;
+    await syncLoop.visit();
+    expect(sync.trouble).toBeUndefined();
+    agent.clock.forward(3_600_000);
+    state.isAway = true;
+    const ended = syncLoop.run();
+    await turnsFor(450);
+    expect(state.asked).toBe(2);
+    expect(sync.trouble?.needsPerson).toBe(false);
+    stop.abort();
+    await ended;
+  });
+
+  it('that is suspended waits for a wake and nothing else', async () => {
+    const { api, stop, state, sync, agent, syncLoop } = await loop();
+    await using _ = api;
+    await syncLoop.visit();
+    sync.settings = { ...sync.settings, suspend: true };
+    agent.clock.forward(3_600_000);
+    const ended = syncLoop.run();
+    await turnsFor(250);
+    expect(state.asked).toBe(1);
+    sync.settings = { ...sync.settings, suspend: false };
+    syncLoop.wake();
+    await turnsFor(100);
+    expect(state.asked).toBe(2);
+    stop.abort();
+    await ended;
+  });
+
+  it('waits also when its interval is longer than a timer can hold', async () => {
+    const { api, stop, state, sync, syncLoop } = await loop();
+    await using _ = api;
+    const days = 30 * 24 * 3_600_000;
+    const { git, ignore } = sync.settings.source;
+    sync.settings = { ...sync.settings, intervalMs: days, source: { git: { ...git, intervalMs: days }, ignore } };
+    const ended = syncLoop.run();
+    await turnsFor(350);
+    expect(state.asked).toBe(1);
+    stop.abort();
+    await ended;
+  });
+});
