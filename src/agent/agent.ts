@@ -191,7 +191,9 @@ export class Agent {
       namespace: agentNamespace,
       fieldSelector: `metadata.name=${INVENTORY_NAME}`,
       onEvent: (event) => {
-        if (event.type === 'modified') this.#checkFence(parts).catch(onDefect);
+        // Our own writes come back as events as well, mostly after their answer.
+        const isOwn = 'resourceVersion' in event && event.resourceVersion === parts.inventory.resourceVersion;
+        if (event.type === 'modified' && !isOwn) this.#checkFence(parts).catch(onDefect);
         if (event.type === 'deleted') log.warn('the inventory was deleted: it is stored again with the next change');
       },
     }).catch(onDefect);

@@ -87,8 +87,8 @@ async function applyOne(agent: AgentContext, sync: SyncRuntime, step: ApplyStep,
       const { opener, server } = work;
       if (agent.signal.aborted) return LEFT;
       if (server.away !== undefined) return refusedBy(object, server.away, true);
-      const { transport, place, random } = agent;
-      const context = { transport, random, opener, body, setId: place.setId, adopt: sync.settings.adopt };
+      const { transport, place, random, signal } = agent;
+      const context = { transport, random, signal, opener, body, setId: place.setId, adopt: sync.settings.adopt };
       const send = contact === 'first' ? applyFirst : applyOwned;
       const outcome = await send(withoutYielded(agent, object.key, object), resource, context);
       if (outcome.kind === 'failed' && outcome.error.code === 'SOTTO-KUBE-001') server.away = outcome.error;

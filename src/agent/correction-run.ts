@@ -125,8 +125,8 @@ async function send(agent: AgentContext, step: CorrectionStep, found: Case, hand
   const { object, resource, sync } = found;
   if (step.kind === 'fold') return sendPatch(agent, found, step.patch, 'fold');
   if (step.kind === 'null-patch') return sendPatch(agent, found, step.body, 'null-patch');
-  const { transport, place, random } = agent;
-  const context = { ...hand, transport, random, setId: place.setId, adopt: sync.settings.adopt };
+  const { transport, place, random, signal } = agent;
+  const context = { ...hand, transport, random, signal, setId: place.setId, adopt: sync.settings.adopt };
   const wanted = withoutYielded(agent, found.key, object, yieldedBy(found));
   return step.force ? applyOwned(wanted, resource, context) : applyProbe(wanted, resource, context);
 }

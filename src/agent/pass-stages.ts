@@ -51,7 +51,8 @@ function withoutLines(document: ClosedDocument): ClosedDocument {
 }
 
 /** A manifest that became a link is no manifest any more, and what it held must not be pruned for it. */
-function skippedEntry({ path, why }: Snapshot['skipped'][number]): Refusal {
+function skippedEntry({ path, why, error: known }: Snapshot['skipped'][number]): Refusal {
+  if (known !== undefined) return { error: known, file: path };
   const error = new SottoError({
     code: 'SOTTO-GIT-035',
     what: 'an entry of the path is not read',
@@ -79,10 +80,14 @@ export async function renderSet(
       skip: sync.settings.skip,
       isNamespaced: (apiVersion, kind) => agent.catalog().find(apiVersion, kind)?.namespaced,
     });
-  const set = once();
-  if (!set.refusals.some(({ error }) => error.code === 'SOTTO-RENDER-008')) return set;
-  await agent.rediscover();
-  return once();
+  const first = once();
+  const isUnknownKind = first.refusals.some(({ error }) => error.code === 'SOTTO-RENDER-008');
+  if (isUnknownKind) await agent.rediscover();
+  const set = isUnknownKind ? once() : first;
+  // A refused file is read again next time: what is kept of a document between passes does not know its lines.
+  const refused = new Set(set.refusals.map(({ file }) => file));
+  sync.opened = new Map([...sync.opened].filter(([, ofFile]) => !ofFile.some(({ file }) => refused.has(file))));
+  return set;
 }
 
 /** The kinds of everything in the inventory: what left Git must be looked at too. */

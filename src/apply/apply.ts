@@ -20,6 +20,8 @@ export interface ApplyContext {
   readonly transport: Transport;
   /** Uniform in [0, 1): jitter between repeated requests. */
   readonly random: () => number;
+  /** Ends the waiting between repeated requests. */
+  readonly signal?: AbortSignal | undefined;
   readonly opener: ValueOpener;
   readonly body: BodyBuffer;
   /** Id of the ConfigMap `sotto-inventory` as a set: value of the member label. */
@@ -171,7 +173,7 @@ export async function patch(
     }
   };
   // Each attempt fills anew: a body that was sent is gone (spec/memory.md, R4).
-  return withRetry(once, { attempts: ATTEMPTS, random: context.random });
+  return withRetry(once, { attempts: ATTEMPTS, random: context.random, signal: context.signal });
 }
 
 /** An API server that is away for longer is the next pass's matter. */

@@ -6,21 +6,35 @@ import type { BlobId } from './output.ts';
 /** Where a blob stands, for messages: one content may be at several paths. */
 export type PathOf = (blob: BlobId) => string;
 
-/** Throws when a file, or all of them together, are over the caps; a blob without a size is one the server withholds. */
+export interface SizedBlobs {
+  /** Within the cap for one file. */
+  readonly fitting: readonly BlobId[];
+  /** Over it, with the error of each. */
+  readonly tooLarge: ReadonlyMap<BlobId, SottoError>;
+}
+
+/** Throws when all files together are over the cap, or when one has no size: the server withholds it. */
 export function checkSizes(
   blobs: readonly BlobId[],
   sizes: ReadonlyMap<BlobId, number>,
   pathOf: PathOf,
   url: GitUrl,
-): void {
+): SizedBlobs {
+  const fitting: BlobId[] = [];
+  const tooLarge = new Map<BlobId, SottoError>();
   let totalBytes = 0;
   for (const blob of blobs) {
     const bytes = sizes.get(blob);
     if (bytes === undefined) throw withheld(pathOf(blob), url);
-    if (bytes > LIMITS.maxFileBytes) throw tooLarge(pathOf(blob), bytes);
+    if (bytes > LIMITS.maxFileBytes) {
+      tooLarge.set(blob, fileTooLarge(bytes));
+      continue;
+    }
+    fitting.push(blob);
     totalBytes += bytes;
   }
   if (totalBytes > LIMITS.maxSnapshotBytes) throw tooLargeTogether();
+  return { fitting, tooLarge };
 }
 
 /** In pieces, so that the answers of git stand in memory one after the other and not all at once. */
@@ -62,13 +76,12 @@ export function tooLargeTogether(): SottoError {
   });
 }
 
-function tooLarge(file: string, bytes: number): SottoError {
+function fileTooLarge(bytes: number): SottoError {
   return new SottoError({
     code: 'SOTTO-GIT-023',
     what: 'the file is not read',
     why: `it has ${mebibytes(bytes)}, the cap is ${mebibytes(LIMITS.maxFileBytes)}`,
-    next: `if it is no manifest, add a line with its name to .sourceignore`,
-    file,
+    next: 'if it is no manifest, add a line with its name to .sourceignore',
   });
 }
 

@@ -3,7 +3,7 @@ import { LIMITS } from '../core/limits.ts';
 import type { BranchName, GitUrl } from './address.ts';
 import { writeBareRepository } from './bare.ts';
 import { folderBytes, type GitPlace, runCatFile, runGit } from './command.ts';
-import { batches, checkSizes, type PathOf, withheld } from './content.ts';
+import { batches, checkSizes, type PathOf, type SizedBlobs, withheld } from './content.ts';
 import { type GitAccess, writePrivateFiles } from './credential.ts';
 import { type FailureContext, noBranch, onVolume, outputOf, sha256Repository } from './failure.ts';
 import {
@@ -54,6 +54,11 @@ const FETCH = [
   '--no-auto-maintenance',
 ];
 const READ_BATCH_BYTES = 8 * 1024 * 1024;
+
+/** Contents of the blobs that are within the cap of one file; the others with the error of each. */
+export interface BlobsRead extends Pick<SizedBlobs, 'tooLarge'> {
+  readonly contents: ReadonlyMap<BlobId, Uint8Array>;
+}
 
 /**
  * One bare, shallow, blobless repository on a memory volume and the git program over it. Nothing is checked out; one
@@ -147,14 +152,14 @@ export class GitRepository implements AsyncDisposable {
   }
 
   /** Contents by id; what is not here yet is fetched in one request. Checked against the caps before they are read. */
-  async read(blobs: readonly BlobId[], pathOf: PathOf): Promise<Map<BlobId, Uint8Array>> {
+  async read(blobs: readonly BlobId[], pathOf: PathOf): Promise<BlobsRead> {
     const wanted = [...new Set(blobs)];
     const contents = new Map<BlobId, Uint8Array>();
-    if (wanted.length === 0) return contents;
+    if (wanted.length === 0) return { contents, tooLarge: new Map() };
     if (this.#isBlobless) await this.#fetchBlobs(wanted);
     const sizes = await this.#sizes(wanted);
-    checkSizes(wanted, sizes, pathOf, this.#options.url);
-    for (const batch of batches(wanted, sizes, READ_BATCH_BYTES)) {
+    const { fitting, tooLarge } = checkSizes(wanted, sizes, pathOf, this.#options.url);
+    for (const batch of batches(fitting, sizes, READ_BATCH_BYTES)) {
       const batchBytes = batch.reduce((sum, blob) => sum + (sizes.get(blob) ?? 0) + 64, 0);
       const found = await this.#catFile(batch, batchBytes);
       for (const blob of batch) {
@@ -163,7 +168,7 @@ export class GitRepository implements AsyncDisposable {
         contents.set(blob, bytes);
       }
     }
-    return contents;
+    return { contents, tooLarge };
   }
 
   /** Removes the folders. Waits for the command in hand. */

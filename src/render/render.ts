@@ -73,6 +73,7 @@ function identify(document: ClosedDocument, targetNamespace: string): ObjectId {
       what: 'metadata.generateName is set',
       why: 'an object without a fixed name cannot be kept as Git wants it: every apply would make a new one',
       next: 'give the object a metadata.name',
+      key: 'metadata.generateName',
       line: document.lineAt(['metadata', 'generateName']),
     });
   }

@@ -31,7 +31,7 @@ export const NOT_BUILT: readonly NotBuilt[] = [
   { field: 'sealing.certificate', isOff: isOneOf(''), instead: REMOVE },
   { field: 'sealing.recovery', isOff: isEmptyList, instead: REMOVE },
   { field: 'sealing.renewEvery', isOff: isOneOf(''), instead: REMOVE },
-  { field: 'vetoes.allow', isOff: isEmptyList, instead: 'leave the list empty: every veto is in force' },
+  { field: 'vetoes.allow', isOff: isEmptyList, instead: 'leave the list empty: there are no vetoes to lift yet' },
   { field: 'page.listen', isOff: isOneOf('', '127.0.0.1:8081'), instead: REMOVE },
   {
     field: 'hooks.listen',
@@ -58,7 +58,7 @@ export const NOT_BUILT: readonly NotBuilt[] = [
   },
   { field: 'syncs.*.dependsOn', isOff: isEmptyList, instead: 'remove the field: syncs run independently' },
   { field: 'syncs.*.deletionPolicy', isOff: isOneOf('orphan'), instead: 'use orphan' },
-  { field: 'syncs.*.drift.policy', isOff: isOneOf('fields', 'guard'), instead: 'use guard' },
+  { field: 'syncs.*.drift.policy', isOff: isOneOf('guard'), instead: 'use guard' },
   { field: 'syncs.*.drift.ignore', isOff: isEmptyList, instead: REMOVE },
 ];
 

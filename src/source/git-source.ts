@@ -8,7 +8,7 @@ import type { BlobId, CommitId, TreeEntry } from '../git/output.ts';
 import { type Descent, GitRepository } from '../git/repository.ts';
 import { type IgnoreLines, parseIgnore } from './ignore.ts';
 import { checkFolder, normalisePath, type SelectedFile, selectManifests } from './select.ts';
-import type { PulledBefore, Snapshot, SnapshotFile } from './snapshot.ts';
+import type { PulledBefore, SkippedEntry, Snapshot, SnapshotFile } from './snapshot.ts';
 
 export interface GitSourceOptions {
   readonly url: string;
@@ -94,19 +94,20 @@ async function readPath(reader: PathReader, commit: CommitId, known: readonly Sn
   const { files: selected, skipped, kustomizations } = selectManifests(entries, path, isIgnored);
   const refusal = kustomizations[0] === undefined ? undefined : kustomizationAt(kustomizations[0]);
   if (refusal !== undefined) return { files: [], skipped, isEmpty: false, refusal };
-  const files = await readFiles(repository, selected, known);
-  return { files, skipped, isEmpty: files.length === 0 };
+  const read = await readFiles(repository, selected, known);
+  const { files } = read;
+  return { files, skipped: [...skipped, ...read.skipped], isEmpty: files.length === 0 };
 }
 
 async function readFiles(
   repository: GitRepository,
   selected: readonly SelectedFile[],
   known: readonly SnapshotFile[],
-): Promise<SnapshotFile[]> {
+): Promise<Pick<Snapshot, 'files' | 'skipped'>> {
   const pathByBlob = new Map(selected.map((file) => [file.blob, file.path]));
   const contents = new Map(known.filter((file) => pathByBlob.has(file.blob)).map((file) => [file.blob, file.bytes]));
   const missing = [...pathByBlob.keys()].filter((blob) => !contents.has(blob));
-  const read = await repository.read(missing, (blob) => pathByBlob.get(blob) ?? 'a file');
+  const { contents: read, tooLarge } = await repository.read(missing, (blob) => pathByBlob.get(blob) ?? 'a file');
   let totalBytes = 0;
   const files = selected.flatMap(({ path, blob }): SnapshotFile[] => {
     const bytes = contents.get(blob) ?? read.get(blob);
@@ -114,7 +115,11 @@ async function readFiles(
     return bytes === undefined ? [] : [{ path, blob, bytes }];
   });
   if (totalBytes > LIMITS.maxSnapshotBytes) throw tooLargeTogether();
-  return files;
+  const skipped = selected.flatMap(({ path, blob }): SkippedEntry[] => {
+    const error = tooLarge.get(blob)?.at({ file: path });
+    return error === undefined ? [] : [{ path, why: error.why, error }];
+  });
+  return { files, skipped };
 }
 
 /** The lines of the ignore files, the one of the root first. Their contents are kept: they seldom change. */
@@ -124,7 +129,11 @@ async function readIgnoreFiles(reader: PathReader, entries: readonly TreeEntry[]
     throw ignoreFileNotRead(entry.path, 'it is not a plain file');
   });
   const missing = files.map((file) => file.blob).filter((blob) => !reader.ignoreFiles.has(blob));
-  const read = await reader.repository.read(missing, () => IGNORE_FILE);
+  const { contents: read, tooLarge } = await reader.repository.read(missing, () => IGNORE_FILE);
+  for (const { path, blob } of files) {
+    const error = tooLarge.get(blob);
+    if (error !== undefined) throw ignoreFileNotRead(path, error.why);
+  }
   reader.ignoreFiles = new Map(
     files.map((file) => [file.blob, reader.ignoreFiles.get(file.blob) ?? read.get(file.blob) ?? new Uint8Array()]),
   );
@@ -166,7 +175,7 @@ function kustomizationAt(file: string): SottoError {
   return new SottoError({
     code: 'SOTTO-RENDER-001',
     what: 'the path is not applied',
-    why: 'it holds a kustomization, which is not in this version: its files alone are not what it means',
+    why: `it holds ${file}, and kustomizations are not in this version: the files alone are not what they mean`,
     next: 'commit the output of `kubectl kustomize`, or name the folder in .sourceignore',
     file,
   });

@@ -10,10 +10,12 @@ export interface SnapshotFile {
   readonly bytes: Uint8Array;
 }
 
-/** Something below the path that would have been read if it were a plain file with a plain name. */
+/** Something below the path that would have been read if it were a plain file with a plain name and not too large. */
 export interface SkippedEntry {
   readonly path: string;
   readonly why: string;
+  /** Where there is more to say than that it is no plain file: it is larger than a file may be. */
+  readonly error?: SottoError | undefined;
 }
 
 /** What one commit says at one path. Files are sorted by path. */

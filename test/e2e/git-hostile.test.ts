@@ -53,17 +53,21 @@ describe('hostile content', () => {
     expect((await fixture.pullError(repository)).code).toBe('SOTTO-GIT-026');
   });
 
-  it('that is too large is refused by name; beside the path or ignored it is not even fetched', async () => {
+  it('that is too large is set aside by name; beside the path or ignored it is not even fetched', async () => {
     const huge = new Uint8Array(LIMITS.maxFileBytes + 1).fill(0x61);
     const repository = await fixture.repositoryWith({
       'deploy/a.yaml': 'a',
       'deploy/huge.yaml': huge,
       'other/huge.yaml': new Uint8Array(LIMITS.maxFileBytes + 2),
     });
-    const error = await fixture.pullError(repository);
-    expect([error.code, error.place.file]).toEqual(['SOTTO-GIT-023', 'deploy/huge.yaml']);
-    await using source = await fixture.sourceOf(repository, { ignore: ['huge.yaml'] });
-    expect(contents(await source.pull())).toEqual({ 'deploy/a.yaml': 'a' });
+    await using source = await fixture.sourceOf(repository);
+    const snapshot = await source.pull();
+    expect(contents(snapshot)).toEqual({ 'deploy/a.yaml': 'a' });
+    expect(snapshot.skipped.map(({ path, error }) => [path, error?.code, error?.place.file])).toEqual([
+      ['deploy/huge.yaml', 'SOTTO-GIT-023', 'deploy/huge.yaml'],
+    ]);
+    await using ignoring = await fixture.sourceOf(repository, { ignore: ['huge.yaml'] });
+    expect(await ignoring.pull()).toMatchObject({ files: [{ path: 'deploy/a.yaml' }], skipped: [] });
   });
 
   it('with 10,001 manifests is refused', async () => {

@@ -20,6 +20,8 @@ export interface RunningAgent extends AsyncDisposable {
   /** The first line, now or later, that the predicate likes. */
   line(what: string, matches: (line: LogLine) => boolean): Promise<LogLine>;
   kill(signal: NodeJS.Signals): Promise<number | null>;
+  /** Resolves with the exit code when it ends by itself. */
+  ended(): Promise<number | null>;
 }
 
 export interface AgentCommand {
@@ -65,6 +67,7 @@ export async function startAgent(command: AgentCommand): Promise<RunningAgent> {
     log,
     output,
     kill,
+    ended: () => exited.then(() => child.exitCode),
     line: (what, matches) =>
       waitUntil(what, () => log.find(matches), { watchers, isOver: () => child.exitCode !== null, output }),
     [Symbol.asyncDispose]: async () => void (await kill('SIGTERM')),

@@ -1,44 +1,19 @@
 import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Json, type JsonObject, memberAt, stringAt } from '../../src/core/json.ts';
+import { arrayAt, type Json, type JsonObject, memberAt, stringAt } from '../../src/core/json.ts';
 import type { PolicyRule } from '../../src/demo/control-plane.ts';
 import { type GitServer, startGitServer, type TestRepository } from '../../src/demo/git-server.ts';
+import { readManifests } from '../../src/yaml/manifest.ts';
 import { startAgent, type RunningAgent } from './agent.ts';
 import { namespaceForTest, type TestNamespace } from './control-plane.ts';
 import { newAgeKeyPair, stockOutput } from './stock.ts';
 
-/** What an agent of a namespace may do, kinds by name: the rights the tests hold it to. */
-export const AGENT_RULES: readonly PolicyRule[] = [
-  {
-    apiGroups: [''],
-    resources: ['secrets', 'configmaps', 'services', 'serviceaccounts', 'persistentvolumeclaims', 'pods'],
-    verbs: ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete'],
-  },
-  {
-    apiGroups: ['apps'],
-    resources: ['deployments', 'statefulsets', 'daemonsets'],
-    verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'],
-  },
-  {
-    apiGroups: ['batch'],
-    resources: ['jobs', 'cronjobs'],
-    verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'],
-  },
-  {
-    apiGroups: ['networking.k8s.io'],
-    resources: ['networkpolicies', 'ingresses'],
-    verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'],
-  },
-  {
-    apiGroups: ['autoscaling'],
-    resources: ['horizontalpodautoscalers'],
-    verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'],
-  },
-  { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
-];
+/** What an agent of a namespace may do: the Role that deploy/ gives it, so that the tests hold the agent to it. */
+export const AGENT_RULES: readonly PolicyRule[] = rulesOf('deploy/role.yaml');
 
 export const GIT_PASSWORD = `git-${randomBytes(12).toString('hex')}`;
 
@@ -180,4 +155,20 @@ export async function eventually<T>(what: string, look: () => Promise<T | undefi
 export function syncOf(status: Json, name = 'app'): Json | undefined {
   const syncs = memberAt(status, 'syncs');
   return Array.isArray(syncs) ? syncs.find((sync: Json) => stringAt(sync, 'name') === name) : undefined;
+}
+
+function rulesOf(file: string): PolicyRule[] {
+  const path = join(import.meta.dirname, '../..', file);
+  const role = readManifests(readFileSync(path, 'utf8'), file).map(({ value }) => value);
+  return role.flatMap((manifest) =>
+    arrayAt(manifest, 'rules').map((rule) => ({
+      apiGroups: textsAt(rule, 'apiGroups'),
+      resources: textsAt(rule, 'resources'),
+      verbs: textsAt(rule, 'verbs'),
+    })),
+  );
+}
+
+function textsAt(value: Json, field: string): string[] {
+  return arrayAt(value, field).flatMap((item) => (typeof item === 'string' ? [item] : []));
 }

@@ -130,7 +130,11 @@ describe('identity', () => {
       'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: "" }',
       'SOTTO-RENDER-003 1 metadata.name',
     ],
-    ['the name is generated', 'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  generateName: a-', 'SOTTO-RENDER-004 4'],
+    [
+      'the name is generated',
+      'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  generateName: a-',
+      'SOTTO-RENDER-004 4 metadata.generateName',
+    ],
     [
       'the name is encrypted',
       'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: ENC(str)',

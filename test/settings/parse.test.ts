@@ -111,7 +111,7 @@ describe('settings that are good', () => {
 
   it('take everything that is built', () => {
     const text = inDocument('targetNamespace: team-b\nsealing: { keys: [ old-key ] }\nplaintextSecrets: warn').concat(
-      '  sealedSecrets: unseal\n  adopt: ask\n  suspend: true\n  wait: false\n  drift: { policy: fields }\n',
+      '  sealedSecrets: unseal\n  adopt: ask\n  suspend: true\n  wait: false\n  drift: { policy: guard }\n',
       '  skip: [ { kind: Namespace }, { group: apps, kind: Deployment, namespace: x, name: web } ]\n',
     );
     expect(good(text)).toMatchObject({
@@ -298,6 +298,7 @@ describe('fields of features that are not built', () => {
     'dependsOn: [ infra ]',
     'deletionPolicy: delete',
     'drift: { policy: exact }',
+    'drift: { policy: fields }',
     'drift: { ignore: [ { managers: [ vpa ] } ] }',
   ];
   const git = ['verify: { mode: HEAD, secretRef: { name: x } }', 'allowInsecure: true'];

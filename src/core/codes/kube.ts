@@ -46,7 +46,7 @@ export const KUBE_CODES = {
   'SOTTO-KUBE-010': {
     title: 'A field cannot be changed once set',
     explain:
-      'The API server keeps this field as it was at creation. Either the change is taken back in Git, or the object is deleted and made again; `sotto.dev/recreate: allowed` on the object lets sotto do that.',
+      'The API server keeps this field as it was at creation. Either the change is taken back in Git, or the object is deleted by hand and made anew by the next pass. sotto never does that by itself in this version.',
   },
   'SOTTO-KUBE-011': {
     title: 'The object does not fit its schema',
