@@ -38,6 +38,8 @@ export interface World extends AsyncDisposable {
 }
 
 export interface WorldOptions {
+  /** How soon a sync tries again what failed. Default 1s; long where a test needs the agent to be quiet. */
+  readonly retryInterval?: string;
   readonly sync?: string;
   readonly top?: string;
   readonly rules?: readonly PolicyRule[];
@@ -53,7 +55,7 @@ syncs:
 - name: app
   source: { git: { url: "${url}", ref: { branch: main }, secretRef: { name: git-auth }, interval: 1s } }
   path: ./deploy
-  retryInterval: 1s
+  retryInterval: ${options.retryInterval ?? '1s'}
 ${options.sync ?? ''}
 `;
 }
