@@ -152,6 +152,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     tell: (event) => {
       events.record(event).catch((thrown: unknown) => log.warn('an Event could not be written', { error: thrown }));
     },
+    found: (of, finding) => void setImmediate(() => corrector.handle(of, finding)),
     fresh: (of) => corrector.reset(of),
     corrected: (correction) => {
       corrections.unshift(correction);

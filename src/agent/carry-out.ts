@@ -3,6 +3,7 @@ import { prune } from '../apply/prune.ts';
 import { asSottoError, SottoError } from '../core/errors.ts';
 import { displayObject } from '../core/ids.ts';
 import type { Refusal } from '../core/refusal.ts';
+import { judgeAnswer } from '../drift/judge.ts';
 import type { Resource } from '../kube/resource.ts';
 import type { Opener } from '../open/opener.ts';
 import { LAYER_COUNT, layerOf } from '../plan/order.ts';
@@ -11,7 +12,7 @@ import type { DesiredObject } from '../render/desired.ts';
 import { prunedEvent } from '../report/event-notes.ts';
 import { recordApplied } from './applied.ts';
 import type { AgentContext } from './context.ts';
-import { withoutYielded } from './correction-run.ts';
+import { judgeContext, withoutYielded } from './correction-run.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 
 export interface Carried {
@@ -114,11 +115,14 @@ function settle(
   outcome: ApplyOutcome,
 ): StepEnd {
   if (outcome.kind === 'applied') {
-    recordApplied(agent, sync.settings.name, object, resource, outcome.answer);
+    const record = recordApplied(agent, sync.settings.name, object, resource, outcome.answer);
     sync.desired.set(object.key, object);
     sync.blocked.delete(object.key);
     sync.fights.delete(object.key);
     agent.fresh(object.key);
+    // What people added while nobody looked shows in the answer only; at first contact it stays.
+    const extra = contact === 'owned' ? judgeAnswer(outcome.answer, record, judgeContext(agent)) : undefined;
+    if (extra !== undefined) agent.found(object.key, { kind: 'judged', verdict: extra, object: outcome.answer });
     return DONE;
   }
   const { error, again } = outcome;

@@ -12,7 +12,7 @@ import type { CorrectionStatus } from '../report/status.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { InventoryStore } from './inventory-store.ts';
 import type { Lanes } from './lanes.ts';
-import type { LiveStore } from './live.ts';
+import type { Finding, LiveStore } from './live.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 
 /** Where an agent works. The two namespaces are apart in code from the first day; equal by default. */
@@ -53,6 +53,8 @@ export interface AgentContext {
   isSeen(resource: Resource): boolean;
   /** Whether an HPA or ScaledObject targets the object: asked once, when replicas went to nobody. */
   isAutoscaled(id: ObjectId): Promise<boolean>;
+  /** Something to be corrected that no event told; taken up once the lane of the object is free. */
+  found(key: ObjectKey, finding: Finding): void;
   /** An object was applied as Git has it now: what was fought over is over. */
   fresh(key: ObjectKey): void;
   /** An Event on an object; never waits, never fails. */

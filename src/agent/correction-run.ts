@@ -202,7 +202,7 @@ async function removeExtra(agent: AgentContext, found: Case, extra: Drifted, ans
   }
 }
 
-function judgeContext(agent: AgentContext): JudgeContext {
+export function judgeContext(agent: AgentContext): JudgeContext {
   return {
     macKey: agent.live.macKey,
     policy: DEFAULT_POLICY,

@@ -160,8 +160,8 @@ function whyNotPruned(row: InventoryRow, id: ObjectId, input: PlanInput): SottoE
   if (refused.some((refusal) => refusal.id === undefined && refusal.file === row.file)) return 'refused';
   if (!input.prune.enabled) return 'kept';
   if (input.inventoryLost) return inventoryLost(object);
-  // A slip in apiVersion, kind or namespace gives another id: the name in the same file may be the same object.
-  const namesake = refused.find((refusal) => refusal.id?.name === id.name && refusal.file === row.file);
+  // A slip in apiVersion, kind or namespace gives another id: what is refused under the same name may be this object.
+  const namesake = refused.find((refusal) => refusal.id?.name === id.name);
   const first = namesake ?? refused.find(leavesDoubt);
   if (first !== undefined) return pruneWaits(row, first);
   if (id.kind === 'PersistentVolumeClaim' || asksFirst(id, input.prune)) return holdsData(object, id);

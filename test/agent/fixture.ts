@@ -217,6 +217,7 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     isSeen: () => true,
     isAutoscaled: () => Promise.resolve(false),
     fresh: () => undefined,
+    found: () => undefined,
     tell: () => undefined,
     corrected: () => undefined,
     changed: () => undefined,

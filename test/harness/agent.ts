@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+/** The grace period of a Pod. */
+const END_MS = 30_000;
 const ROOT = join(import.meta.dirname, '..', '..');
 
 export interface LogLine {
@@ -59,7 +61,11 @@ export async function startAgent(command: AgentCommand): Promise<RunningAgent> {
   const output = (): string => chunks.join('');
   const kill = async (signal: NodeJS.Signals): Promise<number | null> => {
     if (child.exitCode === null && child.signalCode === null) child.kill(signal);
-    await exited;
+    // An agent that does not end is a failed test and not a test that never ends.
+    if ((await Promise.race([exited, sleep(END_MS)])) === undefined) {
+      child.kill('SIGKILL');
+      throw new Error(`the agent did not end within ${END_MS} ms of ${signal}\n${output()}`);
+    }
     return child.exitCode;
   };
   return {

@@ -20,6 +20,8 @@ export interface TestNamespace extends Disposable {
 export interface NamespaceOptions {
   readonly labels?: Readonly<Record<string, string>>;
   readonly accountName?: string;
+  /** Another control plane than the shared one; it stays open. */
+  readonly plane?: ControlPlaneClient | undefined;
 }
 
 /** A namespace and a service account that no other test knows. They go with the control plane. */
@@ -27,9 +29,9 @@ export async function namespaceForTest(
   rules: readonly PolicyRule[],
   options: NamespaceOptions = {},
 ): Promise<TestNamespace> {
-  const plane = await sharedControlPlane();
+  const plane = options.plane ?? (await sharedControlPlane());
   const namespace = `test-${randomBytes(5).toString('hex')}`;
   await plane.createNamespace(namespace, options.labels);
   const account = await plane.createServiceAccount(namespace, options.accountName ?? 'sotto', rules);
-  return { plane, namespace, account, [Symbol.dispose]: () => plane[Symbol.dispose]() };
+  return { plane, namespace, account, [Symbol.dispose]: () => void (options.plane ?? plane[Symbol.dispose]()) };
 }

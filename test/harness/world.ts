@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { arrayAt, type Json, type JsonObject, memberAt, stringAt } from '../../src/core/json.ts';
-import type { PolicyRule } from '../../src/demo/control-plane.ts';
+import type { ControlPlaneClient, PolicyRule } from '../../src/demo/control-plane.ts';
 import { type GitServer, startGitServer, type TestRepository } from '../../src/demo/git-server.ts';
 import { readManifests } from '../../src/yaml/manifest.ts';
 import { startAgent, type RunningAgent } from './agent.ts';
@@ -43,6 +43,8 @@ export interface WorldOptions {
   readonly sync?: string;
   readonly top?: string;
   readonly rules?: readonly PolicyRule[];
+  /** A control plane of the test's own, where it is to be disturbed. */
+  readonly plane?: ControlPlaneClient;
 }
 
 /** The settings of a world: one sync called app, of the folder deploy. */
@@ -64,7 +66,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   await using cleanup = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'sotto-world-'));
   cleanup.defer(() => rm(folder, { recursive: true, force: true }));
-  const own = cleanup.use(await namespaceForTest(options.rules ?? AGENT_RULES));
+  const own = cleanup.use(await namespaceForTest(options.rules ?? AGENT_RULES, { plane: options.plane }));
   const { namespace, plane } = own;
   const git = cleanup.use(await startGitServer({ kind: 'basic', username: 'git', password: GIT_PASSWORD }));
   const repository = await git.createRepository('app');

@@ -1,0 +1,27 @@
+import type { RunningAgent } from './agent.ts';
+
+export interface AgentListener {
+  readonly url: string;
+  get(path: string, method?: string): Promise<{ readonly status: number; readonly body: string }>;
+  /** The body of an answer that must be 200. */
+  text(path: string): Promise<string>;
+}
+
+/** Where an agent of a test listens: its log says it. */
+export async function listenerOf(agent: RunningAgent): Promise<AgentListener> {
+  const { port } = await agent.line('listening', ({ msg }) => msg === 'listening');
+  const url = `http://127.0.0.1:${String(port)}`;
+  const get: AgentListener['get'] = async (path, method = 'GET') => {
+    const answer = await fetch(`${url}${path}`, { method, redirect: 'manual' });
+    return { status: answer.status, body: await answer.text() };
+  };
+  return {
+    url,
+    get,
+    text: async (path) => {
+      const { status, body } = await get(path);
+      if (status !== 200) throw new Error(`${path}: ${status} ${body}`);
+      return body;
+    },
+  };
+}
