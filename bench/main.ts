@@ -1,0 +1,121 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { availableParallelism, cpus, tmpdir, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { startControlPlane } from '../src/demo/control-plane.ts';
+import { startGitServer } from '../src/demo/git-server.ts';
+import { ensureTools, ToolsMissing } from '../src/demo/tools.ts';
+import { agentProgram } from './agent-process.ts';
+import { measureSize, type SizeResult } from './measure.ts';
+import { LEGEND, memoryPerObject, sizeTable } from './report.ts';
+import { newAgeKeyPair } from './repository.ts';
+import { GIT_USER, type Ground } from './world.ts';
+
+const USAGE = `npm run bench -- [--quick] [--sizes 10,100] [--edits N] [--json FILE] [--agent FILE]
+
+  --quick        10 and 100 objects, 50 hand edits
+  --sizes LIST   numbers of objects, multiples of ten (10,100,1000)
+  --edits N      hand edits of each size (200)
+  --json FILE    also writes every figure there
+  --agent FILE   measures that bundle instead of dist/sotto.cjs
+`;
+
+const ROOT = join(import.meta.dirname, '..');
+
+interface Wanted {
+  readonly sizes: readonly number[];
+  readonly edits: number;
+  readonly jsonPath: string | undefined;
+  readonly agentPath: string | undefined;
+}
+
+function readArguments(): Wanted | undefined {
+  const { values } = parseArgs({
+    options: {
+      quick: { type: 'boolean', default: false },
+      sizes: { type: 'string' },
+      edits: { type: 'string' },
+      json: { type: 'string' },
+      agent: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const sizes = (values.sizes ?? (values.quick ? '10,100' : '10,100,1000')).split(',').map(Number);
+  const edits = Number(values.edits ?? (values.quick ? 50 : 200));
+  const isUsable = sizes.every((size) => size > 0 && size % 10 === 0) && Number.isInteger(edits) && edits > 0;
+  if (values.help || !isUsable) return undefined;
+  return { sizes, edits, jsonPath: values.json, agentPath: values.agent };
+}
+
+/** Measures each size and prints its table at once. Ends with the first failure; nothing that was started stays. */
+async function bench(wanted: Wanted, signal: AbortSignal): Promise<void> {
+  const program = agentProgram(ROOT, wanted.agentPath);
+  const isBuilt = program.isBundle ? '' : '   (no bundle: the sources, which start slower; npm run build)';
+  const machine = machineFacts();
+  print(`${Object.values(machine).join(', ')}\nagent: ${program.path}${isBuilt}\n\n`);
+  const tools = await ensureTools(['kube-apiserver', 'etcd', 'sops', 'age-keygen'], {
+    packageRoot: ROOT,
+    env: process.env,
+    signal,
+    onProgress: ({ tool, step }) => say(`${tool}: ${step}`),
+  });
+  await using cleanup = new AsyncDisposableStack();
+  const folder = await mkdtemp(join(tmpdir(), 'sotto-bench-'));
+  cleanup.defer(() => rm(folder, { recursive: true, force: true }));
+  say('starting the control plane');
+  const plane = cleanup.use(await startControlPlane({ programs: tools }));
+  const git = cleanup.use(await startGitServer({ kind: 'basic', ...GIT_USER }));
+  const ground: Ground = { plane, git, tools, key: await newAgeKeyPair(tools), program, folder, signal, say };
+  const results: SizeResult[] = [];
+  for (const size of wanted.sizes) {
+    signal.throwIfAborted();
+    const result = await measureSize(ground, size, wanted.edits);
+    results.push(result);
+    clearLine();
+    print(`${sizeTable(result)}\n`);
+  }
+  print(`${memoryPerObject(results)}${LEGEND}`);
+  if (wanted.jsonPath === undefined) return;
+  await writeFile(wanted.jsonPath, `${JSON.stringify({ machine, agent: program, results }, undefined, 2)}\n`);
+}
+
+function machineFacts(): Readonly<Record<string, string>> {
+  const processors = cpus();
+  return {
+    processor: processors[0]?.model.trim() ?? 'unknown processor',
+    cores: `${availableParallelism()} cores`,
+    memory: `${(totalmem() / 1024 ** 3).toFixed(1)} GiB memory`,
+    node: `Node ${process.version}`,
+    at: new Date().toISOString(),
+  };
+}
+
+function print(text: string): void {
+  process.stdout.write(text);
+}
+
+/** What goes on now: one line that is replaced on a terminal. */
+function say(text: string): void {
+  clearLine();
+  process.stderr.write(process.stderr.isTTY ? text : `${text}\n`);
+}
+
+function clearLine(): void {
+  if (process.stderr.isTTY) process.stderr.write('\r\x1b[K');
+}
+
+async function main(): Promise<void> {
+  const wanted = readArguments();
+  if (wanted === undefined) return print(USAGE);
+  const stop = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort());
+  try {
+    await bench(wanted, stop.signal);
+  } catch (thrown) {
+    if (!stop.signal.aborted && !(thrown instanceof ToolsMissing)) throw thrown;
+    process.stderr.write(`\n${stop.signal.aborted ? 'interrupted' : String(thrown)}\n`);
+    process.exitCode = 1;
+  }
+}
+
+await main();
