@@ -144,6 +144,7 @@ export interface Sending {
   readonly force: boolean;
   readonly dryRun?: boolean;
   readonly resourceVersion?: string;
+  readonly fieldManager?: string;
 }
 
 async function send(
@@ -167,7 +168,8 @@ export async function patch(
   const once = async (): Promise<Outcome<Written>> => {
     const body = await fillBody(tree, context.opener, context.body);
     try {
-      return await applyObject(context.transport, { ...target, force: how.force, dryRun: how.dryRun, body });
+      const { force, dryRun, fieldManager } = how;
+      return await applyObject(context.transport, { ...target, force, dryRun, fieldManager, body });
     } finally {
       context.body.wipe();
     }
