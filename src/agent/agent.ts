@@ -8,6 +8,7 @@ import { type Assembled, assemble, type InForce } from './assemble.ts';
 import { isHeldByOther, otherAgent } from './fence.ts';
 import { takenOver } from './inventory-store.ts';
 import type { AgentEnd } from './options.ts';
+import { endPauses } from './pausing.ts';
 import type { ProbeView } from './serve/probes.ts';
 import { followSettings, readSettings, type SettingsOrigin } from './settings-source.ts';
 import type { AgentSetup } from './setup.ts';
@@ -95,6 +96,7 @@ export class Agent {
     if (signal.aborted) this.#stop.abort();
     this.#follow(parts);
     parts.syncs.start(parts.context);
+    parts.desk.run().catch((thrown: unknown) => this.#fail(thrown));
     await this.#ticks(parts);
     log.info('stopping');
     await parts.syncs.ended();
@@ -239,6 +241,7 @@ export class Agent {
       if (dueMs !== undefined && dueMs <= this.#tickedMs) {
         await parts.inventory.store().catch((thrown: unknown) => this.#inventoryFailed(thrown));
       }
+      await endPauses(parts.context).catch((thrown: unknown) => this.#fail(thrown));
       for (const sync of parts.syncs.runtimes.values()) {
         const late = lateAtMs(sync);
         if (late !== undefined && late <= this.#tickedMs && late > this.#tickedMs - 2 * TICK_MS)

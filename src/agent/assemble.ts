@@ -21,6 +21,7 @@ import { InventoryStore } from './inventory-store.ts';
 import { KeyStore } from './key-store.ts';
 import { Lanes } from './lanes.ts';
 import { LiveStore } from './live.ts';
+import { RequestDesk } from './request-desk.ts';
 import type { AgentSetup } from './setup.ts';
 import { StatusPublisher } from './status-publisher.ts';
 import { statusOf } from './status-view.ts';
@@ -42,6 +43,7 @@ export interface Assembled {
   readonly watching: Watching;
   readonly corrector: Corrector;
   readonly publisher: StatusPublisher;
+  readonly desk: RequestDesk;
   readonly syncs: SyncSet;
 }
 
@@ -159,8 +161,11 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
       corrections.length = Math.min(corrections.length, LIMITS.maxCorrections);
       publisher.changed();
     },
+    ask: (sync) => syncs.ask(sync),
+    wake: (sync) => syncs.wake(sync),
     changed: () => publisher.changed(),
   };
+  const desk: RequestDesk = new RequestDesk({ agent: context, answered: () => publisher.answered(), onDefect });
   const corrector: Corrector = new Corrector(context);
   const publisher: StatusPublisher = new StatusPublisher({
     transport,
@@ -169,7 +174,9 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     clock,
     log,
     build: () => {
-      const document = statusOf({ agent: context, startedAt, settings: inForce.state, ring: keys.ring, corrections });
+      const { handled } = desk;
+      const { ring } = keys;
+      const document = statusOf({ agent: context, startedAt, settings: inForce.state, ring, corrections, handled });
       for (const sync of document.syncs) {
         metrics.state(sync.name, sync.state);
         metrics.objects(sync.name, sync.counts, sync.attentionTotal);
@@ -177,7 +184,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
       return document;
     },
   });
-  return { place, context, keys, inventory, watching, corrector, publisher, syncs };
+  return { place, context, keys, inventory, watching, corrector, publisher, desk, syncs };
 }
 
 /** Key material goes at the next collection: soon after the last file was closed, not after each. */

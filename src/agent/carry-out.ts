@@ -1,12 +1,13 @@
 import { applyFirst, type ApplyOutcome, applyOwned } from '../apply/apply.ts';
 import { prune } from '../apply/prune.ts';
 import { asSottoError, SottoError } from '../core/errors.ts';
-import { displayObject } from '../core/ids.ts';
+import { displayObject, type ObjectKey } from '../core/ids.ts';
 import type { Refusal } from '../core/refusal.ts';
 import { judgeAnswer } from '../drift/judge.ts';
 import type { Resource } from '../kube/resource.ts';
 import type { Opener } from '../open/opener.ts';
 import { LAYER_COUNT, layerOf } from '../plan/order.ts';
+import { pauseOf } from '../plan/pause.ts';
 import { type ApplyStep, type Plan, pruneWaits, type PruneStep } from '../plan/plan.ts';
 import type { DesiredObject } from '../render/desired.ts';
 import { prunedEvent } from '../report/event-notes.ts';
@@ -53,7 +54,7 @@ export async function carryOut(
   const [firstRefusal] = [...decided.refusals, ...ends.flatMap((end) => (end.kind === 'refused' ? [end.refusal] : []))];
   const isAllDone = ends.every((end) => end.kind === 'done') && firstRefusal === undefined;
   // A rename is a create and a prune: the old object goes only when the new one is there.
-  const pruned = isAllDone ? await Promise.all(prunes.map((step) => pruneOne(agent, step, revision))) : [];
+  const pruned = isAllDone ? await Promise.all(prunes.map((step) => pruneOne(agent, sync, step, revision))) : [];
   const waiting =
     firstRefusal === undefined ? [] : prunes.map(({ row }) => ({ row, error: pruneWaits(row, firstRefusal) }));
   const refused = [...ends, ...pruned].filter((end) => end.kind === 'refused');
@@ -86,10 +87,11 @@ async function applyOne(agent: AgentContext, sync: SyncRuntime, step: ApplyStep,
   try {
     return await agent.lanes.run(object.key, 'commit', async (body) => {
       const { opener, server } = work;
-      if (agent.signal.aborted) return LEFT;
+      if (agent.signal.aborted || isPaused(agent, object.key, sync)) return LEFT;
       if (server.away !== undefined) return refusedBy(object, server.away, true);
       const { transport, place, random, signal } = agent;
-      const context = { transport, random, signal, opener, body, setId: place.setId, adopt: sync.settings.adopt };
+      const adopt = sync.adopting.has(object.key) ? 'always' : sync.settings.adopt;
+      const context = { transport, random, signal, opener, body, setId: place.setId, adopt };
       const send = contact === 'first' ? applyFirst : applyOwned;
       const outcome = await send(withoutYielded(agent, object.key, object), resource, context);
       if (outcome.kind === 'failed' && outcome.error.code === 'SOTTO-KUBE-001') server.away = outcome.error;
@@ -118,6 +120,7 @@ function settle(
     const record = recordApplied(agent, sync.settings.name, object, resource, outcome.answer);
     sync.desired.set(object.key, object);
     sync.blocked.delete(object.key);
+    sync.adopting.delete(object.key);
     sync.fights.delete(object.key);
     agent.fresh(object.key);
     // What people added while nobody looked shows in the answer only; at first contact it stays.
@@ -138,9 +141,14 @@ function settle(
 
 const NOT_OURS: ReadonlySet<string> = new Set(['SOTTO-PLAN-001', 'SOTTO-PLAN-006']);
 
-async function pruneOne(agent: AgentContext, step: PruneStep, revision: string): Promise<StepEnd> {
+/** Somebody may have paused it while the pass ran; the answer to that must be true from the moment it is given. */
+function isPaused({ inventory }: AgentContext, key: ObjectKey, { settings }: SyncRuntime): boolean {
+  return pauseOf(inventory.inventory.pauses, key, settings.name) !== undefined;
+}
+
+async function pruneOne(agent: AgentContext, sync: SyncRuntime, step: PruneStep, revision: string): Promise<StepEnd> {
   const { row, id } = step;
-  if (agent.signal.aborted) return LEFT;
+  if (agent.signal.aborted || isPaused(agent, row.key, sync)) return LEFT;
   const resource = agent.catalog().find(row.apiVersion, id.kind);
   const isUnseen = resource === undefined ? agent.catalog().unknownGroups.includes(id.group) : !agent.isSeen(resource);
   if (isUnseen) return { kind: 'refused', refusal: { error: notSeen(row, id), file: row.file, id }, again: true };

@@ -57,6 +57,10 @@ export interface AgentContext {
   found(key: ObjectKey, finding: Finding): void;
   /** An object was applied as Git has it now: what was fought over is over. */
   fresh(key: ObjectKey): void;
+  /** A pass of a sync from the start, for somebody who waits; resolves when it has ended, however it ended. */
+  ask(sync: string): Promise<void>;
+  /** A sync is looked at again, as something it depends on has changed. */
+  wake(sync: string): void;
   /** An Event on an object; never waits, never fails. */
   tell(event: EventFacts): void;
   corrected(correction: CorrectionStatus): void;

@@ -7,10 +7,12 @@ import { afterCorrection, askFight, type Fight } from '../drift/fight.ts';
 import { type FutilityKey, futilityKey } from '../drift/futility.ts';
 import { driftedPointers } from '../drift/judge.ts';
 import { driftManagers } from '../drift/verdict.ts';
+import { pauseOf } from '../plan/pause.ts';
 import { type AgentContext, desiredOf } from './context.ts';
 import { type Case, type CaseEnd, correctCase } from './correction-run.ts';
 import type { Finding } from './live.ts';
 import { reportCorrection, type Undone } from './report-correction.ts';
+import type { SyncRuntime } from './sync-runtime.ts';
 
 /** Undoes what was changed outside Git, one object at a time, rendering nothing. Lives as long as the agent. */
 export class Corrector {
@@ -53,8 +55,8 @@ export class Corrector {
     const agent = this.#agent;
     const wanted = desiredOf(agent, key);
     const resource = wanted && agent.catalog().find(wanted.object.apiVersion, wanted.object.id.kind);
-    if (wanted === undefined || resource === undefined || wanted.sync.settings.suspend) {
-      // Git was not read yet, the kind is gone, or people asked for quiet: the next pass looks at it.
+    if (wanted === undefined || resource === undefined || isQuiet(agent, key, wanted.sync)) {
+      // Git was not read yet, the kind is gone, or people asked for quiet: the next pass looks at it, or the end of the pause.
       agent.live.doubt(key);
       return;
     }
@@ -103,6 +105,11 @@ export class Corrector {
     const { key, finding } = found;
     const agent = this.#agent;
     if (agent.signal.aborted || agent.inventory.row(key) === undefined) return undefined;
+    // Paused while it waited for its lane.
+    if (isQuiet(agent, key, found.sync)) {
+      agent.live.doubt(key);
+      return undefined;
+    }
     if (finding.kind === 'judged' && finding.verdict.kind === 'ask-autoscaler') {
       await this.#askAutoscaler(found);
       return undefined;
@@ -173,6 +180,10 @@ export class Corrector {
     // Judged again once the lane of the object is free.
     if (seen !== undefined) setImmediate(() => this.#agent.live.observe(resource, object.id.namespace, seen, true));
   }
+}
+
+function isQuiet({ inventory }: AgentContext, key: ObjectKey, { settings }: SyncRuntime): boolean {
+  return settings.suspend || pauseOf(inventory.inventory.pauses, key, settings.name) !== undefined;
 }
 
 const FAILURES_TO_TELL = 3;

@@ -9,6 +9,7 @@ import { createObject, getObject, type Outcome, replaceObject, type Target, type
 import { CONFIG_MAPS } from '../kube/resource.ts';
 import type { Transport } from '../kube/transport.ts';
 import { APPLYSET_ID_LABEL, APPLYSET_KINDS, APPLYSET_NAMESPACES, APPLYSET_TOOLING } from '../plan/applyset.ts';
+import type { Approval } from '../plan/hold.ts';
 import {
   decodeInventory,
   EMPTY_INVENTORY,
@@ -19,6 +20,7 @@ import {
   type InventoryRow,
   type Mac,
 } from '../plan/inventory.ts';
+import type { Pause } from '../plan/pause.ts';
 
 const ENTRY = 'inventory';
 /** After a correction the row is stored when it was quiet for 2 s, and at least every 10 s (spec/drift.md 3.8 F). */
@@ -82,8 +84,9 @@ export class InventoryStore {
       this.lost = true;
       return;
     }
-    this.#header = { epoch: inventory.epoch, holder: inventory.holder, revisions: inventory.revisions };
-    this.#rows = new Map(inventory.rows);
+    const { rows, ...header } = inventory;
+    this.#header = header;
+    this.#rows = new Map(rows);
   }
 
   /** Takes the inventory over: a new epoch, so that an older agent notices at its next write that it is out. */
@@ -126,6 +129,19 @@ export class InventoryStore {
   setRevision(sync: string, revision: string): void {
     if (this.#header.revisions[sync] === revision) return;
     this.#header = { ...this.#header, revisions: { ...this.#header.revisions, [sync]: revision } };
+    this.#touch();
+  }
+
+  setPauses(pauses: readonly Pause[]): void {
+    this.#header = { ...this.#header, pauses };
+    this.#touch();
+  }
+
+  /** Somebody's yes to a plan of a sync; undefined when that plan is done or is not the plan any more. */
+  setApproval(sync: string, approval: Approval | undefined): void {
+    const { [sync]: before, ...others } = this.#header.approvals;
+    if (approval === undefined && before === undefined) return;
+    this.#header = { ...this.#header, approvals: approval === undefined ? others : { ...others, [sync]: approval } };
     this.#touch();
   }
 

@@ -5,6 +5,7 @@ import type { ClosedDocument, Opened } from '../open/document.ts';
 import { openFiles } from '../open/open.ts';
 import type { Opener } from '../open/opener.ts';
 import { isKept } from '../plan/keep.ts';
+import { objectPause } from '../plan/pause.ts';
 import { type ApplyStep, type Plan, plan } from '../plan/plan.ts';
 import type { DesiredSet } from '../render/desired.ts';
 import { render } from '../render/render.ts';
@@ -117,6 +118,8 @@ export function decide(
     inventoryLost: agent.inventory.lost,
     prune: { ...prune, maxShare: prune.maxSharePercent / 100 },
     pruneWaits: siblingBehind(agent, sync, snapshot),
+    approval: agent.inventory.inventory.approvals[sync.settings.name],
+    isPaused: (key) => objectPause(agent.inventory.inventory.pauses, key) !== undefined,
     live: (key) => agent.live.view(key),
     claimedBy: (key) => claimedBy(agent, sync, key),
     wantedBy: (key) =>

@@ -25,6 +25,7 @@ export function reportPass(agent: AgentContext, sync: SyncRuntime, end: PassEnd)
   const before = sync.report?.refusals ?? [];
   const isComplete = decided.held === undefined && !outcome.retry;
   if (isComplete) agent.inventory.setRevision(sync.settings.name, snapshot.revision);
+  dropApproval(agent, sync, end);
   // Every object of Git was applied again, so the rows are what sotto applied and nothing else.
   if (isComplete && refusals.length === 0) agent.inventory.lost = false;
   sync.stale = false;
@@ -35,14 +36,25 @@ export function reportPass(agent: AgentContext, sync: SyncRuntime, end: PassEnd)
     waiting: [...decided.waiting, ...outcome.waiting],
     warnings: desired.warnings,
     held: decided.held,
+    asked: decided.asked,
     desired: desired.objects.length,
     pruned: outcome.pruned,
+    paused: decided.paused,
     startedMs,
     retry: outcome.retry,
   };
   measure(agent, sync, end);
   tellObjects(agent, refusals, before);
   agent.changed();
+}
+
+/** A yes ends with its plan: when that is done, or when Git has moved on. */
+function dropApproval(agent: AgentContext, sync: SyncRuntime, { snapshot, decided, outcome }: PassEnd): void {
+  const { name } = sync.settings;
+  const approval = agent.inventory.inventory.approvals[name];
+  if (approval === undefined) return;
+  const isDone = decided.held === undefined && !outcome.retry && outcome.waiting.length === 0;
+  if (isDone || approval.revision !== snapshot.revision) agent.inventory.setApproval(name, undefined);
 }
 
 /** A burst of refusals is one fault: the status document has them all. */

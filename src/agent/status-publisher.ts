@@ -42,6 +42,9 @@ export class StatusPublisher {
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
   #writing = false;
+  #urgent = false;
+  /** Who waits until what they told stands in the stored document. */
+  #waiting: (() => void)[] = [];
 
   constructor(options: StatusPublisherOptions) {
     this.#options = options;
@@ -52,13 +55,33 @@ export class StatusPublisher {
     if (!this.#closed) this.#timer ??= setTimeout(() => this.#look(), LOOK_MS);
   }
 
+  /** Somebody waits for what the document says now: it is written at once. Resolves when it is, or at the end. */
+  async answered(): Promise<void> {
+    if (this.#closed) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.push(resolve);
+    this.#urgent = true;
+    clearTimeout(this.#timer);
+    this.#look();
+    await promise;
+  }
+
+  #settle(waiting: readonly (() => void)[]): void {
+    this.#waiting = this.#waiting.filter((each) => !waiting.includes(each));
+    for (const resolve of waiting) resolve();
+  }
+
   /** Writes what is due now, whatever the pace says: at the end of a run. */
   async flush(): Promise<void> {
     clearTimeout(this.#timer);
     this.#closed = true;
     const document = this.#options.build();
     const digest = transitionDigest(document);
-    if (digest !== this.#state.writtenDigest) await this.#write(document, digest);
+    try {
+      if (digest !== this.#state.writtenDigest) await this.#write(document, digest, []);
+    } finally {
+      this.#settle(this.#waiting);
+    }
   }
 
   #look(): void {
@@ -66,14 +89,16 @@ export class StatusPublisher {
     const document = this.#options.build();
     const digest = transitionDigest(document);
     const nowMs = this.#options.clock.elapsedMs();
-    this.#state = statusChanged(this.#state, { digest, urgent: false, nowMs });
+    this.#state = statusChanged(this.#state, { digest, urgent: this.#urgent, nowMs });
+    if (digest === this.#state.writtenDigest && !this.#writing) this.#settle(this.#waiting);
     const dueAtMs = statusDueAtMs(this.#state);
     if (dueAtMs === undefined || this.#writing || this.#closed) return;
     if (dueAtMs > nowMs) {
       this.#timer = setTimeout(() => this.#look(), Math.min(dueAtMs - nowMs, 60_000));
       return;
     }
-    this.#write(document, digest)
+    this.#urgent = false;
+    this.#write(document, digest, this.#waiting)
       .catch((thrown: unknown) => this.#failed(thrown))
       .finally(() => this.changed());
   }
@@ -85,7 +110,7 @@ export class StatusPublisher {
     log.warn('the status could not be written', { error: thrown });
   }
 
-  async #write(document: StatusDocument, digest: string): Promise<void> {
+  async #write(document: StatusDocument, digest: string, waiting: readonly (() => void)[]): Promise<void> {
     const { transport, namespace, key, clock, log } = this.#options;
     this.#writing = true;
     const { text, signature } = signStatus(document, (bytes) => keyedDigest(key, 'status', bytes).toString('base64'));
@@ -111,8 +136,10 @@ export class StatusPublisher {
     });
     this.#writing = false;
     const nowMs = clock.elapsedMs();
-    if (answer.ok) this.#state = statusWritten(this.#state, { digest, nowMs });
-    else {
+    if (answer.ok) {
+      this.#state = statusWritten(this.#state, { digest, nowMs });
+      this.#settle(waiting);
+    } else {
       this.#state = statusWriteFailed(this.#state, nowMs);
       log.warn('the status could not be written', { reason: answer.failure.kind });
     }

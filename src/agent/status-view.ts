@@ -1,13 +1,17 @@
 import { rfc3339 } from '../core/clock.ts';
 import type { ErrorJson, SottoError } from '../core/errors.ts';
 import { displayObject, objectIdOf } from '../core/ids.ts';
+import type { Held } from '../plan/hold.ts';
 import type { InventoryRow } from '../plan/inventory.ts';
+import { objectPause, type Pause, syncPause } from '../plan/pause.ts';
 import type { KeyRing } from '../keys/ring.ts';
 import { buildStatus, type SyncInput } from '../report/build-status.ts';
 import type { SettingsState } from '../settings/last-good.ts';
 import type {
   Attention,
   CorrectionStatus,
+  HandledRequest,
+  PauseStatus,
   PendingPlan,
   SourceStatus,
   StatusDocument,
@@ -23,10 +27,12 @@ export interface StatusSources {
   readonly settings: SettingsState;
   readonly ring: KeyRing | undefined;
   readonly corrections: readonly CorrectionStatus[];
+  /** Oldest first. */
+  readonly handled: readonly HandledRequest[];
 }
 
 /** The status document as of now. */
-export function statusOf({ agent, startedAt, settings, ring, corrections }: StatusSources): StatusDocument {
+export function statusOf({ agent, startedAt, settings, ring, corrections, handled }: StatusSources): StatusDocument {
   const { version, instance } = agent.place;
   const certificate = ring?.sealingCertificate;
   const general = [...settings.problems, ...(ring?.problems ?? [])].map((error) => attention(error));
@@ -35,8 +41,8 @@ export function statusOf({ agent, startedAt, settings, ring, corrections }: Stat
     agent: { version, instance, startedAt: rfc3339(startedAt) },
     // Settings and keys are everybody's: each sync tells what may be the reason of its own trouble.
     syncs: syncs.map((sync) => ({ ...sync, attention: [...sync.attention, ...general] })),
-    pauses: [],
-    handled: [],
+    pauses: agent.inventory.inventory.pauses.map(pauseStatus),
+    handled,
     sealing: certificate && { fingerprint: certificate.fingerprint, notBefore: rfc3339(certificate.notBefore) },
     keys: (ring?.report ?? []).map((key) => ({
       kind: key.kind,
@@ -84,7 +90,7 @@ function countRows(agent: AgentContext, sync: SyncRuntime, rows: readonly Invent
     inProgress: states.filter((state) => state === 'InProgress').length,
     failed: states.filter((state) => state === 'Failed').length,
     held: waiting.size,
-    paused: 0,
+    paused: rows.filter((row) => objectPause(agent.inventory.inventory.pauses, row.key) !== undefined).length,
     pruned: sync.report?.pruned ?? 0,
   };
 }
@@ -100,8 +106,10 @@ function healthOf(agent: AgentContext, row: InventoryRow): 'Current' | 'InProgre
 function factsOf(agent: AgentContext, sync: SyncRuntime, counts: SyncCounts): SyncFacts {
   const { settings, report, trouble } = sync;
   const lateMs = lateAtMs(sync);
+  const pause = syncPause(agent.inventory.inventory.pauses, settings.name);
   return {
     suspended: settings.suspend,
+    paused: pause && `paused by ${pause.by} until ${rfc3339(pause.until)}: ${pause.reason}`,
     trouble: trouble && {
       code: trouble.error.code,
       message: trouble.error.what,
@@ -128,10 +136,20 @@ function sourceOf(sync: SyncRuntime): SourceStatus {
   };
 }
 
-function pendingOf(sync: SyncRuntime): PendingPlan[] {
-  const held = sync.report?.held;
-  if (held === undefined) return [];
-  return [{ planId: held.planId, why: held.error.why, creates: held.creates, prunes: held.prunes }];
+/** The plan that is held whole, and the one of prunes that always need a yes. */
+function pendingOf({ report }: SyncRuntime): PendingPlan[] {
+  return [report?.held, report?.asked].flatMap((plan) => (plan === undefined ? [] : [pending(plan)]));
+}
+
+function pending({ planId, error, creates, prunes, pruned }: Held): PendingPlan {
+  return { planId, why: error.why, creates, prunes, pruned: pruned.map((key) => displayObject(objectIdOf(key))) };
+}
+
+function pauseStatus({ target, until, by, reason }: Pause): PauseStatus {
+  const common = { until: rfc3339(until), by, reason };
+  return target.kind === 'sync'
+    ? { sync: target.name, ...common }
+    : { object: displayObject(objectIdOf(target.key)), ...common };
 }
 
 function attentionOf(

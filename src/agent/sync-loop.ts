@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asSottoError, SottoError } from '../core/errors.ts';
+import { syncPause } from '../plan/pause.ts';
 import type { GitSource } from '../source/git-source.ts';
 import type { Snapshot } from '../source/snapshot.ts';
 import type { AgentContext } from './context.ts';
@@ -23,6 +24,8 @@ export class SyncLoop {
   #wake = Promise.withResolvers<void>();
   #asked: number | undefined;
   #passed: number | undefined;
+  /** Who asked for a pass that has not begun yet. */
+  #asking: (() => void)[] = [];
 
   constructor(options: SyncLoopOptions) {
     this.#options = options;
@@ -33,12 +36,26 @@ export class SyncLoop {
     this.#wake.resolve();
   }
 
+  /** A pass from the start, for somebody who waits; resolves when it has ended, however it ended. */
+  async ask(): Promise<void> {
+    if (this.#options.signal.aborted) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#asking.push(resolve);
+    this.wake();
+    await promise;
+  }
+
   async run(): Promise<void> {
     const { signal } = this.#options;
     while (!signal.aborted) {
+      const asking = this.#asking;
+      this.#asking = [];
+      if (asking.length > 0) this.#options.sync.stale = true;
       await this.visit();
-      await this.#wait();
+      for (const answer of asking) answer();
+      if (this.#asking.length === 0) await this.#wait();
     }
+    for (const answer of this.#asking) answer();
     await this.close();
   }
 
@@ -50,7 +67,7 @@ export class SyncLoop {
   /** Asks the source and passes if there is a reason to. Whatever goes wrong is the trouble of this sync. */
   async visit(): Promise<void> {
     const { agent, sync, signal } = this.#options;
-    if (sync.settings.suspend || signal.aborted) return;
+    if (isAtRest(agent, sync) || signal.aborted) return;
     const snapshot = await this.#snapshot();
     if (snapshot === undefined || signal.aborted) return;
     if (!this.#needsPass(snapshot)) return;
@@ -144,7 +161,7 @@ export class SyncLoop {
   #waitMs(): number {
     const { agent, sync } = this.#options;
     const { settings, report, trouble } = sync;
-    if (settings.suspend) return MAX_WAIT_MS;
+    if (isAtRest(agent, sync)) return MAX_WAIT_MS;
     const nowMs = agent.clock.elapsedMs();
     const due = [(this.#asked ?? nowMs) + settings.source.git.intervalMs];
     // With trouble the last good pass is long ago: what is due by then must not be due at once, again and again.
@@ -152,6 +169,11 @@ export class SyncLoop {
     else if (this.#passed !== undefined) due.push(this.#passed + settings.intervalMs);
     return Math.min(MAX_WAIT_MS, Math.max(100, Math.min(...due) - nowMs));
   }
+}
+
+/** Suspended by the settings, or paused by somebody for a time. */
+export function isAtRest({ inventory }: AgentContext, { settings }: SyncRuntime): boolean {
+  return settings.suspend || syncPause(inventory.inventory.pauses, settings.name) !== undefined;
 }
 
 /** Timers hold at most 2^31 ms; a longer one fires at once. */

@@ -24,8 +24,10 @@ export interface PassReport {
   readonly waiting: readonly { readonly row: InventoryRow; readonly error: SottoError }[];
   readonly warnings: readonly SottoError[];
   readonly held?: Held | undefined;
+  readonly asked?: Held | undefined;
   readonly desired: number;
   readonly pruned: number;
+  readonly paused: number;
   /** Monotonic; readiness must come within `timeout` of it. */
   readonly startedMs: number;
   /** A step failed in a way that trying again may mend. */
@@ -50,6 +52,8 @@ export interface SyncRuntime {
   /** What the path held at the last pass, refused objects included. */
   wanted: ReadonlySet<ObjectKey>;
   readonly blocked: Map<ObjectKey, Blocked>;
+  /** Objects that exist, differ, and that somebody said to take over with the next pass. */
+  readonly adopting: Set<ObjectKey>;
   /** Objects that somebody else writes each time they are restored. */
   readonly fights: Map<ObjectKey, SottoError>;
   trouble: Trouble | undefined;

@@ -54,6 +54,20 @@ export class SyncSet {
     }
   }
 
+  /** Asks the source of one sync now and passes, whether anything is new or not; resolves when that pass has ended. */
+  async ask(name: string): Promise<void> {
+    const sync = this.runtimes.get(name);
+    sync?.blocked.clear();
+    await this.#running.get(name)?.loop.ask();
+  }
+
+  /** Looks at a sync again without asking anything of it: a pause has ended. */
+  wake(name: string): void {
+    const sync = this.runtimes.get(name);
+    if (sync !== undefined) sync.stale = true;
+    this.#running.get(name)?.loop.wake();
+  }
+
   /** Every sync is passed again: keys or kinds changed. */
   wakeAll(): void {
     for (const [name, { loop }] of this.#running) {
@@ -164,6 +178,7 @@ function newRuntime(settings: SyncSettings): SyncRuntime {
     desired: new Map(),
     wanted: new Set(),
     blocked: new Map(),
+    adopting: new Set(),
     fights: new Map(),
     trouble: undefined,
     report: undefined,

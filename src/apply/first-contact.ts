@@ -107,6 +107,6 @@ export function notAdopted(why: string): SottoError {
     code: 'SOTTO-PLAN-001',
     what: 'the object exists and was not made by sotto',
     why: `${why}, and first contact changes nothing unasked`,
-    next: 'sotto diff   (then make Git equal to what runs, delete the object, or set adopt: always for this sync)',
+    next: 'sotto diff   (then make Git equal to what runs, or take the object over: sotto adopt KIND/NAME)',
   });
 }

@@ -18,6 +18,11 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'agent', summary: 'run the agent', load: () => import('./commands/agent.ts') },
   { name: 'status', summary: 'what the agent says about its syncs', load: () => import('./commands/status.ts') },
   { name: 'diff', summary: 'what a pass would change, values never shown', load: () => import('./commands/diff.ts') },
+  { name: 'sync', summary: 'ask Git now and apply', load: () => import('./commands/sync.ts') },
+  { name: 'pause', summary: 'leave an object or a sync alone for a while', load: () => import('./commands/pause.ts') },
+  { name: 'resume', summary: 'end a pause', load: () => import('./commands/resume.ts') },
+  { name: 'approve', summary: 'say yes to a plan that is held', load: () => import('./commands/approve.ts') },
+  { name: 'adopt', summary: 'take over objects that existed before', load: () => import('./commands/adopt.ts') },
   { name: 'encrypt', summary: 'encrypt a file as sops does', load: () => import('./commands/encrypt.ts') },
   { name: 'decrypt', summary: 'decrypt a SOPS file', load: () => import('./commands/decrypt.ts') },
   { name: 'seal', summary: 'make a SealedSecret of a Secret', load: () => import('./commands/seal.ts') },
@@ -29,7 +34,7 @@ export const COMMANDS: readonly CommandEntry[] = [
 /** Commands that are described but not built yet: refused by name instead of called unknown. */
 export const NOT_BUILT_COMMANDS: ReadonlySet<string> = new Set(
   (
-    'init check install uninstall why events logs sync pause resume approve adopt keep edit secret convert keys ' +
+    'init check install uninstall why events logs keep edit secret convert keys ' +
     'recipients rotate guard git-setup dev ui errors completion'
   ).split(' '),
 );

@@ -53,6 +53,16 @@ const EXCEPTIONS: readonly { readonly exit: ExitCode; readonly codes: readonly C
     exit: EXIT.findings,
     codes: ['SOTTO-CLI-010'],
   },
+  // Nobody is there to do it.
+  {
+    exit: EXIT.unreachable,
+    codes: ['SOTTO-CLI-046'],
+  },
+  // It goes on by itself.
+  {
+    exit: EXIT.findings,
+    codes: ['SOTTO-CLI-047'],
+  },
   // A recipient, not an identity.
   {
     exit: EXIT.usage,

@@ -27,6 +27,12 @@ export const LIMITS = {
   maxAttention: 200,
   maxCorrections: 100,
   maxHandled: 50,
+  /** Requests looked at in one go; one request; how far away the end of a pause may be; pauses at a time. */
+  maxRequests: 64,
+  maxRequestBytes: 4 * 1024,
+  maxPauseMs: 90 * 24 * 3_600_000,
+  maxPauses: 500,
+  maxPlanIdLength: 64,
   /** One event line of a watch stream. */
   maxWatchLineBytes: 8 * 1024 * 1024,
   /** One object as the API server answers it, managedFields included; and a page of a list or discovery. */

@@ -1,6 +1,8 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { type ObjectKey, objectIdOf, type SourceDigest } from '../core/ids.ts';
 import { LIMITS } from '../core/limits.ts';
+import type { Approval } from './hold.ts';
+import type { Pause, PauseTarget } from './pause.ts';
 
 /** One object that sotto applied, or is about to apply for the first time (`uid` is empty then). */
 export interface InventoryRow {
@@ -40,10 +42,13 @@ export interface Inventory {
   readonly holder?: Holder | undefined;
   /** The last revision of each sync that was applied without a refusal or hold. */
   readonly revisions: Readonly<Record<string, string>>;
+  /** What people asked to be left alone, and the plan of each sync they said yes to. */
+  readonly pauses: readonly Pause[];
+  readonly approvals: Readonly<Record<string, Approval>>;
   readonly rows: ReadonlyMap<ObjectKey, InventoryRow>;
 }
 
-export const EMPTY_INVENTORY: Inventory = { epoch: 0, revisions: {}, rows: new Map() };
+export const EMPTY_INVENTORY: Inventory = { epoch: 0, revisions: {}, pauses: [], approvals: {}, rows: new Map() };
 
 /** Makes the 32-byte MAC of the compressed rows with the fingerprint key. */
 export type Mac = (bytes: Uint8Array) => Uint8Array;
@@ -58,9 +63,9 @@ type RowTuple = [
 
 /** The one entry of ConfigMap `sotto-inventory`: MAC, then gzip of the rows. */
 export function encodeInventory(inventory: Inventory, mac: Mac): Buffer {
-  const { epoch, holder, revisions } = inventory;
+  const { epoch, holder, revisions, pauses, approvals } = inventory;
   const rows = [...inventory.rows.values()].toSorted((a, b) => (a.key < b.key ? -1 : 1)).map(toTuple);
-  const packed = gzipSync(JSON.stringify({ format: FORMAT, epoch, holder, revisions, rows }));
+  const packed = gzipSync(JSON.stringify({ format: FORMAT, epoch, holder, revisions, pauses, approvals, rows }));
   return Buffer.concat([mac(packed), packed]);
 }
 
@@ -75,11 +80,28 @@ export function decodeInventory(entry: Uint8Array, mac: Mac): Inventory | undefi
     epoch: number;
     holder?: Holder;
     revisions: Record<string, string>;
+    pauses?: StoredPause[];
+    approvals?: Record<string, Approval>;
     rows: RowTuple[];
   };
   if (stored.format !== FORMAT) return undefined;
-  const { epoch, holder, revisions } = stored;
-  return { epoch, holder, revisions, rows: new Map(stored.rows.map(toRow).map((row) => [row.key, row])) };
+  const { epoch, holder, revisions, approvals = {} } = stored;
+  const pauses = (stored.pauses ?? []).map((pause) => ({ ...pause, until: new Date(pause.until) }));
+  return {
+    epoch,
+    holder,
+    revisions,
+    pauses,
+    approvals,
+    rows: new Map(stored.rows.map(toRow).map((row) => [row.key, row])),
+  };
+}
+
+interface StoredPause {
+  readonly target: PauseTarget;
+  readonly until: string;
+  readonly by: string;
+  readonly reason: string;
 }
 
 const FIXED_CELLS = 12;

@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto';
 import { SottoError } from '../core/errors.ts';
 import { displayObject, type ObjectId, type ObjectKey, objectIdOf, objectKey } from '../core/ids.ts';
 import type { Refusal } from '../core/refusal.ts';
 import type { DesiredObject, DesiredSet } from '../render/desired.ts';
+import { type Approval, covers, type Held, holdReason, planHeld, planIdOf } from './hold.ts';
 import type { Inventory, InventoryRow } from './inventory.ts';
 import { layerOf } from './order.ts';
 
@@ -30,7 +30,11 @@ export interface PlanInput {
   readonly prune: PruneRule;
   /** Why pruning has to wait for somebody else first; the pass is repeated then. */
   readonly pruneWaits: string | undefined;
+  /** Somebody's yes to a plan of this sync. */
+  readonly approval: Approval | undefined;
   live(key: ObjectKey): LiveView;
+  /** Left alone, because people asked for it. */
+  isPaused(key: ObjectKey): boolean;
   /** Another sync that wants the object now; one object belongs to one sync. */
   claimedBy(key: ObjectKey): string | undefined;
   /** Another sync in whose path the object was seen last, applied or refused there: it is handed over, not pruned. */
@@ -55,19 +59,15 @@ export interface PruneStep {
 
 export type Step = ApplyStep | PruneStep;
 
-/** A plan that waits for a person: nothing of it is done. */
-export interface Held {
-  /** Digest of revision and steps: a yes never covers another plan. */
-  readonly planId: string;
-  readonly error: SottoError;
-  readonly creates: number;
-  readonly prunes: number;
-}
+export type { Held } from './hold.ts';
 
 export interface Plan {
   readonly steps: readonly Step[];
   readonly refusals: readonly Refusal[];
+  /** The whole plan waits: nothing of it is done. */
   readonly held?: Held | undefined;
+  /** Prunes that always need a yes (volumes, kinds in `prune.ask`); the rest of the plan is done without them. */
+  readonly asked?: Held | undefined;
   /** Rows that left Git and stay for now, each with the reason. */
   readonly waiting: readonly { readonly row: InventoryRow; readonly error: SottoError }[];
   /** Rows that are no longer ours to keep: the object stays, the row goes. */
@@ -77,6 +77,8 @@ export interface Plan {
   /** What left Git for certain, pruned or not: people may delete it, and it does not come back. */
   readonly left: readonly ObjectKey[];
   readonly unchanged: number;
+  /** Objects that would be looked at and are left alone. */
+  readonly paused: number;
   /** Prunes that wait for another sync: the pass is to be repeated. */
   readonly postponed: number;
 }
@@ -86,24 +88,40 @@ export function plan(input: PlanInput): Plan {
   const refusals: Refusal[] = [];
   const applies: ApplyStep[] = [];
   let unchanged = 0;
+  let paused = 0;
   for (const object of input.desired.objects) {
     const other = input.claimedBy(object.key);
     if (other !== undefined) {
       refusals.push(claimed(object, other));
       continue;
     }
+    if (input.isPaused(object.key)) {
+      paused += 1;
+      continue;
+    }
     const step = applyStep(object, input);
     if (step === undefined) unchanged += 1;
     else applies.push(step);
   }
-  const { prunes: due, waiting, released, movedTo, left } = planPrune(input);
-  const prunes = input.pruneWaits === undefined ? due : [];
-  const common = { refusals, waiting, unchanged, postponed: due.length - prunes.length };
+  const { prunes: due, approved, waiting, released, movedTo, left, asked } = planPrune(input);
+  const prunes = input.pruneWaits === undefined ? [...due, ...approved] : [];
+  const postponed = due.length + approved.length - prunes.length;
+  const common = { refusals, waiting, unchanged, paused, postponed, asked };
   // Prunes that wait for a sibling count too: creates of a plan that must be held whole are not done meanwhile.
-  const why = holdReason(due.length, input);
-  if (why === undefined) return { ...common, steps: inOrder(applies, prunes), released, movedTo, left };
+  const why = holdReason(countsOf(due.length, input), input.prune);
+  const isCovered = covers(input.approval, input.revision, keysOf(due));
+  if (why === undefined || isCovered) return { ...common, steps: inOrder(applies, prunes), released, movedTo, left };
   const held = heldPlan(inOrder(applies, due), why, input);
   return { ...common, steps: [], released: [], movedTo: new Map(), left: [], held };
+}
+
+function countsOf(prunes: number, { inventory, sync, desired }: PlanInput) {
+  const applied = [...inventory.rows.values()].filter((row) => row.sync === sync).length;
+  return { prunes, applied, desired: desired.objects.length };
+}
+
+function keysOf(prunes: readonly PruneStep[]): ObjectKey[] {
+  return prunes.map(({ row }) => row.key);
 }
 
 function applyStep(object: DesiredObject, input: PlanInput): ApplyStep | undefined {
@@ -123,13 +141,18 @@ function byLayer(a: ApplyStep, b: ApplyStep): number {
   return layerOf(a.object.id) - layerOf(b.object.id);
 }
 
-type Gone = Pick<Plan, 'waiting' | 'released' | 'movedTo' | 'left'> & { prunes: PruneStep[] };
+type Gone = Pick<Plan, 'waiting' | 'released' | 'movedTo' | 'left' | 'asked'> & {
+  readonly prunes: readonly PruneStep[];
+  /** Prunes that always need a yes and have it. */
+  readonly approved: readonly PruneStep[];
+};
 
 function planPrune(input: PlanInput): Gone {
   const wanted = new Set<ObjectKey>(input.desired.objects.map((object) => object.key));
   const skipped = new Set(input.desired.skipped.map(({ id }) => objectKey(id)));
   const gone = [...input.inventory.rows.values()].filter((row) => row.sync === input.sync && !wanted.has(row.key));
   const prunes: PruneStep[] = [];
+  const asks: PruneStep[] = [];
   const waiting: { row: InventoryRow; error: SottoError }[] = [];
   const released: ObjectKey[] = [];
   const movedTo = new Map<ObjectKey, string>();
@@ -141,19 +164,51 @@ function planPrune(input: PlanInput): Gone {
       movedTo.set(row.key, sibling);
       continue;
     }
-    const error = whyNotPruned(row, id, input);
+    const why = whyNotPruned(row, id, input);
     // Its refusal is the report, and it stays ours: drift of it is corrected as before.
-    if (error === 'refused') continue;
-    if (error === undefined || error === 'kept' || error.code === 'SOTTO-PLAN-008') left.push(row.key);
+    if (why === 'refused') continue;
+    if (why === undefined || why === 'kept' || why === 'asks') left.push(row.key);
     if (skipped.has(row.key) || row.keep) released.push(row.key);
-    else if (error === undefined) prunes.push({ action: 'prune', id, row });
-    else if (error !== 'kept') waiting.push({ row, error });
+    else if (why === undefined) prunes.push({ action: 'prune', id, row });
+    else if (why === 'asks') asks.push({ action: 'prune', id, row });
+    else if (why !== 'kept') waiting.push({ row, error: why });
   }
-  return { prunes, waiting, released, movedTo, left };
+  const isYes = ({ row }: PruneStep): boolean => covers(input.approval, input.revision, [row.key]);
+  const asked = askedPlan(
+    asks.filter((step) => !isYes(step)),
+    input,
+  );
+  waiting.push(...(asked?.waiting ?? []));
+  return { prunes, approved: asks.filter(isYes), waiting, released, movedTo, left, asked: asked?.plan };
 }
 
-/** `refused`: no report, because its own refusal is one already. `kept`: nothing of this sync is ever pruned. */
-function whyNotPruned(row: InventoryRow, id: ObjectId, input: PlanInput): SottoError | 'refused' | 'kept' | undefined {
+/** Kinds that hold data: one plan of their own, which is done when somebody says yes to it. */
+function askedPlan(
+  steps: readonly PruneStep[],
+  { revision }: PlanInput,
+): { readonly plan: Held; readonly waiting: Plan['waiting'] } | undefined {
+  const [first] = steps;
+  if (first === undefined) return undefined;
+  const pruned = keysOf(steps);
+  const planId = planIdOf(revision, pruned.map(pruneLine));
+  const waiting = steps.map(({ row, id }) => ({ row, error: holdsData(id, planId) }));
+  const error = holdsData(first.id, planId);
+  return { plan: { planId, error, creates: 0, prunes: steps.length, pruned }, waiting };
+}
+
+function pruneLine(key: ObjectKey): string {
+  return `prune ${key}`;
+}
+
+/**
+ * `refused`: no report, because its own refusal is one already. `kept`: nothing of this sync is ever pruned.
+ * `asks`: only when somebody says yes.
+ */
+function whyNotPruned(
+  row: InventoryRow,
+  id: ObjectId,
+  input: PlanInput,
+): SottoError | 'refused' | 'kept' | 'asks' | undefined {
   const object = displayObject(id);
   const refused = [...input.refusals, ...input.desired.refusals];
   if (refused.some((refusal) => refusal.id !== undefined && sameObject(refusal.id, id))) return 'refused';
@@ -164,7 +219,8 @@ function whyNotPruned(row: InventoryRow, id: ObjectId, input: PlanInput): SottoE
   const namesake = refused.find((refusal) => refusal.id?.name === id.name);
   const first = namesake ?? refused.find(leavesDoubt);
   if (first !== undefined) return pruneWaits(row, first);
-  if (id.kind === 'PersistentVolumeClaim' || asksFirst(id, input.prune)) return holdsData(object, id);
+  if (input.isPaused(row.key)) return pausedPrune(object);
+  if (id.kind === 'PersistentVolumeClaim' || asksFirst(id, input.prune)) return 'asks';
   return undefined;
 }
 
@@ -184,37 +240,12 @@ function sameObject(a: ObjectId, b: ObjectId): boolean {
   return a.kind === b.kind && a.group === b.group && a.name === b.name && a.namespace === b.namespace;
 }
 
-function percent(part: number): string {
-  return `${Math.round(part * 100)} %`;
-}
-
-/** The share rule, or undefined when the plan may run (interface page: `prune`). */
-function holdReason(prunes: number, input: PlanInput): string | undefined {
-  if (prunes === 0) return undefined;
-  const applied = [...input.inventory.rows.values()].filter((row) => row.sync === input.sync).length;
-  if (input.desired.objects.length === 0) return `it would remove all ${prunes} objects of this sync`;
-  const share = prunes / applied;
-  if (prunes < input.prune.minimum || share <= input.prune.maxShare) return undefined;
-  return `it would remove ${prunes} of ${applied} objects (${percent(share)}), more than prune.maxShare (${percent(input.prune.maxShare)})`;
-}
-
-function heldPlan(steps: readonly Step[], why: string, input: PlanInput): Held {
-  const lines = steps.map((step) => (step.action === 'prune' ? `prune ${step.row.key}` : `apply ${step.object.key}`));
-  const digest = createHash('sha256')
-    .update([input.revision, ...lines.toSorted()].join('\n'))
-    .digest('hex');
-  const prunes = steps.filter((step) => step.action === 'prune').length;
-  return {
-    planId: digest.slice(0, 16),
-    creates: steps.filter((step) => step.action === 'apply' && step.reason === 'new').length,
-    prunes,
-    error: new SottoError({
-      code: 'SOTTO-PLAN-005',
-      what: 'the plan is held: nothing of this commit is applied',
-      why,
-      next: 'if that is a mistake, correct the commit; if it is meant, raise prune.maxShare and prune.minimum of this sync for this commit',
-    }),
-  };
+function heldPlan(steps: readonly Step[], why: string, { revision }: PlanInput): Held {
+  const lines = steps.map((step) => (step.action === 'prune' ? pruneLine(step.row.key) : `apply ${step.object.key}`));
+  const planId = planIdOf(revision, lines);
+  const prunes = steps.filter((step) => step.action === 'prune');
+  const creates = steps.filter((step) => step.action === 'apply' && step.reason === 'new').length;
+  return { planId, creates, prunes: prunes.length, pruned: keysOf(prunes), error: planHeld(planId, why) };
 }
 
 function claimed(object: DesiredObject, other: string): Refusal {
@@ -251,12 +282,22 @@ function inventoryLost(object: string): SottoError {
   });
 }
 
-function holdsData(object: string, id: ObjectId): SottoError {
+function pausedPrune(object: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-PLAN-043',
+    what: 'the object left Git and is not pruned yet',
+    why: 'it is paused',
+    next: `sotto resume ${object}   (it is pruned then, or when the pause ends)`,
+    object,
+  });
+}
+
+function holdsData(id: ObjectId, planId: string): SottoError {
   return new SottoError({
     code: 'SOTTO-PLAN-008',
     what: 'the object left Git and is kept',
     why: `a ${id.kind} is removed only when somebody asks`,
-    next: `kubectl delete ${id.kind.toLowerCase()} ${id.name} -n ${id.namespace}`,
-    object,
+    next: `sotto approve ${planId}   (deletes it, with what it holds)`,
+    object: displayObject(id),
   });
 }

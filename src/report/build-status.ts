@@ -36,6 +36,7 @@ interface Caps {
 /** Keys, pauses and pending plans: far more than a namespace has, so that only a defect or an attack meets it. */
 const MAX_OTHERS = 500;
 const MAX_PATHS = 20;
+const MAX_PRUNED = 20;
 
 /**
  * The status document: foreign text made harmless, lists within their caps, the whole within LIMITS.maxStatusBytes.
@@ -149,7 +150,13 @@ function cleanSync(sync: SyncInput): SyncInput {
     attemptedRevision: optional(sync.attemptedRevision),
     counts: sync.counts,
     attention: sync.attention.map(cleanAttention),
-    pending: sync.pending.map((plan) => ({ ...plan, planId: name(plan.planId), why: sanitise(plan.why) })),
+    pending: sync.pending.map(({ planId, why, creates, prunes, pruned }) => ({
+      planId: name(planId),
+      why: sanitise(why),
+      creates,
+      prunes,
+      pruned: pruned.slice(0, MAX_PRUNED).map((object) => name(object)),
+    })),
   };
 }
 

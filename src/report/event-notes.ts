@@ -1,4 +1,5 @@
 import { formatPlace } from '../core/errors.ts';
+import { displayObject } from '../core/ids.ts';
 import type { EventFacts } from './events.ts';
 import { sanitise, TEXT_LENGTHS } from './sanitise.ts';
 import type { Attention } from './status.ts';
@@ -47,21 +48,33 @@ export function attentionEvent(
   return { regarding, type: 'Warning', reason, action: 'Apply', note };
 }
 
+/** Somebody asked to leave the object alone; `by` and `reason` are as the request says. */
+export function pausedEvent(
+  regarding: Regarding,
+  facts: { readonly until: string; readonly by: string; readonly reason: string },
+): EventFacts {
+  const by = sanitise(facts.by, TEXT_LENGTHS.name);
+  const note = `Left alone until ${facts.until}, asked for by ${by}: ${sanitise(facts.reason, 300)}. \`sotto resume ${displayObject(regarding)}\` ends it.`;
+  return { regarding, type: 'Normal', reason: 'Paused', action: 'Pause', note };
+}
+
+export function resumedEvent(regarding: Regarding): EventFacts {
+  const note = 'Kept as in Git again: the pause has ended';
+  return { regarding, type: 'Normal', reason: 'Resumed', action: 'Resume', note };
+}
+
 export function prunedEvent(regarding: Regarding, revision: string): EventFacts {
   const note = `Deleted: it is not in Git any more at ${revision}`;
   return { regarding, type: 'Normal', reason: 'Pruned', action: 'Delete', note };
 }
 
-/**
- * What was undone, who had done it, and where Git stands. Commands that pause an object or keep a change are not in
- * this version, so the note names none: a hint that fails when it is needed is worse than none.
- */
+/** What was undone, who had done it, where Git stands, and what to type to be left alone for a while. */
 function correctionNote(regarding: Regarding, facts: CorrectionFacts): string {
   const what = facts.change === 'deleted' ? 'a deletion' : `a change of ${listed(facts.paths)}`;
   const lost = regarding.kind === 'Secret' && regarding.group === '' ? ' The undone value is not kept anywhere.' : '';
   return (
     `Undid ${what} by ${whoOf(facts)}: the object is as in Git at ${facts.revision} again.${lost}` +
-    ' To keep a change, put it into Git; see `sotto diff` and `sotto status`.'
+    ` To change it for a while: \`sotto pause ${displayObject(regarding)} --for 1h --reason TEXT\`; to keep a change, put it into Git.`
   );
 }
 

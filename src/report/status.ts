@@ -65,6 +65,8 @@ export interface PendingPlan {
   readonly why: string;
   readonly creates: number;
   readonly prunes: number;
+  /** What it would delete; the first of them. */
+  readonly pruned: readonly string[];
 }
 
 export interface SyncStatus {
@@ -90,9 +92,12 @@ export type PauseStatus = ({ readonly object: string } | { readonly sync: string
 
 export interface HandledRequest {
   readonly id: string;
-  readonly outcome: 'done' | 'refused' | 'failed';
+  /** `accepted`: the agent is at it, and the answer follows under the same id. */
+  readonly outcome: 'accepted' | 'done' | 'refused' | 'failed';
   readonly message: string;
 }
+
+export type Answer = Pick<HandledRequest, 'outcome' | 'message'>;
 
 export interface SealingStatus {
   readonly fingerprint: string;

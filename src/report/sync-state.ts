@@ -12,6 +12,8 @@ export interface SyncTrouble {
 /** What is known about a sync when its state is asked for. */
 export interface SyncFacts {
   readonly suspended: boolean;
+  /** Paused as a whole by somebody: what people read about it. */
+  readonly paused?: string | undefined;
   readonly trouble?: SyncTrouble | undefined;
   /** Plans that are held whole until somebody says yes. */
   readonly pendingPlans: number;
@@ -49,6 +51,12 @@ const RULES: readonly Rule[] = [
     reason: 'Suspended',
     holds: (facts) => facts.suspended,
     message: () => 'suspended by the settings',
+  },
+  {
+    state: 'Suspended',
+    reason: 'Paused',
+    holds: (facts) => facts.paused !== undefined,
+    message: (facts) => facts.paused ?? '',
   },
   {
     state: 'Stalled',

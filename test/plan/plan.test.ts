@@ -54,6 +54,8 @@ function input(names: readonly string[], rows: readonly InventoryRow[], more: Pa
     inventoryLost: false,
     prune: { enabled: true, maxShare: 0.5, minimum: 5, ask: [] },
     pruneWaits: undefined,
+    approval: undefined,
+    isPaused: () => false,
     live: () => 'in-sync',
     claimedBy: () => undefined,
     wantedBy: () => undefined,
@@ -65,6 +67,36 @@ const numbered = (count: number): string[] => Array.from({ length: count }, (_, 
 const pruned = (given: PlanInput): number => plan(given).steps.filter((step) => step.action === 'prune').length;
 
 describe('a plan', () => {
+  it('leaves paused objects alone, in Git or not', () => {
+    const rows = [row('a', { digest: 'old' as SourceDigest }), row('gone')];
+    const decided = plan(input(['a', 'b'], rows, { isPaused: () => true }));
+    expect(decided).toMatchObject({ steps: [], paused: 2, refusals: [] });
+    expect(decided.waiting.map(({ error }) => error.code)).toEqual(['SOTTO-PLAN-043']);
+  });
+
+  it('does what was held once somebody said yes, and holds it again when a step is added', () => {
+    const rows = numbered(6).map((name) => row(name));
+    const held = plan(input(['new'], rows)).held;
+    expect(held).toMatchObject({ creates: 1, prunes: 6 });
+    const approval = { planId: held?.planId ?? '', revision: 'main@sha1:1', pruned: held?.pruned ?? [] };
+    expect(pruned(input(['new'], rows, { approval }))).toBe(6);
+    expect(pruned(input(['new'], rows.slice(2), { approval }))).toBe(4);
+    expect(plan(input(['new'], [...rows, row('one-more')], { approval })).held?.planId).not.toBe(held?.planId);
+    expect(plan(input(['new'], rows, { approval, revision: 'main@sha1:2' })).held).toBeDefined();
+  });
+
+  it('asks for a yes to prune what holds data, and does the rest meanwhile', () => {
+    const claim = objectKey({ ...id('data'), kind: 'PersistentVolumeClaim' });
+    const rows = [row('a'), row('data', { key: claim }), row('gone')];
+    const decided = plan(input(['a'], rows));
+    expect(decided.asked).toMatchObject({ prunes: 1, pruned: [claim] });
+    expect(decided.steps).toMatchObject([{ action: 'prune', id: { name: 'gone' } }]);
+    expect(decided.waiting[0]?.error.text()).toContain(`sotto approve ${decided.asked?.planId}`);
+    const approval = { planId: decided.asked?.planId ?? '', revision: 'main@sha1:1', pruned: [claim] };
+    expect(plan(input(['a'], rows, { approval })).steps).toHaveLength(2);
+    expect(plan(input(['a'], rows, { approval })).asked).toBeUndefined();
+  });
+
   it('does nothing when everything is as in Git', () => {
     expect(plan(input(['a'], [row('a')]))).toMatchObject({ steps: [], unchanged: 1, refusals: [] });
   });
@@ -117,6 +149,16 @@ describe('the stored inventory', () => {
   const inventory = {
     ...EMPTY_INVENTORY,
     epoch: 3,
+    pauses: [
+      { target: { kind: 'sync', name: 'app' }, until: new Date('2026-12-01T10:00:00Z'), by: 'b', reason: 'r' } as const,
+      {
+        target: { kind: 'object', key: row('a').key },
+        until: new Date('2026-12-01T10:00:00Z'),
+        by: '',
+        reason: '',
+      } as const,
+    ],
+    approvals: { app: { planId: 'p', revision: 'main@sha1:1', pruned: [row('b').key] } },
     rows: new Map([row('a'), row('b', { done: true, accepted: Uint8Array.of(1, 2) })].map((each) => [each.key, each])),
   };
 

@@ -100,6 +100,8 @@ function inputOf(given: Json): PlanInput {
       minimum: 5,
       ask: [{ group: undefined, kind: 'Database' }],
     },
+    approval: undefined,
+    isPaused: () => false,
     pruneWaits: stringAt(given, 'sibling'),
     live: (key) => live.get(key) ?? 'absent',
     claimedBy: (key) => (texts(given, 'claimed').some((name) => objectKey(idOf(name)) === key) ? 'other' : undefined),

@@ -72,9 +72,9 @@ describe('the Event of a correction', () => {
   it('says what, who, what it is now, and names only commands that exist', () => {
     expect(note({})).toBe(
       'Undid a change of /spec/replicas by kubectl-edit: the object is as in Git at main@sha1:0123 again. ' +
-        'To keep a change, put it into Git; see `sotto diff` and `sotto status`.',
+        'To change it for a while: `sotto pause apps/Deployment/web --for 1h --reason TEXT`; to keep a change, put it into Git.',
     );
-    expect(note({})).not.toMatch(/sotto (pause|keep)/);
+    expect(note({})).not.toMatch(/sotto keep/);
   });
 
   it('says of a Secret that the undone value is gone', () => {

@@ -97,4 +97,34 @@ export const CLI_CODES = {
     explain:
       'The demo serves its repository with git http-backend, and the agent fetches with git. Neither works without it.',
   },
+  'SOTTO-CLI-046': {
+    title: 'No agent answers',
+    explain:
+      'The request was written and nobody took it up, so it was withdrawn: nothing happens later unasked. Either no agent runs in the namespace, or it cannot reach the API server, or another namespace was meant.',
+  },
+  'SOTTO-CLI-047': {
+    title: 'The agent is still at it',
+    explain:
+      'The agent has taken the request up and did not finish within --timeout. It goes on; sotto status tells how it ends.',
+  },
+  'SOTTO-CLI-048': {
+    title: 'The object is not recognised',
+    explain:
+      'An object is written KIND/NAME as for kubectl (deploy/web, secret/db) or GROUP/KIND/NAME (apps/Deployment/web).',
+  },
+  'SOTTO-CLI-049': {
+    title: 'Nobody said yes',
+    explain:
+      'The command changes something and asks before it does. Without a terminal there is nobody to ask: say --yes.',
+  },
+  'SOTTO-CLI-050': {
+    title: 'One object or one sync',
+    explain:
+      'The command works on one object, or with --sync on everything of one sync; it needs exactly one of the two.',
+  },
+  'SOTTO-CLI-051': {
+    title: 'The end of a pause is not a time',
+    explain:
+      'A pause ends by itself: --for takes a duration (30m, 8h, 3d), --until a time (2027-01-31T12:00:00Z). 90 days are the most.',
+  },
 } as const satisfies Record<string, CodeEntry>;

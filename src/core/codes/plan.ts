@@ -63,4 +63,32 @@ export const PLAN_CODES = {
     title: 'The object is too large',
     explain: 'The API server takes at most about 1.5 MB for one object. Split it.',
   },
+  'SOTTO-PLAN-040': {
+    title: 'A request cannot be used',
+    explain:
+      'What stands in ConfigMap sotto-requests is not a request of this version: not JSON, an unknown kind or field, an object that is not GROUP/KIND/NAME, or an end that is past or more than 90 days away. The agent says so in its status and removes the entry.',
+  },
+  'SOTTO-PLAN-041': {
+    title: 'A request names something the agent does not have',
+    explain:
+      'The object is not among those that sotto applied or was asked to apply, or the settings have no sync of that name. sotto status lists both.',
+  },
+  'SOTTO-PLAN-042': {
+    title: 'The plan is not pending',
+    explain:
+      'A yes covers exactly one plan: one commit with its steps. A newer commit, other settings or a prune that was done meanwhile make another plan with another id; look at that one and decide again.',
+  },
+  'SOTTO-PLAN-043': {
+    title: 'The object is paused',
+    explain: 'A paused object is neither changed nor deleted until the pause ends or somebody resumes it.',
+  },
+  'SOTTO-PLAN-044': {
+    title: 'The object cannot be adopted',
+    explain:
+      'Only an object that exists, is in Git, and belongs to nobody can be taken over. One that carries the marks of another tool is not taken from it in this version.',
+  },
+  'SOTTO-PLAN-045': {
+    title: 'The sync is at rest',
+    explain: 'A sync that is suspended by the settings or paused makes no pass. Resume it first.',
+  },
 } as const satisfies Record<string, CodeEntry>;

@@ -1,0 +1,126 @@
+import { rfc3339 } from '../core/clock.ts';
+import { SottoError } from '../core/errors.ts';
+import { type ObjectKey, objectIdOf } from '../core/ids.ts';
+import { LIMITS } from '../core/limits.ts';
+import { getMetadata, getObject } from '../kube/objects.ts';
+import {
+  endedPauses,
+  isSameTarget,
+  type Pause,
+  type PauseTarget,
+  pauseOf,
+  targetText,
+  withoutPause,
+  withPause,
+} from '../plan/pause.ts';
+import type { Request } from '../plan/request.ts';
+import type { Answer } from '../report/status.ts';
+import { pausedEvent, resumedEvent } from '../report/event-notes.ts';
+import type { AgentContext } from './context.ts';
+
+/** In force at once, and stored before anybody is told so. */
+export async function pause(
+  agent: AgentContext,
+  target: PauseTarget,
+  { until, by, reason }: Extract<Request, { kind: 'pause' }>,
+): Promise<Answer> {
+  const before = agent.inventory.inventory.pauses;
+  const pauses = withPause(before, { target, until, by, reason });
+  if (pauses.length > LIMITS.maxPauses) throw tooMany();
+  await store(agent, pauses);
+  const text = targetText(target);
+  agent.log.info('paused', { target: text, until: rfc3339(until), by, reason });
+  tellObject(agent, target, (regarding) => pausedEvent(regarding, { until: rfc3339(until), by, reason }));
+  agent.changed();
+  return { outcome: 'done', message: `${text} is left alone until ${rfc3339(until)}` };
+}
+
+/** What was changed meanwhile is judged now and undone, and what Git changed meanwhile is applied. */
+export async function resume(agent: AgentContext, target: PauseTarget): Promise<Answer> {
+  const { pauses } = agent.inventory.inventory;
+  if (!pauses.some((each) => isSameTarget(each.target, target))) throw notPaused(target);
+  await store(agent, withoutPause(pauses, target));
+  await goOn(agent, target, 'resumed');
+  return { outcome: 'done', message: `${targetText(target)} is kept as in Git again` };
+}
+
+/** Pauses end by themselves. */
+export async function endPauses(agent: AgentContext): Promise<void> {
+  const { pauses } = agent.inventory.inventory;
+  const ended = endedPauses(pauses, agent.clock.now());
+  if (ended.length === 0) return;
+  // In memory at once; the next tick stores it. A restart before that ends them again.
+  agent.inventory.setPauses(pauses.filter((each) => !ended.includes(each)));
+  for (const { target } of ended) await goOn(agent, target, 'the pause has ended');
+}
+
+async function store(agent: AgentContext, pauses: readonly Pause[]): Promise<void> {
+  const before = agent.inventory.inventory.pauses;
+  agent.inventory.setPauses(pauses);
+  try {
+    await agent.inventory.store();
+  } catch (thrown) {
+    // Nobody is told that it holds, so it must not.
+    agent.inventory.setPauses(before);
+    throw thrown;
+  }
+}
+
+async function goOn(agent: AgentContext, target: PauseTarget, what: string): Promise<void> {
+  agent.log.info(what, { target: targetText(target) });
+  tellObject(agent, target, (regarding) => resumedEvent(regarding));
+  agent.changed();
+  await judgeAgain(agent, target);
+  const syncs = target.kind === 'sync' ? [target.name] : syncsOf(agent, target.key);
+  for (const sync of syncs) agent.wake(sync);
+}
+
+function syncsOf(agent: AgentContext, key: ObjectKey): string[] {
+  return [...agent.syncs.values()].filter((sync) => sync.wanted.has(key)).map(({ settings }) => settings.name);
+}
+
+/** Objects that changed during the pause are read once, so that the report of what was undone names fields and writer. */
+async function judgeAgain(agent: AgentContext, target: PauseTarget): Promise<void> {
+  const { rows, pauses } = agent.inventory.inventory;
+  for (const { key, sync, apiVersion } of rows.values()) {
+    const isMeant = target.kind === 'sync' ? sync === target.name : key === target.key;
+    if (!isMeant || agent.live.view(key) !== 'unsure' || pauseOf(pauses, key, sync) !== undefined) continue;
+    const { kind, namespace, name } = objectIdOf(key);
+    const resource = agent.catalog().find(apiVersion, kind);
+    if (resource === undefined) continue;
+    const { transport, signal } = agent;
+    const answer = resource.secret
+      ? await getMetadata(transport, { resource, namespace, name, signal })
+      : await getObject(transport, { resource, namespace, name, signal });
+    // What cannot be read now is in doubt already: the pass that follows applies it.
+    if (answer.ok && answer.value !== undefined) agent.live.observe(resource, namespace, answer.value, true);
+  }
+  await agent.lanes.idle();
+}
+
+type Tell = (regarding: Parameters<typeof resumedEvent>[0]) => ReturnType<typeof resumedEvent>;
+
+function tellObject(agent: AgentContext, target: PauseTarget, event: Tell): void {
+  if (target.kind === 'sync') return;
+  const [row, uid] = [agent.inventory.row(target.key), agent.live.uid(target.key)];
+  if (row === undefined || uid === undefined) return;
+  agent.tell(event({ ...objectIdOf(target.key), apiVersion: row.apiVersion, uid }));
+}
+
+function notPaused(target: PauseTarget): SottoError {
+  return new SottoError({
+    code: 'SOTTO-PLAN-041',
+    what: `${targetText(target)} is not paused`,
+    why: 'no pause of it is in force',
+    next: 'sotto status   (lists the pauses)',
+  });
+}
+
+function tooMany(): SottoError {
+  return new SottoError({
+    code: 'SOTTO-PLAN-040',
+    what: 'there are too many pauses',
+    why: `at most ${LIMITS.maxPauses} are kept at a time`,
+    next: 'pause the sync as a whole: sotto pause --sync NAME --for 1h --reason TEXT',
+  });
+}

@@ -1,0 +1,45 @@
+import type { Command } from 'commander';
+import { withCluster } from '../cluster.ts';
+import { confirm } from '../confirm.ts';
+import type { CommandContext } from '../context.ts';
+import { say } from '../output.ts';
+import { addRequestOptions, request, type RequestFlags, targetFrom } from '../request-flags.ts';
+
+interface AdoptFlags extends RequestFlags {
+  readonly sync?: string;
+  readonly yes?: true;
+}
+
+const EXAMPLES = `
+An object that existed before sotto and differs from Git is left alone (SOTTO-PLAN-001) until somebody says to take it
+over. Its fields become what Git says; what others have added to it stays. sotto diff shows the difference.
+
+Examples:
+  sotto adopt deploy/web
+  sotto adopt --sync app --yes           every object of the sync that waits for it
+
+Exit code: 0 done, 1 refused or failed, 2 usage or no yes, 3 cluster unreachable or no agent, 5 forbidden (the right is
+in Role sotto-requests).`;
+
+export function register(program: Command, context: CommandContext): void {
+  const command = program
+    .command('adopt')
+    .description('take over objects that existed before')
+    .argument('[object]', 'deploy/web, secret/db, apps/Deployment/web')
+    .option('--sync <name>', 'every object of one sync that waits for it')
+    .option('--yes', 'do not ask')
+    .option('--no-wait', 'ask and do not wait for the answer');
+  addRequestOptions(command)
+    .addHelpText('after', EXAMPLES)
+    .action((object: string | undefined, flags: AdoptFlags) =>
+      withCluster(flags, context, async (cluster) => {
+        const target = await targetFrom(object, flags.sync, cluster);
+        await say(
+          context,
+          `${target.object ?? `everything that waits in sync ${target.sync}`}: its fields become what Git says (sotto diff shows them)`,
+        );
+        await confirm('Take it over?', flags.yes === true, context);
+        await request({ kind: 'adopt', ...target }, flags, cluster, context);
+      }),
+    );
+}

@@ -1,0 +1,86 @@
+import type { Command } from 'commander';
+import { SottoError } from '../../core/errors.ts';
+import { arrayAt, type Json, memberAt, numberAt, stringAt } from '../../core/json.ts';
+import { kubeError } from '../../kube/errors.ts';
+import { getObject } from '../../kube/objects.ts';
+import { CONFIG_MAPS } from '../../kube/resource.ts';
+import { STATUS_CONFIGMAP, STATUS_KEY } from '../../report/status.ts';
+import { type Cluster, withCluster } from '../cluster.ts';
+import { confirm } from '../confirm.ts';
+import type { CommandContext } from '../context.ts';
+import { say } from '../output.ts';
+import { addRequestOptions, request, type RequestFlags } from '../request-flags.ts';
+
+interface ApproveFlags extends RequestFlags {
+  readonly yes?: true;
+}
+
+const EXAMPLES = `
+A yes covers exactly one plan: the commit and the steps that status shows under that id. When Git or the settings have
+moved on meanwhile, it is refused.
+
+Examples:
+  sotto approve 3f9c0d2a51b7e864
+  sotto approve 3f9c0d2a51b7e864 --yes
+
+Exit code: 0 done, 1 refused or not done as a whole, 2 usage or no yes, 3 cluster unreachable or no agent, 5 forbidden
+(the right is in Role sotto-requests).`;
+
+export function register(program: Command, context: CommandContext): void {
+  const command = program
+    .command('approve')
+    .description('say yes to a plan that is held')
+    .argument('<plan>', 'id of the plan, from sotto status')
+    .option('--yes', 'do not ask')
+    .option('--no-wait', 'ask and do not wait for the answer');
+  addRequestOptions(command)
+    .addHelpText('after', EXAMPLES)
+    .action((plan: string, flags: ApproveFlags) =>
+      withCluster(flags, context, async (cluster) => {
+        const { sync, pending } = await pendingPlan(plan, cluster);
+        await show(sync, pending, context);
+        await confirm('Do it?', flags.yes === true, context);
+        await request({ kind: 'approve', plan, sync }, flags, cluster, context);
+      }),
+    );
+}
+
+async function pendingPlan(
+  planId: string,
+  { transport, namespace, user }: Cluster,
+): Promise<{ readonly sync: string; readonly pending: Json }> {
+  const target = { resource: CONFIG_MAPS, namespace, name: STATUS_CONFIGMAP };
+  const found = await getObject(transport, target);
+  if (!found.ok) throw kubeError(found.failure, { ...target, verb: 'get', user });
+  const status = statusIn(stringAt(found.value, 'data', STATUS_KEY) ?? '');
+  const plans = arrayAt(status, 'syncs').flatMap((each) =>
+    arrayAt(each, 'pending').map((pending) => ({ sync: stringAt(each, 'name') ?? '', pending })),
+  );
+  const plan = plans.find(({ pending }) => stringAt(pending, 'planId') === planId);
+  if (plan !== undefined) return plan;
+  const ids = plans.map(({ sync, pending }) => `${stringAt(pending, 'planId') ?? ''} (${sync})`);
+  throw new SottoError({
+    code: 'SOTTO-PLAN-042',
+    what: `plan ${JSON.stringify(planId)} is not pending`,
+    why: ids.length === 0 ? 'no plan waits for a yes' : `pending are: ${ids.join(', ')}`,
+    next: `sotto status -n ${namespace}`,
+  });
+}
+
+function statusIn(text: string): Json {
+  try {
+    return JSON.parse(text) as Json;
+  } catch {
+    return {};
+  }
+}
+
+async function show(sync: string, pending: Json, context: CommandContext): Promise<void> {
+  const [creates, prunes] = [numberAt(pending, 'creates') ?? 0, numberAt(pending, 'prunes') ?? 0];
+  await say(context, `sync ${sync}: ${stringAt(pending, 'why') ?? ''}`);
+  await say(context, `it creates ${creates} and deletes ${prunes} objects${prunes === 0 ? '' : ':'}`);
+  const pruned = arrayAt(pending, 'pruned').filter((object) => typeof object === 'string');
+  for (const object of pruned) await say(context, `  - ${object}`);
+  const more = prunes - pruned.length;
+  if (more > 0 && memberAt(pending, 'pruned') !== undefined) await say(context, `  … and ${more} more`);
+}

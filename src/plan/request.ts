@@ -1,0 +1,135 @@
+import { SottoError } from '../core/errors.ts';
+import { type ObjectKey, objectKey } from '../core/ids.ts';
+import { isJsonObject, type Json, type JsonObject, member } from '../core/json.ts';
+import { LIMITS } from '../core/limits.ts';
+import type { PauseTarget } from './pause.ts';
+
+/** ConfigMap in which people and the CLI ask the agent for something: one data key per request (docs/requests.md). */
+export const REQUESTS_NAME = 'sotto-requests';
+
+export type Request = {
+  /** Who asks, as the request says it: a claim, not a proof. */
+  readonly by: string;
+  readonly reason: string;
+} & (
+  | { readonly kind: 'sync'; readonly sync: string | undefined }
+  | { readonly kind: 'pause'; readonly target: PauseTarget; readonly until: Date }
+  | { readonly kind: 'resume'; readonly target: PauseTarget }
+  | { readonly kind: 'approve'; readonly plan: string; readonly sync: string | undefined }
+  | { readonly kind: 'adopt'; readonly target: PauseTarget }
+);
+
+/** How a request is written: the fields of the interface page. */
+export interface RequestText {
+  readonly kind: Request['kind'];
+  readonly sync?: string | undefined;
+  /** `apps/Deployment/web`, `Secret/db`. */
+  readonly object?: string | undefined;
+  /** RFC 3339. */
+  readonly until?: string | undefined;
+  readonly reason?: string | undefined;
+  readonly by?: string | undefined;
+  readonly plan?: string | undefined;
+}
+
+export interface RequestPlace {
+  /** Objects are those of this namespace. */
+  readonly targetNamespace: string;
+  readonly now: Date;
+}
+
+const KINDS = ['sync', 'pause', 'resume', 'approve', 'adopt'] as const;
+/** Promised for later versions, so refused by name and not as a slip. */
+const LATER: ReadonlySet<string> = new Set(['prune', 'rotate', 'canary']);
+const FIELDS: ReadonlySet<string> = new Set(['kind', 'sync', 'object', 'until', 'reason', 'by', 'plan']);
+
+/** Reads one request. Throws SottoError: whoever may write the ConfigMap may write anything into it. */
+export function parseRequest(text: string, place: RequestPlace): Request {
+  if (Buffer.byteLength(text) > LIMITS.maxRequestBytes)
+    throw unreadable(`it has more than ${LIMITS.maxRequestBytes} bytes`);
+  const object = jsonOf(text);
+  const strange = Object.keys(object).find((field) => !FIELDS.has(field));
+  if (strange !== undefined) throw unreadable(`it has a field that requests do not have: ${JSON.stringify(strange)}`);
+  const asked = textOf(object, 'kind') ?? '';
+  if (LATER.has(asked)) throw unreadable(`requests of kind ${asked} are not in this version`);
+  const kind = KINDS.find((each) => each === asked);
+  if (kind === undefined) throw unreadable('its kind is none of sync, pause, resume, approve, adopt');
+  const common = { by: textOf(object, 'by') ?? 'unknown', reason: textOf(object, 'reason') ?? '' };
+  switch (kind) {
+    case 'sync':
+      return { ...common, kind: 'sync', sync: textOf(object, 'sync') };
+    case 'pause':
+      return { ...common, kind: 'pause', target: targetOf(object, place), until: untilOf(object, place.now) };
+    case 'resume':
+      return { ...common, kind: 'resume', target: targetOf(object, place) };
+    case 'approve':
+      return { ...common, kind: 'approve', plan: planOf(object), sync: textOf(object, 'sync') };
+    case 'adopt':
+    default:
+      return { ...common, kind: 'adopt', target: targetOf(object, place) };
+  }
+}
+
+function jsonOf(text: string): JsonObject {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw unreadable('it is not JSON');
+  }
+  if (!isJsonObject(value)) throw unreadable('it is not a JSON object');
+  return value;
+}
+
+function textOf(object: JsonObject, field: string): string | undefined {
+  const value: Json | undefined = member(object, field);
+  if (value === undefined || value === '') return undefined;
+  if (typeof value === 'string') return value;
+  throw unreadable(`${field} is not a text`);
+}
+
+/** One of `sync` and `object`. */
+function targetOf(object: JsonObject, { targetNamespace }: RequestPlace): PauseTarget {
+  const [sync, name] = [textOf(object, 'sync'), textOf(object, 'object')];
+  if (name !== undefined && sync === undefined) return { kind: 'object', key: objectOf(name, targetNamespace) };
+  if (sync !== undefined && name === undefined) return { kind: 'sync', name: sync };
+  throw unreadable('it must name one object or one sync');
+}
+
+/** `apps/Deployment/web` and `Secret/db`, as status and Events write them. */
+function objectOf(text: string, namespace: string): ObjectKey {
+  const parts = text.split('/');
+  const [name = '', kind = '', group = ''] = parts.toReversed();
+  if (parts.length < 2 || parts.length > 3 || name === '' || kind === '') {
+    throw unreadable('object has not the form GROUP/KIND/NAME (apps/Deployment/web, Secret/db)');
+  }
+  return objectKey({ group, kind, namespace, name });
+}
+
+const RFC3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
+
+function untilOf(object: JsonObject, now: Date): Date {
+  const text = textOf(object, 'until');
+  if (text === undefined) throw unreadable('a pause needs its end: until');
+  const until = new Date(RFC3339.test(text) ? text : Number.NaN);
+  if (Number.isNaN(until.getTime())) throw unreadable('until is not a time of RFC 3339 (2027-01-31T12:00:00Z)');
+  if (until <= now) throw unreadable('until is in the past');
+  if (until.getTime() - now.getTime() > LIMITS.maxPauseMs) throw unreadable('until is more than 90 days away');
+  return until;
+}
+
+function planOf(object: JsonObject): string {
+  const plan = textOf(object, 'plan');
+  if (plan === undefined) throw unreadable('an approval names its plan');
+  return plan;
+}
+
+function unreadable(why: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-PLAN-040',
+    what: 'the request cannot be used',
+    why,
+    next: 'ask with the CLI, which writes requests as they must be: sotto sync|pause|resume|approve|adopt --help',
+    object: `ConfigMap/${REQUESTS_NAME}`,
+  });
+}

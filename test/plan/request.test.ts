@@ -1,0 +1,84 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { SottoError } from '../../src/core/errors.ts';
+import { objectKey } from '../../src/core/ids.ts';
+import { parseRequest } from '../../src/plan/request.ts';
+
+const NOW = new Date('2026-11-28T12:00:00Z');
+const place = { targetNamespace: 'team', now: NOW };
+const web = objectKey({ group: 'apps', kind: 'Deployment', namespace: 'team', name: 'web' });
+
+describe('a request', () => {
+  it('is read in the form of the interface page', () => {
+    const pause = { kind: 'pause', object: 'apps/Deployment/web', until: '2026-11-28T13:00:00Z', reason: 'r', by: 'b' };
+    expect(parseRequest(JSON.stringify(pause), place)).toEqual({
+      kind: 'pause',
+      target: { kind: 'object', key: web },
+      until: new Date('2026-11-28T13:00:00Z'),
+      reason: 'r',
+      by: 'b',
+    });
+    expect(parseRequest('{"kind":"sync"}', place)).toEqual({
+      kind: 'sync',
+      sync: undefined,
+      by: 'unknown',
+      reason: '',
+    });
+    expect(parseRequest('{"kind":"approve","plan":"p"}', place)).toMatchObject({ kind: 'approve', plan: 'p' });
+    expect(parseRequest('{"kind":"resume","sync":"app"}', place)).toMatchObject({
+      target: { kind: 'sync', name: 'app' },
+    });
+    expect(parseRequest('{"kind":"adopt","object":"Secret/db"}', place)).toMatchObject({ kind: 'adopt' });
+  });
+
+  it('cannot name an object outside the target namespace', () => {
+    fc.assert(
+      fc.property(fc.string(), (object) => {
+        const parsed = attempt(JSON.stringify({ kind: 'resume', object }));
+        if (parsed?.kind !== 'resume' || parsed.target.kind !== 'object') return;
+        expect(parsed.target.key.split('/')[2]).toBe('team');
+        expect(parsed.target.key.split('/')).toHaveLength(4);
+      }),
+    );
+  });
+
+  it('that cannot be used ends in one code, whatever it is', () => {
+    const anything = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.json(),
+      fc
+        .record({ kind: fc.constantFrom('sync', 'pause', 'adopt', 'prune'), until: fc.anything(), object: fc.string() })
+        .map(stringify),
+    );
+    fc.assert(fc.property(anything, (text) => void attempt(text)));
+  });
+
+  it('ends a pause within 90 days, at a time that is one', () => {
+    const untils = ['2026-11-28T12:00:00Z', '2027-02-26T12:00:01Z', 'tomorrow', '2026-13-45T99:00:00Z', '1e9', '0'];
+    for (const until of untils) {
+      expect(() => parseRequest(JSON.stringify({ kind: 'pause', sync: 'app', until }), place), until).toThrow(
+        SottoError,
+      );
+    }
+    const last = JSON.stringify({ kind: 'pause', sync: 'app', until: '2027-02-26T13:00:00+01:00' });
+    expect(parseRequest(last, place)).toMatchObject({ until: new Date('2027-02-26T12:00:00Z') });
+  });
+});
+
+function stringify(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? '';
+  } catch {
+    return '';
+  }
+}
+
+function attempt(text: string) {
+  try {
+    return parseRequest(text, place);
+  } catch (thrown) {
+    expect(thrown).toBeInstanceOf(SottoError);
+    expect(thrown).toMatchObject({ code: 'SOTTO-PLAN-040' });
+    return undefined;
+  }
+}
