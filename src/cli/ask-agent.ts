@@ -72,6 +72,7 @@ export async function writeRequest(cluster: Cluster, id: string, request: Reques
   const data = { [id]: JSON.stringify(request) };
   const patched = await mergePatch(transport, { ...target, fieldManager: CLI_MANAGER, patch: { data } });
   if (patched.ok) return;
+  if (patched.failure.kind === 'forbidden') throw mayNotAsk(cluster);
   if (patched.failure.kind !== 'not-found') throw kubeError(patched.failure, { ...target, verb: 'patch', user });
   const metadata = { name: REQUESTS_NAME, namespace };
   const body = Buffer.from(stringifyJson({ apiVersion: 'v1', kind: 'ConfigMap', metadata, data }), 'utf8');
@@ -129,6 +130,16 @@ function answerIn(status: Json, id: string): HandledRequest | undefined {
   const found = arrayAt(status, 'handled').find((each) => stringAt(each, 'id') === id);
   const outcome = OUTCOMES.find((each) => each === memberAt(found, 'outcome'));
   return outcome === undefined ? undefined : { id, outcome, message: stringAt(found, 'message') ?? '' };
+}
+
+/** The right to ask is one of its own, so the general advice (patch on all ConfigMaps) would be far too much. */
+function mayNotAsk({ namespace, user }: Cluster): SottoError {
+  return new SottoError({
+    code: 'SOTTO-CLI-052',
+    what: `${user} may not ask the agent in namespace ${namespace}`,
+    why: `it takes the right to patch ConfigMap ${REQUESTS_NAME}`,
+    next: `kubectl create rolebinding sotto-requests-NAME -n ${namespace} --role=sotto-requests --user=NAME   (by whoever may grant it)`,
+  });
 }
 
 function nobody({ namespace }: Cluster): SottoError {

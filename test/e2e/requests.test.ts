@@ -323,7 +323,8 @@ describeReal('a person asks the agent', TOOLS, () => {
     const reader = await personIn(world, [status], 'reader');
     const refused = await reader.sotto(['pause', 'ConfigMap/web', '--for', '1h', '--reason', 'x']);
     expect(refused).toMatchObject({ exit: 5, stdout: '' });
-    expect(refused.stderr).toContain('sotto-requests');
+    expect(refused.stderr).toContain('SOTTO-CLI-052');
+    expect(refused.stderr).toContain('--role=sotto-requests');
     // Without the right to watch the answer is asked for.
     const requests = {
       apiGroups: [''],

@@ -127,4 +127,9 @@ export const CLI_CODES = {
     explain:
       'A pause ends by itself: --for takes a duration (30m, 8h, 3d), --until a time (2027-01-31T12:00:00Z). 90 days are the most.',
   },
+  'SOTTO-CLI-052': {
+    title: 'You may not ask the agent',
+    explain:
+      'Asking the agent is a right of its own: get and patch on ConfigMap sotto-requests, get, list and watch on sotto-status. Role sotto-requests of deploy/ holds exactly that.',
+  },
 } as const satisfies Record<string, CodeEntry>;
