@@ -11,9 +11,11 @@ import { type ApplyStep, type Plan, pruneWaits, type PruneStep } from '../plan/p
 import type { DesiredObject } from '../render/desired.ts';
 import { prunedEvent } from '../report/event-notes.ts';
 import { recordApplied } from './applied.ts';
+import { boundRoleVeto } from './bound-role.ts';
 import type { AgentContext } from './context.ts';
 import { judgeContext, withoutYielded } from './correction-run.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
+import { writerOf } from './writer.ts';
 
 export interface Carried {
   readonly refusals: readonly Refusal[];
@@ -53,7 +55,7 @@ export async function carryOut(
   const [firstRefusal] = [...decided.refusals, ...ends.flatMap((end) => (end.kind === 'refused' ? [end.refusal] : []))];
   const isAllDone = ends.every((end) => end.kind === 'done') && firstRefusal === undefined;
   // A rename is a create and a prune: the old object goes only when the new one is there.
-  const pruned = isAllDone ? await Promise.all(prunes.map((step) => pruneOne(agent, step, revision))) : [];
+  const pruned = isAllDone ? await Promise.all(prunes.map((step) => pruneOne(agent, sync, step, revision))) : [];
   const waiting =
     firstRefusal === undefined ? [] : prunes.map(({ row }) => ({ row, error: pruneWaits(row, firstRefusal) }));
   const refused = [...ends, ...pruned].filter((end) => end.kind === 'refused');
@@ -88,8 +90,12 @@ async function applyOne(agent: AgentContext, sync: SyncRuntime, step: ApplyStep,
       const { opener, server } = work;
       if (agent.signal.aborted) return LEFT;
       if (server.away !== undefined) return refusedBy(object, server.away, true);
+      const bound = await boundRoleVeto(agent, object);
+      if (bound !== undefined) return settle(agent, sync, step, resource, bound);
       const { transport, place, random, signal } = agent;
-      const context = { transport, random, signal, opener, body, setId: place.setId, adopt: sync.settings.adopt };
+      const { adopt } = sync.settings;
+      const asUser = writerOf(place, sync.settings);
+      const context = { transport, random, signal, opener, body, setId: place.setId, adopt, asUser };
       const send = contact === 'first' ? applyFirst : applyOwned;
       const outcome = await send(withoutYielded(agent, object.key, object), resource, context);
       if (outcome.kind === 'failed' && outcome.error.code === 'SOTTO-KUBE-001') server.away = outcome.error;
@@ -138,7 +144,7 @@ function settle(
 
 const NOT_OURS: ReadonlySet<string> = new Set(['SOTTO-PLAN-001', 'SOTTO-PLAN-006']);
 
-async function pruneOne(agent: AgentContext, step: PruneStep, revision: string): Promise<StepEnd> {
+async function pruneOne(agent: AgentContext, sync: SyncRuntime, step: PruneStep, revision: string): Promise<StepEnd> {
   const { row, id } = step;
   if (agent.signal.aborted) return LEFT;
   const resource = agent.catalog().find(row.apiVersion, id.kind);
@@ -151,7 +157,11 @@ async function pruneOne(agent: AgentContext, step: PruneStep, revision: string):
     return DONE;
   }
   const outcome = await agent.lanes.run(row.key, 'commit', () =>
-    prune(step, uid, resource, { transport: agent.transport, setId: agent.place.setId }),
+    prune(step, uid, resource, {
+      transport: agent.transport,
+      setId: agent.place.setId,
+      asUser: writerOf(agent.place, sync.settings),
+    }),
   );
   if (outcome.kind !== 'failed') {
     forget(agent, step);
