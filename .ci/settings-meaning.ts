@@ -13,7 +13,7 @@ export const SETTINGS_MEANING: Readonly<Record<string, string>> = {
   'sealing.recovery': 'age recipients that each new key is encrypted to',
   'sealing.renewEvery': 'how old a sealing key may become',
   plaintextSecrets: 'Secrets in clear in Git: refused, applied and reported, or applied',
-  'vetoes.allow': 'vetoes that do not count',
+  'vetoes.allow': 'vetoes on what comes from Git that do not count: docs/threat-model.md says what each one refuses',
   'page.listen': 'address of the read-only page',
   'hooks.listen': 'address of the webhook listener',
   'syncs[].name': 'unique; who finds the sync in status, inventory and metrics',
@@ -48,7 +48,8 @@ export const SETTINGS_MEANING: Readonly<Record<string, string>> = {
   'syncs[].decryption.keys[].secretRef.name': 'as `decryption.keys`, for this sync; given at all, it replaces those',
   'syncs[].decryption.vault[].address': 'as `decryption.vault`, for this sync',
   'syncs[].sealedSecrets': 'what happens with a SealedSecret; in this version `auto` means `unseal`',
-  'syncs[].serviceAccountName': 'write as this account',
+  'syncs[].serviceAccountName':
+    'account in the agent’s namespace as which objects of this sync are written (impersonation); without it the agent’s own',
   'syncs[].adopt': 'what exists and was not made by sotto: taken over when the apply changes nothing, never, or always',
   'syncs[].interval': 'how often everything in memory is judged again, without a request when nothing changed',
   'syncs[].timeout': 'how long objects may take to become ready before the sync counts as degraded',

@@ -25,6 +25,7 @@ import { RequestDesk } from './request-desk.ts';
 import type { AgentSetup } from './setup.ts';
 import { StatusPublisher } from './status-publisher.ts';
 import { statusOf } from './status-view.ts';
+import { vetoRules } from './veto-rules.ts';
 import { SyncSet } from './sync-set.ts';
 import { Watching } from './watching.ts';
 
@@ -139,6 +140,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     signal,
     syncs: syncs.runtimes,
     settings: () => inForce.current,
+    vetoes: () => vetoRules(inForce.current, place.agentNamespace, transport.connection.user, keys.markedSecrets()),
     catalog: () => catalog,
     rediscover: async () => {
       catalog = await discoverKinds(setup);

@@ -12,9 +12,11 @@ import { type ApplyStep, type Plan, pruneWaits, type PruneStep } from '../plan/p
 import type { DesiredObject } from '../render/desired.ts';
 import { prunedEvent } from '../report/event-notes.ts';
 import { recordApplied } from './applied.ts';
+import { boundRoleVeto } from './bound-role.ts';
 import type { AgentContext } from './context.ts';
 import { judgeContext, withoutYielded } from './correction-run.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
+import { writerOf } from './writer.ts';
 
 export interface Carried {
   readonly refusals: readonly Refusal[];
@@ -89,9 +91,12 @@ async function applyOne(agent: AgentContext, sync: SyncRuntime, step: ApplyStep,
       const { opener, server } = work;
       if (agent.signal.aborted || isPaused(agent, object.key, sync)) return LEFT;
       if (server.away !== undefined) return refusedBy(object, server.away, true);
+      const bound = await boundRoleVeto(agent, object);
+      if (bound !== undefined) return settle(agent, sync, step, resource, bound);
       const { transport, place, random, signal } = agent;
       const adopt = sync.adopting.has(object.key) ? 'always' : sync.settings.adopt;
-      const context = { transport, random, signal, opener, body, setId: place.setId, adopt };
+      const asUser = writerOf(place, sync.settings);
+      const context = { transport, random, signal, opener, body, setId: place.setId, adopt, asUser };
       const send = contact === 'first' ? applyFirst : applyOwned;
       const outcome = await send(withoutYielded(agent, object.key, object), resource, context);
       if (outcome.kind === 'failed' && outcome.error.code === 'SOTTO-KUBE-001') server.away = outcome.error;
@@ -159,7 +164,11 @@ async function pruneOne(agent: AgentContext, sync: SyncRuntime, step: PruneStep,
     return DONE;
   }
   const outcome = await agent.lanes.run(row.key, 'commit', () =>
-    prune(step, uid, resource, { transport: agent.transport, setId: agent.place.setId }),
+    prune(step, uid, resource, {
+      transport: agent.transport,
+      setId: agent.place.setId,
+      asUser: writerOf(agent.place, sync.settings),
+    }),
   );
   if (outcome.kind !== 'failed') {
     forget(agent, step);

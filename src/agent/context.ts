@@ -5,6 +5,7 @@ import type { Resource } from '../kube/resource.ts';
 import type { Transport } from '../kube/transport.ts';
 import type { Opener } from '../open/opener.ts';
 import type { DesiredObject } from '../render/desired.ts';
+import type { VetoRules } from '../render/veto-rules.ts';
 import type { EventFacts } from '../report/events.ts';
 import type { Logger } from '../report/log.ts';
 import type { Metrics } from '../report/metrics.ts';
@@ -41,6 +42,8 @@ export interface AgentContext {
   readonly syncs: ReadonlyMap<string, SyncRuntime>;
   /** In force now. */
   settings(): Settings;
+  /** What Git may not touch now. */
+  vetoes(): VetoRules;
   /** The kinds the API server serves, as last asked. */
   catalog(): ResourceCatalog;
   /** Asks the API server again which kinds it serves. */

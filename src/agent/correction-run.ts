@@ -22,6 +22,7 @@ import type { AgentContext } from './context.ts';
 import { DEFAULT_POLICY } from './drift-policy.ts';
 import type { Finding } from './live.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
+import { writerOf } from './writer.ts';
 
 /** One object that is not as Git wants it, with everything a correction of it needs. */
 export interface Case {
@@ -126,22 +127,35 @@ async function send(agent: AgentContext, step: CorrectionStep, found: Case, hand
   if (step.kind === 'fold') return sendPatch(agent, found, step.patch, 'fold');
   if (step.kind === 'null-patch') return sendPatch(agent, found, step.body, 'null-patch');
   const { transport, place, random, signal } = agent;
-  const context = { ...hand, transport, random, signal, setId: place.setId, adopt: sync.settings.adopt };
+  const context = {
+    ...hand,
+    transport,
+    random,
+    signal,
+    setId: place.setId,
+    adopt: sync.settings.adopt,
+    asUser: writerOf(place, sync.settings),
+  };
   const wanted = withoutYielded(agent, found.key, object, yieldedBy(found));
   return step.force ? applyOwned(wanted, resource, context) : applyProbe(wanted, resource, context);
 }
 
 async function sendPatch(
-  { transport }: AgentContext,
-  { object, resource }: Case,
+  { transport, place }: AgentContext,
+  { object, resource, sync }: Case,
   patch: Json,
   kind: 'fold' | 'null-patch',
 ): Promise<ApplyOutcome> {
   const target = { resource, namespace: object.id.namespace, name: object.id.name };
-  const answer = await (kind === 'fold' ? jsonPatch : mergePatch)(transport, { ...target, patch });
+  const asUser = writerOf(place, sync.settings);
+  const answer = await (kind === 'fold' ? jsonPatch : mergePatch)(transport, { ...target, patch, asUser });
   if (answer.ok) return { kind: 'applied', answer: answer.value.object, created: false };
   const { failure } = answer;
-  return { kind: 'failed', error: kubeError(failure, { verb: 'patch', ...target }), again: !failure.permanent };
+  return {
+    kind: 'failed',
+    error: kubeError(failure, { verb: 'patch', ...target, user: asUser }),
+    again: !failure.permanent,
+  };
 }
 
 function yieldedBy({ finding }: Case): readonly FieldPath[] {

@@ -22,7 +22,7 @@ export interface KeyStoreOptions {
   readonly allowSources: readonly string[];
   readonly clock: Clock;
   settings(): Settings;
-  /** The ring is another one: what could not be opened may open now. */
+  /** Keys or marks are others: what could not be opened may open now, and what may be applied is judged again. */
   onChange(): void;
   onError(error: SottoError): void;
 }
@@ -62,6 +62,11 @@ export class KeyStore {
     return ringFor(secrets, this.#options.settings(), sync.decryption);
   }
 
+  /** Names of Secrets that say of themselves that they are keys or credentials: nothing from Git may refer to them. */
+  markedSecrets(): ReadonlySet<string> {
+    return new Set([...this.#marks.values()].filter(isMarked).map(({ name }) => name));
+  }
+
   /** Events of the agent namespace's Secrets. */
   observe(event: WatchEvent): void {
     if (event.type === 'synced') return this.#dropMissing(event.present);
@@ -73,14 +78,16 @@ export class KeyStore {
     else this.#marks.set(event.name, mark);
     if (event.type !== 'deleted' && before?.resourceVersion === mark.resourceVersion) return;
     this.#access.delete(event.name);
-    const concerns = this.#loaded.has(event.name) || isKeySecret(mark, this.#options.settings());
+    const isNowMarked = event.type !== 'deleted' && isMarked(mark);
+    const isOtherwise = isNowMarked !== (before !== undefined && isMarked(before));
+    const concerns = isOtherwise || this.#loaded.has(event.name) || isKeySecret(mark, this.#options.settings());
     // The first list comes before the first reading, later ones may bring what was missed.
     if (concerns && this.#ring !== undefined) this.#schedule();
   }
 
   /** A namespace may hold thousands of Secrets: remembered are those that are marked for us or named by the settings. */
   #isOfInterest({ name, labels }: SecretMark): boolean {
-    if (USE_LABEL in labels || STOCK_SEALING_LABEL in labels || this.#loaded.has(name)) return true;
+    if (isMarked({ labels }) || this.#loaded.has(name)) return true;
     const settings = this.#options.settings();
     return (
       namedKeySecrets(settings).includes(name) || settings.syncs.some(({ source }) => source.git.secretName === name)
@@ -89,10 +96,10 @@ export class KeyStore {
 
   /** Secrets that went while the stream was broken. */
   #dropMissing(present: ReadonlyMap<string, string>): void {
-    for (const name of [...this.#marks.keys()].filter((known) => !present.has(known))) {
+    for (const [name, mark] of [...this.#marks].filter(([known]) => !present.has(known))) {
       this.#marks.delete(name);
       this.#access.delete(name);
-      if (this.#loaded.has(name)) this.#schedule();
+      if (this.#loaded.has(name) || (isMarked(mark) && this.#ring !== undefined)) this.#schedule();
     }
   }
 
@@ -172,6 +179,10 @@ export class KeyStore {
     const version = member(answer.value['metadata'], 'resourceVersion');
     return { ...markOfObject(name, answer.value), resourceVersion: typeof version === 'string' ? version : '' };
   }
+}
+
+function isMarked({ labels }: Pick<SecretMark, 'labels'>): boolean {
+  return USE_LABEL in labels || STOCK_SEALING_LABEL in labels;
 }
 
 function markOfObject(name: string, object: JsonObject): SecretMark {

@@ -79,6 +79,7 @@ export async function renderSet(
       targetNamespace: agent.place.targetNamespace,
       plaintextSecrets: agent.settings().plaintextSecrets,
       skip: sync.settings.skip,
+      vetoes: agent.vetoes(),
       isNamespaced: (apiVersion, kind) => agent.catalog().find(apiVersion, kind)?.namespaced,
     });
   const first = once();

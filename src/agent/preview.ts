@@ -20,7 +20,9 @@ import { APPLYSET_KINDS, applySetId } from '../plan/applyset.ts';
 import { diffTrees, type FieldChange } from '../plan/tree-diff.ts';
 import type { DesiredObject, DesiredSet } from '../render/desired.ts';
 import { render } from '../render/render.ts';
+import type { VetoRules } from '../render/veto-rules.ts';
 import type { Settings, SyncSettings } from '../settings/settings.ts';
+import { askVetoRules } from './veto-rules.ts';
 
 /** A key of a Secret and what a pass would do to it; a value is never part of it. */
 export interface KeyChange {
@@ -62,6 +64,7 @@ export interface PreviewContext {
 interface Looked extends PreviewContext {
   readonly targetNamespace: string;
   readonly setId: string;
+  readonly vetoes: VetoRules;
   readonly opener: Opener;
   readonly body: BodyBuffer;
 }
@@ -77,6 +80,7 @@ export async function preview(
     ...context,
     targetNamespace,
     setId: applySetId(INVENTORY_NAME, context.agentNamespace),
+    vetoes: await askVetoRules(context.transport, context.settings, context.agentNamespace),
     opener,
     body: new BodyBuffer(),
   };
@@ -112,6 +116,7 @@ async function desiredOf(
     targetNamespace,
     plaintextSecrets: settings.plaintextSecrets,
     skip: sync.skip,
+    vetoes: context.vetoes,
     isNamespaced: (apiVersion, kind) => catalog.find(apiVersion, kind)?.namespaced,
   });
   return { desired, refusals: [...opened.refusals, ...desired.refusals] };

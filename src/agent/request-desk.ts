@@ -4,7 +4,7 @@ import { createObject, mergePatch } from '../kube/objects.ts';
 import { CONFIG_MAPS } from '../kube/resource.ts';
 import { withRetry } from '../kube/retry.ts';
 import { watchResource } from '../kube/watch.ts';
-import { REQUESTS_NAME } from '../plan/request.ts';
+import { REQUESTS_NAME } from '../core/labels.ts';
 import type { Answer, HandledRequest } from '../report/status.ts';
 import { answerRequest } from './answer.ts';
 import type { AgentContext } from './context.ts';

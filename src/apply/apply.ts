@@ -27,6 +27,8 @@ export interface ApplyContext {
   /** Id of the ConfigMap `sotto-inventory` as a set: value of the member label. */
   readonly setId: string;
   readonly adopt: AdoptRule;
+  /** Writes are made as this user, reads as ourselves. */
+  readonly asUser?: string | undefined;
 }
 
 export type ApplyOutcome =
@@ -57,7 +59,7 @@ export async function applyProbe(
 ): Promise<ApplyOutcome> {
   const probe = await patch(object, resource, context, { force: false });
   if (probe.ok) return applied(probe.value);
-  if (probe.failure.kind !== 'conflict') return failed(object, resource, probe.failure);
+  if (probe.failure.kind !== 'conflict') return failed(object, resource, probe.failure, context.asUser);
   const live = await getMetadata(context.transport, targetOf(object, resource));
   if (!live.ok) return failed(object, resource, live.failure);
   const owner = live.value === undefined ? undefined : ownerOf(member(live.value, 'metadata'), context.setId);
@@ -78,7 +80,7 @@ export async function applyFirst(
 ): Promise<ApplyOutcome> {
   const created = await patch(object, resource, context, { force: true, resourceVersion: NO_VERSION });
   if (created.ok) return applied(created.value);
-  if (created.failure.kind !== 'changed') return failed(object, resource, created.failure);
+  if (created.failure.kind !== 'changed') return failed(object, resource, created.failure, context.asUser);
   const live = await getMetadata(context.transport, targetOf(object, resource));
   if (!live.ok) return failed(object, resource, live.failure);
   if (live.value === undefined) return { kind: 'failed', again: true, error: changedMeanwhile(object) };
@@ -154,7 +156,7 @@ async function send(
   how: Sending,
 ): Promise<ApplyOutcome> {
   const answer = await patch(object, resource, context, how);
-  return answer.ok ? applied(answer.value) : failed(object, resource, answer.failure);
+  return answer.ok ? applied(answer.value) : failed(object, resource, answer.failure, context.asUser);
 }
 
 export async function patch(
@@ -169,7 +171,14 @@ export async function patch(
     const body = await fillBody(tree, context.opener, context.body);
     try {
       const { force, dryRun, fieldManager } = how;
-      return await applyObject(context.transport, { ...target, force, dryRun, fieldManager, body });
+      return await applyObject(context.transport, {
+        ...target,
+        asUser: context.asUser,
+        force,
+        dryRun,
+        fieldManager,
+        body,
+      });
     } finally {
       context.body.wipe();
     }
@@ -203,8 +212,8 @@ function applied(written: Written): ApplyOutcome {
   return { kind: 'applied', answer: written.object, created: written.created };
 }
 
-function failed(object: DesiredObject, resource: Resource, failure: KubeFailure): ApplyOutcome {
-  const error = kubeError(failure, { verb: 'patch', ...targetOf(object, resource) });
+function failed(object: DesiredObject, resource: Resource, failure: KubeFailure, asUser?: string): ApplyOutcome {
+  const error = kubeError(failure, { verb: 'patch', ...targetOf(object, resource), user: asUser });
   return {
     kind: 'failed',
     error: error.at(placeOf(object)),

@@ -23,7 +23,11 @@ export async function prune(
   step: PruneStep,
   uid: InventoryRow['uid'],
   resource: Resource,
-  { transport, setId }: { readonly transport: Transport; readonly setId: string },
+  {
+    transport,
+    setId,
+    asUser,
+  }: { readonly transport: Transport; readonly setId: string; readonly asUser?: string | undefined },
 ): Promise<PruneOutcome> {
   const target = { resource, namespace: step.id.namespace, name: step.id.name };
   if (step.row.uid === '') {
@@ -36,12 +40,12 @@ export async function prune(
       };
     if (ownerOf(member(live.value, 'metadata'), setId).kind !== 'ours') return { kind: 'not-ours' };
   }
-  const answer = await deleteObject(transport, { ...target, uid, propagation: 'Background' });
+  const answer = await deleteObject(transport, { ...target, asUser, uid, propagation: 'Background' });
   if (answer.ok) return { kind: 'pruned' };
   if (answer.failure.kind === 'changed') return { kind: 'not-ours' };
   return {
     kind: 'failed',
-    error: kubeError(answer.failure, { verb: 'delete', ...target }),
+    error: kubeError(answer.failure, { verb: 'delete', ...target, user: asUser }),
     again: !answer.failure.permanent,
   };
 }

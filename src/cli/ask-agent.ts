@@ -6,7 +6,8 @@ import { kubeError } from '../kube/errors.ts';
 import { createObject, getObject, mergePatch } from '../kube/objects.ts';
 import { CONFIG_MAPS } from '../kube/resource.ts';
 import { watchResource } from '../kube/watch.ts';
-import { REQUESTS_NAME, type RequestText } from '../plan/request.ts';
+import { REQUESTS_NAME } from '../core/labels.ts';
+import type { RequestText } from '../plan/request.ts';
 import { type HandledRequest, STATUS_CONFIGMAP, STATUS_KEY } from '../report/status.ts';
 import type { Cluster } from './cluster.ts';
 

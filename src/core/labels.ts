@@ -6,5 +6,7 @@ export const FIELD_MANAGER = 'sotto';
 
 export const INVENTORY_NAME = 'sotto-inventory';
 export const STATUS_NAME = 'sotto-status';
+/** ConfigMap in which people ask the agent for something. */
+export const REQUESTS_NAME = 'sotto-requests';
 export const SETTINGS_NAME = 'sotto';
 export const SETTINGS_KEY = 'sotto.yaml';

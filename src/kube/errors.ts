@@ -3,6 +3,7 @@ import { SottoError } from '../core/errors.ts';
 import { displayObject } from '../core/ids.ts';
 import type { FailureKind, KubeFailure } from './failure.ts';
 import { objectIdIn, resourceText } from './resource.ts';
+import { serviceAccountOf } from './service-account.ts';
 import type { Resource } from './resource.ts';
 
 export type Verb = 'get' | 'list' | 'watch' | 'create' | 'update' | 'patch' | 'delete';
@@ -67,6 +68,7 @@ const TEXTS: Readonly<Record<FailureKind, TextOf>> = {
   }),
   forbidden: (failure, asked) => {
     const verb = failure.missingVerb ?? asked.verb;
+    if (verb.startsWith('impersonate')) return notActingAs(asked.user ?? '');
     return {
       code: 'SOTTO-KUBE-003',
       what: `No right to ${verb} ${resourceText(asked.resource)} in namespace ${asked.namespace}`,
@@ -177,6 +179,18 @@ const TEXTS: Readonly<Record<FailureKind, TextOf>> = {
     next: 'it is tried again',
   }),
 };
+
+/** The right to write as another account is missing, and nothing was asked as that account. */
+function notActingAs(user: string): Text {
+  const account = serviceAccountOf(user);
+  const rule = `{ apiGroups: [""], resources: ["serviceaccounts"], resourceNames: ["${account?.name ?? user}"], verbs: ["impersonate"] }`;
+  return {
+    code: 'SOTTO-KUBE-003',
+    what: `No right to act as ${user}`,
+    why: 'serviceAccountName of the sync names this account, and RBAC does not let the agent impersonate it',
+    next: `add to a Role of the agent in namespace ${account?.namespace ?? '?'}: ${rule}`,
+  };
+}
 
 function kubectlGet(asked: Asked): string {
   return `kubectl -n ${asked.namespace} get ${resourceText(asked.resource)} ${asked.name ?? ''}`.trim();

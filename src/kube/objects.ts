@@ -22,6 +22,8 @@ export interface Target {
 }
 
 interface WriteOptions extends Target {
+  /** Written as this user, who must be allowed to; we need the right to impersonate. */
+  readonly asUser?: string | undefined;
   /** Everything but storing it. */
   readonly dryRun?: boolean | undefined;
   /** Default `sotto`. */
@@ -113,6 +115,7 @@ async function write(
     accept: resource.secret ? METADATA_ONLY : 'application/json',
     contentType: form.contentType,
     body: bodyOf(resource, bytes),
+    asUser: target.asUser,
     signal,
   });
   if (!asked.ok) return asked;
@@ -147,6 +150,7 @@ async function read(transport: Transport, target: Target, accept: string): Promi
 }
 
 export interface Deletion extends Target {
+  readonly asUser?: string | undefined;
   /** Nothing else of the same name is deleted: `changed` when the live one is another. */
   readonly uid: string;
   readonly resourceVersion?: string | undefined;
@@ -171,6 +175,7 @@ export async function deleteObject(transport: Transport, request: Deletion): Pro
     accept: METADATA_ONLY,
     contentType: 'application/json',
     body: { secret: false, bytes: Buffer.from(JSON.stringify(options)) },
+    asUser: request.asUser,
     signal,
   });
   if (asked.ok) return { ok: true, value: 'accepted' };

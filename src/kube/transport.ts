@@ -23,6 +23,8 @@ export interface Call {
   readonly path: string;
   /** What it is about, for metrics; undefined: discovery. */
   readonly resource: Resource | undefined;
+  /** Act as this user (impersonation); undefined: as who we are. */
+  readonly asUser?: string | undefined;
   readonly accept: string;
   readonly contentType?: string | undefined;
   readonly body?: Body | undefined;
@@ -159,6 +161,7 @@ export class Transport {
   #headers(call: Call, auth: AuthHeaders): OutgoingHttpHeaders {
     return {
       ...auth,
+      ...(call.asUser === undefined ? {} : { 'Impersonate-User': call.asUser }),
       'User-Agent': this.userAgent,
       Accept: call.accept,
       ...(call.contentType === undefined ? {} : { 'Content-Type': call.contentType }),

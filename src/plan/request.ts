@@ -1,11 +1,9 @@
 import { SottoError } from '../core/errors.ts';
 import { type ObjectKey, objectKey } from '../core/ids.ts';
 import { isJsonObject, type Json, type JsonObject, member } from '../core/json.ts';
+import { REQUESTS_NAME } from '../core/labels.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { PauseTarget } from './pause.ts';
-
-/** ConfigMap in which people and the CLI ask the agent for something: one data key per request (docs/requests.md). */
-export const REQUESTS_NAME = 'sotto-requests';
 
 export type Request = {
   /** Who asks, as the request says it: a claim, not a proof. */

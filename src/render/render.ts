@@ -7,6 +7,8 @@ import type { ClosedDocument } from '../open/document.ts';
 import type { DesiredObject, DesiredSet, Skipped } from './desired.ts';
 import { normalise } from './normalise.ts';
 import { type PlaintextRule, plaintextWarning, secretTree } from './secret.ts';
+import { refuseVetoed } from './veto.ts';
+import type { VetoRules } from './veto-rules.ts';
 
 /** What is undefined matches everything. */
 export interface SkipRule {
@@ -21,6 +23,8 @@ export interface RenderContext {
   readonly plaintextSecrets: PlaintextRule;
   /** Objects in the repository that settings name as not ours: kind, and name where given. */
   readonly skip: readonly SkipRule[];
+  /** What Git may not touch by default, with what the settings allow. */
+  readonly vetoes: VetoRules;
   /** Whether a kind is namespaced; undefined where the API server does not serve it. */
   isNamespaced(apiVersion: string, kind: string): boolean | undefined;
 }
@@ -130,11 +134,13 @@ function renderOne(document: ClosedDocument, id: ObjectId, context: RenderContex
   const normal = normalise(document.tree, id, isBuiltIn(id.group));
   const tree =
     id.group === '' && id.kind === 'Secret' ? secretTree(normal, document, context.plaintextSecrets) : normal;
+  const applied = id.group === '' && id.kind === 'Secret' ? tree : withoutRefs(tree, document);
+  refuseVetoed({ id, tree: applied }, context.vetoes, (path) => document.lineAt(path));
   return {
     id,
     key: objectKey(id),
     apiVersion,
-    tree: id.group === '' && id.kind === 'Secret' ? tree : withoutRefs(tree, document),
+    tree: applied,
     digest: document.digest,
     file: document.file,
     line: document.line,

@@ -60,6 +60,11 @@ export function flag(byDefault: boolean) {
 
 export const dnsLabel = matching('a DNS label: lower-case letters, digits and dashes, at most 63', DNS_LABEL);
 export const objectName = matching('the name of an object in the namespace', DNS_SUBDOMAIN);
+/** "" for none. */
+export const nameOrNone = pipe(
+  string('the name of an object in the namespace, or "" for none'),
+  check((value) => value === '' || DNS_SUBDOMAIN.test(value), 'the name of an object in the namespace, or "" for none'),
+);
 export const secretRef = section({ name: objectName });
 export const nonEmptyText = matching('a text that is not empty', /\S/);
 

@@ -31,7 +31,6 @@ export const NOT_BUILT: readonly NotBuilt[] = [
   { field: 'sealing.certificate', isOff: isOneOf(''), instead: REMOVE },
   { field: 'sealing.recovery', isOff: isEmptyList, instead: REMOVE },
   { field: 'sealing.renewEvery', isOff: isOneOf(''), instead: REMOVE },
-  { field: 'vetoes.allow', isOff: isEmptyList, instead: 'leave the list empty: there are no vetoes to lift yet' },
   { field: 'page.listen', isOff: isOneOf('', '127.0.0.1:8081'), instead: REMOVE },
   {
     field: 'hooks.listen',
@@ -51,11 +50,6 @@ export const NOT_BUILT: readonly NotBuilt[] = [
   { field: 'syncs.*.render.helm', isOff: never, instead: 'commit the rendered manifests and remove the field' },
   { field: 'syncs.*.decryption.vault', isOff: isEmptyList, instead: 'encrypt for age recipients and remove the field' },
   { field: 'syncs.*.sealedSecrets', isOff: isOneOf('auto', 'unseal'), instead: 'use auto or unseal' },
-  {
-    field: 'syncs.*.serviceAccountName',
-    isOff: isOneOf(''),
-    instead: 'remove the field: objects are written as the agent',
-  },
   { field: 'syncs.*.dependsOn', isOff: isEmptyList, instead: 'remove the field: syncs run independently' },
   { field: 'syncs.*.deletionPolicy', isOff: isOneOf('orphan'), instead: 'use orphan' },
   { field: 'syncs.*.drift.policy', isOff: isOneOf('guard'), instead: 'use guard' },

@@ -8,6 +8,7 @@ import {
   kindName,
   listenAddress,
   listOf,
+  nameOrNone,
   nonEmptyText,
   objectName,
   oneOf,
@@ -20,6 +21,7 @@ import {
   timerMs,
   wholeNumber,
 } from './forms.ts';
+import type { LiftableVeto } from './settings.ts';
 
 /**
  * Every field of sotto.yaml with its form and default. Fields of features that are not built are here too, so that
@@ -111,7 +113,7 @@ const sync = section({
   render: sectionOrDefaults({ kustomize: nullish(section({})), helm: nullish(helm) }),
   decryption,
   sealedSecrets: nullish(oneOf('auto', 'unseal', 'passthrough'), 'auto'),
-  serviceAccountName: nullish(string('the name of a ServiceAccount'), ''),
+  serviceAccountName: nullish(nameOrNone, ''),
   adopt: nullish(oneOf('equal', 'ask', 'always'), 'equal'),
   interval: nullish(timerMs, '10m'),
   timeout: nullish(timerMs, '5m'),
@@ -135,7 +137,7 @@ const sync = section({
   }),
 });
 
-const LIFTABLE = ['key-mount', 'agent-account', 'agent-rbac', 'key-label'] as const;
+const LIFTABLE = ['key-mount', 'agent-account', 'agent-rbac', 'key-label'] as const satisfies readonly LiftableVeto[];
 
 export const settingsSchema = section({
   apiVersion: literal('sotto.dev/v1alpha1', 'sotto.dev/v1alpha1'),

@@ -10,8 +10,13 @@ export interface Settings {
   readonly decryption: DecryptionSettings;
   readonly sealing: SealingSettings;
   readonly plaintextSecrets: 'refuse' | 'warn' | 'allow';
+  /** Vetoes on what comes from Git that do not count here. */
+  readonly liftedVetoes: readonly LiftableVeto[];
   readonly syncs: readonly SyncSettings[];
 }
+
+/** The vetoes that settings may lift; all others always count. */
+export type LiftableVeto = 'key-mount' | 'agent-account' | 'agent-rbac' | 'key-label';
 
 export interface DecryptionSettings {
   /** Secrets in the agent's namespace whose entries are read as Flux names them (`*.agekey`, `*.asc`). */
@@ -32,6 +37,8 @@ export interface SyncSettings {
   /** The sync's own keys when it names any, otherwise those of all syncs. */
   readonly decryption: DecryptionSettings;
   readonly sealedSecrets: 'auto' | 'unseal';
+  /** Account beside the agent as which objects are written; undefined: as the agent. */
+  readonly serviceAccountName: string | undefined;
   readonly adopt: 'equal' | 'ask' | 'always';
   /** Everything is judged again in memory this often. */
   readonly intervalMs: number;

@@ -15,6 +15,7 @@ export function toSettings(document: SettingsDocument): Settings {
     decryption,
     sealing: { secretNames: document.sealing.keys },
     plaintextSecrets: document.plaintextSecrets,
+    liftedVetoes: document.vetoes.allow,
     syncs: document.syncs.map((sync) => toSync(sync, decryption)),
   };
 }
@@ -26,6 +27,7 @@ function toSync(sync: SyncDocument, common: DecryptionSettings): SyncSettings {
     path: sync.path,
     decryption: decryptionOf(sync.decryption) ?? common,
     sealedSecrets: sync.sealedSecrets === 'passthrough' ? defect('sealedSecrets: passthrough') : sync.sealedSecrets,
+    serviceAccountName: sync.serviceAccountName === '' ? undefined : sync.serviceAccountName,
     adopt: sync.adopt,
     intervalMs: sync.interval,
     timeoutMs: sync.timeout,

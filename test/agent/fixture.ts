@@ -4,6 +4,7 @@ import { InventoryStore } from '../../src/agent/inventory-store.ts';
 import { Lanes } from '../../src/agent/lanes.ts';
 import { type Finding, LiveStore } from '../../src/agent/live.ts';
 import type { SyncRuntime } from '../../src/agent/sync-runtime.ts';
+import { vetoRules } from '../../src/agent/veto-rules.ts';
 import { type ObjectKey, objectKey, type Revision, type SourceDigest } from '../../src/core/ids.ts';
 import { catalogOf } from '../../src/kube/discovery.ts';
 import { CONFIG_MAPS, resourceOf, SECRETS } from '../../src/kube/resource.ts';
@@ -116,6 +117,7 @@ export function syncSettings(name: string, more: Partial<SyncSettings> = {}): Sy
     path: name,
     decryption: { secretNames: [] },
     sealedSecrets: 'auto',
+    serviceAccountName: undefined,
     adopt: 'equal',
     intervalMs: 600_000,
     timeoutMs: 300_000,
@@ -166,6 +168,7 @@ const SETTINGS: Settings = {
   decryption: { secretNames: [] },
   sealing: { secretNames: [] },
   plaintextSecrets: 'refuse',
+  liftedVetoes: [],
   syncs: [],
 };
 
@@ -212,6 +215,7 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     signal: stop.signal,
     syncs: new Map(syncs.map((sync) => [sync.settings.name, sync])),
     settings: () => SETTINGS,
+    vetoes: () => vetoRules(SETTINGS, 'team', '', new Set()),
     catalog: () => catalogOf([CONFIG_MAPS, SECRETS, JOBS], []),
     rediscover: () => Promise.resolve(),
     opener: () => new Opener({ ageIdentities: [], sealingKeys: [] }),

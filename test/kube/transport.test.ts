@@ -317,6 +317,21 @@ describe('objects', () => {
     });
   });
 
+  it('are written and deleted as somebody else where that is asked for, and read as ourselves', async () => {
+    await using api = await startFakeApi(answerMetadata);
+    const transport = api.transport();
+    const place = { resource: SECRETS, namespace: 'team', name: 's' };
+    const asUser = 'system:serviceaccount:team:deployer';
+    await applyObject(transport, { ...place, asUser, force: true, body: bytesOf(secretBody) });
+    await deleteObject(transport, { ...place, asUser, uid: 'u' });
+    await getMetadata(transport, place);
+    expect(api.received.map(({ method, headers }) => [method, headers['impersonate-user']])).toEqual([
+      ['PATCH', asUser],
+      ['DELETE', asUser],
+      ['GET', undefined],
+    ]);
+  });
+
   it('are undefined when absent; an answer that is no object is a failure', async () => {
     await using api = await startFakeApi((_received, response) =>
       sendJson(response, 404, statusOf(404, 'NotFound', { details: { name: 'x', kind: 'configmaps' } })),

@@ -3,6 +3,7 @@ import { type Closed, type ClosedObject, SecretRef } from '../../src/core/closed
 import type { SourceDigest } from '../../src/core/ids.ts';
 import type { ClosedDocument } from '../../src/open/document.ts';
 import { type RenderContext, render } from '../../src/render/render.ts';
+import type { VetoRules } from '../../src/render/veto-rules.ts';
 import { readManifests } from '../../src/yaml/manifest.ts';
 
 const SOPS = { format: 'sops', file: 's.yaml' } as const;
@@ -10,11 +11,21 @@ const SEALED = { format: 'sealed', file: 's.yaml' } as const;
 const NAMESPACED = new Set(['ConfigMap', 'Secret', 'Service', 'Deployment', 'Thing', 'Pod', 'CronJob']);
 const CLUSTER = new Set(['Namespace', 'ClusterRole']);
 
+const NO_KEYS: VetoRules = {
+  lifted: [],
+  agentNamespace: 'team',
+  targetNamespace: 'team',
+  accounts: ['sotto'],
+  namedSecrets: new Set(),
+  markedSecrets: new Set(),
+};
+
 function rendering(list: readonly ClosedDocument[], more: Partial<RenderContext> = {}) {
   return render(list, {
     targetNamespace: 'team',
     plaintextSecrets: 'refuse',
     skip: [],
+    vetoes: NO_KEYS,
     isNamespaced: (_apiVersion, kind) => (NAMESPACED.has(kind) ? true : CLUSTER.has(kind) ? false : undefined),
     ...more,
   });

@@ -30,6 +30,7 @@ describe('settings that are good', () => {
     expect(good(MINIMAL)).toEqual({
       targetNamespace: undefined,
       fingerprintSecret: 'sotto-fingerprint',
+      liftedVetoes: [],
       decryption: { secretNames: [] },
       sealing: { secretNames: [] },
       plaintextSecrets: 'refuse',
@@ -49,6 +50,7 @@ describe('settings that are good', () => {
           path: 'deploy/prod',
           decryption: { secretNames: [] },
           sealedSecrets: 'auto',
+          serviceAccountName: undefined,
           adopt: 'equal',
           intervalMs: 600_000,
           timeoutMs: 300_000,
@@ -110,17 +112,21 @@ describe('settings that are good', () => {
   });
 
   it('take everything that is built', () => {
-    const text = inDocument('targetNamespace: team-b\nsealing: { keys: [ old-key ] }\nplaintextSecrets: warn').concat(
-      '  sealedSecrets: unseal\n  adopt: ask\n  suspend: true\n  wait: false\n  drift: { policy: guard }\n',
+    const text = inDocument(
+      'targetNamespace: team-b\nsealing: { keys: [ old-key ] }\nplaintextSecrets: warn\nvetoes: { allow: [ key-label, agent-rbac ] }',
+    ).concat(
+      '  sealedSecrets: unseal\n  serviceAccountName: deployer\n  adopt: ask\n  suspend: true\n  wait: false\n  drift: { policy: guard }\n',
       '  skip: [ { kind: Namespace }, { group: apps, kind: Deployment, namespace: x, name: web } ]\n',
     );
     expect(good(text)).toMatchObject({
       targetNamespace: 'team-b',
       sealing: { secretNames: ['old-key'] },
       plaintextSecrets: 'warn',
+      liftedVetoes: ['key-label', 'agent-rbac'],
       syncs: [
         {
           sealedSecrets: 'unseal',
+          serviceAccountName: 'deployer',
           adopt: 'ask',
           suspend: true,
           wait: false,
@@ -168,6 +174,7 @@ describe('settings that are bad', () => {
     ['interval: 0s', 'it must be a duration from 100ms to 24d, such as 30s, 10m or 1h30m'],
     ['interval: -5m', 'it must be a duration from 100ms to 24d, such as 30s, 10m or 1h30m'],
     ['timeout: 30d', 'it must be a duration from 100ms to 24d, such as 30s, 10m or 1h30m'],
+    ['serviceAccountName: a:b', 'it must be the name of an object in the namespace, or "" for none'],
     ['adopt: sometimes', 'it must be one of equal, ask, always'],
     ['wait: "yes"', 'it must be true or false'],
     ['prune: 5', 'it must be a mapping'],
@@ -185,6 +192,13 @@ describe('settings that are bad', () => {
     expect(problems.map((problem) => `${problem.code} ${problem.place.line} ${problem.why}`)).toEqual([
       `SOTTO-CONF-001 10 ${why}`,
     ]);
+  });
+
+  it.each(['agent-object', 'foreign-namespace', 'cluster-scope', 'everything'])('never lift the veto %s', (veto) => {
+    const [problem] = problemsOf(inDocument(`vetoes: { allow: [ key-mount, ${veto} ] }`));
+    expect(problem?.code).toBe('SOTTO-CONF-001');
+    expect(problem?.place.key).toBe('vetoes.allow[1]');
+    expect(problem?.why).toBe('it must be one of key-mount, agent-account, agent-rbac, key-label');
   });
 
   it('advise quotes where YAML took a text for something else', () => {
@@ -247,7 +261,7 @@ describe('settings that are bad', () => {
 
   it('never repeat a value that may be a credential in the wrong place', () => {
     const problems = problemsOf(
-      inSync('adopt: hunter2\n  interval: hunter2\n  wait: hunter2\n  serviceAccountName: hunter2'),
+      inSync('adopt: hunter2\n  interval: hunter2\n  wait: hunter2\n  serviceAccountName: hunter2 x'),
     );
     expect(problems).toHaveLength(4);
     expect(JSON.stringify(problems) + problems.map((problem) => problem.text()).join()).not.toContain('hunter2');
@@ -286,7 +300,6 @@ describe('fields of features that are not built', () => {
     'sealing: { certificate: abc }',
     'sealing: { recovery: [ age1xyz ] }',
     'sealing: { renewEvery: 30d }',
-    'vetoes: { allow: [ key-mount ] }',
     'page: { listen: ":9000" }',
     'hooks: { listen: ":9292" }',
   ];
@@ -294,7 +307,6 @@ describe('fields of features that are not built', () => {
     'render: { helm: { releaseName: x } }',
     'decryption: { vault: [ { address: https://vault.example.com } ] }',
     'sealedSecrets: passthrough',
-    'serviceAccountName: deployer',
     'dependsOn: [ infra ]',
     'deletionPolicy: delete',
     'drift: { policy: exact }',

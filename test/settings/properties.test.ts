@@ -34,6 +34,7 @@ const sync: fc.Arbitrary<SyncSettings> = fc.record({
   path: fc.array(segment, { maxLength: 4 }).map((segments) => segments.join('/')),
   decryption: fc.record({ secretNames }),
   sealedSecrets: fc.constantFrom('auto', 'unseal'),
+  serviceAccountName: optional(name),
   adopt: fc.constantFrom('equal', 'ask', 'always'),
   intervalMs: timerMs,
   timeoutMs: timerMs,
@@ -55,6 +56,7 @@ const settings: fc.Arbitrary<Settings> = fc.record({
   decryption: fc.record({ secretNames }),
   sealing: fc.record({ secretNames }),
   plaintextSecrets: fc.constantFrom('refuse', 'warn', 'allow'),
+  liftedVetoes: fc.subarray(['key-mount', 'agent-account', 'agent-rbac', 'key-label']),
   syncs: fc.uniqueArray(sync, { maxLength: 4, selector: (item) => item.name }),
 });
 
@@ -68,6 +70,7 @@ function documentOf(from: Settings): unknown {
     decryption: decryptionOf(from.decryption.secretNames),
     sealing: { keys: from.sealing.secretNames },
     plaintextSecrets: from.plaintextSecrets,
+    vetoes: { allow: from.liftedVetoes },
     syncs: from.syncs.map(syncDocumentOf),
   };
 }
@@ -89,6 +92,7 @@ function syncDocumentOf(from: SyncSettings): unknown {
     path: `./${from.path}`,
     decryption: decryptionOf(from.decryption.secretNames),
     sealedSecrets: from.sealedSecrets,
+    serviceAccountName: from.serviceAccountName ?? '',
     adopt: from.adopt,
     interval: formatDuration(from.intervalMs),
     timeout: formatDuration(from.timeoutMs),

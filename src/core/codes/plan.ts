@@ -91,4 +91,29 @@ export const PLAN_CODES = {
     title: 'The sync is at rest',
     explain: 'A sync that is suspended by the settings or paused makes no pass. Resume it first.',
   },
+  'SOTTO-PLAN-020': {
+    title: 'The object is the agent’s own',
+    explain:
+      'Deployment, account, Role, Service, settings, records, keys and credentials of the agent are not changed from Git, nor is anything applied that would pass for the agent. This veto cannot be lifted: give the object another name, or change the agent where it was installed.',
+  },
+  'SOTTO-PLAN-021': {
+    title: 'The object refers to a key or credential of the agent',
+    explain:
+      'A workload that mounts or reads a key, fingerprint or credential Secret could hand it to whoever may push. In custom resources any text that is the name of such a Secret counts, because nobody can know what their controllers read. vetoes.allow: [ key-mount ] lifts it.',
+  },
+  'SOTTO-PLAN-022': {
+    title: 'The object uses the account of the agent',
+    explain:
+      'Pods that run as the agent’s ServiceAccount, and Secrets that would get a token of it, may read every Secret that the agent may read. Give the workload an account of its own. vetoes.allow: [ agent-account ] lifts it.',
+  },
+  'SOTTO-PLAN-023': {
+    title: 'The rights lead to the agent or its keys',
+    explain:
+      'A Role or RoleBinding from Git touches the agent, or grants rights on Secrets, impersonation, tokens, or (where the keys are) on Pods, workloads and the agent’s ConfigMaps. docs/threat-model.md has the list. Have the platform team apply it, or lift the veto: vetoes.allow: [ agent-rbac ].',
+  },
+  'SOTTO-PLAN-024': {
+    title: 'The manifest marks a Secret as a key',
+    explain:
+      'The labels sotto.dev/use and sealedsecrets.bitnami.com/sealed-secrets-key and the annotation sotto.dev/origin make a Secret one of the agent’s own keys or credentials. They are set on live Secrets by whoever installed the agent. vetoes.allow: [ key-label ] lets Git bring such Secrets.',
+  },
 } as const satisfies Record<string, CodeEntry>;
