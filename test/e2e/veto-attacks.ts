@@ -105,7 +105,7 @@ const marks = (name: string, metadata: JsonObject): Attack => ({
 /** In a namespace where ConfigMap sotto, the account sotto with its Role, sops-age, git-auth and sealing-1 exist. */
 export const ATTACKS: readonly Attack[] = [
   own('the settings', 'api/v1/configmaps', configMap('sotto', { 'sotto.yaml': 'syncs: []' }), true),
-  own('requests', 'api/v1/configmaps', configMap('sotto-requests', { a: '{}' })),
+  own('requests', 'api/v1/configmaps', configMap('sotto-requests', { a: '{}' }), true),
   own('what was applied last', 'api/v1/configmaps', configMap('sotto-last-app', { a: 'b' })),
   own('the account', 'api/v1/serviceaccounts', object('v1', 'ServiceAccount', 'sotto'), true),
   own('its Role', `apis/${RBAC}/roles`, object(RBAC, 'Role', 'sotto', { rules: [] }), true),
