@@ -33,6 +33,8 @@ const ACCOUNT_RULES: readonly PolicyRule[] = [
   { apiGroups: [''], resources: ['configmaps', 'secrets', 'services'], verbs: WRITE },
 ];
 
+/** A record of the agent itself. */
+const isOwn = (name: string): boolean => name.startsWith('sotto-') || name === '';
 const SYNC = '  serviceAccountName: deployer';
 const manifest = (name: string): string => JSON.stringify(configMap(name, { color: 'blue' }));
 const service = (name: string): string =>
@@ -73,7 +75,6 @@ describeReal('objects written as an account of their own', TOOLS, () => {
     expect(await world.get(servicePath(world, 'web'))).toBeUndefined();
     const user = `system:serviceaccount:${namespace}:deployer`;
     const entries = await log.entries();
-    const isOwn = (name: string): boolean => name.startsWith('sotto-') || name === '';
     const writes = entries.filter(({ verb }) => !['get', 'list', 'watch'].includes(verb));
     const ofGit = writes.filter(({ name, apiGroup }) => !isOwn(name) && apiGroup !== 'events.k8s.io');
     expect(new Set(ofGit.map(({ impersonatedUser }) => impersonatedUser))).toEqual(new Set([user]));
@@ -86,22 +87,27 @@ describeReal('objects written as an account of their own', TOOLS, () => {
   });
 
   test('are refused where the account may not, although the agent may: the error names account and rule', async () => {
-    await using world = await createWorld({ rules: [...AGENT_RULES, impersonate('deployer')], sync: SYNC });
+    await using world = await createWorld({ rules: AGENT_RULES, sync: SYNC });
     const { namespace, own } = world;
+    const roles = `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/roles`;
     const deployer = await own.plane.createServiceAccount(namespace, 'deployer', [
       { apiGroups: [''], resources: ['configmaps'], verbs: WRITE },
     ]);
     const files = { 'deploy/a.json': manifest('a'), 'deploy/web.json': service('web') };
     const commit = await world.repository.commit(files, 'a kind too many');
     await using agent = await world.start();
-    const status = await untilTried(world, commit);
+    const first = await untilTried(world, commit);
+    expect(codesOf(first)).toEqual({ 'ConfigMap/a': 'SOTTO-KUBE-003', 'Service/web': 'SOTTO-KUBE-003' });
+    expect(attentionOf(first)[0]?.text).toContain(`No right to act as ${deployer.user}`);
+    const rules = [...AGENT_RULES, impersonate('deployer')].map((rule) => ({ ...rule }));
+    await editByHand(world, `${roles}/sotto`, { rules });
+    const status = await world.until('it may act', (document) => codesOf(document)['ConfigMap/a'] === undefined);
     expect(codesOf(status)).toEqual({ 'Service/web': 'SOTTO-KUBE-003' });
     const text = attentionOf(status)[0]?.text ?? '';
     expect(text).toContain(deployer.user);
     expect(text).toContain('{ apiGroups: [""], resources: ["services"], verbs: ["patch"] }');
     expect(await world.get(servicePath(world, 'web'))).toBeUndefined();
     expect(await world.get(configMapPath(namespace, 'a'))).toBeDefined();
-    const roles = `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/roles`;
     await editByHand(world, `${roles}/deployer`, {
       rules: [{ apiGroups: [''], resources: ['configmaps', 'services'], verbs: WRITE }],
     });
@@ -124,7 +130,7 @@ describeReal('objects written as an account of their own', TOOLS, () => {
         asUser,
       });
     expect((await dryRun(`system:serviceaccount:${namespace}:deployer`)).status).toBe(201);
-    for (const user of [mighty.user, `system:serviceaccount:default:deployer`, 'deployer', 'system:admin'])
+    for (const user of [mighty.user, 'system:serviceaccount:default:deployer', 'deployer', 'system:admin'])
       expect((await dryRun(user)).status).toBe(403);
     const commit = await world.repository.commit({ 'deploy/a.json': manifest('a') }, 'first');
     await using agent = await world.start();
