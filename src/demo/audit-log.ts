@@ -6,6 +6,8 @@ import type { Json } from '../core/json.ts';
 export interface AuditEntry {
   readonly id: string;
   readonly user: string;
+  /** As whom the user acted; '' for itself. */
+  readonly impersonatedUser: string;
   readonly userAgent: string;
   readonly verb: string;
   readonly uri: string;
@@ -72,6 +74,7 @@ function entryOf(event: Json): AuditEntry {
   return {
     id: text('auditID'),
     user: text('user', 'username'),
+    impersonatedUser: text('impersonatedUser', 'username'),
     userAgent: text('userAgent'),
     verb: text('verb'),
     uri: text('requestURI'),

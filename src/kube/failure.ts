@@ -149,13 +149,17 @@ interface Hints {
   readonly tooLarge: boolean;
 }
 
-const VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch', 'impersonate'];
+const VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
+/** `impersonate`, and since 1.37 `impersonate-on:serviceaccount:patch` and its like. */
+const IMPERSONATE = ' cannot impersonate';
 
 /** Fixed phrases of the server, looked for in the bytes: what stands around them may be a value. */
 function hintsIn(bytes: Buffer): Hints {
   const denied = nameAfter(bytes, 'admission webhook \\"');
   return {
-    missingVerb: VERBS.find((verb) => bytes.includes(` cannot ${verb} resource `)),
+    missingVerb: bytes.includes(IMPERSONATE)
+      ? 'impersonate'
+      : VERBS.find((verb) => bytes.includes(` cannot ${verb} resource `)),
     webhook: denied ?? nameAfter(bytes, 'failed calling webhook \\"'),
     webhookDenied: denied !== undefined,
     quota: bytes.includes('exceeded quota: '),

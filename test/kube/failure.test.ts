@@ -179,15 +179,18 @@ describe('a refusal', () => {
     expect(error.next).toBe('add to its Role: { apiGroups: [""], resources: ["configmaps"], verbs: ["create"] }');
   });
 
-  it('to impersonate names the account and the rule for it, not the kind that was written', () => {
-    const asked = { verb: 'patch', resource: CONFIG_MAPS, namespace: 'app', name: 'a' } as const;
-    const user = 'system:serviceaccount:team:deployer';
-    const message = 'User "u" cannot impersonate resource "serviceaccounts" in API group ""';
-    const refused = statusOf(403, 'Forbidden', { message });
-    const error = kubeError(failure(403, refused), { ...asked, user });
-    expect(error.text()).toContain(user);
-    expect(error.next).toBe(
-      'add to a Role of the agent in namespace team: { apiGroups: [""], resources: ["serviceaccounts"], resourceNames: ["deployer"], verbs: ["impersonate"] }',
-    );
-  });
+  it.each(['impersonate', 'impersonate-on:serviceaccount:patch'])(
+    'to %s names the account and the rule for it, not the kind that was written',
+    (verb) => {
+      const asked = { verb: 'patch', resource: CONFIG_MAPS, namespace: 'app', name: 'a' } as const;
+      const user = 'system:serviceaccount:team:deployer';
+      const message = `User "u" cannot ${verb} resource "serviceaccounts" in API group ""`;
+      const refused = statusOf(403, 'Forbidden', { message });
+      const error = kubeError(failure(403, refused), { ...asked, user });
+      expect(error.text()).toContain(user);
+      expect(error.next).toBe(
+        'add to a Role of the agent in namespace team: { apiGroups: [""], resources: ["serviceaccounts"], resourceNames: ["deployer"], verbs: ["impersonate"] }',
+      );
+    },
+  );
 });
