@@ -132,7 +132,12 @@ describeReal('keys in one namespace, objects in another one', TOOLS, () => {
     expect(await names(target, 'secrets')).toEqual(['foreign']);
     expect((await names(target, 'configmaps')).filter((name) => name.startsWith('sotto'))).toEqual([]);
     expect(await names(world.namespace, 'secrets')).toEqual(['git-auth', 'sops-age', 'sotto-fingerprint']);
-    expect(await names(world.namespace, 'configmaps')).toEqual(['sotto', 'sotto-inventory', 'sotto-status']);
+    expect(await names(world.namespace, 'configmaps')).toEqual([
+      'sotto',
+      'sotto-inventory',
+      'sotto-requests',
+      'sotto-status',
+    ]);
   });
 
   test('whoever may do everything where objects are reaches no key', async () => {
