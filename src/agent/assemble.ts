@@ -7,7 +7,7 @@ import { CONFIG_MAPS } from '../kube/resource.ts';
 import { Opener } from '../open/opener.ts';
 import { applySetId } from '../plan/applyset.ts';
 import { INVENTORY_NAME } from '../core/labels.ts';
-import type { CorrectionStatus } from '../report/status.ts';
+import type { CorrectionStatus, StatusDocument } from '../report/status.ts';
 import type { SettingsState } from '../settings/last-good.ts';
 import type { Settings } from '../settings/settings.ts';
 import { isAutoscaled } from './autoscaled.ts';
@@ -43,6 +43,7 @@ export interface Assembled {
   readonly corrector: Corrector;
   readonly publisher: StatusPublisher;
   readonly syncs: SyncSet;
+  readonly document: () => StatusDocument;
 }
 
 export interface Hooks {
@@ -162,6 +163,8 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     changed: () => publisher.changed(),
   };
   const corrector: Corrector = new Corrector(context);
+  const document = (): StatusDocument =>
+    statusOf({ agent: context, startedAt, settings: inForce.state, ring: keys.ring, corrections });
   const publisher: StatusPublisher = new StatusPublisher({
     transport,
     namespace: place.agentNamespace,
@@ -169,15 +172,15 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     clock,
     log,
     build: () => {
-      const document = statusOf({ agent: context, startedAt, settings: inForce.state, ring: keys.ring, corrections });
-      for (const sync of document.syncs) {
+      const status = document();
+      for (const sync of status.syncs) {
         metrics.state(sync.name, sync.state);
         metrics.objects(sync.name, sync.counts, sync.attentionTotal);
       }
-      return document;
+      return status;
     },
   });
-  return { place, context, keys, inventory, watching, corrector, publisher, syncs };
+  return { place, context, keys, inventory, watching, corrector, publisher, syncs, document };
 }
 
 /** Key material goes at the next collection: soon after the last file was closed, not after each. */

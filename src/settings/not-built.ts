@@ -32,7 +32,6 @@ export const NOT_BUILT: readonly NotBuilt[] = [
   { field: 'sealing.recovery', isOff: isEmptyList, instead: REMOVE },
   { field: 'sealing.renewEvery', isOff: isOneOf(''), instead: REMOVE },
   { field: 'vetoes.allow', isOff: isEmptyList, instead: 'leave the list empty: there are no vetoes to lift yet' },
-  { field: 'page.listen', isOff: isOneOf('', '127.0.0.1:8081'), instead: REMOVE },
   {
     field: 'hooks.listen',
     isOff: isOneOf(''),

@@ -139,6 +139,8 @@ export function runtime(name: string, more: Partial<SyncRuntime> = {}): SyncRunt
     fights: new Map(),
     trouble: undefined,
     report: undefined,
+    askedAt: undefined,
+    lastPass: undefined,
     stale: false,
     ...more,
   };
@@ -164,6 +166,7 @@ const SETTINGS: Settings = {
   decryption: { secretNames: [] },
   sealing: { secretNames: [] },
   plaintextSecrets: 'refuse',
+  pageListen: undefined,
   syncs: [],
 };
 

@@ -33,6 +33,7 @@ describe('settings that are good', () => {
       decryption: { secretNames: [] },
       sealing: { secretNames: [] },
       plaintextSecrets: 'refuse',
+      pageListen: { host: '127.0.0.1', port: 8081 },
       syncs: [
         {
           name: 'app',
@@ -110,7 +111,9 @@ describe('settings that are good', () => {
   });
 
   it('take everything that is built', () => {
-    const text = inDocument('targetNamespace: team-b\nsealing: { keys: [ old-key ] }\nplaintextSecrets: warn').concat(
+    const text = inDocument(
+      'targetNamespace: team-b\nsealing: { keys: [ old-key ] }\nplaintextSecrets: warn\npage: { listen: ":9000" }',
+    ).concat(
       '  sealedSecrets: unseal\n  adopt: ask\n  suspend: true\n  wait: false\n  drift: { policy: guard }\n',
       '  skip: [ { kind: Namespace }, { group: apps, kind: Deployment, namespace: x, name: web } ]\n',
     );
@@ -118,6 +121,7 @@ describe('settings that are good', () => {
       targetNamespace: 'team-b',
       sealing: { secretNames: ['old-key'] },
       plaintextSecrets: 'warn',
+      pageListen: { host: undefined, port: 9000 },
       syncs: [
         {
           sealedSecrets: 'unseal',
@@ -287,7 +291,6 @@ describe('fields of features that are not built', () => {
     'sealing: { recovery: [ age1xyz ] }',
     'sealing: { renewEvery: 30d }',
     'vetoes: { allow: [ key-mount ] }',
-    'page: { listen: ":9000" }',
     'hooks: { listen: ":9292" }',
   ];
   const sync = [

@@ -97,4 +97,9 @@ export const CLI_CODES = {
     explain:
       'The demo serves its repository with git http-backend, and the agent fetches with git. Neither works without it.',
   },
+  'SOTTO-CLI-080': {
+    title: 'The page cannot be served',
+    explain:
+      'The address in page.listen of the settings cannot be listened on: another program has it, or the machine does not. The agent does its work without the page and tries again every 30 seconds.',
+  },
 } as const satisfies Record<string, CodeEntry>;
