@@ -14,7 +14,7 @@ export const SETTINGS_MEANING: Readonly<Record<string, string>> = {
   'sealing.renewEvery': 'how old a sealing key may become',
   plaintextSecrets: 'Secrets in clear in Git: refused, applied and reported, or applied',
   'vetoes.allow': 'vetoes on what comes from Git that do not count: docs/threat-model.md says what each one refuses',
-  'page.listen': 'address of the read-only page',
+  'page.listen': 'address of `/status.json`; the page itself is not in this version',
   'hooks.listen': 'address of the webhook listener',
   'syncs[].name': 'unique; who finds the sync in status, inventory and metrics',
   'syncs[].source.git.url': 'the repository; without user, password, query and fragment',

@@ -10,6 +10,7 @@ import { takenOver } from './inventory-store.ts';
 import type { AgentEnd } from './options.ts';
 import { endPauses } from './pausing.ts';
 import type { ProbeView } from './serve/probes.ts';
+import { statusWithTimes } from './serve/status-json.ts';
 import { followSettings, readSettings, type SettingsOrigin } from './settings-source.ts';
 import type { AgentSetup } from './setup.ts';
 import { lateAtMs, viewSync } from './status-view.ts';
@@ -61,6 +62,7 @@ export class Agent {
     await this.#watchSecrets(parts);
     await parts.keys.load();
     parts.syncs.define(this.#inForce.current);
+    this.#setup.onSettings(this.#inForce.current);
     log.info('started', { namespace: agentNamespace, epoch: parts.inventory.inventory.epoch, instance });
   }
 
@@ -158,7 +160,7 @@ export class Agent {
       healthy: () => {
         const idleMs = clock.elapsedMs() - this.#tickedMs;
         const isStuck = this.#parts !== undefined && idleMs > STUCK_MS;
-        return { ok: !isStuck, lines: [isStuck ? `the loop has not moved for ${Math.round(idleMs / 1000)} s` : 'ok'] };
+        return { ok: !isStuck, lines: isStuck ? [`the loop has not moved for ${Math.round(idleMs / 1000)} s`] : [] };
       },
       ready: () => this.#ready(),
       metrics: () => metrics.render(),
@@ -166,12 +168,18 @@ export class Agent {
     };
   }
 
+  /** For `/status.json`. */
+  status(): unknown {
+    const parts = this.#parts;
+    return parts === undefined ? undefined : statusWithTimes(parts.document(), parts.syncs.runtimes);
+  }
+
   #ready(): ReturnType<ProbeView['ready']> {
     const parts = this.#parts;
     if (parts === undefined) return { ok: false, lines: ['settings, inventory or API server: not there yet'] };
     const troubled = parts.watching.troubled().map(({ resource, state, why }) => `watch ${resource}: ${state} ${why}`);
     const problems = this.#settings.problems.map((problem: SottoError) => `settings: ${problem.code}`);
-    return { ok: true, lines: ['ok', ...troubled, ...problems] };
+    return { ok: true, lines: [...troubled, ...problems] };
   }
 
   /** Settings and inventory are watched: the one to follow a change, the other to notice another agent. */
@@ -218,6 +226,7 @@ export class Agent {
     if (isOtherPlace(state.current, inForce.current)) return this.#restart();
     inForce.current = state.current;
     log.info('settings changed');
+    this.#setup.onSettings(inForce.current);
     parts.keys
       .load()
       .catch((thrown: unknown) => log.warn('keys could not be read', { error: thrown }))

@@ -7,7 +7,7 @@ import { CONFIG_MAPS } from '../kube/resource.ts';
 import { Opener } from '../open/opener.ts';
 import { applySetId } from '../plan/applyset.ts';
 import { INVENTORY_NAME } from '../core/labels.ts';
-import type { CorrectionStatus } from '../report/status.ts';
+import type { CorrectionStatus, StatusDocument } from '../report/status.ts';
 import type { SettingsState } from '../settings/last-good.ts';
 import type { Settings } from '../settings/settings.ts';
 import { isAutoscaled } from './autoscaled.ts';
@@ -46,6 +46,7 @@ export interface Assembled {
   readonly publisher: StatusPublisher;
   readonly desk: RequestDesk;
   readonly syncs: SyncSet;
+  readonly document: () => StatusDocument;
 }
 
 export interface Hooks {
@@ -169,6 +170,15 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
   };
   const desk: RequestDesk = new RequestDesk({ agent: context, answered: () => publisher.answered(), onDefect });
   const corrector: Corrector = new Corrector(context);
+  const document = (): StatusDocument =>
+    statusOf({
+      agent: context,
+      startedAt,
+      settings: inForce.state,
+      ring: keys.ring,
+      corrections,
+      handled: desk.handled,
+    });
   const publisher: StatusPublisher = new StatusPublisher({
     transport,
     namespace: place.agentNamespace,
@@ -176,17 +186,15 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     clock,
     log,
     build: () => {
-      const { handled } = desk;
-      const { ring } = keys;
-      const document = statusOf({ agent: context, startedAt, settings: inForce.state, ring, corrections, handled });
-      for (const sync of document.syncs) {
+      const status = document();
+      for (const sync of status.syncs) {
         metrics.state(sync.name, sync.state);
         metrics.objects(sync.name, sync.counts, sync.attentionTotal);
       }
-      return document;
+      return status;
     },
   });
-  return { place, context, keys, inventory, watching, corrector, publisher, desk, syncs };
+  return { place, context, keys, inventory, watching, corrector, publisher, desk, syncs, document };
 }
 
 /** Key material goes at the next collection: soon after the last file was closed, not after each. */

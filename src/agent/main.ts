@@ -13,7 +13,9 @@ import { Agent } from './agent.ts';
 import type { AgentEnd, AgentOptions } from './options.ts';
 import type { AgentSetup } from './setup.ts';
 import type { ProbeView } from './serve/probes.ts';
-import { type Listener, parseListenAddress, startListener } from './serve/listener.ts';
+import type { Listener } from './serve/listener.ts';
+import { PageListener } from './serve/page-listener.ts';
+import { startProbes } from './serve/probe-listener.ts';
 
 const FIRST_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 30_000;
@@ -50,7 +52,9 @@ export async function runAgent(options: AgentOptions): Promise<AgentEnd> {
     random: Math.random,
     log,
     metrics,
+    onSettings: ({ pageListen }) => (options.once ? undefined : page.follow(pageListen)),
   };
+  const page = new PageListener({ status: () => current.status() }, log);
   let current = new Agent(setup);
   const begin = async (): Promise<void> => {
     await current.close();
@@ -67,7 +71,7 @@ export async function runAgent(options: AgentOptions): Promise<AgentEnd> {
     }
   } finally {
     await current.close();
-    await listener?.close();
+    await Promise.all([listener?.close(), page.close()]);
     transport.close();
     await rm(workDir, { recursive: true, force: true });
   }
@@ -80,12 +84,10 @@ function podName({ env, kubeconfig }: AgentOptions): string | undefined {
 }
 
 async function listen(options: AgentOptions, probes: () => ProbeView, log: Logger): Promise<Listener | undefined> {
-  if (options.listen === '') return undefined;
-  const address = parseListenAddress(options.listen);
-  const listener = await startListener(delegated(probes), address, (error) =>
+  const listener = await startProbes(options.listen, delegated(probes), (error) =>
     log.error('defect in a probe', { error }),
   );
-  log.info('listening', { host: listener.host, port: listener.port });
+  if (listener !== undefined) log.info('listening', { host: listener.host, port: listener.port });
   return listener;
 }
 

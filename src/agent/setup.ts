@@ -2,6 +2,7 @@ import type { Clock } from '../core/clock.ts';
 import type { Transport } from '../kube/transport.ts';
 import type { Logger } from '../report/log.ts';
 import type { Metrics } from '../report/metrics.ts';
+import type { Settings } from '../settings/settings.ts';
 
 /** What an agent is started with. */
 export interface AgentSetup {
@@ -23,4 +24,6 @@ export interface AgentSetup {
   readonly random: () => number;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** Told of settings that come into force: what outlives one agent follows them too. */
+  readonly onSettings: (settings: Settings) => void;
 }

@@ -74,12 +74,22 @@ export class SyncLoop {
     sync.snapshot = snapshot;
     if (snapshot.refusal !== undefined) return this.#setTrouble({ error: snapshot.refusal, needsPerson: true });
     try {
-      await this.#options.exclusively(() => runPass(agent, sync, snapshot));
+      await this.#options.exclusively(() => this.#pass(snapshot));
       this.#passed = agent.clock.elapsedMs();
       this.#setTrouble(undefined);
     } catch (thrown) {
       sync.stale = true;
       this.#setTrouble(this.#troubleOf(thrown));
+    }
+  }
+
+  async #pass(snapshot: Snapshot): Promise<void> {
+    const { agent, sync } = this.#options;
+    const [startedAt, startedMs] = [agent.clock.now(), agent.clock.elapsedMs()];
+    try {
+      await runPass(agent, sync, snapshot);
+    } finally {
+      sync.lastPass = { startedAt, tookMs: agent.clock.elapsedMs() - startedMs };
     }
   }
 
@@ -90,6 +100,7 @@ export class SyncLoop {
       this.#source ??= await this.#options.openSource(sync);
       this.#asked = agent.clock.elapsedMs();
       agent.metrics.sourceAsked(sync.settings.name, at);
+      sync.askedAt = at;
       const head = await this.#source.ask();
       if (sync.snapshot?.commit === head) {
         if (isSourceTrouble(sync.trouble)) this.#setTrouble(undefined);

@@ -58,6 +58,9 @@ export interface SyncRuntime {
   readonly fights: Map<ObjectKey, SottoError>;
   trouble: Trouble | undefined;
   report: PassReport | undefined;
+  /** When the source was asked last. */
+  askedAt: Date | undefined;
+  lastPass: { readonly startedAt: Date; readonly tookMs: number } | undefined;
   /** The path holds objects that a pass must look at again although the revision did not change. */
   stale: boolean;
 }

@@ -182,6 +182,8 @@ function newRuntime(settings: SyncSettings): SyncRuntime {
     fights: new Map(),
     trouble: undefined,
     report: undefined,
+    askedAt: undefined,
+    lastPass: undefined,
     stale: false,
   };
 }

@@ -114,6 +114,7 @@ async function serveRepository(
 function settingsText(url: string): string {
   return `apiVersion: sotto.dev/v1alpha1
 kind: Config
+page: { listen: "" }
 decryption: { keys: [ { secretRef: { name: sops-age } } ] }
 syncs:
 - name: app

@@ -40,6 +40,13 @@ export function withoutUserinfo(url: string): string {
   return sanitise(url.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, '$1'), TEXT_LENGTHS.name);
 }
 
+/** JSON, or YAML whose strings stand in double quotes, with what could act on a terminal written as escapes. */
+export function escaped(text: string): string {
+  return text.replace(/[\p{Cf}\u007f-\u009f\u2028\u2029]/gu, (found) =>
+    found.replace(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`),
+  );
+}
+
 function cut(text: string, maxLength: number): string {
   if (text.length <= maxLength) return text;
   // toWellFormed would show a replacement character for half a pair; dropping the half is nicer.

@@ -17,6 +17,7 @@ import {
 import type { GenericSchema, ObjectEntries } from 'valibot';
 import { isJsonObject } from '../core/json.ts';
 import { parseDurationMs } from './duration.ts';
+import { readListenAddress } from './listen-address.ts';
 
 /**
  * The forms of single fields. Every message is the end of the sentence "it must be …"; none repeats the value, which
@@ -96,7 +97,7 @@ export const percent = pipe(
 /** HOST:PORT, :PORT or "" for off. */
 export const listenAddress = pipe(
   string('HOST:PORT'),
-  check((value) => value === '' || isListenAddress(value), 'HOST:PORT, :PORT, or "" for off'),
+  check((value) => value === '' || readListenAddress(value) !== undefined, 'HOST:PORT, :PORT, or "" for off'),
 );
 
 /** Path inside the repository without leading `./` or trailing `/`; the root is the empty string. */
@@ -128,12 +129,6 @@ function matching(form: string, pattern: RegExp) {
     string(form),
     check((value) => pattern.test(value), form),
   );
-}
-
-function isListenAddress(value: string): boolean {
-  const [, host, port] = /^(.*):(\d{1,5})$/.exec(value) ?? [];
-  if (host === undefined || CONTROL.test(host) || host.includes('/')) return false;
-  return Number(port) <= 65_535;
 }
 
 function segmentsOf(path: string): string[] {

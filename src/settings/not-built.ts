@@ -31,7 +31,6 @@ export const NOT_BUILT: readonly NotBuilt[] = [
   { field: 'sealing.certificate', isOff: isOneOf(''), instead: REMOVE },
   { field: 'sealing.recovery', isOff: isEmptyList, instead: REMOVE },
   { field: 'sealing.renewEvery', isOff: isOneOf(''), instead: REMOVE },
-  { field: 'page.listen', isOff: isOneOf('', '127.0.0.1:8081'), instead: REMOVE },
   {
     field: 'hooks.listen',
     isOff: isOneOf(''),

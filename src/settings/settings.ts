@@ -1,3 +1,5 @@
+import type { ListenAddress } from './listen-address.ts';
+
 /**
  * The settings as this version acts on them: defaults filled in, durations in milliseconds. A field of the interface
  * page that is missing here belongs to a feature that is not built; its default behaves as off.
@@ -12,6 +14,8 @@ export interface Settings {
   readonly plaintextSecrets: 'refuse' | 'warn' | 'allow';
   /** Vetoes on what comes from Git that do not count here. */
   readonly liftedVetoes: readonly LiftableVeto[];
+  /** Where `/status.json` is served; undefined: nowhere. */
+  readonly pageListen: ListenAddress | undefined;
   readonly syncs: readonly SyncSettings[];
 }
 

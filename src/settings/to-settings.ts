@@ -1,3 +1,4 @@
+import { readListenAddress } from './listen-address.ts';
 import type { SettingsDocument } from './schema.ts';
 import type { DecryptionSettings, GitSettings, ObjectMatch, Settings, SyncSettings } from './settings.ts';
 
@@ -16,6 +17,7 @@ export function toSettings(document: SettingsDocument): Settings {
     sealing: { secretNames: document.sealing.keys },
     plaintextSecrets: document.plaintextSecrets,
     liftedVetoes: document.vetoes.allow,
+    pageListen: readListenAddress(document.page.listen),
     syncs: document.syncs.map((sync) => toSync(sync, decryption)),
   };
 }

@@ -142,6 +142,8 @@ export function runtime(name: string, more: Partial<SyncRuntime> = {}): SyncRunt
     fights: new Map(),
     trouble: undefined,
     report: undefined,
+    askedAt: undefined,
+    lastPass: undefined,
     stale: false,
     ...more,
   };
@@ -169,6 +171,7 @@ const SETTINGS: Settings = {
   sealing: { secretNames: [] },
   plaintextSecrets: 'refuse',
   liftedVetoes: [],
+  pageListen: undefined,
   syncs: [],
 };
 

@@ -3,11 +3,11 @@ import { mkdir, readdir, readFile, readlink, rename, rm, symlink, writeFile } fr
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { arrayAt, stringAt } from '../../src/core/json.ts';
+import { arrayAt, parseJson, stringAt } from '../../src/core/json.ts';
 import { startGitServer } from '../../src/demo/git-server.ts';
-import type { RunningAgent } from '../harness/agent.ts';
+import type { LogLine, RunningAgent } from '../harness/agent.ts';
 import { attentionOf, codesOf, passed, sourceErrorOf, untilReady, untilTried } from '../harness/attention.ts';
-import { listenerOf } from '../harness/listener.ts';
+import { listenerOf, pageOf } from '../harness/listener.ts';
 import { configMapPath, editByHand, remove, secretPath } from '../harness/objects.ts';
 import { describeReal } from '../harness/real.ts';
 import { newAgeKeyPair, stockOutput } from '../harness/stock.ts';
@@ -109,6 +109,32 @@ describeReal('settings and keys are followed live', TOOLS, () => {
     await exists(world, 'b');
     expect(await readFile(file, 'utf8')).toBe('kind: Config');
     expect(agent.log.filter(({ level }) => level === 'error')).toEqual([]);
+  });
+
+  test('page.listen is followed: off, and on again elsewhere', async () => {
+    await using world = await createWorld();
+    await world.repository.commit({ 'deploy/a.json': manifest('a') }, 'first');
+    await using agent = await world.start();
+    await exists(world, 'a');
+    const settings = await currentSettings(world);
+    const page = await pageOf(agent);
+    expect((await page.get('/status.json')).status).toBe(200);
+    await world.settings(settings.replace('127.0.0.1:0', ''));
+    await eventually('it is off', () =>
+      page.get('/status.json').then(
+        () => undefined,
+        () => true,
+      ),
+    );
+    await world.settings(settings);
+    const places = (): readonly LogLine[] => agent.log.filter(({ msg }) => msg === 'page listening');
+    const again = await eventually('it is on again', () => Promise.resolve(places()[1]));
+    expect((await fetch(`http://127.0.0.1:${String(again['port'])}/status.json`)).status).toBe(200);
+    // A wrong address is a wrong setting: the last good ones stay in force.
+    await world.settings(settings.replace('127.0.0.1:0', 'localhost'));
+    await agent.line('the bad address is reported', ({ code }) => code === 'SOTTO-CONF-001');
+    expect((await fetch(`http://127.0.0.1:${String(again['port'])}/status.json`)).status).toBe(200);
+    expect(agent.log.filter(({ msg }) => msg === 'started')).toHaveLength(1);
   });
 
   test('without settings the agent waits for them', async () => {
@@ -268,8 +294,23 @@ describeReal('nothing listens that decrypts', TOOLS, () => {
     }
   });
 
-  test('the agent listens on that one port and no other', async () => {
-    const { port } = new URL((await listenerOf(agent)).url);
+  test('the page has the status document with what changes all the time, and nothing else', async () => {
+    const page = await pageOf(agent);
+    const stored = await world.until('it is Ready', (status) => stringAt(syncOf(status) ?? null, 'state') === 'Ready');
+    const served = parseJson(await page.text('/status.json'));
+    expect(stringAt(served, 'schema')).toBe(stringAt(stored, 'schema'));
+    const sync = syncOf(served) ?? null;
+    expect(stringAt(sync, 'source', 'askedAt')).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+    expect(stringAt(sync, 'lastPass', 'startedAt')).toMatch(/Z$/);
+    expect(JSON.stringify(stored)).not.toMatch(/askedAt|lastPass/);
+    for (const path of ['/', '/events', '/metrics', '/healthz', '/v1/cert.pem', '/hooks/app']) {
+      expect((await page.get(path)).status, path).toBe(404);
+    }
+    expect((await page.get('/status.json', 'POST')).status).toBe(405);
+  });
+
+  test('the agent listens on these two ports and no other', async () => {
+    const ports = [(await listenerOf(agent)).url, (await pageOf(agent)).url].map((url) => Number(new URL(url).port));
     const sockets = await Promise.all(
       ['tcp', 'tcp6'].map((name) => readFile(`/proc/${agent.pid}/net/${name}`, 'utf8')),
     );
@@ -281,7 +322,7 @@ describeReal('nothing listens that decrypts', TOOLS, () => {
     const descriptors = await readdir(`/proc/${agent.pid}/fd`);
     const links = await Promise.all(descriptors.map((fd) => readlink(`/proc/${agent.pid}/fd/${fd}`).catch(() => '')));
     const own = listening.filter(({ inode }) => links.includes(`socket:[${inode}]`));
-    expect(own.map((socket) => socket.port)).toEqual([Number(port)]);
+    expect(new Set(own.map((socket) => socket.port))).toEqual(new Set(ports));
   });
 
   test('what kubeseal seals with the certificate of the agent becomes a Secret', async () => {

@@ -21,12 +21,14 @@ const run = promisify(execFile);
 const LISTENER_PATHS = ['metrics', 'readyz', 'healthz', 'v1/cert.pem'];
 const LARGEST_FILE_BYTES = 256 * 1024 * 1024;
 
-/** What the agent answers to whoever reaches its port. */
+/** What the agent answers to whoever reaches its ports. */
 export async function listenerItems(agent: RunningAgent): Promise<readonly Item[]> {
-  const { host, port } = await agent.line('where it listens', ({ msg }) => msg === 'listening');
+  const probes = await agent.line('where it listens', ({ msg }) => msg === 'listening');
+  const page = await agent.line('where the page is', ({ msg }) => msg === 'page listening');
+  const places = [...LISTENER_PATHS.map((path) => ({ at: probes, path })), { at: page, path: 'status.json' }];
   return Promise.all(
-    LISTENER_PATHS.map(async (path) => {
-      const answer = await fetch(`http://${String(host)}:${String(port)}/${path}`);
+    places.map(async ({ at, path }) => {
+      const answer = await fetch(`http://${String(at['host'])}:${String(at['port'])}/${path}`);
       return { name: `/${path}`, bytes: new Uint8Array(await answer.arrayBuffer()) };
     }),
   );

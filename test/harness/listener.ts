@@ -8,8 +8,17 @@ export interface AgentListener {
 }
 
 /** Where an agent of a test listens: its log says it. */
-export async function listenerOf(agent: RunningAgent): Promise<AgentListener> {
-  const { port } = await agent.line('listening', ({ msg }) => msg === 'listening');
+export function listenerOf(agent: RunningAgent): Promise<AgentListener> {
+  return listenerWith(agent, 'listening');
+}
+
+/** The one of `page.listen`. */
+export function pageOf(agent: RunningAgent): Promise<AgentListener> {
+  return listenerWith(agent, 'page listening');
+}
+
+async function listenerWith(agent: RunningAgent, what: string): Promise<AgentListener> {
+  const { port } = await agent.line(what, ({ msg }) => msg === what);
   const url = `http://127.0.0.1:${String(port)}`;
   const get: AgentListener['get'] = async (path, method = 'GET') => {
     const answer = await fetch(`${url}${path}`, { method, redirect: 'manual' });

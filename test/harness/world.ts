@@ -51,6 +51,7 @@ export interface WorldOptions {
 export function settingsText(url: string, options: WorldOptions = {}): string {
   return `apiVersion: sotto.dev/v1alpha1
 kind: Config
+page: { listen: "127.0.0.1:0" }
 decryption: { keys: [ { secretRef: { name: sops-age } } ] }
 ${options.top ?? ''}
 syncs:

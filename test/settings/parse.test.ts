@@ -34,6 +34,7 @@ describe('settings that are good', () => {
       decryption: { secretNames: [] },
       sealing: { secretNames: [] },
       plaintextSecrets: 'refuse',
+      pageListen: { host: '127.0.0.1', port: 8081 },
       syncs: [
         {
           name: 'app',
@@ -113,7 +114,7 @@ describe('settings that are good', () => {
 
   it('take everything that is built', () => {
     const text = inDocument(
-      'targetNamespace: team-b\nsealing: { keys: [ old-key ] }\nplaintextSecrets: warn\nvetoes: { allow: [ key-label, agent-rbac ] }',
+      'targetNamespace: team-b\nsealing: { keys: [ old-key ] }\nplaintextSecrets: warn\nvetoes: { allow: [ key-label, agent-rbac ] }\npage: { listen: ":9000" }',
     ).concat(
       '  sealedSecrets: unseal\n  serviceAccountName: deployer\n  adopt: ask\n  suspend: true\n  wait: false\n  drift: { policy: guard }\n',
       '  skip: [ { kind: Namespace }, { group: apps, kind: Deployment, namespace: x, name: web } ]\n',
@@ -123,6 +124,7 @@ describe('settings that are good', () => {
       sealing: { secretNames: ['old-key'] },
       plaintextSecrets: 'warn',
       liftedVetoes: ['key-label', 'agent-rbac'],
+      pageListen: { host: undefined, port: 9000 },
       syncs: [
         {
           sealedSecrets: 'unseal',
@@ -300,7 +302,6 @@ describe('fields of features that are not built', () => {
     'sealing: { certificate: abc }',
     'sealing: { recovery: [ age1xyz ] }',
     'sealing: { renewEvery: 30d }',
-    'page: { listen: ":9000" }',
     'hooks: { listen: ":9292" }',
   ];
   const sync = [

@@ -57,6 +57,9 @@ const settings: fc.Arbitrary<Settings> = fc.record({
   sealing: fc.record({ secretNames }),
   plaintextSecrets: fc.constantFrom('refuse', 'warn', 'allow'),
   liftedVetoes: fc.subarray(['key-mount', 'agent-account', 'agent-rbac', 'key-label']),
+  pageListen: optional(
+    fc.record({ host: fc.constantFrom(undefined, '127.0.0.1', '::1', 'localhost'), port: fc.nat({ max: 65_535 }) }),
+  ),
   syncs: fc.uniqueArray(sync, { maxLength: 4, selector: (item) => item.name }),
 });
 
@@ -71,8 +74,15 @@ function documentOf(from: Settings): unknown {
     sealing: { keys: from.sealing.secretNames },
     plaintextSecrets: from.plaintextSecrets,
     vetoes: { allow: from.liftedVetoes },
+    page: { listen: listenText(from.pageListen) },
     syncs: from.syncs.map(syncDocumentOf),
   };
+}
+
+function listenText(address: Settings['pageListen']): string {
+  if (address === undefined) return '';
+  const host = address.host ?? '';
+  return `${host.includes(':') ? `[${host}]` : host}:${address.port}`;
 }
 
 function syncDocumentOf(from: SyncSettings): unknown {

@@ -1,16 +1,8 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { SottoError } from '../../core/errors.ts';
-import type { Answer, ProbeView } from './probes.ts';
-import { answerProbe } from './probes.ts';
-
-export interface ListenAddress {
-  /** Undefined: every address of the machine. */
-  readonly host?: string | undefined;
-  /** 0: one that is free. */
-  readonly port: number;
-}
+import type { AddressInfo, Socket } from 'node:net';
+import type { ListenAddress } from '../../settings/listen-address.ts';
+import { type Answer, type Asked, text } from './answer.ts';
 
 export interface Listener {
   /** Where it listens, with the port that was taken. */
@@ -20,49 +12,68 @@ export interface Listener {
   close(graceMs?: number): Promise<void>;
 }
 
-/** Probes and a scraper are few and quick: whatever is more, or slower, is not for us. */
-const HEADERS_TIMEOUT_MS = 5_000;
-const REQUEST_TIMEOUT_MS = 10_000;
+export interface ListenerOptions {
+  /** What it throws is told to `onDefect` and answered with 500. */
+  readonly answer: (asked: Asked) => Answer | Promise<Answer>;
+  readonly onDefect: (thrown: unknown) => void;
+  readonly limits?: Partial<ListenerLimits>;
+}
+
+/** Probes, a scraper and a person are few and quick: whatever is more, or slower, is not for us. */
+export interface ListenerLimits {
+  readonly maxConnections: number;
+  /** Until the head of a request is there, from the connection or the request before. */
+  readonly headersTimeoutMs: number;
+  /** From an answer's first byte to its last: for who reads slowly. */
+  readonly answerTimeoutMs: number;
+}
+
+export const LISTENER_LIMITS: ListenerLimits = {
+  maxConnections: 64,
+  headersTimeoutMs: 5_000,
+  answerTimeoutMs: 10_000,
+};
+
 const KEEP_ALIVE_MS = 5_000;
-const MAX_CONNECTIONS = 64;
 const MAX_HEADER_BYTES = 8 * 1024;
 const MAX_HEADERS = 50;
 const MAX_REQUESTS_PER_SOCKET = 1_000;
 const CLOSE_GRACE_MS = 1_000;
 
-/** `HOST:PORT`, `:PORT`, `[::1]:PORT`. Throws SOTTO-CLI-001. */
-export function parseListenAddress(text: string): ListenAddress {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]\s]*)):(\d{1,5})$/.exec(text);
-  const port = Number(match?.[3]);
-  if (match === null || port > 65_535) {
-    throw refused(text, 'it is not an address', 'use HOST:PORT or :PORT, for example --listen 127.0.0.1:8080');
+/** Why an address cannot be listened on, in words; what to do about it the caller knows. */
+export class CannotListen extends Error {
+  readonly address: string;
+  readonly why: string;
+
+  constructor(address: string, why: string) {
+    super(`cannot listen on ${address}: ${why}`);
+    this.address = address;
+    this.why = why;
   }
-  const host = match[1] ?? match[2];
-  return { host: host === '' ? undefined : host, port };
 }
 
-/**
- * The listener of `--listen`: health, readiness, metrics, the sealing certificate; nothing that decrypts and nothing
- * that reads a body. `onDefect` is told when the view throws. Throws SOTTO-CLI-001 when the address cannot be used.
- */
-export async function startListener(
-  view: ProbeView,
-  address: ListenAddress,
-  onDefect: (error: unknown) => void,
-): Promise<Listener> {
+/** A listener that reads no body, keeps no state and cannot be held up by slow or many clients. Throws CannotListen. */
+export async function startListener(address: ListenAddress, options: ListenerOptions): Promise<Listener> {
+  const limits = { ...LISTENER_LIMITS, ...options.limits };
+  const serve = (request: IncomingMessage, response: ServerResponse): void => {
+    cutWhenSlow(response, limits.answerTimeoutMs);
+    void respond(request, response, options);
+  };
   const server = createServer(
     {
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
+      headersTimeout: limits.headersTimeoutMs,
+      requestTimeout: limits.headersTimeoutMs + limits.answerTimeoutMs,
       keepAliveTimeout: KEEP_ALIVE_MS,
       maxHeaderSize: MAX_HEADER_BYTES,
-      connectionsCheckingInterval: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: Math.ceil(limits.headersTimeoutMs / 5),
     },
-    (request, response) => void respond(request, response, view, onDefect),
+    serve,
   );
-  server.maxConnections = MAX_CONNECTIONS;
   server.maxHeadersCount = MAX_HEADERS;
   server.maxRequestsPerSocket = MAX_REQUESTS_PER_SOCKET;
+  // Whoever asks whether a body is welcome gets the answer instead.
+  server.on('checkContinue', serve);
+  server.on('connection', yieldingOldest(limits.maxConnections));
   // Node's own answer to a broken request names the parser's state; ours says nothing.
   server.on('clientError', (_error, socket) => {
     if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
@@ -72,19 +83,31 @@ export async function startListener(
   return { host: bound.address, port: bound.port, close: (graceMs = CLOSE_GRACE_MS) => close(server, graceMs) };
 }
 
-async function respond(
-  request: IncomingMessage,
-  response: ServerResponse,
-  view: ProbeView,
-  onDefect: (error: unknown) => void,
-): Promise<void> {
-  const method = request.method ?? '';
+/**
+ * Over the limit the oldest connection goes, not the new one: somebody who holds all of them open must not be able to
+ * let the kubelet's probe fail and the agent be restarted.
+ */
+function yieldingOldest(maxConnections: number): (socket: Socket) => void {
+  const open = new Set<Socket>();
+  return (socket) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+    if (open.size <= maxConnections) return;
+    const [oldest] = open;
+    if (oldest !== undefined) open.delete(oldest);
+    oldest?.destroy();
+  };
+}
+
+function cutWhenSlow(response: ServerResponse, timeoutMs: number): void {
+  const timer = setTimeout(() => response.destroy(), timeoutMs);
+  response.once('close', () => clearTimeout(timer));
+}
+
+async function respond(request: IncomingMessage, response: ServerResponse, options: ListenerOptions): Promise<void> {
   // A body is refused unread: the answer goes out and the connection ends.
   const hasBody = request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined;
-  const answer = await answerProbe(method, request.url ?? '', view).catch((error: unknown) => {
-    onDefect(error);
-    return INTERNAL_ERROR;
-  });
+  const answer = await answerTo(request, options);
   if (response.destroyed) return;
   const body = Buffer.from(answer.body, 'utf8');
   response.writeHead(answer.status, {
@@ -95,18 +118,34 @@ async function respond(
     'x-content-type-options': 'nosniff',
     ...(hasBody ? { connection: 'close' } : {}),
   });
-  response.end(method === 'HEAD' ? undefined : body);
+  response.end(request.method === 'HEAD' ? undefined : body);
 }
 
-/** What went wrong is for the log, not for whoever asked. */
-const INTERNAL_ERROR: Answer = { status: 500, contentType: 'text/plain; charset=utf-8', body: 'internal error\n' };
+async function answerTo(request: IncomingMessage, { answer, onDefect }: ListenerOptions): Promise<Answer> {
+  try {
+    return await answer({
+      method: request.method ?? '',
+      target: request.url ?? '',
+      host: onlyHost(request),
+      localAddress: request.socket.localAddress,
+    });
+  } catch (thrown) {
+    onDefect(thrown);
+    // What went wrong is for the log, not for whoever asked.
+    return text(500, 'internal error');
+  }
+}
+
+/** Node keeps the first of several; which one another program before us went by is not known. */
+function onlyHost({ rawHeaders, headers }: IncomingMessage): string | undefined {
+  const hosts = rawHeaders.filter((name, index) => index % 2 === 0 && name.toLowerCase() === 'host');
+  return hosts.length === 1 ? headers.host : undefined;
+}
 
 function listen(server: Server, address: ListenAddress): Promise<AddressInfo> {
   return new Promise((resolve, reject) => {
     const shown = `${address.host ?? ''}:${address.port}`;
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      reject(refused(shown, reasonOf(error), 'choose another address with --listen HOST:PORT'));
-    });
+    server.once('error', (error: NodeJS.ErrnoException) => reject(new CannotListen(shown, reasonOf(error))));
     server.listen({ port: address.port, ...(address.host === undefined ? {} : { host: address.host }) }, () => {
       // From here on an error is one connection that could not be accepted; without a listener it would end the process.
       server.removeAllListeners('error').on('error', () => undefined);
@@ -126,10 +165,6 @@ const REASONS: ReadonlyMap<string | undefined, string> = new Map([
 
 function reasonOf(error: NodeJS.ErrnoException): string {
   return REASONS.get(error.code) ?? `the system refused (${error.code ?? 'no code'})`;
-}
-
-function refused(address: string, why: string, next: string): SottoError {
-  return new SottoError({ code: 'SOTTO-CLI-001', what: `cannot listen on ${address}`, why, next });
 }
 
 function close(server: Server, graceMs: number): Promise<void> {

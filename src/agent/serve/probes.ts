@@ -1,3 +1,5 @@
+import { type Answer, type Asked, pathOf, refusedMethod, text } from './answer.ts';
+
 /** What the listener asks of the agent. Every function answers from memory: a probe causes no request. */
 export interface ProbeView {
   /** Whether the loop makes progress; the absence of the API server is no reason to be restarted. */
@@ -16,22 +18,13 @@ export interface ProbeResult {
   readonly lines: readonly string[];
 }
 
-export interface Answer {
-  readonly status: number;
-  readonly contentType: string;
-  readonly body: string;
-  readonly headers?: Readonly<Record<string, string>>;
-}
-
-const TEXT = 'text/plain; charset=utf-8';
 const METRICS = 'text/plain; version=0.0.4; charset=utf-8';
 
 /** The answer to one request line. Nothing of the request but method and path is looked at. */
-export async function answerProbe(method: string, target: string, view: ProbeView): Promise<Answer> {
-  if (method !== 'GET' && method !== 'HEAD') {
-    return { ...text(405, 'only GET and HEAD'), headers: { allow: 'GET, HEAD' } };
-  }
-  switch (pathOf(target)) {
+export async function answerProbe(asked: Asked, view: ProbeView): Promise<Answer> {
+  const refused = refusedMethod(asked);
+  if (refused !== undefined) return refused;
+  switch (pathOf(asked)) {
     case '/healthz':
       return result(view.healthy());
     case '/readyz':
@@ -53,13 +46,4 @@ function certificate(pem: string | undefined): Answer {
   // The type that kubeseal's controller uses; kubeseal itself reads only the body.
   if (pem !== undefined) return { status: 200, contentType: 'application/x-pem-file', body: pem };
   return text(404, 'this agent has no sealing key (settings: sealing.enabled)');
-}
-
-function text(status: number, body: string): Answer {
-  return { status, contentType: TEXT, body: `${body}\n` };
-}
-
-/** Query and fragment do not matter; a target that is not a path (`*`, a proxy's URL) is no path of ours. */
-function pathOf(target: string): string {
-  return target.split(/[?#]/, 1)[0] ?? '';
 }

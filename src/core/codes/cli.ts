@@ -132,4 +132,9 @@ export const CLI_CODES = {
     explain:
       'Asking the agent is a right of its own: get and patch on ConfigMap sotto-requests, get, list and watch on sotto-status. Role sotto-requests of deploy/ holds exactly that.',
   },
+  'SOTTO-CLI-080': {
+    title: 'The page cannot be served',
+    explain:
+      'The address in page.listen of the settings cannot be listened on: another program has it, or the machine does not. The agent does its work without the page and tries again every 30 seconds.',
+  },
 } as const satisfies Record<string, CodeEntry>;
