@@ -4,6 +4,7 @@ import { keyedDigest } from '../keys/fingerprint.ts';
 import { discover, type ResourceCatalog } from '../kube/discovery.ts';
 import { kubeError } from '../kube/errors.ts';
 import { CONFIG_MAPS } from '../kube/resource.ts';
+import { accountOf } from '../kube/service-account.ts';
 import { Opener } from '../open/opener.ts';
 import { applySetId } from '../plan/applyset.ts';
 import { INVENTORY_NAME } from '../core/labels.ts';
@@ -76,6 +77,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     onStored: (size) => metrics.inventory(size),
   });
   await inventory.load();
+  const account = accountOf(await transport.connection.authorize(false));
   if (inventory.lost) log.error('the inventory cannot be trusted: nothing is pruned until it was made anew');
 
   const corrections: CorrectionStatus[] = [];
@@ -141,7 +143,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     signal,
     syncs: syncs.runtimes,
     settings: () => inForce.current,
-    vetoes: () => vetoRules(inForce.current, place.agentNamespace, transport.connection.user, keys.markedSecrets()),
+    vetoes: () => vetoRules(inForce.current, place.agentNamespace, account, keys.markedSecrets()),
     catalog: () => catalog,
     rediscover: async () => {
       catalog = await discoverKinds(setup);

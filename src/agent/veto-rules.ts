@@ -3,22 +3,21 @@ import { STOCK_SEALING_LABEL, USE_LABEL } from '../keys/marks.ts';
 import { namedKeySecrets } from '../keys/select.ts';
 import { listMetadata } from '../kube/lists.ts';
 import { SECRETS } from '../kube/resource.ts';
-import { serviceAccountOf } from '../kube/service-account.ts';
+import type { AccountName } from '../kube/service-account.ts';
 import type { Transport } from '../kube/transport.ts';
 import type { VetoRules } from '../render/veto-rules.ts';
 import type { Settings } from '../settings/settings.ts';
 
-/** The account of an agent that does not know its own: outside a cluster, and for `sotto diff`. */
+/** Always protected: the one that `deploy/` makes, also where the agent asks as somebody else. */
 const USUAL_ACCOUNT = 'sotto';
 
-/** What the vetoes protect, by the settings and the marks of live Secrets. `user`: who the agent is to the API server. */
+/** What the vetoes protect, by the settings and the marks of live Secrets. `account`: as whom the agent asks, where it is one. */
 export function vetoRules(
   settings: Settings,
   agentNamespace: string,
-  user: string,
+  account: AccountName | undefined,
   markedSecrets: ReadonlySet<string>,
 ): VetoRules {
-  const account = serviceAccountOf(user);
   const own = account?.namespace === agentNamespace ? [account.name] : [];
   const credentials = settings.syncs.flatMap(({ source }) => source.git.secretName ?? []);
   return {
@@ -44,5 +43,5 @@ export async function askVetoRules(
       marked.add(stringAt(memberAt(item, 'metadata'), 'name') ?? '');
     }
   }
-  return vetoRules(settings, agentNamespace, '', marked);
+  return vetoRules(settings, agentNamespace, undefined, marked);
 }

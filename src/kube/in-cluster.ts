@@ -3,9 +3,9 @@ import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import type { Clock } from '../core/clock.ts';
 import { SottoError } from '../core/errors.ts';
-import { stringAt } from '../core/json.ts';
 import type { Connection } from './api-server.ts';
 import { serverUrl } from './server-url.ts';
+import { subjectOf } from './service-account.ts';
 
 export interface ServiceAccount {
   readonly folder: string;
@@ -80,16 +80,5 @@ async function readText(path: string): Promise<string> {
       },
       { cause: error },
     );
-  }
-}
-
-/** The `sub` of a service account token: a name for messages, not checked. */
-function subjectOf(token: string): string | undefined {
-  const payload = token.split('.')[1];
-  if (payload === undefined) return undefined;
-  try {
-    return stringAt(JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')), 'sub');
-  } catch {
-    return undefined;
   }
 }

@@ -1,7 +1,7 @@
 import { ORIGIN_ANNOTATION, STOCK_SEALING_LABEL, USE_LABEL } from '../keys/marks.ts';
 import { POD_SPEC_PATHS } from './normalise.ts';
 import { type Finding, isBesideKeys, type Vetoed, type VetoRules } from './veto-rules.ts';
-import { type Member, membersOf, namesIn, textAt, valueAt } from './veto-walk.ts';
+import { type Member, membersOf, namesIn, textAt } from './veto-walk.ts';
 
 /** Groups whose fields we know: there a Secret is referred to by a field that says so. Everything else is custom. */
 const KNOWN_GROUPS: ReadonlySet<string> = new Set([
@@ -25,19 +25,17 @@ const ACCOUNT_FIELD = /service-?account/i;
 /** Text of others, and no reference to anything. */
 const HOLDS_TEXT: ReadonlySet<string> = new Set(['ConfigMap', 'Secret']);
 
-/** A mark that makes a Secret a key, on a Secret or in what a custom resource makes Secrets of. */
+/** A mark that makes a Secret a key, on a Secret or in a custom resource, of which its controller may make one. */
 export function keyLabel({ id, tree }: Vetoed): Finding | undefined {
   const isSecret = id.group === '' && id.kind === 'Secret';
-  const path = isSecret
-    ? [...membersOf(valueAt(tree, 'metadata') ?? null, ['metadata'])].find(isMark)?.path
-    : [...membersOf(tree)].find((member) => member.path[0] !== 'metadata' && isMark(member))?.path;
-  const mark = path?.at(-1);
-  if (path === undefined || mark === undefined) return undefined;
-  return { what: `${isSecret ? 'the Secret carries' : 'the object makes a Secret with'} the mark ${mark}`, path };
-}
-
-function isMark({ key }: Member): boolean {
-  return MARKS.includes(key);
+  if (!isSecret && KNOWN_GROUPS.has(id.group)) return undefined;
+  for (const { path, key, value } of membersOf(tree)) {
+    const mark = MARKS.find((each) => each === key || (!isSecret && each === value));
+    // The labels of a custom resource itself mark nothing; what it makes has them elsewhere.
+    if (mark === undefined || (path[0] === 'metadata') !== isSecret) continue;
+    return { what: `${isSecret ? 'the Secret carries' : 'the object makes a Secret with'} the mark ${mark}`, path };
+  }
+  return undefined;
 }
 
 /**

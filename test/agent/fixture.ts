@@ -218,7 +218,7 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     signal: stop.signal,
     syncs: new Map(syncs.map((sync) => [sync.settings.name, sync])),
     settings: () => SETTINGS,
-    vetoes: () => vetoRules(SETTINGS, 'team', '', new Set()),
+    vetoes: () => vetoRules(SETTINGS, 'team', undefined, new Set()),
     catalog: () => catalogOf([CONFIG_MAPS, SECRETS, JOBS], []),
     rediscover: () => Promise.resolve(),
     opener: () => new Opener({ ageIdentities: [], sealingKeys: [] }),
