@@ -97,8 +97,8 @@ describe('the documentation', () => {
   });
 });
 
-describe('deploy/role.yaml', () => {
-  const [role] = readManifests(read('deploy/role.yaml'), 'role.yaml').map(({ value }) => value);
+describe('deploy/rights/role.yaml', () => {
+  const [role] = readManifests(read('deploy/rights/role.yaml'), 'role.yaml').map(({ value }) => value);
   const rules = arrayAt(role, 'rules');
   const verbsOf = (resource: string): readonly Json[] =>
     rules.filter((rule) => arrayAt(rule, 'resources').includes(resource)).flatMap((rule) => arrayAt(rule, 'verbs'));

@@ -13,7 +13,7 @@ import { namespaceForTest, type TestNamespace } from './control-plane.ts';
 import { newAgeKeyPair, stockOutput } from './stock.ts';
 
 /** What an agent of a namespace may do: the Role that deploy/ gives it, so that the tests hold the agent to it. */
-export const AGENT_RULES: readonly PolicyRule[] = rulesOf('deploy/role.yaml');
+export const AGENT_RULES: readonly PolicyRule[] = rulesOf('deploy/rights/role.yaml');
 
 export const GIT_PASSWORD = `git-${randomBytes(12).toString('hex')}`;
 
