@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { isJsonObject, type Json, type JsonObject, memberAt, stringAt } from '../../src/core/json.ts';
+import { arrayAt, isJsonObject, type Json, type JsonObject, memberAt, stringAt } from '../../src/core/json.ts';
+import type { PolicyRule } from '../../src/demo/control-plane.ts';
 import { readManifests } from '../../src/yaml/manifest.ts';
 import { stockOutput } from './stock.ts';
 
@@ -46,4 +48,20 @@ export function pathOf(object: JsonObject): string {
   const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
   const namespace = stringAt(object, 'metadata', 'namespace') ?? '';
   return `${root}/namespaces/${namespace}/${plural}/${stringAt(object, 'metadata', 'name') ?? ''}`;
+}
+
+/** The rules of a Role of deploy/. */
+export function rulesOf(file: string): readonly PolicyRule[] {
+  const role = readManifests(readFileSync(join(ROOT, file), 'utf8'), file).map(({ value }) => value);
+  return role.flatMap((manifest) =>
+    arrayAt(manifest, 'rules').map((rule) => ({
+      apiGroups: textsAt(rule, 'apiGroups'),
+      resources: textsAt(rule, 'resources'),
+      verbs: textsAt(rule, 'verbs'),
+    })),
+  );
+}
+
+function textsAt(value: Json, field: string): string[] {
+  return arrayAt(value, field).flatMap((item) => (typeof item === 'string' ? [item] : []));
 }

@@ -23,10 +23,10 @@ const LARGEST_FILE_BYTES = 256 * 1024 * 1024;
 
 /** What the agent answers to whoever reaches its port. */
 export async function listenerItems(agent: RunningAgent): Promise<readonly Item[]> {
-  const { host, port } = await agent.line('where it listens', ({ msg }) => msg === 'listening');
+  const { host, port } = await agent.listening();
   return Promise.all(
     LISTENER_PATHS.map(async (path) => {
-      const answer = await fetch(`http://${String(host)}:${String(port)}/${path}`);
+      const answer = await fetch(`http://${host}:${port}/${path}`);
       return { name: `/${path}`, bytes: new Uint8Array(await answer.arrayBuffer()) };
     }),
   );
@@ -105,7 +105,7 @@ function workFolders(samples: readonly ProcessSample[]): string[] {
   return found.filter((folder) => !folder.includes('sotto-control-plane-'));
 }
 
-async function filesBelow(folder: string): Promise<Item[]> {
+export async function filesBelow(folder: string): Promise<Item[]> {
   const entries = await entriesOf(folder);
   const items = await Promise.all(
     entries.map(async (entry) => {
