@@ -133,13 +133,13 @@ describeReal('deploy/ on a real API server that enforces the level restricted', 
     const digest = `sha256:${'ab'.repeat(32)}`;
     await writeFile(
       own,
-      `${text.replace('namespace: team-app', 'namespace: elsewhere')}images:\n- { name: sotto, newName: registry.example.com/sotto, digest: "${digest}" }\n`,
+      `${text.replace('namespace: team-app', 'namespace: elsewhere')}images:\n- { name: sotto, newName: images.example.com/sotto, digest: "${digest}" }\n`,
     );
     const objects = await kustomizeBuild(join(folder, 'deploy'));
     await writeFile(own, text);
     expect(objects.map((object) => stringAt(object, 'metadata', 'namespace'))).toEqual(objects.map(() => 'elsewhere'));
     const [container] = arrayAt(podTemplate(objects), 'spec', 'containers');
-    expect(stringAt(container, 'image')).toBe(`registry.example.com/sotto@${digest}`);
+    expect(stringAt(container, 'image')).toBe(`images.example.com/sotto@${digest}`);
     const binding = objects.find(({ kind }) => kind === 'RoleBinding');
     expect(stringAt(arrayAt(binding, 'subjects')[0], 'namespace')).toBe('elsewhere');
   });

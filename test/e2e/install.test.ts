@@ -11,7 +11,7 @@ import { kindAndName, kustomizeBuild, objectOf, pathOf, podTemplate, rulesOf } f
 import { describeReal, toolPath } from '../harness/real.ts';
 
 const TOOLS = ['kube-apiserver', 'etcd', 'kube-controller-manager', 'kustomize'] as const;
-const IMAGE = `registry.example.com/sotto@sha256:${'ab'.repeat(32)}`;
+const IMAGE = `images.example.com/sotto@sha256:${'ab'.repeat(32)}`;
 const DIGEST = IMAGE.replace(/.*@/, '');
 const RBAC = '/apis/rbac.authorization.k8s.io/v1';
 const SETTINGS = `apiVersion: sotto.dev/v1alpha1

@@ -32,7 +32,7 @@ directory upwards) as its settings. Shows what it would do and asks. Makes no na
 targetNamespace in the settings it makes a Role there as well. Run again, it brings everything up to date.
 
 Examples:
-  sotto install -n team-app --image registry.example.com/sotto@sha256:…
+  sotto install -n team-app --image images.example.com/sotto@sha256:…
   sotto install -n team-app --dry-run
   sotto install -n team-app --print > agent.yaml
   sotto install -n team-app --without ingresses.networking.k8s.io
@@ -153,7 +153,7 @@ function checkImage(image: string): void {
     code: 'SOTTO-CLI-062',
     what: 'the image cannot be used',
     why: 'it must be NAME, NAME:TAG or NAME@sha256:DIGEST, without a scheme',
-    next: 'sotto install --image registry.example.com/sotto@sha256:…',
+    next: 'sotto install --image images.example.com/sotto@sha256:…',
   });
 }
 
