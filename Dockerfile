@@ -1,18 +1,28 @@
-# The base is given by digest, so that the same source makes the same image; there is no default to forget:
+# The base is given by digest, so that the same source makes the same image; there is no default that could be forgotten:
 #   docker buildx imagetools inspect node:24-bookworm-slim
-#   docker build --build-arg BASE=node:24-bookworm-slim@sha256:… -t sotto .
-# It has to be glibc (docs/runtime.md) and Node.js 24.15 or newer.
+#   docker build --build-arg BASE=node:24-bookworm-slim@sha256:… -t sotto:0.1.0 .
+# It has to be Debian with glibc (docs/runtime.md) and Node.js 24.15 or newer. Nothing else is taken from anywhere but
+# its package mirror (git, CA certificates) and the npm registry (package-lock.json, by digest).
 ARG BASE
 
 FROM ${BASE} AS build
+ARG BASE
+RUN case "${BASE}" in *@sha256:*) ;; *) echo "BASE has to name its image by digest: NAME@sha256:…" >&2; exit 1 ;; esac
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends binutils ca-certificates git \
+ && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
 COPY package.json package-lock.json tsconfig.json ./
 COPY .ci .ci
+COPY deploy deploy
 COPY src src
-# `prepare` builds the bundle; nothing else of node_modules is needed afterwards.
+# `prepare` builds the bundle; nothing of node_modules is needed afterwards.
 RUN npm ci --no-audit --no-fund
+# The same file set that the tests run the agent in: no shell, no package manager.
+RUN .ci/image-root /image dist/sotto.cjs /usr/local/bin/node
+COPY LICENSE /image/opt/sotto/LICENSE
 
-FROM ${BASE}
+FROM scratch
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="sotto" \
@@ -20,19 +30,17 @@ LABEL org.opencontainers.image.title="sotto" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-RUN apt-get update \
- && apt-get install -y --no-install-recommends ca-certificates git \
- && rm -rf /var/lib/apt/lists/*
-COPY --from=build /build/dist/sotto.cjs /opt/sotto/sotto.cjs
-COPY LICENSE /opt/sotto/LICENSE
+COPY --from=build /image/ /
 # Read before the process starts: docs/runtime.md has the reason for each.
-ENV MALLOC_ARENA_MAX=1 \
+ENV PATH=/usr/local/bin:/usr/bin \
+    MALLOC_ARENA_MAX=1 \
     GLIBC_TUNABLES=glibc.malloc.perturb=165:glibc.malloc.tcache_count=0 \
-    HOME=/nonexistent
+    HOME=/nonexistent \
+    SOTTO_WORK_DIR=/work
 WORKDIR /
-# A number, so that runAsNonRoot can be checked. Git objects go to /dev/shm, or to SOTTO_WORK_DIR where it is set.
+# A number, so that runAsNonRoot can be checked. Any other works as well.
 USER 65532:65532
 EXPOSE 8080
-# `exec`: signals reach the agent. Node cannot forbid itself core dumps, the shell can.
-ENTRYPOINT ["/bin/sh", "-c", "ulimit -c 0; exec node --disable-sigusr1 --max-semi-space-size=1 --v8-pool-size=1 /opt/sotto/sotto.cjs \"$@\"", "sotto"]
+# prlimit: Node cannot forbid itself core dumps. It becomes node, so signals reach the agent.
+ENTRYPOINT ["prlimit", "--core=0:0", "node", "--disable-sigusr1", "--max-semi-space-size=1", "--v8-pool-size=1", "/opt/sotto/sotto.cjs"]
 CMD ["agent"]

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { chmod, mkdir, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
@@ -17,7 +17,12 @@ const OUTPUT = path.join(ROOT, 'dist/sotto.cjs');
 const BANNER = `'use strict';\nconst sottoModuleUrl = require('node:url').pathToFileURL(__filename).href;`;
 
 async function build(): Promise<void> {
-  const [esbuild, { stubs }] = await Promise.all([import('esbuild'), import('./client-node-stubs.ts')]);
+  const [esbuild, { stubs }, { readDeploy }] = await Promise.all([
+    import('esbuild'),
+    import('./client-node-stubs.ts'),
+    import('../src/cli/install/manifests.ts'),
+  ]);
+  const deploy = readDeploy((file) => readFileSync(path.join(ROOT, 'deploy', file), 'utf8'));
   const startedMs = performance.now();
   await rm(OUTPUT, { force: true });
   await mkdir(path.dirname(OUTPUT), { recursive: true });
@@ -37,7 +42,8 @@ async function build(): Promise<void> {
     lineLimit: 200,
     sourcemap: false,
     legalComments: 'eof',
-    define: { 'import.meta.url': 'sottoModuleUrl' },
+    // The manifests as a text: an agent, which never asks for them, keeps no objects of them.
+    define: { 'import.meta.url': 'sottoModuleUrl', SOTTO_DEPLOY: JSON.stringify(JSON.stringify(deploy)) },
     banner: { js: BANNER },
     plugins: [stubs],
     metafile: true,

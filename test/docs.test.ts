@@ -29,7 +29,8 @@ function matches(pattern: RegExp, isWrong: (match: RegExpExecArray, file: string
 
 describe('the documentation', () => {
   it('has every page that the others rest on', () => {
-    const names = 'architecture threat-model settings errors rbac metrics annotations dependencies testing runtime';
+    const names =
+      'quickstart architecture threat-model settings errors rbac metrics annotations dependencies testing runtime';
     const wanted = names.split(' ').map((name) => `docs/${name}.md`);
     const top = [
       'README.md',
@@ -97,8 +98,8 @@ describe('the documentation', () => {
   });
 });
 
-describe('deploy/role.yaml', () => {
-  const [role] = readManifests(read('deploy/role.yaml'), 'role.yaml').map(({ value }) => value);
+describe('deploy/rights/role.yaml', () => {
+  const [role] = readManifests(read('deploy/rights/role.yaml'), 'role.yaml').map(({ value }) => value);
   const rules = arrayAt(role, 'rules');
   const verbsOf = (resource: string): readonly Json[] =>
     rules.filter((rule) => arrayAt(rule, 'resources').includes(resource)).flatMap((rule) => arrayAt(rule, 'verbs'));

@@ -16,6 +16,21 @@ interface CommandEntry {
 /** The commands of this version in the order of the help. */
 export const COMMANDS: readonly CommandEntry[] = [
   { name: 'agent', summary: 'run the agent', load: () => import('./commands/agent.ts') },
+  {
+    name: 'check',
+    summary: '--pre: what you may do in a namespace, before an install',
+    load: () => import('./commands/check.ts'),
+  },
+  {
+    name: 'install',
+    summary: 'put the agent into a namespace, or bring it up to date',
+    load: () => import('./commands/install.ts'),
+  },
+  {
+    name: 'uninstall',
+    summary: 'take the agent out; what it applied stays',
+    load: () => import('./commands/uninstall.ts'),
+  },
   { name: 'status', summary: 'what the agent says about its syncs', load: () => import('./commands/status.ts') },
   { name: 'diff', summary: 'what a pass would change, values never shown', load: () => import('./commands/diff.ts') },
   { name: 'sync', summary: 'ask Git now and apply', load: () => import('./commands/sync.ts') },
@@ -33,8 +48,7 @@ export const COMMANDS: readonly CommandEntry[] = [
 
 /** Commands that are described but not built yet: refused by name instead of called unknown. */
 export const NOT_BUILT_COMMANDS: ReadonlySet<string> = new Set(
-  (
-    'init check install uninstall why events logs keep edit secret convert keys ' +
-    'recipients rotate guard git-setup dev ui errors completion'
-  ).split(' '),
+  'init why events logs keep edit secret convert keys recipients rotate guard git-setup dev ui errors completion'.split(
+    ' ',
+  ),
 );

@@ -160,7 +160,7 @@ const EXCEPTIONS: readonly { readonly exit: ExitCode; readonly codes: readonly C
   // The server knows us not, or not for this.
   {
     exit: EXIT.forbidden,
-    codes: ['SOTTO-KUBE-002', 'SOTTO-KUBE-003', 'SOTTO-CLI-052'],
+    codes: ['SOTTO-KUBE-002', 'SOTTO-KUBE-003', 'SOTTO-CLI-052', 'SOTTO-CLI-061'],
   },
   // The server answered, and would not have this one object.
   {

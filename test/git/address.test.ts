@@ -36,7 +36,7 @@ describe('the address of a repository', () => {
     ['file:///srv/app.git', 'SOTTO-GIT-004'],
     ['git://git.example.com/app.git', 'SOTTO-GIT-004'],
     ['ext::sh -c id', 'SOTTO-GIT-004'],
-    ['oci://registry.example.com/app', 'SOTTO-GIT-004'],
+    ['oci://images.example.com/app', 'SOTTO-GIT-004'],
     ['https://user@git.example.com/app.git', 'SOTTO-GIT-005'],
     ['https://user:hunter2@git.example.com/app.git', 'SOTTO-GIT-005'],
   ])('%j is refused with %s', (text, code) => {

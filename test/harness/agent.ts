@@ -1,6 +1,7 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** The grace period of a Pod. */
@@ -21,9 +22,16 @@ export interface RunningAgent extends AsyncDisposable {
   output(): string;
   /** The first line, now or later, that the predicate likes. */
   line(what: string, matches: (line: LogLine) => boolean): Promise<LogLine>;
+  /** Where its listener is reached from here. */
+  listening(): Promise<Address>;
   kill(signal: NodeJS.Signals): Promise<number | null>;
   /** Resolves with the exit code when it ends by itself. */
   ended(): Promise<number | null>;
+}
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
 }
 
 export interface AgentCommand {
@@ -41,6 +49,11 @@ export async function startAgent(command: AgentCommand): Promise<RunningAgent> {
     env: { PATH: process.env['PATH'], HOME: '/nonexistent', MALLOC_ARENA_MAX: '1', ...command.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  return observeAgent(child);
+}
+
+/** An agent that was started elsewhere; `address` is where it listens for us, if that is not where it says. */
+export function observeAgent(child: ChildProcessByStdio<null, Readable, Readable>, address?: Address): RunningAgent {
   const log: LogLine[] = [];
   const chunks: string[] = [];
   const watchers = new Set<() => void>();
@@ -68,14 +81,19 @@ export async function startAgent(command: AgentCommand): Promise<RunningAgent> {
     }
     return child.exitCode;
   };
+  const line: RunningAgent['line'] = (what, matches) =>
+    waitUntil(what, () => log.find(matches), { watchers, isOver: () => child.exitCode !== null, output });
   return {
     pid: child.pid ?? 0,
     log,
     output,
     kill,
     ended: () => exited.then(() => child.exitCode),
-    line: (what, matches) =>
-      waitUntil(what, () => log.find(matches), { watchers, isOver: () => child.exitCode !== null, output }),
+    line,
+    listening: async () => {
+      const said = await line('where it listens', ({ msg }) => msg === 'listening');
+      return address ?? { host: String(said['host']), port: Number(said['port']) };
+    },
     [Symbol.asyncDispose]: async () => void (await kill('SIGTERM')),
   };
 }

@@ -23,12 +23,15 @@ const LARGEST_FILE_BYTES = 256 * 1024 * 1024;
 
 /** What the agent answers to whoever reaches its ports. */
 export async function listenerItems(agent: RunningAgent): Promise<readonly Item[]> {
-  const probes = await agent.line('where it listens', ({ msg }) => msg === 'listening');
+  const probes = await agent.listening();
   const page = await agent.line('where the page is', ({ msg }) => msg === 'page listening');
-  const places = [...LISTENER_PATHS.map((path) => ({ at: probes, path })), { at: page, path: 'status.json' }];
+  const places = [
+    ...LISTENER_PATHS.map((path) => ({ at: probes, path })),
+    { at: { host: page['host'], port: page['port'] }, path: 'status.json' },
+  ];
   return Promise.all(
     places.map(async ({ at, path }) => {
-      const answer = await fetch(`http://${String(at['host'])}:${String(at['port'])}/${path}`);
+      const answer = await fetch(`http://${String(at.host)}:${String(at.port)}/${path}`);
       return { name: `/${path}`, bytes: new Uint8Array(await answer.arrayBuffer()) };
     }),
   );
@@ -107,7 +110,7 @@ function workFolders(samples: readonly ProcessSample[]): string[] {
   return found.filter((folder) => !folder.includes('sotto-control-plane-'));
 }
 
-async function filesBelow(folder: string): Promise<Item[]> {
+export async function filesBelow(folder: string): Promise<Item[]> {
   const entries = await entriesOf(folder);
   const items = await Promise.all(
     entries.map(async (entry) => {

@@ -1,19 +1,18 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { arrayAt, type Json, type JsonObject, memberAt, stringAt } from '../../src/core/json.ts';
+import { type Json, type JsonObject, memberAt, stringAt } from '../../src/core/json.ts';
 import type { ControlPlaneClient, PolicyRule } from '../../src/demo/control-plane.ts';
 import { type GitServer, startGitServer, type TestRepository } from '../../src/demo/git-server.ts';
-import { readManifests } from '../../src/yaml/manifest.ts';
 import { startAgent, type RunningAgent } from './agent.ts';
 import { namespaceForTest, type TestNamespace } from './control-plane.ts';
+import { rulesOf } from './deploy.ts';
 import { newAgeKeyPair, stockOutput } from './stock.ts';
 
 /** What an agent of a namespace may do: the Role that deploy/ gives it, so that the tests hold the agent to it. */
-export const AGENT_RULES: readonly PolicyRule[] = rulesOf('deploy/role.yaml');
+export const AGENT_RULES: readonly PolicyRule[] = rulesOf('deploy/rights/role.yaml');
 
 export const GIT_PASSWORD = `git-${randomBytes(12).toString('hex')}`;
 
@@ -160,20 +159,4 @@ export async function eventually<T>(what: string, look: () => Promise<T | undefi
 export function syncOf(status: Json, name = 'app'): Json | undefined {
   const syncs = memberAt(status, 'syncs');
   return Array.isArray(syncs) ? syncs.find((sync: Json) => stringAt(sync, 'name') === name) : undefined;
-}
-
-function rulesOf(file: string): PolicyRule[] {
-  const path = join(import.meta.dirname, '../..', file);
-  const role = readManifests(readFileSync(path, 'utf8'), file).map(({ value }) => value);
-  return role.flatMap((manifest) =>
-    arrayAt(manifest, 'rules').map((rule) => ({
-      apiGroups: textsAt(rule, 'apiGroups'),
-      resources: textsAt(rule, 'resources'),
-      verbs: textsAt(rule, 'verbs'),
-    })),
-  );
-}
-
-function textsAt(value: Json, field: string): string[] {
-  return arrayAt(value, field).flatMap((item) => (typeof item === 'string' ? [item] : []));
 }

@@ -137,4 +137,24 @@ export const CLI_CODES = {
     explain:
       'The address in page.listen of the settings cannot be listened on: another program has it, or the machine does not. The agent does its work without the page and tries again every 30 seconds.',
   },
+  'SOTTO-CLI-060': {
+    title: 'Nobody is there to say yes',
+    explain:
+      'A command that changes the cluster shows its plan and asks. Without a terminal it does not guess: look at the plan with --dry-run and give --yes.',
+  },
+  'SOTTO-CLI-061': {
+    title: 'You may not hand on these rights',
+    explain:
+      'Kubernetes lets nobody make a Role that gives more than they have themselves. sotto check --pre says whether some kinds can be left out, and otherwise prints what somebody with more rights has to apply.',
+  },
+  'SOTTO-CLI-062': {
+    title: 'The image cannot be used',
+    explain:
+      'An image is named as NAME, NAME:TAG or NAME@sha256:DIGEST. By digest it cannot be replaced by another one under the same name.',
+  },
+  'SOTTO-CLI-063': {
+    title: 'A kind cannot be left out of the Role',
+    explain:
+      'install --without takes the resources of the Role by name, such as ingresses.networking.k8s.io. Secrets, ConfigMaps and Pods are those that the agent itself works with and cannot be left out.',
+  },
 } as const satisfies Record<string, CodeEntry>;

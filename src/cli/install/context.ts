@@ -1,0 +1,55 @@
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { systemClock } from '../../core/clock.ts';
+import { SottoError } from '../../core/errors.ts';
+import { type Connection, loadConnection } from '../../kube/connection.ts';
+import { parseSettings } from '../../settings/parse.ts';
+import type { Settings } from '../../settings/settings.ts';
+import type { CommandContext } from '../context.ts';
+import { say } from '../output.ts';
+import { findUpwards } from '../working-tree.ts';
+
+export interface ClusterFlags {
+  readonly namespace?: string;
+  readonly kubeconfig?: string;
+  readonly context?: string;
+}
+
+export async function connectionFor(flags: ClusterFlags, context: CommandContext): Promise<Connection> {
+  const { kubeconfig, context: contextName } = flags;
+  const connection = await loadConnection({ kubeconfig, context: contextName, env: context.env, clock: systemClock });
+  for (const warning of connection.warnings) await say(context, `warning: ${warning}`);
+  return connection;
+}
+
+export interface FoundSettings {
+  readonly file: string;
+  readonly text: string;
+  readonly settings: Settings;
+}
+
+/** The file that is named, or the sotto.yaml from the working directory upwards; undefined when there is none. */
+export async function findSettings(
+  named: string | undefined,
+  context: CommandContext,
+): Promise<FoundSettings | undefined> {
+  const folder = named === undefined ? await findUpwards(context.cwd, 'sotto.yaml') : undefined;
+  if (named === undefined && folder === undefined) return undefined;
+  const file = named === undefined ? join(folder ?? '', 'sotto.yaml') : resolve(context.cwd, named);
+  const text = await readFile(file, 'utf8').catch(() => {
+    throw unreadable(named ?? file);
+  });
+  const parsed = parseSettings(text, named ?? 'sotto.yaml');
+  if (parsed.ok) return { file, text, settings: parsed.settings };
+  throw parsed.problems[0] ?? unreadable(file);
+}
+
+function unreadable(file: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-CONF-012',
+    what: 'the settings cannot be read',
+    why: 'the file does not exist or may not be read',
+    next: 'name another one with --config FILE',
+    file,
+  });
+}

@@ -1,0 +1,128 @@
+import { access, readdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { stringAt } from '../../src/core/json.ts';
+import { observeAgent } from '../harness/agent.ts';
+import { kustomizeBuild, podTemplate } from '../harness/deploy.ts';
+import { findLeaks, leaksIn, plantCanaries } from '../harness/leak-check.ts';
+import { filesBelow } from '../harness/leak-places.ts';
+import { collectImage, type Image, startPod, whyNoPods } from '../harness/pod.ts';
+import { describeReal } from '../harness/real.ts';
+import { AGENT_RULES, configMap, createWorld, eventually, secret, syncOf, type World } from '../harness/world.ts';
+
+const TOOLS = ['kube-apiserver', 'etcd', 'sops', 'age-keygen', 'kustomize'] as const;
+const missing = whyNoPods();
+
+async function podOf(world: World, image: Image) {
+  const { plane, account } = world.own;
+  return startPod({
+    image,
+    template: podTemplate(await kustomizeBuild('deploy')),
+    namespace: world.namespace,
+    token: account.token,
+    caPath: plane.access.caPath,
+    apiPort: plane.access.port,
+    gitPort: Number(new URL(world.git.url(world.repository)).port),
+  });
+}
+
+function suite(): void {
+  let image: Image;
+  beforeAll(async () => {
+    await access('dist/sotto.cjs');
+    image = await collectImage();
+  });
+  afterAll(() => image[Symbol.asyncDispose]());
+
+  test('the image holds what the agent needs and no shell', async () => {
+    const files = (await filesBelow(image.folder)).map(({ name }) => name.slice(image.folder.length));
+    expect(files).toEqual(expect.arrayContaining(['/usr/local/bin/node', '/usr/bin/git', '/opt/sotto/sotto.cjs']));
+    expect(files.filter((file) => /\/(?:ba|da|z)?sh$|\/(?:apt|dpkg|perl|curl)[\w-]*$/.test(file))).toEqual([]);
+  });
+
+  test('as any user, on a read-only root, with one memory volume, under its limit, with the Role of deploy/, it does its job', async () => {
+    using canaries = plantCanaries([4, 200]);
+    const [password = '', long = ''] = canaries.values;
+    await using world = await createWorld({ rules: AGENT_RULES });
+    const encrypted = await world.sops(JSON.stringify(secret('db', { password, long })), 'db.json');
+    await world.repository.commit(
+      { 'deploy/web.yaml': JSON.stringify(configMap('web', { color: 'blue' })), 'deploy/db.json': encrypted },
+      'first',
+    );
+    await using pod = await podOf(world, image);
+    await using agent = observeAgent(pod.child, { host: '127.0.0.1', port: pod.port });
+    await world.until('ready', (document) => stringAt(syncOf(document), 'state') === 'Ready');
+    const live = await world.get(`/api/v1/namespaces/${world.namespace}/secrets/db`);
+    expect(Buffer.from(stringAt(live, 'data', 'password') ?? '', 'base64').toString()).toBe(password);
+    const web = `/api/v1/namespaces/${world.namespace}/configmaps/web`;
+    await world.own.plane.admin('PATCH', `${web}?fieldManager=kubectl-edit`, { data: { color: 'red' } });
+    await eventually('the edit is undone', async () =>
+      stringAt(await world.get(web), 'data', 'color') === 'blue' ? true : undefined,
+    );
+    await world.repository.commit({ 'deploy/web.yaml': null }, 'second');
+    await eventually('the object is pruned', async () => ((await world.get(web)) === undefined ? true : undefined));
+    const { host, port } = await agent.listening();
+    for (const probe of ['healthz', 'readyz'])
+      expect((await fetch(`http://${host}:${port}/${probe}`)).status).toBe(200);
+
+    const volume = await filesBelow(`/proc/${agent.pid}/root/work`);
+    expect(volume.length).toBeGreaterThan(0);
+    expect(leaksIn(volume, canaries)).toEqual([]);
+    expect(await findLeaks(world, agent, canaries)).toEqual([]);
+    const { peakBytes, limitHits } = await pod.memory.used();
+    expect(limitHits).toBe(0);
+    expect(peakBytes).toBeLessThan(pod.memory.limitBytes);
+    expect(agent.log.filter(({ level }) => level === 'error')).toEqual([]);
+    expect(await agent.kill('SIGTERM')).toBe(0);
+  });
+
+  test('what the shape is: seen from outside, while it runs', async () => {
+    await using world = await createWorld();
+    await world.repository.commit({ 'deploy/a.json': JSON.stringify(configMap('a', {})) }, 'first');
+    await using pod = await podOf(world, image);
+    await using agent = observeAgent(pod.child, { host: '127.0.0.1', port: pod.port });
+    await world.until('ready', (document) => stringAt(syncOf(document), 'state') === 'Ready');
+    const proc = `/proc/${agent.pid}`;
+    const status = await readFile(`${proc}/status`, 'utf8');
+    expect(status).toContain(`Uid:\t${pod.uid}\t${pod.uid}\t${pod.uid}\t${pod.uid}`);
+    expect(status).toMatch(/^Groups:\s*$/m);
+    expect(status).toMatch(/^NoNewPrivs:\t1$/m);
+    for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapAmb'])
+      expect(status).toMatch(new RegExp(`^${set}:\t0+$`, 'm'));
+    await expect(access(`${proc}/root/etc/passwd`)).rejects.toThrow('ENOENT');
+    expect(await readFile(`${proc}/limits`, 'utf8')).toMatch(/^Max core file size\s+0\s+0\s/m);
+
+    // Of all that is mounted, only the volume and the kernel's own view can be written to.
+    const mounts = (await readFile(`${proc}/mountinfo`, 'utf8'))
+      .trim()
+      .split('\n')
+      .map((line) => line.split(' '));
+    const shown = mounts.map((fields) => ({
+      place: fields[4] ?? '',
+      isWritable: fields[5]?.startsWith('rw') === true,
+    }));
+    const devices = /^\/dev\/(?:null|zero|random|urandom)$/;
+    expect(
+      shown.filter(({ place, isWritable }) => isWritable && !devices.test(place)).map(({ place }) => place),
+    ).toEqual(['/proc', '/work']);
+    await expect(writeFile(`${proc}/root/opt/sotto/x`, '')).rejects.toThrow('EROFS');
+    await expect(writeFile(`${proc}/root/tmp/x`, '')).rejects.toThrow('EROFS');
+
+    // No interface but loopback, and nothing of this machine behind it but the two ports.
+    expect((await pod.inNetwork('ip', ['-o', 'link'])).trim().split('\n')).toHaveLength(1);
+    const stranger = createServer((socket) => socket.end());
+    await new Promise<void>((resolve) => stranger.listen(0, '127.0.0.1', resolve));
+    const address = stranger.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    const knock = ['-e', `require('net').connect(${port}, '127.0.0.1').on('error', (e) => console.log(e.code))`];
+    expect((await pod.inNetwork(process.execPath, knock)).trim()).toBe('ECONNREFUSED');
+    stranger.close();
+
+    // All its files are on the volume, and they go with the agent.
+    expect((await readdir(`${proc}/root/work`)).length).toBe(1);
+    expect(Number((await readFile(pod.memory.procs, 'utf8')).split('\n')[0])).toBe(agent.pid);
+  });
+}
+
+if (missing === undefined) describeReal('the agent in the shape of its Pod', TOOLS, suite);
+else describe.skip(`the agent in the shape of its Pod (needs ${missing})`, suite);
