@@ -175,7 +175,7 @@ describeReal('a person asks the agent', TOOLS, () => {
     expect(await person.sotto(['approve', '0123456789abcdef', '--yes'])).toMatchObject({ exit: 1 });
     expect(await person.sotto(['approve', planId])).toMatchObject({ exit: 2 });
     const no = await person.sotto(['approve', planId], { stdin: 'n\n', terminal: true });
-    expect(no).toMatchObject({ exit: 2 });
+    expect(no).toMatchObject({ exit: 1 });
     expect(no.stderr).toContain('it creates 1 and deletes 8 objects');
     expect(await colorOf(world, 'new')).toBeUndefined();
     const third = await world.repository.commit({ 'deploy/more.json': manifest('more') }, 'third');

@@ -25,9 +25,12 @@ const LARGEST_FILE_BYTES = 256 * 1024 * 1024;
 export async function listenerItems(agent: RunningAgent): Promise<readonly Item[]> {
   const probes = await agent.listening();
   const page = await agent.line('where the page is', ({ msg }) => msg === 'page listening');
+  const said = await agent.line('where it listens', ({ msg }) => msg === 'listening');
+  // An agent in a network of its own has a loopback of its own: the page there is nobody's else.
+  const isNear = said['port'] === probes.port;
   const places = [
     ...LISTENER_PATHS.map((path) => ({ at: probes, path })),
-    { at: { host: page['host'], port: page['port'] }, path: 'status.json' },
+    ...(isNear ? [{ at: { host: page['host'], port: page['port'] }, path: 'status.json' }] : []),
   ];
   return Promise.all(
     places.map(async ({ at, path }) => {

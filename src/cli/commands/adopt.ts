@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { withCluster } from '../cluster.ts';
-import { confirm } from '../confirm.ts';
+import { confirmed } from '../ask.ts';
 import type { CommandContext } from '../context.ts';
+import { EXIT } from '../exit-codes.ts';
 import { say } from '../output.ts';
 import { addRequestOptions, request, type RequestFlags, targetFrom } from '../request-flags.ts';
 
@@ -18,7 +19,7 @@ Examples:
   sotto adopt deploy/web
   sotto adopt --sync app --yes           every object of the sync that waits for it
 
-Exit code: 0 done, 1 refused or failed, 2 usage or no yes, 3 cluster unreachable or no agent, 5 forbidden (the right is
+Exit code: 0 done, 1 refused, failed or no yes, 2 usage or nobody to ask, 3 cluster unreachable or no agent, 5 forbidden (the right is
 in Role sotto-requests).`;
 
 export function register(program: Command, context: CommandContext): void {
@@ -38,7 +39,8 @@ export function register(program: Command, context: CommandContext): void {
           context,
           `${target.object ?? `everything that waits in sync ${target.sync}`}: its fields become what Git says (sotto diff shows them)`,
         );
-        await confirm('Take it over?', flags.yes === true, context);
+        const asking = { ...flags, command: `sotto adopt ${object ?? `--sync ${flags.sync}`}` };
+        if (!(await confirmed(context, 'Take it over?', asking))) return context.exitWith(EXIT.findings);
         await request({ kind: 'adopt', ...target }, flags, cluster, context);
       }),
     );

@@ -6,8 +6,9 @@ import { getObject } from '../../kube/objects.ts';
 import { CONFIG_MAPS } from '../../kube/resource.ts';
 import { STATUS_CONFIGMAP, STATUS_KEY } from '../../report/status.ts';
 import { type Cluster, withCluster } from '../cluster.ts';
-import { confirm } from '../confirm.ts';
+import { confirmed } from '../ask.ts';
 import type { CommandContext } from '../context.ts';
+import { EXIT } from '../exit-codes.ts';
 import { say } from '../output.ts';
 import { addRequestOptions, request, type RequestFlags } from '../request-flags.ts';
 
@@ -23,7 +24,8 @@ Examples:
   sotto approve 3f9c0d2a51b7e864
   sotto approve 3f9c0d2a51b7e864 --yes
 
-Exit code: 0 done, 1 refused or not done as a whole, 2 usage or no yes, 3 cluster unreachable or no agent, 5 forbidden
+Exit code: 0 done, 1 refused, not done as a whole, or no yes, 2 usage or
+nobody to ask, 3 cluster unreachable or no agent, 5 forbidden
 (the right is in Role sotto-requests).`;
 
 export function register(program: Command, context: CommandContext): void {
@@ -39,7 +41,8 @@ export function register(program: Command, context: CommandContext): void {
       withCluster(flags, context, async (cluster) => {
         const { sync, pending } = await pendingPlan(plan, cluster);
         await show(sync, pending, context);
-        await confirm('Do it?', flags.yes === true, context);
+        const asking = { ...flags, command: `sotto approve ${plan}` };
+        if (!(await confirmed(context, 'Do it?', asking))) return context.exitWith(EXIT.findings);
         await request({ kind: 'approve', plan, sync }, flags, cluster, context);
       }),
     );

@@ -112,11 +112,6 @@ export const CLI_CODES = {
     explain:
       'An object is written KIND/NAME as for kubectl (deploy/web, secret/db) or GROUP/KIND/NAME (apps/Deployment/web).',
   },
-  'SOTTO-CLI-049': {
-    title: 'Nobody said yes',
-    explain:
-      'The command changes something and asks before it does. Without a terminal there is nobody to ask: say --yes.',
-  },
   'SOTTO-CLI-050': {
     title: 'One object or one sync',
     explain:
