@@ -20,6 +20,13 @@ const EVERYWHERE: readonly Right[] = [
   { group: RBAC, resources: ['roles', 'rolebindings'], verbs: ['escalate', 'bind'] },
 ];
 
+/** Whose wildcard verb means impersonation, of old and by the constrained form. */
+const ACCOUNTS: readonly Right[] = ['', 'authentication.k8s.io'].map((group) => ({
+  group,
+  resources: ['serviceaccounts'],
+  verbs: undefined,
+}));
+
 const WRITE = ['create', 'update', 'patch'];
 
 /** Where the keys are, whoever may start or enter Pods may read them. */
@@ -69,11 +76,8 @@ function rightOf(rule: ClosedObject, besideKeys: boolean): string | undefined {
   // `impersonate`, and the forms that name what may be done as somebody else.
   const impersonating = verbs.find((verb) => verb.startsWith('impersonate'));
   if (impersonating !== undefined) return impersonating;
-  if (
-    verbs.includes('*') &&
-    grants(rule, { group: '', resources: ['serviceaccounts'], verbs: undefined }) !== undefined
-  )
-    return 'every verb on serviceaccounts, impersonate among them';
+  const isEveryVerb = verbs.includes('*') && ACCOUNTS.some((right) => grants(rule, right) !== undefined);
+  if (isEveryVerb) return 'every verb on serviceaccounts, impersonate among them';
   const rights = besideKeys ? [...EVERYWHERE, ...BESIDE_KEYS] : EVERYWHERE;
   for (const right of rights) {
     const granted = grants(rule, right);

@@ -20,6 +20,27 @@ export interface Attack {
 const RBAC = 'rbac.authorization.k8s.io/v1';
 const labels = { app: 'attack' };
 
+/** A custom resource: nobody but its controller knows what its fields mean. */
+export const THINGS = { group: 'vetoes.example.com', plural: 'things' };
+export const THINGS_CRD: JsonObject = {
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  metadata: { name: `${THINGS.plural}.${THINGS.group}` },
+  spec: {
+    group: THINGS.group,
+    scope: 'Namespaced',
+    names: { plural: THINGS.plural, singular: 'thing', kind: 'Thing' },
+    versions: [
+      {
+        name: 'v1',
+        served: true,
+        storage: true,
+        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+      },
+    ],
+  },
+};
+
 /** More than `deploy/` gives, so that nothing but a veto stands in the way. */
 export const WIDE_RULES: readonly PolicyRule[] = [
   {
@@ -28,6 +49,7 @@ export const WIDE_RULES: readonly PolicyRule[] = [
     verbs: ['*'],
   },
   { apiGroups: ['rbac.authorization.k8s.io'], resources: ['roles', 'rolebindings', 'clusterroles'], verbs: ['*'] },
+  { apiGroups: [THINGS.group], resources: [THINGS.plural], verbs: ['*'] },
   { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
 ];
 
@@ -46,6 +68,11 @@ function deployment(name: string, spec: JsonObject, container: JsonObject = {}):
 
 function jobTemplate(spec: JsonObject, container: JsonObject = {}): JsonObject {
   return { spec: { template: { spec: { restartPolicy: 'Never', ...podSpec(spec, container) } } } };
+}
+
+function thing(name: string, spec: JsonObject): Pick<Attack, 'at' | 'manifest'> {
+  const { group, plural } = THINGS;
+  return { at: `apis/${group}/v1/${plural}`, manifest: object(`${group}/v1`, 'Thing', name, { spec }) };
 }
 
 const mount = (secretName: string): JsonObject => ({ volumes: [{ name: 'v', secret: { secretName } }] });
@@ -251,4 +278,16 @@ export const ATTACKS: readonly Attack[] = [
   marks('as a key', { labels: { 'sotto.dev/use': 'keys' } }),
   marks('as a sealing key', { labels: { 'sealedsecrets.bitnami.com/sealed-secrets-key': 'active' } }),
   marks('as made by sotto', { annotations: { 'sotto.dev/origin': 'sotto' } }),
+  {
+    ...reads('a key anywhere in a custom resource', '', {}),
+    ...thing('thing-reads', { push: { from: 'sops-age', to: 'https://elsewhere.example.com' } }),
+  },
+  {
+    ...runs('the agent by a custom resource', '', {}),
+    ...thing('thing-runs', { template: { spec: { serviceAccountName: 'sotto' } } }),
+  },
+  {
+    ...marks('by a custom resource', {}),
+    ...thing('thing-marks', { secretTemplate: { labels: { 'sotto.dev/use': 'keys' } } }),
+  },
 ];

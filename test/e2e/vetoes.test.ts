@@ -12,7 +12,7 @@ import { sealingKeySecret } from '../harness/sealing-key.ts';
 import { type RequestLog, requestsFromNow } from '../harness/requests.ts';
 import { configMap, createWorld, eventually, secret, settingsText, type World } from '../harness/world.ts';
 import { yaml } from './bad-files.ts';
-import { type Attack, ATTACKS, WIDE_RULES } from './veto-attacks.ts';
+import { type Attack, ATTACKS, THINGS_CRD, WIDE_RULES } from './veto-attacks.ts';
 
 const TOOLS = ['kube-apiserver', 'etcd', 'sops', 'age-keygen'] as const;
 const RBAC = 'apis/rbac.authorization.k8s.io/v1';
@@ -50,6 +50,16 @@ describeReal('what whoever may push must not do', TOOLS, () => {
     await world.create(collection('api/v1/secrets'), (await sealingKeySecret('sealing-1')).secret);
     // As an install makes it.
     await world.create(collection('api/v1/configmaps'), configMap('sotto-requests', {}));
+    const crds = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions';
+    const crd = `${crds}/${stringAt(THINGS_CRD, 'metadata', 'name') ?? ''}`;
+    resources.defer(async () => {
+      await world.own.plane.admin('DELETE', crd);
+    });
+    await world.create(crds, THINGS_CRD);
+    await eventually('the kind is served', async () => {
+      const answer = await world.own.plane.admin('GET', collection(ATTACKS.at(-1)?.at ?? ''));
+      return answer.status === 200 ? true : undefined;
+    });
     await world.create(collection('api/v1/serviceaccounts'), { metadata: { name: 'app' } });
     const reader = [{ apiGroups: [''], resources: ['secrets'], verbs: ['get'] }];
     for (const name of ['secret-reader', 'pretended'])
@@ -180,6 +190,22 @@ describeReal('what whoever may push must not do', TOOLS, () => {
     await passed(agent, await world.repository.commit({ 'deploy/last.yaml': yaml(configMap('last', {})) }, 'last'));
     await leakCheck(world, agent, canaries);
   });
+
+  test('the account is protected by the name it has', async () => {
+    await using other = await createWorld({ rules: WIDE_RULES, accountName: 'deployer' });
+    const workload = deployment('web', 'harmless', { serviceAccountName: 'deployer' });
+    const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'deployer' } };
+    const commit = await other.repository.commit(
+      { 'deploy/a.yaml': yaml(workload), 'deploy/b.yaml': yaml(account) },
+      'x',
+    );
+    await using running = await other.start();
+    expect(codesOf(await untilTried(other, commit))).toEqual({
+      'apps/Deployment/web': 'SOTTO-PLAN-022',
+      'ServiceAccount/deployer': 'SOTTO-PLAN-020',
+    });
+    expect(running.log.filter(({ level }) => level === 'error')).toEqual([]);
+  });
 });
 
 /** File and code of everything refused, wherever it stands. */
@@ -198,11 +224,12 @@ function settingsOf(world: World): string {
   return settingsText(world.git.url(world.repository));
 }
 
-function deployment(name: string, secretName: string): JsonObject {
+function deployment(name: string, secretName: string, more: JsonObject = {}): JsonObject {
   const labels = { app: name };
   const spec = {
     containers: [{ name: 'c', image: 'example.com/c' }],
     volumes: [{ name: 'v', secret: { secretName } }],
+    ...more,
   };
   return {
     apiVersion: 'apps/v1',

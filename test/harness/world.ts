@@ -42,6 +42,8 @@ export interface WorldOptions {
   readonly sync?: string;
   readonly top?: string;
   readonly rules?: readonly PolicyRule[];
+  /** The ServiceAccount of the agent. Default sotto. */
+  readonly accountName?: string;
   /** A control plane of the test's own, where it is to be disturbed. */
   readonly plane?: ControlPlaneClient;
 }
@@ -66,7 +68,12 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   await using cleanup = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'sotto-world-'));
   cleanup.defer(() => rm(folder, { recursive: true, force: true }));
-  const own = cleanup.use(await namespaceForTest(options.rules ?? AGENT_RULES, { plane: options.plane }));
+  const own = cleanup.use(
+    await namespaceForTest(options.rules ?? AGENT_RULES, {
+      plane: options.plane,
+      ...(options.accountName === undefined ? {} : { accountName: options.accountName }),
+    }),
+  );
   const { namespace, plane } = own;
   const git = cleanup.use(await startGitServer({ kind: 'basic', username: 'git', password: GIT_PASSWORD }));
   const repository = await git.createRepository('app');

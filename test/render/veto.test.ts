@@ -246,6 +246,7 @@ describe('a Role', () => {
     rule('', ['serviceaccounts'], ['impersonate']),
     rule('', ['serviceaccounts'], ['*']),
     rule('authentication.k8s.io', ['users'], ['impersonate:user-info']),
+    rule('authentication.k8s.io', ['serviceaccounts'], ['*']),
     rule('apps', ['deployments'], ['impersonate-on:serviceaccount:patch']),
     rule('', ['serviceaccounts/token'], ['create']),
     rule('', ['*/token'], ['create']),
