@@ -322,7 +322,7 @@ describeReal('nothing listens that decrypts', TOOLS, () => {
     const descriptors = await readdir(`/proc/${agent.pid}/fd`);
     const links = await Promise.all(descriptors.map((fd) => readlink(`/proc/${agent.pid}/fd/${fd}`).catch(() => '')));
     const own = listening.filter(({ inode }) => links.includes(`socket:[${inode}]`));
-    expect(own.map((socket) => socket.port).toSorted()).toEqual(ports.toSorted());
+    expect(new Set(own.map((socket) => socket.port))).toEqual(new Set(ports));
   });
 
   test('what kubeseal seals with the certificate of the agent becomes a Secret', async () => {

@@ -102,4 +102,28 @@ export const CLI_CODES = {
     explain:
       'The address in page.listen of the settings cannot be listened on: another program has it, or the machine does not. The agent does its work without the page and tries again every 30 seconds.',
   },
+  'SOTTO-CLI-081': {
+    title: 'No such kind, or not the name of an object',
+    explain:
+      'An object is written KIND/NAME, GROUP/KIND/NAME or KIND NAME. The kind may be its name, plural or short name, with .GROUP behind it where several groups have one, as for kubectl. Only kinds that live in a namespace are meant.',
+    example: 'sotto why deploy/web -n team-app',
+  },
+  'SOTTO-CLI-082': {
+    title: 'No Pod of the agent was found',
+    explain:
+      'sotto logs looks for Pods with label app.kubernetes.io/name=sotto, for those of Deployment sotto, and for the Pod that holds the inventory. None is there: the agent does not run in this namespace, or runs outside of the cluster, where its log is on its own standard output.',
+    example: 'kubectl get pods -n team-app -l app.kubernetes.io/name=sotto',
+  },
+  'SOTTO-CLI-083': {
+    title: 'There is no such error code',
+    explain:
+      'sotto errors lists all codes of this version. A code of another version of the agent has its page in the sotto of that version.',
+    example: 'sotto errors',
+  },
+  'SOTTO-CLI-084': {
+    title: 'The log cannot be read on',
+    explain:
+      'The API server gets the log from the kubelet of the node. The connection broke in the middle, or a line was longer than a log line of sotto can be. Ask again, with --since for what is missing.',
+    example: 'sotto logs -n team-app --since 5m',
+  },
 } as const satisfies Record<string, CodeEntry>;
