@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { CODES } from '../src/core/codes.ts';
+import { AREAS, CODES } from '../src/core/codes.ts';
+import type { CodeEntry } from '../src/core/codes/entry.ts';
 import { createMetrics, type Metrics } from '../src/report/metrics.ts';
 import { settingsRows } from './settings-table.ts';
 
@@ -43,20 +44,6 @@ function withTable(file: string, lines: readonly string[]): GeneratedPage {
   return { file, text: `${page.slice(0, begin + BEGIN.length)}\n${lines.join('\n')}\n${page.slice(end)}` };
 }
 
-const AREAS: Readonly<Record<string, string>> = {
-  AGE: 'age keys and recipients',
-  CLI: 'the command line',
-  CONF: 'settings',
-  GIT: 'the Git source',
-  KEYS: 'key Secrets and credentials',
-  KUBE: 'the API server',
-  PLAN: 'what is held, refused or left alone',
-  RENDER: 'manifests',
-  SEAL: 'SealedSecrets',
-  SOPS: 'SOPS files',
-  YAML: 'YAML and JSON',
-};
-
 function errorsPage(): string {
   const lines = [
     '# Errors',
@@ -65,16 +52,17 @@ function errorsPage(): string {
     '',
     'A message reads `code: what (where) — why — next`. `where` is a file with its line, a key, an object, or several of',
     'them; `next` is the command or edit that mends it. With `-o json` the same is one JSON object. No message holds a value.',
+    '`sotto errors CODE` prints one of these pages.',
   ];
-  const codes = Object.entries(CODES).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  const codes = Object.entries<CodeEntry>(CODES).toSorted(([a], [b]) => (a < b ? -1 : 1));
   for (const [area, title] of Object.entries(AREAS)) {
     lines.push('', `## ${area}: ${title}`);
-    for (const [code, { title: name, explain }] of codes) {
-      if (code.startsWith(`SOTTO-${area}-`)) lines.push('', `### ${code}`, '', `**${name}.** ${explain}`);
+    for (const [code, { title: name, explain, example }] of codes) {
+      if (!code.startsWith(`SOTTO-${area}-`)) continue;
+      lines.push('', `### ${code}`, '', `**${name}.** ${explain}`);
+      if (example !== undefined) lines.push('', '```', example, '```');
     }
   }
-  const unnamed = codes.filter(([code]) => AREAS[code.split('-')[1] ?? ''] === undefined);
-  if (unnamed.length > 0) throw new TypeError(`AREAS has no area for ${unnamed.map(([code]) => code).join(', ')}`);
   return `${lines.join('\n')}\n`;
 }
 

@@ -1,19 +1,17 @@
 import { randomBytes } from 'node:crypto';
-import { systemClock } from '../core/clock.ts';
 import { SottoError } from '../core/errors.ts';
 import { arrayAt, type Json, memberAt, stringAt, stringifyJson } from '../core/json.ts';
 import { kubeError } from '../kube/errors.ts';
-import { createObject, getObject, mergePatch } from '../kube/objects.ts';
+import { createObject, mergePatch } from '../kube/objects.ts';
 import { CONFIG_MAPS } from '../kube/resource.ts';
-import { watchResource } from '../kube/watch.ts';
 import { REQUESTS_NAME } from '../core/labels.ts';
 import type { RequestText } from '../plan/request.ts';
-import { type HandledRequest, STATUS_CONFIGMAP, STATUS_KEY } from '../report/status.ts';
+import type { HandledRequest } from '../report/status.ts';
 import type { Cluster } from './cluster.ts';
+import { followStatus } from './follow-status.ts';
 
 /** Who takes a request up does it at once; longer than this, and nobody is there. */
 const TAKE_UP_MS = 15_000;
-const POLL_MS = 1_000;
 const CLI_MANAGER = 'sotto-cli';
 
 export interface Asking {
@@ -22,9 +20,6 @@ export interface Asking {
   readonly timeoutMs: number;
   readonly onAccepted: () => void;
 }
-
-/** The document after each change of it; ends with its signal. */
-export type StatusSeen = (status: Json) => void;
 
 /**
  * Puts a request before the agent and waits for its answer in the status document. A request that nobody takes up is
@@ -39,8 +34,8 @@ export async function askAgent(cluster: Cluster, request: RequestText, asking: A
   let isAccepted = false;
   let timer = setTimeout(() => resolve(undefined), TAKE_UP_MS);
   asking.signal.addEventListener('abort', () => resolve(undefined), { once: true });
-  const watching = watchStatus(cluster, signal, (status) => {
-    const answer = answerIn(status, id);
+  const onStatus = (status: Json | undefined): void => {
+    const answer = status === undefined ? undefined : answerIn(status, id);
     if (answer === undefined) return;
     if (answer.outcome !== 'accepted') return resolve(answer);
     if (isAccepted) return;
@@ -48,7 +43,8 @@ export async function askAgent(cluster: Cluster, request: RequestText, asking: A
     clearTimeout(timer);
     timer = setTimeout(() => resolve(undefined), asking.timeoutMs);
     asking.onAccepted();
-  });
+  };
+  const watching = followStatus(cluster, { signal, onStatus, onNote: () => undefined });
   try {
     const answer = await Promise.race([promise, watching.then(() => undefined)]);
     if (answer !== undefined) return answer;
@@ -68,7 +64,8 @@ export function newRequestId(kind: string): string {
 
 /** Most installs have the ConfigMap, so that the right to change this one is enough. */
 export async function writeRequest(cluster: Cluster, id: string, request: RequestText): Promise<void> {
-  const { transport, namespace, user } = cluster;
+  const { transport, namespace } = cluster;
+  const { user } = cluster.connection;
   const target = { resource: CONFIG_MAPS, namespace, name: REQUESTS_NAME };
   const data = { [id]: JSON.stringify(request) };
   const patched = await mergePatch(transport, { ...target, fieldManager: CLI_MANAGER, patch: { data } });
@@ -86,45 +83,6 @@ async function withdraw({ transport, namespace }: Cluster, id: string): Promise<
   await mergePatch(transport, { ...target, fieldManager: CLI_MANAGER, patch: { data: { [id]: null } } });
 }
 
-/** By a watch of the one object; where people may only `get` it, by asking once a second. */
-export async function watchStatus(cluster: Cluster, signal: AbortSignal, onStatus: StatusSeen): Promise<void> {
-  const { transport, namespace } = cluster;
-  const isForbidden = new AbortController();
-  await watchResource({
-    mode: 'full',
-    resource: CONFIG_MAPS,
-    transport,
-    clock: systemClock,
-    random: Math.random,
-    signal: AbortSignal.any([signal, isForbidden.signal]),
-    namespace,
-    fieldSelector: `metadata.name=${STATUS_CONFIGMAP}`,
-    onEvent: (event) => {
-      if (event.type === 'added' || event.type === 'modified') seen(event.object, onStatus);
-      if (event.type === 'state' && event.state === 'forbidden') isForbidden.abort();
-    },
-  });
-  while (!signal.aborted) {
-    const target = { resource: CONFIG_MAPS, namespace, name: STATUS_CONFIGMAP };
-    const answer = await getObject(transport, { ...target, signal });
-    if (signal.aborted) return;
-    if (!answer.ok) throw kubeError(answer.failure, { ...target, verb: 'get', user: cluster.user });
-    if (answer.value !== undefined) seen(answer.value, onStatus);
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
-}
-
-function seen(object: Json, onStatus: StatusSeen): void {
-  const text = stringAt(object, 'data', STATUS_KEY);
-  if (text === undefined) return;
-  try {
-    onStatus(JSON.parse(text) as Json);
-  } catch (thrown) {
-    // A ConfigMap that somebody else wrote into: the agent writes it again.
-    if (!(thrown instanceof SyntaxError)) throw thrown;
-  }
-}
-
 const OUTCOMES: readonly HandledRequest['outcome'][] = ['accepted', 'done', 'refused', 'failed'];
 
 function answerIn(status: Json, id: string): HandledRequest | undefined {
@@ -134,10 +92,10 @@ function answerIn(status: Json, id: string): HandledRequest | undefined {
 }
 
 /** The right to ask is one of its own, so the general advice (patch on all ConfigMaps) would be far too much. */
-function mayNotAsk({ namespace, user }: Cluster): SottoError {
+function mayNotAsk({ namespace, connection }: Cluster): SottoError {
   return new SottoError({
     code: 'SOTTO-CLI-052',
-    what: `${user} may not ask the agent in namespace ${namespace}`,
+    what: `${connection.user} may not ask the agent in namespace ${namespace}`,
     why: `it takes the right to patch ConfigMap ${REQUESTS_NAME}`,
     next: `kubectl create rolebinding sotto-requests-NAME -n ${namespace} --role=sotto-requests --user=NAME   (by whoever may grant it)`,
   });

@@ -32,6 +32,9 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/uninstall.ts'),
   },
   { name: 'status', summary: 'what the agent says about its syncs', load: () => import('./commands/status.ts') },
+  { name: 'why', summary: 'all that is known about one object', load: () => import('./commands/why.ts') },
+  { name: 'events', summary: 'what the agent did on objects, newest last', load: () => import('./commands/events.ts') },
+  { name: 'logs', summary: 'the log of the agent', load: () => import('./commands/logs.ts') },
   { name: 'diff', summary: 'what a pass would change, values never shown', load: () => import('./commands/diff.ts') },
   { name: 'sync', summary: 'ask Git now and apply', load: () => import('./commands/sync.ts') },
   { name: 'pause', summary: 'leave an object or a sync alone for a while', load: () => import('./commands/pause.ts') },
@@ -43,12 +46,11 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'seal', summary: 'make a SealedSecret of a Secret', load: () => import('./commands/seal.ts') },
   { name: 'unseal', summary: 'make a Secret of a SealedSecret', load: () => import('./commands/unseal.ts') },
   { name: 'demo', summary: 'show the main job live', load: () => import('./commands/demo.ts') },
+  { name: 'errors', summary: 'what an error code means and what to do', load: () => import('./commands/errors.ts') },
   { name: 'version', summary: 'print the version', load: () => import('./commands/version.ts') },
 ];
 
 /** Commands that are described but not built yet: refused by name instead of called unknown. */
 export const NOT_BUILT_COMMANDS: ReadonlySet<string> = new Set(
-  'init why events logs keep edit secret convert keys recipients rotate guard git-setup dev ui errors completion'.split(
-    ' ',
-  ),
+  'init keep edit secret convert keys recipients rotate guard git-setup dev ui completion'.split(' '),
 );

@@ -48,10 +48,15 @@ const EXCEPTIONS: readonly { readonly exit: ExitCode; readonly codes: readonly C
     exit: EXIT.cannotDecrypt,
     codes: ['SOTTO-CLI-008'],
   },
-  // An agent without a status is one that is not Ready.
+  // An agent without a status is one that is not Ready, and one without a Pod is none.
   {
     exit: EXIT.findings,
-    codes: ['SOTTO-CLI-010'],
+    codes: ['SOTTO-CLI-010', 'SOTTO-CLI-082'],
+  },
+  // The log was being read.
+  {
+    exit: EXIT.unreachable,
+    codes: ['SOTTO-CLI-084'],
   },
   // Nobody is there to do it.
   {

@@ -1,15 +1,16 @@
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import { SottoError } from '../core/errors.ts';
+import { displayObject } from '../core/ids.ts';
 import { parseDurationMs } from '../settings/duration.ts';
 import type { RequestText } from '../plan/request.ts';
 import { askAgent, newRequestId, writeRequest } from './ask-agent.ts';
-import { type Cluster, type ClusterFlags } from './cluster.ts';
+import { addClusterOptions, type Cluster, type ClusterFlags, discoverKinds } from './cluster.ts';
 import type { CommandContext } from './context.ts';
 import { EXIT } from './exit-codes.ts';
-import { contextOption, kubeconfigOption, namespaceOption, outputOption } from './options.ts';
+import { outputOption } from './options.ts';
 import { say, writeData } from './output.ts';
-import { resolveObject } from './object-argument.ts';
+import { kindsOf, readReference } from './object-reference.ts';
 import { escaped, harmless } from './terminal.ts';
 import { whoAmI } from './who.ts';
 
@@ -25,10 +26,7 @@ const DEFAULT_TIMEOUT = '5m';
 
 /** `--no-wait` is left to the command, because `sync` has a `--wait` of its own. */
 export function addRequestOptions(command: Command): Command {
-  return command
-    .addOption(namespaceOption())
-    .addOption(kubeconfigOption())
-    .addOption(contextOption())
+  return addClusterOptions(command)
     .addOption(
       new Option('--timeout <duration>', 'how long to wait for the end of it')
         .argParser(durationOf)
@@ -53,8 +51,11 @@ export async function targetFrom(
   object: string | undefined,
   sync: string | undefined,
   cluster: Cluster,
+  signal: AbortSignal,
 ): Promise<Pick<RequestText, 'object' | 'sync'>> {
-  if (object !== undefined && sync === undefined) return { object: await resolveObject(object, cluster) };
+  if (object !== undefined && sync === undefined) {
+    return { object: await fullName(object, cluster, signal) };
+  }
   if (sync !== undefined && object === undefined) return { sync };
   throw new SottoError({
     code: 'SOTTO-CLI-050',
@@ -62,6 +63,14 @@ export async function targetFrom(
     why: 'the command works on one object or on one sync',
     next: 'name an object (deploy/web), or a sync (--sync app)',
   });
+}
+
+/** `apps/Deployment/web`, as requests write it; the API server is asked for its kinds where the form is a shorter one. */
+async function fullName(text: string, cluster: Cluster, signal: AbortSignal): Promise<string> {
+  const reference = readReference([text]);
+  if (text.split('/').length === 3) return text;
+  const [{ group, kind }] = kindsOf(reference, await discoverKinds(cluster, signal));
+  return displayObject({ group, kind, namespace: cluster.namespace, name: reference.name });
 }
 
 /** Asks, waits unless told not to, prints the answer. True when it was done. */

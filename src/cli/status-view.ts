@@ -30,6 +30,15 @@ export function isReady(status: Json): boolean {
   return arrayAt(status, 'syncs').every((sync) => stringAt(sync, 'state') === 'Ready');
 }
 
+/** `app  Ready  main@sha1:…  5 of 5 current  message`: for who reads line by line. */
+export function syncLines(status: Json): string[] {
+  return arrayAt(status, 'syncs').map((sync) =>
+    [text(sync, 'name'), text(sync, 'state'), revision(sync, 'appliedRevision'), counts(sync), text(sync, 'message')]
+      .filter((cell) => cell !== '')
+      .join('  '),
+  );
+}
+
 function agentLine(status: Json): string {
   const version = text(status, 'agent', 'version');
   return `sotto ${version === '' ? 'of unknown version' : version}, running since ${text(status, 'agent', 'startedAt')}\n`;

@@ -13,7 +13,7 @@ const REVIEWS = resourceOf({
 });
 
 /** Who the API server takes us for; everybody may ask. Where it does not say, the name in the kubeconfig. */
-export async function whoAmI({ transport, user }: Cluster): Promise<string> {
+export async function whoAmI({ transport, connection }: Cluster): Promise<string> {
   const body = Buffer.from(
     stringifyJson({ apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' }),
     'utf8',
@@ -23,5 +23,5 @@ export async function whoAmI({ transport, user }: Cluster): Promise<string> {
     answer.ok && isJsonObject(answer.value.object)
       ? stringAt(answer.value.object, 'status', 'userInfo', 'username')
       : undefined;
-  return name ?? user;
+  return name ?? connection.user;
 }

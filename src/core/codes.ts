@@ -27,3 +27,20 @@ export const CODES = {
 } as const satisfies Record<string, CodeEntry>;
 
 export type Code = keyof typeof CODES;
+
+type Area = Code extends `SOTTO-${infer Name}-${string}` ? Name : never;
+
+/** What the codes are about. A code of an area that has no line here does not compile. */
+export const AREAS: Readonly<Record<Area, string>> = {
+  AGE: 'age keys and recipients',
+  CLI: 'the command line',
+  CONF: 'settings',
+  GIT: 'the Git source',
+  KEYS: 'key Secrets and credentials',
+  KUBE: 'the API server',
+  PLAN: 'what is held, refused or left alone',
+  RENDER: 'manifests',
+  SEAL: 'SealedSecrets',
+  SOPS: 'SOPS files',
+  YAML: 'YAML and JSON',
+};

@@ -14,7 +14,14 @@ export interface ResourceCatalog {
   /** Groups whose own server did not answer: that a kind of theirs is not here says nothing. */
   readonly unknownGroups: readonly string[];
   find(apiVersion: string, kind: string): Resource | undefined;
+  /** What a person may mean: kind, plural, singular or short name, with `.group` or `.version.group`, most likely first. */
+  named(word: string): readonly Resource[];
+  /** The words that `named` knows, without groups. */
+  readonly words: readonly string[];
 }
+
+/** The other names of a kind: singular and short ones. */
+type Aliases = ReadonlyMap<Resource, readonly string[]>;
 
 // First the form this is written for; servers before 1.30 know v2beta1, those before 1.26 answer plain lists.
 const AGGREGATED = ['v2', 'v2beta1'].map(
@@ -26,25 +33,63 @@ const ACCEPT = [...AGGREGATED, 'application/json'].join(',');
 export async function discover(transport: Transport, signal?: AbortSignal): Promise<Outcome<ResourceCatalog>> {
   const found: Resource[] = [];
   const unknownGroups: string[] = [];
+  const aliases = new Map<Resource, readonly string[]>();
   for (const root of ['/api', '/apis']) {
     const answer = await getJson(transport, root, signal);
     if (!answer.ok) return answer;
     if (stringAt(answer.value, 'kind') === 'APIGroupDiscoveryList') {
-      addAggregated(answer.value, found, unknownGroups);
+      addAggregated(answer.value, found, aliases, unknownGroups);
       continue;
     }
-    const plain = await addPlain(transport, root, answer.value, found, unknownGroups, signal);
+    const plain = await addPlain(transport, root, answer.value, found, aliases, unknownGroups, signal);
     if (!plain.ok) return plain;
   }
-  return { ok: true, value: catalogOf(found, unknownGroups) };
+  return { ok: true, value: catalogOf(found, unknownGroups, aliases) };
 }
 
-export function catalogOf(resources: readonly Resource[], unknownGroups: readonly string[]): ResourceCatalog {
+export function catalogOf(
+  resources: readonly Resource[],
+  unknownGroups: readonly string[],
+  aliases: Aliases = new Map(),
+): ResourceCatalog {
   const byKind = new Map(resources.map((resource) => [`${apiVersionOf(resource)} ${resource.kind}`, resource]));
-  return { resources, unknownGroups, find: (apiVersion, kind) => byKind.get(`${apiVersion} ${kind}`) };
+  const wordsOf = (resource: Resource): string[] =>
+    [resource.plural, resource.kind, ...(aliases.get(resource) ?? [])].map((word) => word.toLowerCase());
+  return {
+    resources,
+    unknownGroups,
+    find: (apiVersion, kind) => byKind.get(`${apiVersion} ${kind}`),
+    named: (word) => resourcesNamed(resources, word.toLowerCase(), wordsOf),
+    words: [...new Set(resources.flatMap(wordsOf))],
+  };
 }
 
-function addAggregated(list: Json, found: Resource[], unknownGroups: string[]): void {
+/** `deploy`, `deployments.apps`, `deployment.v1.apps`; one version of each kind, the one the server prefers. */
+function resourcesNamed(
+  resources: readonly Resource[],
+  word: string,
+  wordsOf: (resource: Resource) => readonly string[],
+): Resource[] {
+  const [name = '', ...rest] = word.split('.');
+  const suffix = rest.join('.');
+  const found = resources.filter(({ group, version }) => {
+    if (suffix === '') return true;
+    return suffix === group || suffix === `${version}.${group}`;
+  });
+  const kinds = new Map<string, Resource>();
+  for (const resource of found) {
+    const kind = `${resource.group}/${resource.kind}`;
+    if (wordsOf(resource).includes(name) && !kinds.has(kind)) kinds.set(kind, resource);
+  }
+  return [...kinds.values()];
+}
+
+function addAggregated(
+  list: Json,
+  found: Resource[],
+  aliases: Map<Resource, readonly string[]>,
+  unknownGroups: string[],
+): void {
   for (const item of arrayAt(list, 'items')) {
     const group = stringAt(item, 'metadata', 'name') ?? '';
     for (const entry of arrayAt(item, 'versions')) {
@@ -54,7 +99,10 @@ function addAggregated(list: Json, found: Resource[], unknownGroups: string[]): 
         const kind = stringAt(resource, 'responseKind', 'kind') ?? '';
         const plural = stringAt(resource, 'resource') ?? '';
         const namespaced = stringAt(resource, 'scope') === 'Namespaced';
-        if (kind !== '') found.push(resourceOf({ group, version, kind, plural, namespaced, verbs: verbsOf(resource) }));
+        if (kind === '') continue;
+        const facts = resourceOf({ group, version, kind, plural, namespaced, verbs: verbsOf(resource) });
+        found.push(facts);
+        aliases.set(facts, [...textsAt(resource, 'shortNames'), stringAt(resource, 'singularResource') ?? '']);
       }
     }
   }
@@ -66,6 +114,7 @@ async function addPlain(
   root: string,
   answer: Json,
   found: Resource[],
+  aliases: Map<Resource, readonly string[]>,
   unknownGroups: string[],
   signal: AbortSignal | undefined,
 ): Promise<Outcome<undefined>> {
@@ -78,25 +127,37 @@ async function addPlain(
     const slash = groupVersion.indexOf('/');
     const group = slash === -1 ? '' : groupVersion.slice(0, slash);
     // One group's server being away (503) must not hide the others.
-    if (list.ok) addResourceList(list.value, group, groupVersion.slice(slash + 1), found);
+    if (list.ok) addResourceList(list.value, group, groupVersion.slice(slash + 1), found, aliases);
     else if (list.failure.kind === 'unreachable') return list;
     else unknownGroups.push(group);
   }
   return { ok: true, value: undefined };
 }
 
-function addResourceList(list: Json, group: string, version: string, found: Resource[]): void {
+function addResourceList(
+  list: Json,
+  group: string,
+  version: string,
+  found: Resource[],
+  aliases: Map<Resource, readonly string[]>,
+): void {
   for (const resource of arrayAt(list, 'resources')) {
     const [kind, plural] = [stringAt(resource, 'kind') ?? '', stringAt(resource, 'name') ?? ''];
     // `deployments/status` is a subresource.
     if (kind === '' || plural.includes('/')) continue;
     const namespaced = memberAt(resource, 'namespaced') === true;
-    found.push(resourceOf({ group, version, kind, plural, namespaced, verbs: verbsOf(resource) }));
+    const facts = resourceOf({ group, version, kind, plural, namespaced, verbs: verbsOf(resource) });
+    found.push(facts);
+    aliases.set(facts, [...textsAt(resource, 'shortNames'), stringAt(resource, 'singularName') ?? '']);
   }
 }
 
 function verbsOf(resource: Json): string[] {
-  return arrayAt(resource, 'verbs').flatMap((verb) => (typeof verb === 'string' ? [verb] : []));
+  return textsAt(resource, 'verbs');
+}
+
+function textsAt(resource: Json, field: string): string[] {
+  return arrayAt(resource, field).flatMap((text) => (typeof text === 'string' ? [text] : []));
 }
 
 async function getJson(transport: Transport, path: string, signal: AbortSignal | undefined): Promise<Outcome<Json>> {

@@ -34,7 +34,7 @@ export function register(program: Command, context: CommandContext): void {
     .addHelpText('after', EXAMPLES)
     .action((object: string | undefined, flags: AdoptFlags) =>
       withCluster(flags, context, async (cluster) => {
-        const target = await targetFrom(object, flags.sync, cluster);
+        const target = await targetFrom(object, flags.sync, cluster, context.signal);
         await say(
           context,
           `${target.object ?? `everything that waits in sync ${target.sync}`}: its fields become what Git says (sotto diff shows them)`,

@@ -1,15 +1,12 @@
 import type { Command } from 'commander';
 import { SottoError } from '../../core/errors.ts';
 import { arrayAt, type Json, memberAt, numberAt, stringAt } from '../../core/json.ts';
-import { kubeError } from '../../kube/errors.ts';
-import { getObject } from '../../kube/objects.ts';
-import { CONFIG_MAPS } from '../../kube/resource.ts';
-import { STATUS_CONFIGMAP, STATUS_KEY } from '../../report/status.ts';
 import { type Cluster, withCluster } from '../cluster.ts';
 import { confirmed } from '../ask.ts';
 import type { CommandContext } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { say } from '../output.ts';
+import { readStatus } from '../status-document.ts';
 import { addRequestOptions, request, type RequestFlags } from '../request-flags.ts';
 
 interface ApproveFlags extends RequestFlags {
@@ -39,7 +36,7 @@ export function register(program: Command, context: CommandContext): void {
     .addHelpText('after', EXAMPLES)
     .action((plan: string, flags: ApproveFlags) =>
       withCluster(flags, context, async (cluster) => {
-        const { sync, pending } = await pendingPlan(plan, cluster);
+        const { sync, pending } = await pendingPlan(plan, cluster, context.signal);
         await show(sync, pending, context);
         const asking = { ...flags, command: `sotto approve ${plan}` };
         if (!(await confirmed(context, 'Do it?', asking))) return context.exitWith(EXIT.findings);
@@ -50,12 +47,10 @@ export function register(program: Command, context: CommandContext): void {
 
 async function pendingPlan(
   planId: string,
-  { transport, namespace, user }: Cluster,
+  cluster: Cluster,
+  signal: AbortSignal,
 ): Promise<{ readonly sync: string; readonly pending: Json }> {
-  const target = { resource: CONFIG_MAPS, namespace, name: STATUS_CONFIGMAP };
-  const found = await getObject(transport, target);
-  if (!found.ok) throw kubeError(found.failure, { ...target, verb: 'get', user });
-  const status = statusIn(stringAt(found.value, 'data', STATUS_KEY) ?? '');
+  const status = await readStatus(cluster, signal);
   const plans = arrayAt(status, 'syncs').flatMap((each) =>
     arrayAt(each, 'pending').map((pending) => ({ sync: stringAt(each, 'name') ?? '', pending })),
   );
@@ -66,16 +61,8 @@ async function pendingPlan(
     code: 'SOTTO-PLAN-042',
     what: `plan ${JSON.stringify(planId)} is not pending`,
     why: ids.length === 0 ? 'no plan waits for a yes' : `pending are: ${ids.join(', ')}`,
-    next: `sotto status -n ${namespace}`,
+    next: `sotto status -n ${cluster.namespace}`,
   });
-}
-
-function statusIn(text: string): Json {
-  try {
-    return JSON.parse(text) as Json;
-  } catch {
-    return {};
-  }
 }
 
 async function show(sync: string, pending: Json, context: CommandContext): Promise<void> {

@@ -39,7 +39,7 @@ export function register(program: Command, context: CommandContext): void {
     .action((object: string | undefined, flags: PauseFlags) =>
       withCluster(flags, context, async (cluster) => {
         const until = endOf(flags);
-        const target = await targetFrom(object, flags.sync, cluster);
+        const target = await targetFrom(object, flags.sync, cluster, context.signal);
         await request({ kind: 'pause', ...target, until, reason: flags.reason }, flags, cluster, context);
       }),
     );

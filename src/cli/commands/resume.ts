@@ -28,7 +28,7 @@ export function register(program: Command, context: CommandContext): void {
     .addHelpText('after', EXAMPLES)
     .action((object: string | undefined, flags: ResumeFlags) =>
       withCluster(flags, context, async (cluster) => {
-        const target = await targetFrom(object, flags.sync, cluster);
+        const target = await targetFrom(object, flags.sync, cluster, context.signal);
         await request({ kind: 'resume', ...target }, flags, cluster, context);
       }),
     );

@@ -1,105 +1,90 @@
 import type { Command } from 'commander';
 import { dump } from 'js-yaml';
-import { systemClock } from '../../core/clock.ts';
-import { SottoError } from '../../core/errors.ts';
 import type { Json } from '../../core/json.ts';
-import { stringAt } from '../../core/json.ts';
-import { loadConnection } from '../../kube/connection.ts';
-import { kubeError } from '../../kube/errors.ts';
-import { getObject } from '../../kube/objects.ts';
-import { CONFIG_MAPS } from '../../kube/resource.ts';
-import { Transport } from '../../kube/transport.ts';
-import { STATUS_CONFIGMAP, STATUS_KEY, STATUS_SCHEMA } from '../../report/status.ts';
+import { addClusterOptions, type ClusterFlags, withCluster } from '../cluster.ts';
 import type { CommandContext } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
-import { contextOption, kubeconfigOption, namespaceOption, outputOption } from '../options.ts';
+import { followStatus } from '../follow-status.ts';
+import { outputOption } from '../options.ts';
 import { say, writeData } from '../output.ts';
-import { isReady, statusText } from '../status-view.ts';
-import { escaped, paintFor } from '../terminal.ts';
+import { noStatus, readStatus } from '../status-document.ts';
+import { isReady, statusText, syncLines } from '../status-view.ts';
+import { escaped, isRedrawn, paintFor, REDRAW } from '../terminal.ts';
 
-interface StatusFlags {
-  readonly namespace?: string;
-  readonly kubeconfig?: string;
-  readonly context?: string;
+interface StatusFlags extends ClusterFlags {
   readonly output?: 'json' | 'yaml';
+  readonly watch?: true;
 }
 
 const EXAMPLES = `
+With --watch a terminal shows the newest status; elsewhere each change is a line for each sync that it concerns, or one
+JSON document a line with -o json. Where a watch is forbidden the status is asked for every 2 s. Ctrl-C ends it.
+
 Examples:
   sotto status -n team-app
+  sotto status -n team-app --watch
   sotto status -n team-app -o json
 
-Exit code: 0 every sync is Ready, 1 not Ready or no status yet, 2 usage, 3 cluster unreachable, 5 forbidden.`;
+Exit code: 0 every sync is Ready, 1 not Ready or no status yet, 2 usage, 3 cluster unreachable, 5 forbidden,
+130 ended by Ctrl-C.`;
 
 export function register(program: Command, context: CommandContext): void {
-  program
-    .command('status')
-    .description('what the agent says about its syncs')
-    .addOption(namespaceOption())
-    .addOption(kubeconfigOption())
-    .addOption(contextOption())
+  addClusterOptions(program.command('status').description('what the agent says about its syncs'))
+    .option('-w, --watch', 'go on and show every change')
     .addOption(outputOption(['json', 'yaml'], 'print the whole status document'))
     .addHelpText('after', EXAMPLES)
-    .action(async (flags: StatusFlags) => {
-      const status = parseStatus(await readStatus(flags, context));
-      await writeData(context, shown(status, flags, context));
-      if (!isReady(status)) context.exitWith(EXIT.findings);
-    });
+    .action((flags: StatusFlags) => (flags.watch === true ? watch(flags, context) : show(flags, context)));
 }
 
-async function readStatus(flags: StatusFlags, context: CommandContext): Promise<string> {
-  const { kubeconfig, context: contextName } = flags;
-  const connection = await loadConnection({ kubeconfig, context: contextName, env: context.env, clock: systemClock });
-  for (const warning of connection.warnings) await say(context, `warning: ${warning}`);
-  const namespace = flags.namespace ?? connection.namespace;
-  const target = { resource: CONFIG_MAPS, namespace, name: STATUS_CONFIGMAP };
-  const transport = new Transport(connection, { clock: systemClock });
-  try {
-    const found = await getObject(transport, { ...target, signal: context.signal });
-    if (!found.ok) throw kubeError(found.failure, { ...target, verb: 'get', user: connection.user });
-    const text = stringAt(found.value, 'data', STATUS_KEY);
-    if (text === undefined) throw noStatus(namespace);
-    return text;
-  } finally {
-    transport.close();
-  }
+function show(flags: StatusFlags, context: CommandContext): Promise<void> {
+  return withCluster(flags, context, async (cluster) => {
+    const status = await readStatus(cluster, context.signal);
+    if (status === undefined) throw noStatus(cluster.namespace);
+    await writeData(context, shown(status, flags, context));
+    if (!isReady(status)) context.exitWith(EXIT.findings);
+  });
 }
 
-function parseStatus(text: string): Json {
-  let status: Json;
-  try {
-    status = JSON.parse(text) as Json;
-  } catch {
-    throw unreadable('it is not JSON');
-  }
-  const schema = stringAt(status, 'schema');
-  if (schema !== STATUS_SCHEMA) throw unreadable(`its schema is not ${STATUS_SCHEMA}`);
-  return status;
+/** Ends with its signal, as every command that goes on until it is told to stop: 130. */
+async function watch(flags: StatusFlags, context: CommandContext): Promise<void> {
+  await withCluster(flags, context, async (cluster) => {
+    const print = printer(flags, context);
+    let before: string | undefined;
+    let writing: Promise<void> = Promise.resolve();
+    const queue = (task: () => Promise<void>): void => void (writing = writing.then(task, task));
+    try {
+      await followStatus(cluster, {
+        signal: context.signal,
+        onStatus: (status) => {
+          const now = JSON.stringify(status) ?? '';
+          if (now === before) return;
+          before = now;
+          queue(() => (status === undefined ? say(context, noStatus(cluster.namespace).what) : print(status)));
+        },
+        onNote: (note) => queue(() => say(context, note)),
+      });
+    } finally {
+      await writing;
+    }
+  });
+  context.exitWith(EXIT.interrupted);
+}
+
+function printer(flags: StatusFlags, context: CommandContext): (status: Json) => Promise<void> {
+  if (flags.output === 'yaml') return (status) => writeData(context, `---\n${shown(status, flags, context)}`);
+  if (flags.output === 'json') return (status) => writeData(context, shown(status, flags, context));
+  if (isRedrawn(context)) return (status) => writeData(context, `${REDRAW}${shown(status, flags, context)}`);
+  let before: readonly string[] = [];
+  return async (status) => {
+    const lines = syncLines(status);
+    const fresh = lines.filter((line) => !before.includes(line));
+    before = lines;
+    if (fresh.length > 0) await writeData(context, `${fresh.join('\n')}\n`);
+  };
 }
 
 function shown(status: Json, flags: StatusFlags, context: CommandContext): string {
   if (flags.output === undefined) return statusText(status, paintFor(context, 'stdout'));
   if (flags.output === 'json') return escaped(`${JSON.stringify(status)}\n`);
   return escaped(dump(status, { lineWidth: -1, forceQuotes: true, quoteStyle: 'double' }));
-}
-
-function noStatus(namespace: string): SottoError {
-  return new SottoError({
-    code: 'SOTTO-CLI-010',
-    what: `namespace ${namespace} has no status of an agent`,
-    object: `ConfigMap/${STATUS_CONFIGMAP}`,
-    why: 'no agent has written one there yet',
-    next: `check the namespace (-n), or look at the agent: kubectl -n ${namespace} logs deploy/sotto`,
-  });
-}
-
-function unreadable(why: string): SottoError {
-  return new SottoError({
-    code: 'SOTTO-CLI-011',
-    what: 'the status document cannot be read',
-    object: `ConfigMap/${STATUS_CONFIGMAP}`,
-    key: STATUS_KEY,
-    why,
-    next: 'use the version of sotto that the agent has (sotto version)',
-  });
 }

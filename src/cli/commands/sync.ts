@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import { SottoError } from '../../core/errors.ts';
 import { arrayAt, type Json, stringAt } from '../../core/json.ts';
-import { watchStatus } from '../ask-agent.ts';
 import { type Cluster, withCluster } from '../cluster.ts';
 import type { CommandContext } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
+import { followStatus } from '../follow-status.ts';
 import { say } from '../output.ts';
 import { addRequestOptions, request, type RequestFlags } from '../request-flags.ts';
 
@@ -44,10 +44,11 @@ async function untilReady(
   const signal = AbortSignal.any([context.signal, stop.signal]);
   let last: readonly Json[] = [];
   const timer = setTimeout(() => stop.abort(), timeout);
-  await watchStatus(cluster, signal, (status) => {
+  const onStatus = (status: Json | undefined): void => {
     last = arrayAt(status, 'syncs').filter((each) => sync === undefined || stringAt(each, 'name') === sync);
     if (last.every((each) => stringAt(each, 'state') !== 'Progressing')) stop.abort();
-  });
+  };
+  await followStatus(cluster, { signal, onStatus, onNote: (note) => void say(context, note) });
   clearTimeout(timer);
   context.signal.throwIfAborted();
   const unready = last.filter((each) => !['Ready', 'Suspended'].includes(stringAt(each, 'state') ?? ''));

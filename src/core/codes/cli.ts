@@ -107,11 +107,6 @@ export const CLI_CODES = {
     explain:
       'The agent has taken the request up and did not finish within --timeout. It goes on; sotto status tells how it ends.',
   },
-  'SOTTO-CLI-048': {
-    title: 'The object is not recognised',
-    explain:
-      'An object is written KIND/NAME as for kubectl (deploy/web, secret/db) or GROUP/KIND/NAME (apps/Deployment/web).',
-  },
   'SOTTO-CLI-050': {
     title: 'One object or one sync',
     explain:
@@ -151,5 +146,29 @@ export const CLI_CODES = {
     title: 'A kind cannot be left out of the Role',
     explain:
       'install --without takes the resources of the Role by name, such as ingresses.networking.k8s.io. Secrets, ConfigMaps and Pods are those that the agent itself works with and cannot be left out.',
+  },
+  'SOTTO-CLI-081': {
+    title: 'No such kind, or not the name of an object',
+    explain:
+      'An object is written KIND/NAME, GROUP/KIND/NAME or KIND NAME. The kind may be its name, plural or short name, with .GROUP behind it where several groups have one, as for kubectl. Only kinds that live in a namespace are meant.',
+    example: 'sotto why deploy/web -n team-app',
+  },
+  'SOTTO-CLI-082': {
+    title: 'No Pod of the agent was found',
+    explain:
+      'sotto logs looks for Pods with label app.kubernetes.io/name=sotto, for those of Deployment sotto, and for the Pod that holds the inventory. None is there: the agent does not run in this namespace, or runs outside of the cluster, where its log is on its own standard output.',
+    example: 'kubectl get pods -n team-app -l app.kubernetes.io/name=sotto',
+  },
+  'SOTTO-CLI-083': {
+    title: 'There is no such error code',
+    explain:
+      'sotto errors lists all codes of this version. A code of another version of the agent has its page in the sotto of that version.',
+    example: 'sotto errors',
+  },
+  'SOTTO-CLI-084': {
+    title: 'The log cannot be read on',
+    explain:
+      'The API server gets the log from the kubelet of the node. The connection broke in the middle, or a line was longer than a log line of sotto can be. Ask again, with --since for what is missing.',
+    example: 'sotto logs -n team-app --since 5m',
   },
 } as const satisfies Record<string, CodeEntry>;

@@ -4,4 +4,6 @@ export interface CodeEntry {
   readonly title: string;
   /** Why it happens and what to do, two or three sentences. */
   readonly explain: string;
+  /** A command or a piece of a file that shows the way, where words are not enough. */
+  readonly example?: string;
 }
