@@ -1,13 +1,15 @@
+import { randomBytes } from 'node:crypto';
 import { access, readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { stringAt } from '../../src/core/json.ts';
+import { arrayAt, stringAt } from '../../src/core/json.ts';
 import { observeAgent } from '../harness/agent.ts';
-import { kustomizeBuild, podTemplate } from '../harness/deploy.ts';
-import { findLeaks, leaksIn, plantCanaries } from '../harness/leak-check.ts';
+import { kindAndName, kustomizeBuild, objectOf, pathOf, podTemplate, rulesOf } from '../harness/deploy.ts';
+import { leakCheck, leaksIn, plantCanaries } from '../harness/leak-check.ts';
 import { filesBelow } from '../harness/leak-places.ts';
 import { collectImage, type Image, startPod, whyNoPods } from '../harness/pod.ts';
 import { describeReal } from '../harness/real.ts';
+import { requestsFromNow, shown } from '../harness/requests.ts';
 import { AGENT_RULES, configMap, createWorld, eventually, secret, syncOf, type World } from '../harness/world.ts';
 
 const TOOLS = ['kube-apiserver', 'etcd', 'sops', 'age-keygen', 'kustomize'] as const;
@@ -68,12 +70,48 @@ function suite(): void {
     const volume = await filesBelow(`/proc/${agent.pid}/root/work`);
     expect(volume.length).toBeGreaterThan(0);
     expect(leaksIn(volume, canaries)).toEqual([]);
-    expect(await findLeaks(world, agent, canaries)).toEqual([]);
+    await leakCheck(world, agent, canaries);
     const { peakBytes, limitHits } = await pod.memory.used();
     expect(limitHits).toBe(0);
     expect(peakBytes).toBeLessThan(pod.memory.limitBytes);
     expect(agent.log.filter(({ level }) => level === 'error')).toEqual([]);
     expect(await agent.kill('SIGTERM')).toBe(0);
+  });
+
+  test('split: with the keys in one namespace and the objects in another, and the Roles of the overlay', async () => {
+    using canaries = plantCanaries([4]);
+    const [password = ''] = canaries.values;
+    const target = `target-${randomBytes(4).toString('hex')}`;
+    await using world = await createWorld({
+      rules: rulesOf('deploy/overlays/split/agent/role.yaml'),
+      top: `targetNamespace: ${target}`,
+    });
+    const { plane } = world.own;
+    await plane.createNamespace(target);
+    for (const object of await kustomizeBuild('deploy/overlays/split/target')) {
+      const subjects = [{ kind: 'ServiceAccount', name: 'sotto', namespace: world.namespace }];
+      const placed = { ...object, metadata: { name: 'sotto', namespace: target } };
+      const made = kindAndName(object) === 'RoleBinding/sotto' ? { ...placed, subjects } : placed;
+      await world.create(pathOf(made).replace(/\/[^/]*$/, ''), objectOf(made));
+    }
+    const log = await requestsFromNow(world);
+    await world.repository.commit(
+      { 'deploy/db.json': await world.sops(JSON.stringify(secret('db', { password })), 'db.json') },
+      'first',
+    );
+    await using pod = await podOf(world, image);
+    await using agent = observeAgent(pod.child, { host: '127.0.0.1', port: pod.port });
+    await world.until('ready', (document) => stringAt(syncOf(document), 'state') === 'Ready');
+    const db = `/api/v1/namespaces/${target}/secrets/db`;
+    const live = await world.get(db);
+    expect(Buffer.from(stringAt(live, 'data', 'password') ?? '', 'base64').toString()).toBe(password);
+    await plane.admin('DELETE', db);
+    await eventually('it is there again', () => world.get(db));
+    // Not one request was refused, and no key is in the other namespace.
+    expect(shown((await log.entries()).filter(({ status }) => status === 403))).toEqual([]);
+    const there = await world.get(`/api/v1/namespaces/${target}/secrets`);
+    expect(arrayAt(there, 'items').map((item) => stringAt(item, 'metadata', 'name'))).toEqual(['db']);
+    await leakCheck(world, agent, canaries);
   });
 
   test('what the shape is: seen from outside, while it runs', async () => {
@@ -97,13 +135,13 @@ function suite(): void {
       .trim()
       .split('\n')
       .map((line) => line.split(' '));
-    const shown = mounts.map((fields) => ({
+    const places = mounts.map((fields) => ({
       place: fields[4] ?? '',
       isWritable: fields[5]?.startsWith('rw') === true,
     }));
     const devices = /^\/dev\/(?:null|zero|random|urandom)$/;
     expect(
-      shown.filter(({ place, isWritable }) => isWritable && !devices.test(place)).map(({ place }) => place),
+      places.filter(({ place, isWritable }) => isWritable && !devices.test(place)).map(({ place }) => place),
     ).toEqual(['/proc', '/work']);
     await expect(writeFile(`${proc}/root/opt/sotto/x`, '')).rejects.toThrow('EROFS');
     await expect(writeFile(`${proc}/root/tmp/x`, '')).rejects.toThrow('EROFS');

@@ -65,6 +65,8 @@ export interface Pod extends AsyncDisposable {
   /** It is the program itself: everything before it was replaced by it. */
   readonly child: ChildProcessByStdio<null, Readable, Readable>;
   readonly uid: number;
+  /** `performance.now()` just before it was started. */
+  readonly startedMs: number;
   readonly memory: MemoryCgroup;
   /** Of 127.0.0.1 outside: leads to the agent's listener inside. */
   readonly port: number;
@@ -94,6 +96,7 @@ export async function startPod(options: PodOptions): Promise<Pod> {
   const volume = arrayAt(template, 'spec', 'volumes').find((each) => memberAt(each, 'emptyDir') !== undefined) ?? null;
   const size = bytesOf(stringAt(volume, 'emptyDir', 'sizeLimit'));
   const inside = [image.folder, join(folder, 'token'), memory.procs, String(uid), String(size), ...words];
+  const startedMs = performance.now();
   const child = spawn('nsenter', [`--net=${network.path}`, 'unshare', '--mount', 'sh', '-c', SCRIPT, 'sh', ...inside], {
     env: {
       ...environmentOf(container, name),
@@ -111,6 +114,7 @@ export async function startPod(options: PodOptions): Promise<Pod> {
   return {
     child,
     uid,
+    startedMs,
     memory,
     port: network.port,
     inNetwork: async (program, args) => (await run('nsenter', [`--net=${network.path}`, program, ...args])).stdout,
