@@ -51,7 +51,7 @@ const EXCEPTIONS: readonly { readonly exit: ExitCode; readonly codes: readonly C
   // An agent without a status is one that is not Ready.
   {
     exit: EXIT.findings,
-    codes: ['SOTTO-CLI-010'],
+    codes: ['SOTTO-CLI-010', 'SOTTO-CLI-064'],
   },
   // A recipient, not an identity.
   {

@@ -82,7 +82,7 @@ export interface Pod extends AsyncDisposable {
 export async function startPod(options: PodOptions): Promise<Pod> {
   await using cleanup = new AsyncDisposableStack();
   const { image, template, apiPort, gitPort } = options;
-  const container = arrayAt(template, 'spec', 'containers')[0] ?? null;
+  const container = agentIn(template);
   const folder = await openFolder('sotto-pod-');
   cleanup.defer(() => rm(folder, { recursive: true, force: true }));
   const limitBytes = bytesOf(stringAt(container, 'resources', 'limits', 'memory'));
@@ -190,6 +190,14 @@ async function startNetwork(
   const entrance = await bridge({ port }, { path: join(folder, `in-${inward}.sock`) });
   cleanup.defer(() => void entrance.close());
   return { path: `/proc/${holder.pid ?? 0}/ns/net`, port };
+}
+
+/** Alone in its Pod, or beside an app. */
+function agentIn(template: Json): Json {
+  const all = [...arrayAt(template, 'spec', 'initContainers'), ...arrayAt(template, 'spec', 'containers')];
+  const found = all.find((container) => textsAt(container, 'command').includes('/opt/sotto/sotto.cjs'));
+  if (found === undefined) throw new Error('no container of the template runs the agent');
+  return found;
 }
 
 function environmentOf(container: Json, podName: string): Record<string, string> {

@@ -117,4 +117,9 @@ export const CLI_CODES = {
     explain:
       'install --without takes the resources of the Role by name, such as ingresses.networking.k8s.io. Secrets, ConfigMaps and Pods are those that the agent itself works with and cannot be left out.',
   },
+  'SOTTO-CLI-064': {
+    title: 'It was changed after the plan was shown',
+    explain:
+      'Between the plan and the yes somebody changed a ConfigMap of the install, such as the settings. Nothing is overwritten that was not shown; the same command shows it as it is now.',
+  },
 } as const satisfies Record<string, CodeEntry>;

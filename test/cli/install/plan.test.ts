@@ -12,7 +12,7 @@ const deploy = await deployManifests();
 const WANTED = { namespace: 'a', targetNamespace: 'a', image: undefined, without: [], settings: undefined };
 const manifests = manifestsFor(deploy, WANTED);
 
-const object = (name: string): JsonObject => ({ kind: 'ConfigMap', metadata: { name, namespace: 'a' } });
+const configMapOf = (name: string): JsonObject => ({ kind: 'ConfigMap', metadata: { name, namespace: 'a' } });
 const plain = (_style: string, text: string): string => text;
 const wordsOf = (without: readonly string[]): readonly string[] =>
   manifestsFor(deploy, { ...WANTED, without })
@@ -163,12 +163,12 @@ describe('the plan as text', () => {
   it('has a line for each object, with what changes and who loses fields', () => {
     const text = planText(
       [
-        { kind: 'create', object: object('new') },
-        { kind: 'same', object: object('old') },
+        { kind: 'create', object: configMapOf('new') },
+        { kind: 'same', object: configMapOf('old') },
         {
           kind: 'change',
-          object: object('x'),
-          live: object('x'),
+          object: configMapOf('x'),
+          live: configMapOf('x'),
           changes: [{ path: '/data/a', before: '1', after: undefined }],
           takenFrom: ['kubectl'],
         },
@@ -190,8 +190,8 @@ describe('the plan as text', () => {
       [
         {
           kind: 'change',
-          object: object('x'),
-          live: object('x'),
+          object: configMapOf('x'),
+          live: configMapOf('x'),
           changes: [{ path: '/\u001b[2J', before: '\u202e', after: 'b' }],
           takenFrom: ['\u001b]0;x\u0007'],
         },
