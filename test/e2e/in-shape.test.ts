@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { access, readdir, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { access, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { arrayAt, stringAt } from '../../src/core/json.ts';
@@ -7,7 +9,7 @@ import { observeAgent } from '../harness/agent.ts';
 import { kindAndName, kustomizeBuild, objectOf, pathOf, podTemplate, rulesOf } from '../harness/deploy.ts';
 import { leakCheck, leaksIn, plantCanaries } from '../harness/leak-check.ts';
 import { filesBelow } from '../harness/leak-places.ts';
-import { collectImage, type Image, startPod, whyNoPods } from '../harness/pod.ts';
+import { buildAsInImage, collectImage, type Image, startPod, whyNoPods } from '../harness/pod.ts';
 import { describeReal } from '../harness/real.ts';
 import { requestsFromNow, shown } from '../harness/requests.ts';
 import { AGENT_RULES, configMap, createWorld, eventually, secret, syncOf, type World } from '../harness/world.ts';
@@ -15,11 +17,11 @@ import { AGENT_RULES, configMap, createWorld, eventually, secret, syncOf, type W
 const TOOLS = ['kube-apiserver', 'etcd', 'sops', 'age-keygen', 'kustomize'] as const;
 const missing = whyNoPods();
 
-async function podOf(world: World, image: Image) {
+async function podOf(world: World, image: Image, folder = 'deploy') {
   const { plane, account } = world.own;
   return startPod({
     image,
-    template: podTemplate(await kustomizeBuild('deploy')),
+    template: podTemplate(await kustomizeBuild(folder)),
     namespace: world.namespace,
     token: account.token,
     caPath: plane.access.caPath,
@@ -30,11 +32,15 @@ async function podOf(world: World, image: Image) {
 
 function suite(): void {
   let image: Image;
+  let checkout: string;
   beforeAll(async () => {
-    await access('dist/sotto.cjs');
-    image = await collectImage();
+    checkout = await mkdtemp(join(tmpdir(), 'sotto-checkout-'));
+    image = await collectImage(await buildAsInImage(checkout));
   });
-  afterAll(() => image[Symbol.asyncDispose]());
+  afterAll(async () => {
+    await image[Symbol.asyncDispose]();
+    await rm(checkout, { recursive: true, force: true });
+  });
 
   test('the image holds what the agent needs and no shell', async () => {
     const files = (await filesBelow(image.folder)).map(({ name }) => name.slice(image.folder.length));
@@ -111,6 +117,22 @@ function suite(): void {
     expect(shown((await log.entries()).filter(({ status }) => status === 403))).toEqual([]);
     const there = await world.get(`/api/v1/namespaces/${target}/secrets`);
     expect(arrayAt(there, 'items').map((item) => stringAt(item, 'metadata', 'name'))).toEqual(['db']);
+    await leakCheck(world, agent, canaries);
+  });
+
+  test('beside an app, as a sidecar container, it does the same on a port of its own', async () => {
+    using canaries = plantCanaries([4]);
+    const [password = ''] = canaries.values;
+    await using world = await createWorld();
+    await world.repository.commit(
+      { 'deploy/db.json': await world.sops(JSON.stringify(secret('db', { password })), 'db.json') },
+      'first',
+    );
+    await using pod = await podOf(world, image, 'deploy/examples/sidecar');
+    await using agent = observeAgent(pod.child, { host: '127.0.0.1', port: pod.port });
+    await world.until('ready', (document) => stringAt(syncOf(document), 'state') === 'Ready');
+    expect((await agent.line('where it listens', ({ msg }) => msg === 'listening'))['port']).toBe(9808);
+    expect((await fetch(`http://127.0.0.1:${pod.port}/healthz`)).status).toBe(200);
     await leakCheck(world, agent, canaries);
   });
 

@@ -2,7 +2,7 @@ import { execFile, execFileSync, spawn, type ChildProcessByStdio } from 'node:ch
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { accessSync, constants, existsSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -35,6 +35,22 @@ export function whyNoPods(): string | undefined {
 export interface Image extends AsyncDisposable {
   readonly folder: string;
   readonly bytes: number;
+}
+
+/**
+ * The bundle as the Dockerfile builds it: from what it copies and nothing else of the checkout. `npm ci` is not run again:
+ * the packages are those of this checkout.
+ */
+export async function buildAsInImage(folder: string): Promise<string> {
+  const lines = (await readFile(join(ROOT, 'Dockerfile'), 'utf8')).split('\n');
+  const copies = lines.filter((line) => /^COPY (?!--)/.test(line)).map((line) => line.split(' ').slice(1));
+  for (const copy of copies) {
+    const sources = copy.slice(0, -1);
+    for (const source of sources) await cp(join(ROOT, source), join(folder, source), { recursive: true });
+  }
+  await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+  await run(process.execPath, [join(folder, '.ci', 'build.ts')], { cwd: folder });
+  return join(folder, 'dist', 'sotto.cjs');
 }
 
 export async function collectImage(bundle = join(ROOT, 'dist', 'sotto.cjs')): Promise<Image> {
