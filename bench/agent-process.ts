@@ -123,7 +123,8 @@ function page(agent: Agent, url: string): Promise<string | undefined> {
   });
 }
 
-function sumOf(text: string, name: string, labels: Readonly<Record<string, string>>): number {
+/** Sum over all samples of a metric that have these labels. */
+export function sumOf(text: string, name: string, labels: Readonly<Record<string, string>>): number {
   const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`);
   return text
     .split('\n')

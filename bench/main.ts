@@ -5,9 +5,11 @@ import { parseArgs } from 'node:util';
 import { startControlPlane } from '../src/demo/control-plane.ts';
 import { startGitServer } from '../src/demo/git-server.ts';
 import { ensureTools, ToolsMissing } from '../src/demo/tools.ts';
+import { whyNoPods } from '../test/harness/pod.ts';
 import { agentProgram } from './agent-process.ts';
 import { measureSize, type SizeResult } from './measure.ts';
-import { LEGEND, memoryPerObject, sizeTable } from './report.ts';
+import { measurePod, type PodResult } from './pod.ts';
+import { LEGEND, memoryPerObject, podTable, sizeTable } from './report.ts';
 import { newAgeKeyPair } from './repository.ts';
 import { GIT_USER, type Ground } from './world.ts';
 
@@ -18,6 +20,7 @@ const USAGE = `npm run bench -- [--quick] [--sizes 10,100] [--edits N] [--json F
   --edits N      hand edits of each size (200)
   --json FILE    also writes every figure there
   --agent FILE   measures that bundle instead of dist/sotto.cjs
+  --pod          only the agent in the shape of its Pod, at 10 and 1,000 objects; without it that comes last
 `;
 
 const ROOT = join(import.meta.dirname, '..');
@@ -37,6 +40,7 @@ function readArguments(): Wanted | undefined {
       edits: { type: 'string' },
       json: { type: 'string' },
       agent: { type: 'string' },
+      pod: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
@@ -44,7 +48,7 @@ function readArguments(): Wanted | undefined {
   const edits = Number(values.edits ?? (values.quick ? 50 : 200));
   const isUsable = sizes.every((size) => size > 0 && size % 10 === 0) && Number.isInteger(edits) && edits > 0;
   if (values.help || !isUsable) return undefined;
-  return { sizes, edits, jsonPath: values.json, agentPath: values.agent };
+  return { sizes: values.pod ? [] : sizes, edits, jsonPath: values.json, agentPath: values.agent };
 }
 
 /** Measures each size and prints its table at once. Ends with the first failure; nothing that was started stays. */
@@ -74,9 +78,23 @@ async function bench(wanted: Wanted, signal: AbortSignal): Promise<void> {
     clearLine();
     print(`${sizeTable(result)}\n`);
   }
-  print(`${memoryPerObject(results)}${LEGEND}`);
+  if (results.length > 0) print(`${memoryPerObject(results)}${LEGEND}\n`);
+  const pod = await podFigures(ground);
   if (wanted.jsonPath === undefined) return;
-  await writeFile(wanted.jsonPath, `${JSON.stringify({ machine, agent: program, results }, undefined, 2)}\n`);
+  await writeFile(wanted.jsonPath, `${JSON.stringify({ machine, agent: program, results, pod }, undefined, 2)}\n`);
+}
+
+/** Undefined where the machine or the build does not allow it; that is said. */
+async function podFigures(ground: Ground): Promise<PodResult | undefined> {
+  const lacks = ground.program.isBundle ? whyNoPods() : 'the bundle (npm run build)';
+  if (lacks !== undefined) {
+    print(`the agent in the shape of its Pod: not measured, it needs ${lacks}\n`);
+    return undefined;
+  }
+  const result = await measurePod(ground);
+  clearLine();
+  print(podTable(result));
+  return result;
 }
 
 function machineFacts(): Readonly<Record<string, string>> {

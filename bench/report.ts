@@ -1,4 +1,5 @@
 import type { SizeResult } from './measure.ts';
+import type { PodMemory, PodResult } from './pod.ts';
 import type { RequestCount } from './world.ts';
 
 /** What is to be beaten: Flux 2.9, two of its controllers, everything on two cores of the same kind of machine. */
@@ -91,6 +92,27 @@ Its hand edits are undone after half the interval on average, so no row compares
 (watch, one PATCH, no judging) that takes turns with sotto in this run; ${FLOOR_MS} ms when it was first measured.
 Requests: API server's audit log, by user, every verb but open watches. CPU: without the git processes.
 `;
+
+/** The Pod of deploy/ as a whole. */
+export function podTable({ imageBytes, limitBytes, sizes }: PodResult): string {
+  const memory = (what: string, { rssBytes, anonymousBytes, volumeBytes, peakBytes }: PodMemory): Row[] => [
+    plain(`  ${what}: resident`, mebi(rssBytes), 'every process, shared pages included'),
+    plain('    heaps', mebi(anonymousBytes), 'counts into the limit'),
+    plain('    memory volume', mebi(volumeBytes), 'counts too'),
+    plain('    highest so far', mebi(peakBytes), `${ratio(peakBytes / limitBytes)} of the limit, file cache included`),
+  ];
+  const rows = sizes.flatMap(({ objects, startToReadyMs, firstPass, restarted }) => [
+    plain(`${count(objects)} objects: start → ready`, time(startToReadyMs), 'median of restarts, /readyz'),
+    ...memory('after the first pass', firstPass),
+    ...memory('after a restart', restarted),
+  ]);
+  const head = [plain('content of the image', mebi(imageBytes)), plain('memory limit', mebi(limitBytes))];
+  return `The agent in the shape of its Pod (read-only root, memory volume, network of its own, memory limit)\n${aligned([...head, ...rows])}\n`;
+}
+
+function mebi(bytes: number): string {
+  return `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
+}
 
 function against(
   what: string,

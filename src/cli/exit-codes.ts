@@ -51,7 +51,7 @@ const EXCEPTIONS: readonly { readonly exit: ExitCode; readonly codes: readonly C
   // An agent without a status is one that is not Ready, and one without a Pod is none.
   {
     exit: EXIT.findings,
-    codes: ['SOTTO-CLI-010', 'SOTTO-CLI-082'],
+    codes: ['SOTTO-CLI-010', 'SOTTO-CLI-082', 'SOTTO-CLI-064'],
   },
   // The log was being read.
   {

@@ -1,23 +1,27 @@
-import { access, readdir, readFile, writeFile } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { access, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { stringAt } from '../../src/core/json.ts';
+import { arrayAt, stringAt } from '../../src/core/json.ts';
 import { observeAgent } from '../harness/agent.ts';
-import { kustomizeBuild, podTemplate } from '../harness/deploy.ts';
-import { findLeaks, leaksIn, plantCanaries } from '../harness/leak-check.ts';
+import { kindAndName, kustomizeBuild, objectOf, pathOf, podTemplate, rulesOf } from '../harness/deploy.ts';
+import { leakCheck, leaksIn, plantCanaries } from '../harness/leak-check.ts';
 import { filesBelow } from '../harness/leak-places.ts';
-import { collectImage, type Image, startPod, whyNoPods } from '../harness/pod.ts';
+import { buildAsInImage, collectImage, type Image, startPod, whyNoPods } from '../harness/pod.ts';
 import { describeReal } from '../harness/real.ts';
+import { requestsFromNow, shown } from '../harness/requests.ts';
 import { AGENT_RULES, configMap, createWorld, eventually, secret, syncOf, type World } from '../harness/world.ts';
 
 const TOOLS = ['kube-apiserver', 'etcd', 'sops', 'age-keygen', 'kustomize'] as const;
 const missing = whyNoPods();
 
-async function podOf(world: World, image: Image) {
+async function podOf(world: World, image: Image, folder = 'deploy') {
   const { plane, account } = world.own;
   return startPod({
     image,
-    template: podTemplate(await kustomizeBuild('deploy')),
+    template: podTemplate(await kustomizeBuild(folder)),
     namespace: world.namespace,
     token: account.token,
     caPath: plane.access.caPath,
@@ -28,11 +32,15 @@ async function podOf(world: World, image: Image) {
 
 function suite(): void {
   let image: Image;
+  let checkout: string;
   beforeAll(async () => {
-    await access('dist/sotto.cjs');
-    image = await collectImage();
+    checkout = await mkdtemp(join(tmpdir(), 'sotto-checkout-'));
+    image = await collectImage(await buildAsInImage(checkout));
   });
-  afterAll(() => image[Symbol.asyncDispose]());
+  afterAll(async () => {
+    await image[Symbol.asyncDispose]();
+    await rm(checkout, { recursive: true, force: true });
+  });
 
   test('the image holds what the agent needs and no shell', async () => {
     const files = (await filesBelow(image.folder)).map(({ name }) => name.slice(image.folder.length));
@@ -68,12 +76,64 @@ function suite(): void {
     const volume = await filesBelow(`/proc/${agent.pid}/root/work`);
     expect(volume.length).toBeGreaterThan(0);
     expect(leaksIn(volume, canaries)).toEqual([]);
-    expect(await findLeaks(world, agent, canaries)).toEqual([]);
+    await leakCheck(world, agent, canaries);
     const { peakBytes, limitHits } = await pod.memory.used();
     expect(limitHits).toBe(0);
     expect(peakBytes).toBeLessThan(pod.memory.limitBytes);
     expect(agent.log.filter(({ level }) => level === 'error')).toEqual([]);
     expect(await agent.kill('SIGTERM')).toBe(0);
+  });
+
+  test('split: with the keys in one namespace and the objects in another, and the Roles of the overlay', async () => {
+    using canaries = plantCanaries([4]);
+    const [password = ''] = canaries.values;
+    const target = `target-${randomBytes(4).toString('hex')}`;
+    await using world = await createWorld({
+      rules: rulesOf('deploy/overlays/split/agent/role.yaml'),
+      top: `targetNamespace: ${target}`,
+    });
+    const { plane } = world.own;
+    await plane.createNamespace(target);
+    for (const object of await kustomizeBuild('deploy/overlays/split/target')) {
+      const subjects = [{ kind: 'ServiceAccount', name: 'sotto', namespace: world.namespace }];
+      const placed = { ...object, metadata: { name: 'sotto', namespace: target } };
+      const made = kindAndName(object) === 'RoleBinding/sotto' ? { ...placed, subjects } : placed;
+      await world.create(pathOf(made).replace(/\/[^/]*$/, ''), objectOf(made));
+    }
+    const log = await requestsFromNow(world);
+    await world.repository.commit(
+      { 'deploy/db.json': await world.sops(JSON.stringify(secret('db', { password })), 'db.json') },
+      'first',
+    );
+    await using pod = await podOf(world, image);
+    await using agent = observeAgent(pod.child, { host: '127.0.0.1', port: pod.port });
+    await world.until('ready', (document) => stringAt(syncOf(document), 'state') === 'Ready');
+    const db = `/api/v1/namespaces/${target}/secrets/db`;
+    const live = await world.get(db);
+    expect(Buffer.from(stringAt(live, 'data', 'password') ?? '', 'base64').toString()).toBe(password);
+    await plane.admin('DELETE', db);
+    await eventually('it is there again', () => world.get(db));
+    // Not one request was refused, and no key is in the other namespace.
+    expect(shown((await log.entries()).filter(({ status }) => status === 403))).toEqual([]);
+    const there = await world.get(`/api/v1/namespaces/${target}/secrets`);
+    expect(arrayAt(there, 'items').map((item) => stringAt(item, 'metadata', 'name'))).toEqual(['db']);
+    await leakCheck(world, agent, canaries);
+  });
+
+  test('beside an app, as a sidecar container, it does the same on a port of its own', async () => {
+    using canaries = plantCanaries([4]);
+    const [password = ''] = canaries.values;
+    await using world = await createWorld();
+    await world.repository.commit(
+      { 'deploy/db.json': await world.sops(JSON.stringify(secret('db', { password })), 'db.json') },
+      'first',
+    );
+    await using pod = await podOf(world, image, 'deploy/examples/sidecar');
+    await using agent = observeAgent(pod.child, { host: '127.0.0.1', port: pod.port });
+    await world.until('ready', (document) => stringAt(syncOf(document), 'state') === 'Ready');
+    expect((await agent.line('where it listens', ({ msg }) => msg === 'listening'))['port']).toBe(9808);
+    expect((await fetch(`http://127.0.0.1:${pod.port}/healthz`)).status).toBe(200);
+    await leakCheck(world, agent, canaries);
   });
 
   test('what the shape is: seen from outside, while it runs', async () => {
@@ -97,13 +157,13 @@ function suite(): void {
       .trim()
       .split('\n')
       .map((line) => line.split(' '));
-    const shown = mounts.map((fields) => ({
+    const places = mounts.map((fields) => ({
       place: fields[4] ?? '',
       isWritable: fields[5]?.startsWith('rw') === true,
     }));
     const devices = /^\/dev\/(?:null|zero|random|urandom)$/;
     expect(
-      shown.filter(({ place, isWritable }) => isWritable && !devices.test(place)).map(({ place }) => place),
+      places.filter(({ place, isWritable }) => isWritable && !devices.test(place)).map(({ place }) => place),
     ).toEqual(['/proc', '/work']);
     await expect(writeFile(`${proc}/root/opt/sotto/x`, '')).rejects.toThrow('EROFS');
     await expect(writeFile(`${proc}/root/tmp/x`, '')).rejects.toThrow('EROFS');

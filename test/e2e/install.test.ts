@@ -6,6 +6,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { arrayAt, type Json, type JsonObject, parseJson, stringAt, stringifyJson } from '../../src/core/json.ts';
 import { type ControlPlane, type PolicyRule, startControlPlane } from '../../src/demo/control-plane.ts';
 import { readManifests } from '../../src/yaml/manifest.ts';
+import { deployManifests } from '../../src/cli/install/embedded.ts';
+import { manifestsFor } from '../../src/cli/install/manifests.ts';
+import { carryOut, planInstall } from '../../src/cli/install/steps.ts';
+import { systemClock } from '../../src/core/clock.ts';
+import { loadConnection } from '../../src/kube/connection.ts';
+import { Transport } from '../../src/kube/transport.ts';
 import { type CliResult, sotto } from '../cli/session.ts';
 import { kindAndName, kustomizeBuild, objectOf, pathOf, podTemplate, rulesOf } from '../harness/deploy.ts';
 import { describeReal, toolPath } from '../harness/real.ts';
@@ -268,6 +274,56 @@ describeReal('sotto install, uninstall and check --pre', TOOLS, () => {
     expect(arrayAt(binding, 'subjects')).toEqual([{ kind: 'ServiceAccount', name: 'sotto', namespace }]);
     expect((await run('uninstall --yes')).exit).toBe(0);
     expect(await live(target, `${RBAC}/namespaces/{ns}/rolebindings/sotto`)).toBeUndefined();
+  });
+
+  test('settings that change between plan and yes are not overwritten', async () => {
+    const namespace = `race-${randomBytes(4).toString('hex')}`;
+    await plane.createNamespace(namespace);
+    const connection = await loadConnection({
+      kubeconfig: plane.access.adminKubeconfigPath,
+      env: {},
+      clock: systemClock,
+    });
+    using closing = new DisposableStack();
+    const transport = closing.adopt(new Transport(connection, { clock: systemClock }), (open) => open.close());
+    const cluster = { transport, signal: new AbortController().signal };
+    const installation = { namespace, targetNamespace: namespace, image: undefined, without: [], settings: SETTINGS };
+    const manifests = manifestsFor(await deployManifests(), installation);
+    const settingsStep = async () => {
+      const steps = await planInstall(cluster, manifests);
+      const step = steps.find(({ object }) => kindAndName(object) === 'ConfigMap/sotto');
+      if (step?.kind !== 'create' && step?.kind !== 'change') throw new Error('nothing to do');
+      return step;
+    };
+    const create = await settingsStep();
+    await plane.admin('POST', `/api/v1/namespaces/${namespace}/configmaps`, {
+      metadata: { name: 'sotto' },
+      data: { 'sotto.yaml': 'a' },
+    });
+    await expect(carryOut(cluster, create)).rejects.toMatchObject({ code: 'SOTTO-CLI-064' });
+    expect(await settingsIn(namespace)).toBe('a');
+    const change = await settingsStep();
+    await plane.admin('PATCH', CONFIG.replace('{ns}', namespace), { data: { 'sotto.yaml': 'b' } });
+    await expect(carryOut(cluster, change)).rejects.toMatchObject({ code: 'SOTTO-CLI-064' });
+    expect(await settingsIn(namespace)).toBe('b');
+    await carryOut(cluster, await settingsStep());
+    expect(await settingsIn(namespace)).toBe(SETTINGS);
+  });
+
+  test('an agent that install did not make keeps its state, whatever is asked', async () => {
+    const { namespace, run } = await person('admin');
+    for (const object of await kustomizeBuild('deploy')) {
+      const placed = objectOf(parseJson(stringifyJson(object).replaceAll('"team-app"', `"${namespace}"`)));
+      await plane.admin('PATCH', `${pathOf(placed)}?fieldManager=kubectl`, placed, 'application/apply-patch+yaml');
+    }
+    await agentWas(plane, namespace);
+    const gone = await run('uninstall --yes --purge');
+    expect(gone).toMatchObject({ exit: 0, stderr: expect.stringContaining('nothing to remove') });
+    expect(gone.stdout).toContain('= Deployment/sotto, left: install did not make it');
+    expect(await live(namespace, '/api/v1/namespaces/{ns}/secrets/sotto-fingerprint')).toBeDefined();
+    // The same objects by the same files: an install has only the settings to add.
+    const installed = await run('install --dry-run');
+    expect(installed.stdout.split('\n').filter((line) => /^[+~]/.test(line))).toEqual(['+ ConfigMap/sotto']);
   });
 
   test('bad settings, a bad image, an unknown kind and a missing namespace are told before anything is made', async () => {

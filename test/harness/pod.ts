@@ -2,7 +2,7 @@ import { execFile, execFileSync, spawn, type ChildProcessByStdio } from 'node:ch
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { accessSync, constants, existsSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -37,6 +37,22 @@ export interface Image extends AsyncDisposable {
   readonly bytes: number;
 }
 
+/**
+ * The bundle as the Dockerfile builds it: from what it copies and nothing else of the checkout. `npm ci` is not run again:
+ * the packages are those of this checkout.
+ */
+export async function buildAsInImage(folder: string): Promise<string> {
+  const lines = (await readFile(join(ROOT, 'Dockerfile'), 'utf8')).split('\n');
+  const copies = lines.filter((line) => /^COPY (?!--)/.test(line)).map((line) => line.split(' ').slice(1));
+  for (const copy of copies) {
+    const sources = copy.slice(0, -1);
+    for (const source of sources) await cp(join(ROOT, source), join(folder, source), { recursive: true });
+  }
+  await symlink(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+  await run(process.execPath, [join(folder, '.ci', 'build.ts')], { cwd: folder });
+  return join(folder, 'dist', 'sotto.cjs');
+}
+
 export async function collectImage(bundle = join(ROOT, 'dist', 'sotto.cjs')): Promise<Image> {
   const folder = await openFolder('sotto-image-');
   await run(join(ROOT, '.ci', 'image-root'), [folder, bundle, process.execPath]);
@@ -65,6 +81,8 @@ export interface Pod extends AsyncDisposable {
   /** It is the program itself: everything before it was replaced by it. */
   readonly child: ChildProcessByStdio<null, Readable, Readable>;
   readonly uid: number;
+  /** `performance.now()` just before it was started. */
+  readonly startedMs: number;
   readonly memory: MemoryCgroup;
   /** Of 127.0.0.1 outside: leads to the agent's listener inside. */
   readonly port: number;
@@ -80,7 +98,7 @@ export interface Pod extends AsyncDisposable {
 export async function startPod(options: PodOptions): Promise<Pod> {
   await using cleanup = new AsyncDisposableStack();
   const { image, template, apiPort, gitPort } = options;
-  const container = arrayAt(template, 'spec', 'containers')[0] ?? null;
+  const container = agentIn(template);
   const folder = await openFolder('sotto-pod-');
   cleanup.defer(() => rm(folder, { recursive: true, force: true }));
   const limitBytes = bytesOf(stringAt(container, 'resources', 'limits', 'memory'));
@@ -94,6 +112,7 @@ export async function startPod(options: PodOptions): Promise<Pod> {
   const volume = arrayAt(template, 'spec', 'volumes').find((each) => memberAt(each, 'emptyDir') !== undefined) ?? null;
   const size = bytesOf(stringAt(volume, 'emptyDir', 'sizeLimit'));
   const inside = [image.folder, join(folder, 'token'), memory.procs, String(uid), String(size), ...words];
+  const startedMs = performance.now();
   const child = spawn('nsenter', [`--net=${network.path}`, 'unshare', '--mount', 'sh', '-c', SCRIPT, 'sh', ...inside], {
     env: {
       ...environmentOf(container, name),
@@ -111,6 +130,7 @@ export async function startPod(options: PodOptions): Promise<Pod> {
   return {
     child,
     uid,
+    startedMs,
     memory,
     port: network.port,
     inNetwork: async (program, args) => (await run('nsenter', [`--net=${network.path}`, program, ...args])).stdout,
@@ -186,6 +206,14 @@ async function startNetwork(
   const entrance = await bridge({ port }, { path: join(folder, `in-${inward}.sock`) });
   cleanup.defer(() => void entrance.close());
   return { path: `/proc/${holder.pid ?? 0}/ns/net`, port };
+}
+
+/** Alone in its Pod, or beside an app. */
+function agentIn(template: Json): Json {
+  const all = [...arrayAt(template, 'spec', 'initContainers'), ...arrayAt(template, 'spec', 'containers')];
+  const found = all.find((container) => textsAt(container, 'command').includes('/opt/sotto/sotto.cjs'));
+  if (found === undefined) throw new Error('no container of the template runs the agent');
+  return found;
 }
 
 function environmentOf(container: Json, podName: string): Record<string, string> {

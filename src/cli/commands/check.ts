@@ -10,12 +10,13 @@ import { type ClusterFlags, connectionFor, findSettings } from '../install/conte
 import { isAsWanted } from '../install/difference.ts';
 import { deployManifests } from '../install/embedded.ts';
 import { manifestsFor, shownObject } from '../install/manifests.ts';
+import { liveSettings } from '../install/removal.ts';
 import { missingNeeds } from '../install/review.ts';
 import { type Need, needsOf, shownRight, type Verdict, verdictOf } from '../install/rights.ts';
 import { type Cluster, targetOf } from '../install/steps.ts';
 import { contextOption, kubeconfigOption, namespaceOption, outputOption } from '../options.ts';
 import { say, writeData } from '../output.ts';
-import { escaped } from '../terminal.ts';
+import { escaped, harmless } from '../terminal.ts';
 import { yamlOf } from './install.ts';
 
 interface CheckFlags extends ClusterFlags {
@@ -53,20 +54,22 @@ async function check(flags: CheckFlags, context: CommandContext): Promise<void> 
   const found = await findSettings(flags.config, context);
   const connection = await connectionFor(flags, context);
   const namespace = flags.namespace ?? connection.namespace;
-  const manifests = manifestsFor(await deployManifests(), {
-    namespace,
-    targetNamespace: found?.settings.targetNamespace ?? namespace,
-    image: undefined,
-    without: [],
-    settings: found?.text,
-  });
   const transport = new Transport(connection, { clock: systemClock });
   try {
-    const left = await stillToDo({ transport, signal: context.signal }, manifests);
+    const cluster = { transport, signal: context.signal };
+    const settings = found?.settings ?? (await liveSettings(cluster, namespace));
+    const manifests = manifestsFor(await deployManifests(), {
+      namespace,
+      targetNamespace: settings?.targetNamespace ?? namespace,
+      image: undefined,
+      without: [],
+      settings: found?.text,
+    });
+    const left = await stillToDo(cluster, manifests);
     const missing = await missingNeeds(transport, needsOf(left), context.signal);
     const verdict = verdictOf(left, missing);
     if (flags.output === 'json') await writeData(context, jsonOf(verdict, missing, namespace));
-    else await tell(verdict, missing, { namespace, user: connection.user }, context);
+    else await tell(verdict, missing, { namespace, user: harmless(connection.user) }, context);
     if (verdict.kind !== 'can') context.exitWith(EXIT.findings);
   } finally {
     transport.close();

@@ -4,6 +4,7 @@ import { systemClock } from '../../core/clock.ts';
 import { SottoError } from '../../core/errors.ts';
 import { arrayAt, type JsonObject } from '../../core/json.ts';
 import { Transport } from '../../kube/transport.ts';
+import type { Settings } from '../../settings/settings.ts';
 import { confirmed } from '../ask.ts';
 import type { CommandContext } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -11,11 +12,12 @@ import { type ClusterFlags, connectionFor, findSettings, type FoundSettings } fr
 import { deployManifests } from '../install/embedded.ts';
 import { type DeployManifests, isAgentRole, manifestsFor, resourceWords, shownObject } from '../install/manifests.ts';
 import { planText } from '../install/plan-view.ts';
+import { liveSettings } from '../install/removal.ts';
 import { NEEDED_RESOURCES } from '../install/rights.ts';
 import { carryOut, type Cluster, type InstallStep, planInstall } from '../install/steps.ts';
 import { contextOption, errorFormOption, kubeconfigOption, namespaceOption, repeatable } from '../options.ts';
 import { say, writeData } from '../output.ts';
-import { escaped, paintFor } from '../terminal.ts';
+import { escaped, harmless, paintFor } from '../terminal.ts';
 
 interface InstallFlags extends ClusterFlags {
   readonly image?: string;
@@ -66,20 +68,24 @@ async function install(flags: InstallFlags, context: CommandContext): Promise<vo
   checkWithout(deploy, flags.without ?? []);
   if (flags.print === true) {
     const namespace = flags.namespace ?? (await connectionFor(flags, context)).namespace;
-    return writeData(context, yamlOf(wantedFor(deploy, namespace, flags, found)));
+    return writeData(context, yamlOf(wantedFor(deploy, namespace, flags, found, found?.settings)));
   }
   const connection = await connectionFor(flags, context);
   const namespace = flags.namespace ?? connection.namespace;
   const transport = new Transport(connection, { clock: systemClock });
   try {
     const cluster = { transport, signal: context.signal };
-    const steps = await planInstall(cluster, wantedFor(deploy, namespace, flags, found));
+    const settings = found?.settings ?? (await liveSettings(cluster, namespace));
+    const steps = await planInstall(cluster, wantedFor(deploy, namespace, flags, found, settings));
     await writeData(
       context,
-      `${connection.user}, namespace ${namespace}\n${planText(steps, namespace, paintFor(context, 'stdout'))}`,
+      `${harmless(connection.user)}, namespace ${namespace}\n${planText(steps, namespace, paintFor(context, 'stdout'))}`,
     );
     if (found === undefined)
-      await say(context, 'no sotto.yaml was found from here upwards: the agent waits for ConfigMap sotto');
+      await say(
+        context,
+        'no sotto.yaml was found from here upwards: the settings in the cluster stay as they are, and without any the agent waits',
+      );
     await carryOutPlan(cluster, steps, namespace, flags, context);
   } finally {
     transport.close();
@@ -91,10 +97,11 @@ function wantedFor(
   namespace: string,
   { image, without }: InstallFlags,
   found: FoundSettings | undefined,
+  settings: Settings | undefined,
 ): readonly JsonObject[] {
   return manifestsFor(deploy, {
     namespace,
-    targetNamespace: found?.settings.targetNamespace ?? namespace,
+    targetNamespace: settings?.targetNamespace ?? namespace,
     image,
     without: without ?? [],
     settings: found?.text,
@@ -108,7 +115,7 @@ async function carryOutPlan(
   flags: InstallFlags,
   context: CommandContext,
 ): Promise<void> {
-  const todo = steps.filter(({ kind }) => kind === 'create' || kind === 'change');
+  const todo = steps.filter((step) => step.kind === 'create' || step.kind === 'change');
   if (todo.length === 0) return say(context, 'nothing to do');
   if (flags.dryRun === true) return say(context, 'dry run: nothing was changed');
   if (
@@ -117,11 +124,11 @@ async function carryOutPlan(
     return context.exitWith(EXIT.findings);
   let done = 0;
   try {
-    for (const { object } of todo) {
+    for (const step of todo) {
       context.signal.throwIfAborted();
-      await carryOut(cluster, object);
+      await carryOut(cluster, step);
       done += 1;
-      await say(context, `applied ${shownObject(object, namespace)}`);
+      await say(context, `applied ${shownObject(step.object, namespace)}`);
     }
   } finally {
     if (done > 0 && done < todo.length) {

@@ -53,14 +53,16 @@ async function uninstall(flags: UninstallFlags, context: CommandContext): Promis
   const transport = new Transport(connection, { clock: systemClock });
   try {
     const cluster = { transport, signal: context.signal };
-    const settings = await liveSettings(cluster, namespace);
-    const targetNamespace = settings?.targetNamespace ?? namespace;
-    const wanted = { namespace, targetNamespace, image: undefined, without: [], settings: '' };
+    const seen = await lookAround(cluster, namespace, await liveSettings(cluster, namespace));
+    const wanted = { namespace, targetNamespace: seen.targetNamespace, image: undefined, without: [], settings: '' };
     const installed = await findInstalled(cluster, manifestsFor(await deployManifests(), wanted));
-    const seen = await lookAround(cluster, namespace, settings);
-    const remains = remainsOf(seen);
-    const removal = { installed, remains, seen, isPurge: flags.purge === true };
-    await writeData(context, `${connection.user}, namespace ${namespace}\n${removalText(removal, context)}`);
+    // State is taken from no agent that goes on running.
+    const isAgentLeft = installed.some(({ object, isOurs }) => object['kind'] === 'Deployment' && !isOurs);
+    const isPurge = flags.purge === true && !isAgentLeft;
+    const removal = { installed, remains: remainsOf(seen), seen, isPurge };
+    if (flags.purge === true && isAgentLeft)
+      await say(context, 'the Deployment stays, so what its agent wrote for itself stays too');
+    await writeData(context, `${harmless(connection.user)}, namespace ${namespace}\n${removalText(removal, context)}`);
     await carryOut(cluster, removal, flags, context);
   } finally {
     transport.close();

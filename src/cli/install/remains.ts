@@ -2,7 +2,7 @@ import { isJsonObject, type Json, type JsonObject, memberAt, stringAt } from '..
 import { INVENTORY_NAME, MEMBER_LABEL, STATUS_NAME } from '../../core/labels.ts';
 import { markOf } from '../../keys/key-secret.ts';
 import { STOCK_SEALING_ACTIVE, STOCK_SEALING_LABEL, USE_LABEL } from '../../keys/marks.ts';
-import { APPLYSET_KINDS, applySetId } from '../../plan/applyset.ts';
+import { APPLYSET_KINDS, APPLYSET_NAMESPACES, applySetId } from '../../plan/applyset.ts';
 import type { Settings } from '../../settings/settings.ts';
 
 /** What is in a namespace besides what install made, by metadata alone. */
@@ -43,6 +43,13 @@ export function remainsOf(seen: Seen): Remains {
     appliedKinds: kindsIn(stringAt(inventory, 'metadata', 'annotations', APPLYSET_KINDS)),
     selector: `${MEMBER_LABEL}=${applySetId(INVENTORY_NAME, seen.namespace)}`,
   };
+}
+
+/** The other namespace that the inventory of a split install names. */
+export function appliedElsewhere(configMaps: readonly JsonObject[]): string | undefined {
+  const inventory = configMaps.find((object) => nameIn(object) === INVENTORY_NAME);
+  const namespaces = stringAt(inventory, 'metadata', 'annotations', APPLYSET_NAMESPACES) ?? '';
+  return namespaces.split(',').find((namespace) => namespace !== '');
 }
 
 function isKeyOrCredential(secret: JsonObject, settings: Settings | undefined): boolean {

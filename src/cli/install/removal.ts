@@ -8,7 +8,7 @@ import { CONFIG_MAPS, type Resource, SECRETS } from '../../kube/resource.ts';
 import { parseSettings } from '../../settings/parse.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { isInstalledByUs } from './difference.ts';
-import type { Seen } from './remains.ts';
+import { appliedElsewhere, type Seen } from './remains.ts';
 import { type Cluster, targetOf } from './steps.ts';
 
 /** An object of deploy/ that is live, and whether an install of ours made or changed it. */
@@ -22,7 +22,10 @@ export interface Installed {
 export async function liveSettings({ transport, signal }: Cluster, namespace: string): Promise<Settings | undefined> {
   const target = { resource: CONFIG_MAPS, namespace, name: SETTINGS_NAME };
   const found = await getObject(transport, { ...target, signal });
-  if (!found.ok) throw kubeError(found.failure, { verb: 'get', ...target, user: transport.connection.user });
+  if (!found.ok) {
+    if (found.failure.kind === 'forbidden') return undefined;
+    throw kubeError(found.failure, { verb: 'get', ...target, user: transport.connection.user });
+  }
   const text = stringAt(found.value, 'data', SETTINGS_KEY);
   const parsed = text === undefined ? undefined : parseSettings(text, `ConfigMap/${SETTINGS_NAME}`);
   return parsed?.ok === true ? parsed.settings : undefined;
@@ -43,15 +46,11 @@ export async function findInstalled(cluster: Cluster, manifests: readonly JsonOb
 }
 
 export async function lookAround(cluster: Cluster, namespace: string, settings: Settings | undefined): Promise<Seen> {
-  const configMaps = await listed(cluster, CONFIG_MAPS, namespace);
+  const configMaps = (await listed(cluster, CONFIG_MAPS, namespace)) ?? [];
   const secrets = await listed(cluster, SECRETS, namespace);
-  return {
-    namespace,
-    targetNamespace: settings?.targetNamespace ?? namespace,
-    settings,
-    configMaps: configMaps ?? [],
-    secrets,
-  };
+  // Settings that cannot be read say nothing; the inventory does.
+  const targetNamespace = settings?.targetNamespace ?? appliedElsewhere(configMaps) ?? namespace;
+  return { namespace, targetNamespace, settings, configMaps, secrets };
 }
 
 async function listed(

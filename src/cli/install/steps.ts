@@ -1,5 +1,5 @@
 import { SottoError } from '../../core/errors.ts';
-import { type JsonObject, stringifyJson } from '../../core/json.ts';
+import { isJsonObject, type JsonObject, stringAt, stringifyJson } from '../../core/json.ts';
 import { kubeError, type Verb } from '../../kube/errors.ts';
 import type { KubeFailure } from '../../kube/failure.ts';
 import { applyObject, getObject, type Outcome, type Written } from '../../kube/objects.ts';
@@ -64,9 +64,34 @@ async function planOne(cluster: Cluster, object: JsonObject): Promise<InstallSte
   return changes.length === 0 ? { kind: 'same', object } : { kind: 'change', object, live, changes, takenFrom };
 }
 
-export async function carryOut(cluster: Cluster, object: JsonObject): Promise<void> {
-  const answer = await apply(cluster, object, { dryRun: false, force: true });
-  if (!answer.ok) throw refused(cluster, answer.failure, object, 'patch');
+/** ConfigMaps hold what people wrote: one that is not as it was shown any more is left as it is. */
+export async function carryOut(
+  cluster: Cluster,
+  step: Extract<InstallStep, { kind: 'create' | 'change' }>,
+): Promise<void> {
+  const { object } = step;
+  const asShown = step.kind === 'create' ? ABSENT : (stringAt(step.live, 'metadata', 'resourceVersion') ?? ABSENT);
+  const metadata = isJsonObject(object['metadata']) ? object['metadata'] : {};
+  const guarded = { ...object, metadata: { ...metadata, resourceVersion: asShown } };
+  const isConfigMap = object['kind'] === 'ConfigMap';
+  const answer = await apply(cluster, isConfigMap ? guarded : object, { dryRun: false, force: true });
+  if (answer.ok) return;
+  throw answer.failure.kind === 'changed'
+    ? changedMeanwhile(object)
+    : refused(cluster, answer.failure, object, 'patch');
+}
+
+/** A version that no object has: creates only what is not there. */
+const ABSENT = '1';
+
+function changedMeanwhile(object: JsonObject): SottoError {
+  return new SottoError({
+    code: 'SOTTO-CLI-064',
+    what: `${resourceFor(object).kind} ${nameOf(object)} was changed after the plan was shown`,
+    why: 'nothing is overwritten that you have not seen',
+    next: 'run the command again: it shows what is there now',
+    object: `${resourceFor(object).kind}/${nameOf(object)}`,
+  });
 }
 
 function apply(

@@ -171,4 +171,9 @@ export const CLI_CODES = {
       'The API server gets the log from the kubelet of the node. The connection broke in the middle, or a line was longer than a log line of sotto can be. Ask again, with --since for what is missing.',
     example: 'sotto logs -n team-app --since 5m',
   },
+  'SOTTO-CLI-064': {
+    title: 'It was changed after the plan was shown',
+    explain:
+      'Between the plan and the yes somebody changed a ConfigMap of the install, such as the settings. Nothing is overwritten that was not shown; the same command shows it as it is now.',
+  },
 } as const satisfies Record<string, CodeEntry>;
