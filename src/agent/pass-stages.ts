@@ -13,7 +13,7 @@ import { announcedRow } from './applied.ts';
 import type { AgentContext } from './context.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 
-/** A permanent refusal is tried again after this, or at once when document or settings change. */
+/** What is blocked is tried again after this, at the latest with the pass of `interval`. */
 const BLOCKED_MS = 5 * 60_000;
 
 /** Files that did not change since they were last read without a refusal are taken from there. */
@@ -123,7 +123,9 @@ export function decide(
       [...agent.syncs.values()].find((other) => other !== sync && other.wanted.has(key))?.settings.name,
   });
   for (const key of decided.left) sync.desired.delete(key);
-  return withoutBlocked(agent, sync, decided);
+  // A new commit may hold what was missing: everything is tried once.
+  const isNewCommit = sync.report?.attemptedRevision !== snapshot.revision;
+  return isNewCommit ? decided : withoutBlocked(agent, sync, decided);
 }
 
 /**
@@ -145,7 +147,10 @@ export function refreshRows(agent: AgentContext, sync: SyncRuntime, desired: Des
   const refused = desired.refusals.flatMap(({ id }) => (id === undefined ? [] : [objectKey(id)]));
   const wanted = new Set<ObjectKey>([...desired.objects.map(({ key }) => key), ...refused]);
   sync.wanted = wanted;
-  for (const key of sync.blocked.keys()) if (!wanted.has(key)) sync.blocked.delete(key);
+  for (const [key, { action }] of sync.blocked) {
+    const stands = action === 'apply' ? wanted.has(key) : !wanted.has(key) && agent.inventory.row(key) !== undefined;
+    if (!stands) sync.blocked.delete(key);
+  }
   for (const key of sync.fights.keys()) if (!wanted.has(key)) sync.fights.delete(key);
   for (const object of desired.objects) {
     const row = agent.inventory.row(object.key);
@@ -166,17 +171,15 @@ function claimedBy(agent: AgentContext, sync: SyncRuntime, key: ObjectKey): stri
   return other?.desired.has(key) === true ? row.sync : undefined;
 }
 
-/** What was refused for good and did not change since is reported again, not tried again. */
+/** What the same request would meet again is reported again, not tried again. */
 function withoutBlocked(agent: AgentContext, sync: SyncRuntime, decided: Plan): Plan {
-  const nowMs = agent.clock.elapsedMs();
+  const untilMs = agent.clock.elapsedMs() - Math.min(BLOCKED_MS, sync.settings.intervalMs);
   const refusals = [...decided.refusals];
   const steps = decided.steps.filter((step) => {
-    if (step.action !== 'apply') return true;
-    const blocked = sync.blocked.get(step.object.key);
-    if (blocked === undefined) return true;
-    const stands = blocked.digest === step.object.digest && nowMs - blocked.sinceMs < BLOCKED_MS;
-    if (stands) refusals.push({ error: blocked.error, file: step.object.file, id: step.object.id });
-    else sync.blocked.delete(step.object.key);
+    const { key, digest, file, id } = step.action === 'apply' ? step.object : { ...step.row, id: step.id };
+    const blocked = sync.blocked.get(key);
+    const stands = blocked?.action === step.action && blocked.digest === digest && blocked.sinceMs > untilMs;
+    if (stands) refusals.push({ error: blocked.error, file, id });
     return !stands;
   });
   return { ...decided, steps, refusals };

@@ -32,8 +32,12 @@ export interface PassReport {
   readonly retry: boolean;
 }
 
-/** A permanent failure of one object: not tried again before something changes or some minutes have passed. */
+/**
+ * A failure of one object that the same request will meet again: not tried again before a new commit, before settings,
+ * keys or rights change, or before some minutes have passed.
+ */
 export interface Blocked {
+  readonly action: 'apply' | 'prune';
   readonly digest: string;
   readonly error: SottoError;
   readonly sinceMs: number;
