@@ -11,7 +11,8 @@ import type { AgentEnd } from './options.ts';
 import type { ProbeView } from './serve/probes.ts';
 import { followSettings, readSettings, type SettingsOrigin } from './settings-source.ts';
 import type { AgentSetup } from './setup.ts';
-import { lateAtMs, viewSync } from './status-view.ts';
+import { LIST_GRACE_MS } from './watching.ts';
+import { viewSync } from './status-view.ts';
 
 /** How often the loop looks at what is due in memory; a probe that is older than a few of these is a stuck loop. */
 const TICK_MS = 1_000;
@@ -79,7 +80,9 @@ export class Agent {
       namespace: agentNamespace,
       onEvent: (event) => {
         parts.keys.observe(event);
-        if (event.type === 'synced' || (event.type === 'state' && event.state !== 'live')) resolve();
+        if (event.type === 'synced') resolve();
+        if (event.type === 'state' && event.state === 'stale') setTimeout(resolve, LIST_GRACE_MS).unref();
+        else if (event.type === 'state') resolve();
       },
     }).catch((thrown: unknown) => this.#fail(thrown));
     this.#stop.signal.addEventListener('abort', () => resolve(), { once: true });
@@ -122,9 +125,11 @@ export class Agent {
 
   async #untilSettled({ context, syncs }: Assembled): Promise<void> {
     const { clock } = this.#setup;
+    const fromMs = clock.elapsedMs();
     const isUnsettled = (): boolean =>
       [...syncs.runtimes.values()].some(
-        (sync) => viewSync(context, sync).state === 'Progressing' && clock.elapsedMs() < (lateAtMs(sync) ?? 0),
+        (sync) =>
+          viewSync(context, sync).state === 'Progressing' && clock.elapsedMs() < fromMs + sync.settings.timeoutMs,
       );
     while (!this.#stop.signal.aborted && isUnsettled()) await delay(READY_POLL_MS, this.#stop.signal);
   }
@@ -230,7 +235,7 @@ export class Agent {
     this.#stop.abort();
   }
 
-  /** What is due in memory: the inventory, and objects that become late. */
+  /** What is due in memory: the inventory. */
   async #ticks(parts: Assembled): Promise<void> {
     const { clock, log } = this.#setup;
     while (!this.#stop.signal.aborted) {
@@ -238,11 +243,6 @@ export class Agent {
       const dueMs = parts.inventory.dueAtMs();
       if (dueMs !== undefined && dueMs <= this.#tickedMs) {
         await parts.inventory.store().catch((thrown: unknown) => this.#inventoryFailed(thrown));
-      }
-      for (const sync of parts.syncs.runtimes.values()) {
-        const late = lateAtMs(sync);
-        if (late !== undefined && late <= this.#tickedMs && late > this.#tickedMs - 2 * TICK_MS)
-          parts.publisher.changed();
       }
       await delay(TICK_MS, this.#stop.signal);
     }

@@ -3,7 +3,7 @@ import { LIMITS } from '../core/limits.ts';
 import { keyedDigest } from '../keys/fingerprint.ts';
 import { discover, type ResourceCatalog } from '../kube/discovery.ts';
 import { kubeError } from '../kube/errors.ts';
-import { CONFIG_MAPS } from '../kube/resource.ts';
+import { apiVersionOf, CONFIG_MAPS } from '../kube/resource.ts';
 import { Opener } from '../open/opener.ts';
 import { applySetId } from '../plan/applyset.ts';
 import { INVENTORY_NAME } from '../core/labels.ts';
@@ -19,11 +19,12 @@ import { EventRecorder } from './event-recorder.ts';
 import { loadFingerprint } from './fingerprint.ts';
 import { InventoryStore } from './inventory-store.ts';
 import { KeyStore } from './key-store.ts';
+import { changedKinds, isOfKind, Kinds, waitedFor } from './kinds.ts';
 import { Lanes } from './lanes.ts';
 import { LiveStore } from './live.ts';
 import type { AgentSetup } from './setup.ts';
 import { StatusPublisher } from './status-publisher.ts';
-import { statusOf } from './status-view.ts';
+import { nextLateMs, statusOf } from './status-view.ts';
 import { SyncSet } from './sync-set.ts';
 import { Watching } from './watching.ts';
 
@@ -59,7 +60,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
   const { transport, clock, random, log, metrics } = setup;
   const { signal, onDefect } = hooks;
   const place = placeOf(setup, inForce.current);
-  let catalog = await discoverKinds(setup);
+  const first = await discoverKinds(setup);
   const key = await loadFingerprint(transport, place.agentNamespace, inForce.current.fingerprintSecret);
   const inventory = new InventoryStore({
     transport,
@@ -94,6 +95,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     setId: place.setId,
     policy: DEFAULT_POLICY,
     now: () => clock.now(),
+    elapsedMs: () => clock.elapsedMs(),
     row: (of) => inventory.row(of),
     isInFlight: (of) => lanes.isBusy(of),
     onFinding: (of, finding) => corrector.handle(of, finding),
@@ -119,9 +121,28 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     onState: (resource, state, why) => {
       metrics.watch(resource.kind, state === 'stale' || state === 'gone' ? 'broken' : state);
       if (state !== 'live') log.warn('a watch is not live', { kind: resource.kind, state, why });
+      kinds.check();
     },
+    onSeen: (resource) => syncs.wakeForKind(resource),
     onDefect,
   });
+  const kinds: Kinds = new Kinds(first, {
+    random,
+    discover: () => discoverKinds(setup),
+    waiting: () =>
+      waitedFor(syncs.runtimes.values(), inventory.inventory.rows.values(), kinds.catalog, watching.gone()),
+    onAsked: (before, now) => {
+      const changed = changedKinds(before, now);
+      if (changed.size > 0) syncs.wakeForKinds(changed);
+      const rows = [...inventory.inventory.rows.values()];
+      for (const resource of watching.gone()) {
+        if (now.find(apiVersionOf(resource), resource.kind) !== undefined) watching.retry(resource);
+        else if (!rows.some((row) => isOfKind(row, resource))) watching.forget(resource);
+      }
+    },
+    onError: (thrown) => log.warn('the kinds of the API server could not be asked for', { error: thrown }),
+  });
+  signal.addEventListener('abort', () => kinds.close(), { once: true });
   const events = new EventRecorder(transport, { instance: place.instance }, clock, log);
   const collect = debounced(garbageCollector(), COLLECT_AFTER_MS);
   const context: AgentContext = {
@@ -137,22 +158,23 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     signal,
     syncs: syncs.runtimes,
     settings: () => inForce.current,
-    catalog: () => catalog,
-    rediscover: async () => {
-      catalog = await discoverKinds(setup);
-    },
+    catalog: () => kinds.catalog,
+    rediscover: () => kinds.refresh(),
+    checkKinds: () => kinds.check(),
     opener: (sync) =>
       new Opener(keys.keysOf(sync.settings), {
         onOpened: (format) => metrics.decrypted(format, 'opened'),
         onDispose: collect,
       }),
-    cover: (kinds) => watching.cover(kinds.flatMap(({ apiVersion, kind }) => catalog.find(apiVersion, kind) ?? [])),
+    cover: (wanted) =>
+      watching.cover(wanted.flatMap(({ apiVersion, kind }) => kinds.catalog.find(apiVersion, kind) ?? [])),
     isSeen: (resource) => watching.isSeen(resource),
-    isAutoscaled: (id) => isAutoscaled(transport, catalog, id),
+    isAutoscaled: (id) => isAutoscaled(transport, kinds.catalog, id),
     tell: (event) => {
       events.record(event).catch((thrown: unknown) => log.warn('an Event could not be written', { error: thrown }));
     },
     found: (of, finding) => void setImmediate(() => corrector.handle(of, finding)),
+    wake: (name) => syncs.wake(name),
     fresh: (of) => corrector.reset(of),
     corrected: (correction) => {
       corrections.unshift(correction);
@@ -168,6 +190,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     key,
     clock,
     log,
+    lookAgainAtMs: () => nextLateMs(context),
     build: () => {
       const document = statusOf({ agent: context, startedAt, settings: inForce.state, ring: keys.ring, corrections });
       for (const sync of document.syncs) {

@@ -67,23 +67,32 @@ function fileKey(file: { readonly path: string; readonly blob: string }): string
   return `${file.blob} ${file.path}`;
 }
 
-/** A kind that is not known may be new: the API server is asked once more before it is refused. */
+/** A kind that is not known may be new: the API server is asked once more before it is refused, and again later. */
 export async function renderSet(
   agent: AgentContext,
   sync: SyncRuntime,
   documents: readonly ClosedDocument[],
 ): Promise<DesiredSet> {
-  const once = (): DesiredSet =>
-    render(documents, {
+  let unknown = new Set<string>();
+  const isNamespaced = (apiVersion: string, kind: string): boolean | undefined => {
+    const resource = agent.catalog().find(apiVersion, kind);
+    if (resource === undefined) unknown.add(`${apiVersion} ${kind}`);
+    return resource?.namespaced;
+  };
+  const once = (): DesiredSet => {
+    unknown = new Set();
+    return render(documents, {
       targetNamespace: agent.place.targetNamespace,
       plaintextSecrets: agent.settings().plaintextSecrets,
       skip: sync.settings.skip,
-      isNamespaced: (apiVersion, kind) => agent.catalog().find(apiVersion, kind)?.namespaced,
+      isNamespaced,
     });
+  };
   const first = once();
-  const isUnknownKind = first.refusals.some(({ error }) => error.code === 'SOTTO-RENDER-008');
+  const isUnknownKind = unknown.size > 0;
   if (isUnknownKind) await agent.rediscover();
   const set = isUnknownKind ? once() : first;
+  sync.unknownKinds = [...unknown];
   // A refused file is read again next time: what is kept of a document between passes does not know its lines.
   const refused = new Set(set.refusals.map(({ file }) => file));
   sync.opened = new Map([...sync.opened].filter(([, ofFile]) => !ofFile.some(({ file }) => refused.has(file))));
@@ -204,6 +213,7 @@ export function release(agent: AgentContext, sync: SyncRuntime, decided: Plan): 
     agent.inventory.set({ ...row, sync: name });
     sync.desired.delete(key);
     other.stale = true;
+    agent.wake(name);
   }
   for (const key of decided.released) {
     agent.inventory.delete(key);

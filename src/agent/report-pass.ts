@@ -21,7 +21,7 @@ export interface PassEnd {
 
 /** What the pass leaves behind: the report of the sync, log lines, metrics. Nothing is decided here. */
 export function reportPass(agent: AgentContext, sync: SyncRuntime, end: PassEnd): void {
-  const { snapshot, desired, decided, outcome, refusals, startedMs } = end;
+  const { snapshot, desired, decided, outcome, refusals } = end;
   const before = sync.report?.refusals ?? [];
   const isComplete = decided.held === undefined && !outcome.retry;
   if (isComplete) agent.inventory.setRevision(sync.settings.name, snapshot.revision);
@@ -37,12 +37,22 @@ export function reportPass(agent: AgentContext, sync: SyncRuntime, end: PassEnd)
     held: decided.held,
     desired: desired.objects.length,
     pruned: outcome.pruned,
-    startedMs,
     retry: outcome.retry,
+    waitsFor: decided.waitsFor,
   };
   measure(agent, sync, end);
   tellObjects(agent, refusals, before);
+  wakeWaiting(agent, sync);
+  agent.checkKinds();
   agent.changed();
+}
+
+/** Syncs of the same repository that hold prunes back until this one has seen the commit they have. */
+function wakeWaiting(agent: AgentContext, { settings, report }: SyncRuntime): void {
+  for (const [name, other] of agent.syncs) {
+    const isDue = other.report?.waitsFor === settings.name;
+    if (isDue && other.report?.attemptedRevision === report?.attemptedRevision) agent.wake(name);
+  }
 }
 
 /** A burst of refusals is one fault: the status document has them all. */

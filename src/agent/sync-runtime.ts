@@ -26,10 +26,10 @@ export interface PassReport {
   readonly held?: Held | undefined;
   readonly desired: number;
   readonly pruned: number;
-  /** Monotonic; readiness must come within `timeout` of it. */
-  readonly startedMs: number;
   /** A step failed in a way that trying again may mend. */
   readonly retry: boolean;
+  /** Prunes wait until this sync of the same repository has seen the commit too. */
+  readonly waitsFor?: string | undefined;
 }
 
 /**
@@ -58,6 +58,8 @@ export interface SyncRuntime {
   readonly fights: Map<ObjectKey, SottoError>;
   trouble: Trouble | undefined;
   report: PassReport | undefined;
+  /** `apiVersion Kind` of documents that the API server did not know at the last pass. */
+  unknownKinds: readonly string[];
   /** The path holds objects that a pass must look at again although the revision did not change. */
   stale: boolean;
 }

@@ -28,7 +28,7 @@ export interface PlanInput {
   /** The record of what we applied cannot be trusted: nothing is pruned. */
   readonly inventoryLost: boolean;
   readonly prune: PruneRule;
-  /** Why pruning has to wait for somebody else first; the pass is repeated then. */
+  /** The sync that pruning has to wait for; the pass is repeated then. */
   readonly pruneWaits: string | undefined;
   live(key: ObjectKey): LiveView;
   /** Another sync that wants the object now; one object belongs to one sync. */
@@ -79,6 +79,8 @@ export interface Plan {
   readonly unchanged: number;
   /** Prunes that wait for another sync: the pass is to be repeated. */
   readonly postponed: number;
+  /** The sync that postponed prunes wait for. */
+  readonly waitsFor: string | undefined;
 }
 
 /** Decides; does nothing. Same input, same plan. */
@@ -98,7 +100,8 @@ export function plan(input: PlanInput): Plan {
   }
   const { prunes: due, waiting, released, movedTo, left } = planPrune(input);
   const prunes = input.pruneWaits === undefined ? due : [];
-  const common = { refusals, waiting, unchanged, postponed: due.length - prunes.length };
+  const postponed = due.length - prunes.length;
+  const common = { refusals, waiting, unchanged, postponed, waitsFor: postponed > 0 ? input.pruneWaits : undefined };
   // Prunes that wait for a sibling count too: creates of a plan that must be held whole are not done meanwhile.
   const why = holdReason(due.length, input);
   if (why === undefined) return { ...common, steps: inOrder(applies, prunes), released, movedTo, left };

@@ -109,21 +109,22 @@ describe('carrying out a plan', () => {
   });
 });
 
-describe('an object that may not be written', () => {
-  const forbids =
-    (verb: string): FakeHandler =>
-    ({ method }, response) => {
-      if (method === 'POST') return sendJson(response, 201, { metadata: { resourceVersion: '9' } });
-      if (method === 'PUT') return sendJson(response, 200, { metadata: { resourceVersion: '10' } });
-      if (method === verb) {
-        const name = verb === 'PATCH' ? 'patch' : 'delete';
-        return sendJson(response, 403, statusOf(403, 'Forbidden', { message: `u cannot ${name} resource "x"` }));
-      }
-      sendJson(response, 200, foreign);
-    };
-  const tried = (api: { received: readonly { method: string }[] }, verb: string): number =>
-    api.received.filter(({ method }) => method === verb).length;
+/** One verb is refused for want of a right. */
+const forbids =
+  (verb: string): FakeHandler =>
+  ({ method }, response) => {
+    if (method === 'POST') return sendJson(response, 201, { metadata: { resourceVersion: '9' } });
+    if (method === 'PUT') return sendJson(response, 200, { metadata: { resourceVersion: '10' } });
+    if (method === verb) {
+      const name = verb === 'PATCH' ? 'patch' : 'delete';
+      return sendJson(response, 403, statusOf(403, 'Forbidden', { message: `u cannot ${name} resource "x"` }));
+    }
+    sendJson(response, 200, foreign);
+  };
+const tried = (api: { received: readonly { method: string }[] }, verb: string): number =>
+  api.received.filter(({ method }) => method === verb).length;
 
+describe('an object that may not be written', () => {
   it('is tried once, said with every pass, and tried again with a new commit and at the interval', async () => {
     await using api = await startFakeApi(forbids('PATCH'));
     const sync = runtime('a');

@@ -139,6 +139,7 @@ export function runtime(name: string, more: Partial<SyncRuntime> = {}): SyncRunt
     fights: new Map(),
     trouble: undefined,
     report: undefined,
+    unknownKinds: [],
     stale: false,
     ...more,
   };
@@ -153,7 +154,6 @@ export function passed(sync: SyncRuntime, commit: string): void {
     warnings: [],
     desired: 0,
     pruned: 0,
-    startedMs: 0,
     retry: false,
   };
 }
@@ -187,6 +187,7 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     setId: SET_ID,
     policy: GUARD,
     now: () => clock.now(),
+    elapsedMs: () => clock.elapsedMs(),
     row: (key) => inventory.row(key),
     isInFlight: (key) => lanes.isBusy(key),
     onFinding: (key, finding) => findings.push({ key, finding }),
@@ -212,6 +213,8 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     settings: () => SETTINGS,
     catalog: () => catalogOf([CONFIG_MAPS, SECRETS, JOBS], []),
     rediscover: () => Promise.resolve(),
+    checkKinds: () => undefined,
+    wake: () => undefined,
     opener: () => new Opener({ ageIdentities: [], sealingKeys: [] }),
     cover: () => Promise.resolve(),
     isSeen: () => true,
