@@ -45,48 +45,54 @@ describe('the first sight of an object after a start', () => {
 });
 
 /** A Job that has begun is Current, one that has not is waited for. */
-function job(version: string, startTime?: string): Json {
+function jobAt(version: string, startTime?: string): Json {
   const status = startTime === undefined ? {} : { status: { startTime } };
   return withMetadata({ ...liveObject('Job', status, [ours({})], version), apiVersion: 'batch/v1' }, { name: 'j' });
 }
 
-describe('the wait for readiness', () => {
-  const KEY = keyOf('Job', 'j');
-  const see = (object: Json): void => agent.live.observe(JOBS, 'team', object, false);
-  const apply = (object: Json) => agent.live.baseline(KEY, object, 'full');
+const KEY = keyOf('Job', 'j');
 
+function seeJob(object: Json): void {
+  agent.live.observe(JOBS, 'team', object, false);
+}
+
+function applyJob(object: Json) {
+  return agent.live.baseline(KEY, object, 'full');
+}
+
+describe('the wait for readiness', () => {
   beforeEach(() => {
     agent.inventory.set(row('Job', 'j'));
     agent.clock.forward(1_000);
-    apply(job('100'));
+    applyJob(jobAt('100'));
   });
 
   it('counts from the apply that began it, not from one that changed nothing', () => {
     expect(agent.live.waitsSinceMs(KEY)).toBe(1_000);
     agent.clock.forward(60_000);
-    apply(job('100'));
+    applyJob(jobAt('100'));
     expect(agent.live.waitsSinceMs(KEY)).toBe(1_000);
-    apply(job('101'));
+    applyJob(jobAt('101'));
     expect(agent.live.waitsSinceMs(KEY)).toBe(61_000);
   });
 
   it('counts from the apply although its event came before its answer', async () => {
     agent.clock.forward(60_000);
     await agent.lanes.run(KEY, 'commit', () => {
-      see(job('101'));
-      return Promise.resolve(apply(job('101')));
+      seeJob(jobAt('101'));
+      return Promise.resolve(applyJob(jobAt('101')));
     });
     await agent.lanes.idle();
     expect(agent.live.waitsSinceMs(KEY)).toBe(61_000);
   });
 
   it('ends when the object is ready, and begins again when it ceases to be or is deleted', () => {
-    see(job('102', '2026-01-02T03:04:05Z'));
+    seeJob(jobAt('102', '2026-01-02T03:04:05Z'));
     expect(agent.live.waitsSinceMs(KEY)).toBeUndefined();
     agent.clock.forward(60_000);
-    see(job('103'));
+    seeJob(jobAt('103'));
     expect(agent.live.waitsSinceMs(KEY)).toBe(61_000);
-    see(job('104', '2026-01-02T03:04:05Z'));
+    seeJob(jobAt('104', '2026-01-02T03:04:05Z'));
     agent.clock.forward(60_000);
     agent.live.observeDeleted(KEY, undefined);
     expect(agent.live.waitsSinceMs(KEY)).toBe(121_000);
