@@ -10,6 +10,7 @@ import { takenOver } from './inventory-store.ts';
 import type { AgentEnd } from './options.ts';
 import type { ProbeView } from './serve/probes.ts';
 import { followSettings, readSettings, type SettingsOrigin } from './settings-source.ts';
+import { repeating } from './repeating.ts';
 import type { AgentSetup } from './setup.ts';
 import { LIST_GRACE_MS } from './watching.ts';
 import { viewSync } from './status-view.ts';
@@ -43,19 +44,21 @@ export class Agent {
   /** Reads settings, keys and inventory and takes the namespace over. Throws SottoError; may be called again then. */
   async start(): Promise<void> {
     const { transport, agentNamespace, takeOver, instance, pod, log } = this.#setup;
-    this.#settings = await readSettings(this.#origin, transport);
+    const repeat = repeating(this.#setup, this.#stop.signal);
+    this.#settings = await readSettings(this.#origin, transport, repeat);
     const [problem] = this.#settings.problems;
     if (this.#settings.current === undefined) throw problem ?? new TypeError('no settings and no problem');
     this.#inForce = { state: this.#settings, current: this.#settings.current };
     const parts = await assemble(this.#setup, this.#inForce, {
       signal: this.#stop.signal,
+      repeat,
       onDefect: (thrown) => this.#fail(thrown),
     });
     const { holder } = parts.inventory.inventory;
-    if (!takeOver && holder !== undefined && (await isHeldByOther(transport, agentNamespace, holder, pod))) {
+    if (!takeOver && holder !== undefined && (await isHeldByOther(transport, agentNamespace, holder, pod, repeat))) {
       throw otherAgent(holder);
     }
-    await parts.inventory.hold({ instance, pod });
+    await parts.inventory.hold({ instance, pod }, repeat);
     this.#parts = parts;
     // Which Secrets hold keys is told by their labels: the stream comes before the reading.
     await this.#watchSecrets(parts);

@@ -4,6 +4,7 @@ import { keyedDigest } from '../keys/fingerprint.ts';
 import { discover, type ResourceCatalog } from '../kube/discovery.ts';
 import { kubeError } from '../kube/errors.ts';
 import { apiVersionOf, CONFIG_MAPS } from '../kube/resource.ts';
+import type { Repeat } from '../kube/retry.ts';
 import { Opener } from '../open/opener.ts';
 import { applySetId } from '../plan/applyset.ts';
 import { INVENTORY_NAME } from '../core/labels.ts';
@@ -47,6 +48,7 @@ export interface Assembled {
 }
 
 export interface Hooks {
+  readonly repeat: Repeat;
   /** Ends the agent: a defect or a lost fence. */
   readonly onDefect: (thrown: unknown) => void;
   readonly signal: AbortSignal;
@@ -58,10 +60,10 @@ const PARALLEL = 8;
 /** Reads what an agent starts from (kinds, fingerprint, inventory) and wires its parts. Throws SottoError. */
 export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks): Promise<Assembled> {
   const { transport, clock, random, log, metrics } = setup;
-  const { signal, onDefect } = hooks;
+  const { signal, onDefect, repeat } = hooks;
   const place = placeOf(setup, inForce.current);
-  const first = await discoverKinds(setup);
-  const key = await loadFingerprint(transport, place.agentNamespace, inForce.current.fingerprintSecret);
+  const first = await discoverKinds(setup, repeat);
+  const key = await loadFingerprint(transport, place.agentNamespace, inForce.current.fingerprintSecret, repeat);
   const inventory = new InventoryStore({
     transport,
     clock,
@@ -72,7 +74,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     mac: (bytes) => keyedDigest(key, 'inventory', place.agentNamespace, bytes),
     onStored: (size) => metrics.inventory(size),
   });
-  await inventory.load();
+  await inventory.load(repeat);
   if (inventory.lost) log.error('the inventory cannot be trusted: nothing is pruned until it was made anew');
 
   const corrections: CorrectionStatus[] = [];
@@ -82,6 +84,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     clock,
     namespace: place.agentNamespace,
     allowSources: setup.allowSources,
+    repeat,
     settings: () => inForce.current,
     onChange: () => {
       log.info('keys changed');
@@ -128,7 +131,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
   });
   const kinds: Kinds = new Kinds(first, {
     random,
-    discover: () => discoverKinds(setup),
+    discover: () => discoverKinds(setup, repeat),
     waiting: () =>
       waitedFor(syncs.runtimes.values(), inventory.inventory.rows.values(), kinds.catalog, watching.gone()),
     onAsked: (before, now) => {
@@ -226,8 +229,8 @@ function placeOf(setup: AgentSetup, settings: Settings): Place {
   };
 }
 
-async function discoverKinds({ transport, agentNamespace }: AgentSetup): Promise<ResourceCatalog> {
-  const found = await discover(transport);
+async function discoverKinds({ transport, agentNamespace }: AgentSetup, repeat: Repeat): Promise<ResourceCatalog> {
+  const found = await repeat(() => discover(transport));
   if (found.ok) return found.value;
   throw kubeError(found.failure, { verb: 'get', resource: CONFIG_MAPS, namespace: agentNamespace });
 }

@@ -6,14 +6,20 @@ import { kubeError } from '../kube/errors.ts';
 import { createObject, getMetadata } from '../kube/objects.ts';
 import { CONFIG_MAPS, SECRETS } from '../kube/resource.ts';
 import { readSecret } from '../kube/secret-reader.ts';
+import { type Repeat, unrepeated } from '../kube/retry.ts';
 import type { Transport } from '../kube/transport.ts';
 
 /**
  * The key of placeholders, inventory MAC and status signature: read, or made at the very first start. Never made anew
  * while an inventory exists (product page): the old rows could not be told from forged ones.
  */
-export async function loadFingerprint(transport: Transport, namespace: string, name: string): Promise<FingerprintKey> {
-  const secret = await readSecret(transport, namespace, name);
+export async function loadFingerprint(
+  transport: Transport,
+  namespace: string,
+  name: string,
+  repeat: Repeat = unrepeated,
+): Promise<FingerprintKey> {
+  const secret = await readSecret(transport, namespace, name, repeat);
   const stored = secret?.entries.get(FINGERPRINT_ENTRY);
   if (secret !== undefined && stored !== undefined) {
     try {
@@ -23,7 +29,7 @@ export async function loadFingerprint(transport: Transport, namespace: string, n
     }
   }
   const target = { resource: CONFIG_MAPS, namespace, name: INVENTORY_NAME };
-  const inventory = await getMetadata(transport, target);
+  const inventory = await repeat(() => getMetadata(transport, target));
   if (!inventory.ok) throw kubeError(inventory.failure, { verb: 'get', ...target });
   if (inventory.value !== undefined || secret !== undefined) throw fingerprintGone(name, namespace);
   return createFingerprint(transport, namespace, name);

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { type JsonObject, memberAt, stringAt } from '../../src/core/json.ts';
 import type { AuditEntry, PolicyRule } from '../../src/demo/control-plane.ts';
+import { type Fault, startFaultProxy } from '../harness/fault-proxy.ts';
 import { codesOf, passed, stateOf, untilReady, untilTried } from '../harness/attention.ts';
 import { collectionOf, configMapPath, editByHand, KIND_CASES } from '../harness/objects.ts';
 import { runOnce } from '../harness/once.ts';
@@ -166,17 +167,17 @@ describeReal('a kind that comes, goes and comes again', TOOLS, () => {
   });
 });
 
-describeReal('two syncs of one repository', TOOLS, () => {
-  async function twoSyncs(retryInterval: string): Promise<World> {
-    const world = await createWorld({ retryInterval });
-    const settings = stringAt(await world.get(configMapPath(world.namespace, 'sotto')), 'data', 'sotto.yaml') ?? '';
-    const second = (settings.split('syncs:\n')[1] ?? '')
-      .replace('name: app', 'name: other')
-      .replace('./deploy', './other');
-    await world.settings(`${settings.trimEnd()}\n${second}`);
-    return world;
-  }
+async function twoSyncs(retryInterval: string): Promise<World> {
+  const world = await createWorld({ retryInterval });
+  const settings = stringAt(await world.get(configMapPath(world.namespace, 'sotto')), 'data', 'sotto.yaml') ?? '';
+  const second = (settings.split('syncs:\n')[1] ?? '')
+    .replace('name: app', 'name: other')
+    .replace('./deploy', './other');
+  await world.settings(`${settings.trimEnd()}\n${second}`);
+  return world;
+}
 
+describeReal('two syncs of one repository', TOOLS, () => {
   test('--once prunes in the first one too, and hands over what moved', async () => {
     await using world = await twoSyncs('10m');
     const names = ['a', 'b', 'c'];
@@ -221,5 +222,50 @@ describeReal('two syncs of one repository', TOOLS, () => {
       return left.every((object) => object === undefined) ? true : undefined;
     });
     expect(agent.log.filter(({ level }) => level === 'error')).toEqual([]);
+  });
+});
+
+describeReal('a start', TOOLS, () => {
+  const FAULTS: readonly (readonly [string, Fault])[] = [
+    ['answered 503', { kind: 'status', status: 503 }],
+    ['answered 429', { kind: 'status', status: 429, retryAfterSeconds: 1 }],
+    ['cut', { kind: 'cut', afterForward: false }],
+    ['cut after they were carried out', { kind: 'cut', afterForward: true }],
+  ];
+
+  test.for(FAULTS)('succeeds although the first request for each thing is %s', async ([, fault]) => {
+    await using world = await createWorld();
+    const access = world.own.plane.access;
+    await using proxy = await startFaultProxy({ access, kubeconfigPath: world.own.account.kubeconfigPath });
+    const secret = JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 's' },
+      stringData: { p: 'hunter2-hunter2' },
+    });
+    await world.repository.commit(
+      { 'deploy/a.json': manifest('a'), 'deploy/s.json': await world.sops(secret, 's.json') },
+      'first',
+    );
+    const met = new Set<string>();
+    proxy.setFault(({ method, path }) => {
+      const what = `${method} ${path.replace(/\?.*/, '')}`;
+      if (met.has(what)) return undefined;
+      met.add(what);
+      return fault;
+    });
+    const first = await runOnce(world, [], proxy.kubeconfigPath);
+    expect(first.code, first.stdout + first.stderr).toBe(0);
+    expect(first.stdout).toContain('is asked again');
+    const rv = stringAt(await world.get(configMapPath(world.namespace, 'a')), 'metadata', 'resourceVersion');
+    met.clear();
+    const log = await requestsFromNow(world);
+    const second = await runOnce(world, [], proxy.kubeconfigPath);
+    expect(second.code, second.stdout + second.stderr).toBe(0);
+    expect(stringAt(await world.get(configMapPath(world.namespace, 'a')), 'metadata', 'resourceVersion')).toBe(rv);
+    // A list that comes late is waited for: nothing is applied again for want of knowing.
+    const applied = (await log.writes()).filter(({ verb, name }) => verb === 'patch' && name !== 'sotto-status');
+    expect(shown(applied)).toEqual([]);
+    expect(first.stdout + second.stdout).not.toContain('hunter2');
   });
 });
