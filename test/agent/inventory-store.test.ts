@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { INVENTORY_NAME } from '../../src/core/labels.ts';
 import { encodeInventory, EMPTY_INVENTORY } from '../../src/plan/inventory.ts';
 import type { Outcome } from '../../src/kube/outcome.ts';
@@ -100,14 +100,14 @@ describe('the inventory store', () => {
     await using api = await startFakeApi(handler);
     const { inventory } = testAgent(api.transport());
     state.fault = (received, response) => {
-      if (state.entry !== undefined) return sendJson(response, 409, statusOf(409, 'AlreadyExists'));
+      if (state.entry !== undefined) {
+        state.fault = undefined;
+        return sendJson(response, 409, statusOf(409, 'AlreadyExists', { reason: 'AlreadyExists' }));
+      }
       write(received.body);
       received.socket.destroy();
     };
-    const held = inventory.hold({ instance: 'i' }, repeat);
-    await vi.waitFor(() => expect(state.writes).toBe(2));
-    state.fault = undefined;
-    await held;
+    await inventory.hold({ instance: 'i' }, repeat);
     expect([state.writes, inventory.inventory.epoch, await inventory.isHeldByUs('i')]).toEqual([3, 1, true]);
   });
 
