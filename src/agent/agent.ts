@@ -12,8 +12,10 @@ import { endPauses } from './pausing.ts';
 import type { ProbeView } from './serve/probes.ts';
 import { statusWithTimes } from './serve/status-json.ts';
 import { followSettings, readSettings, type SettingsOrigin } from './settings-source.ts';
+import { repeating } from './repeating.ts';
 import type { AgentSetup } from './setup.ts';
-import { lateAtMs, viewSync } from './status-view.ts';
+import { LIST_GRACE_MS } from './watching.ts';
+import { viewSync } from './status-view.ts';
 
 /** How often the loop looks at what is due in memory; a probe that is older than a few of these is a stuck loop. */
 const TICK_MS = 1_000;
@@ -44,19 +46,21 @@ export class Agent {
   /** Reads settings, keys and inventory and takes the namespace over. Throws SottoError; may be called again then. */
   async start(): Promise<void> {
     const { transport, agentNamespace, takeOver, instance, pod, log } = this.#setup;
-    this.#settings = await readSettings(this.#origin, transport);
+    const repeat = repeating(this.#setup, this.#stop.signal);
+    this.#settings = await readSettings(this.#origin, transport, repeat);
     const [problem] = this.#settings.problems;
     if (this.#settings.current === undefined) throw problem ?? new TypeError('no settings and no problem');
     this.#inForce = { state: this.#settings, current: this.#settings.current };
     const parts = await assemble(this.#setup, this.#inForce, {
       signal: this.#stop.signal,
+      repeat,
       onDefect: (thrown) => this.#fail(thrown),
     });
     const { holder } = parts.inventory.inventory;
-    if (!takeOver && holder !== undefined && (await isHeldByOther(transport, agentNamespace, holder, pod))) {
+    if (!takeOver && holder !== undefined && (await isHeldByOther(transport, agentNamespace, holder, pod, repeat))) {
       throw otherAgent(holder);
     }
-    await parts.inventory.hold({ instance, pod });
+    await parts.inventory.hold({ instance, pod }, repeat);
     this.#parts = parts;
     // Which Secrets hold keys is told by their labels: the stream comes before the reading.
     await this.#watchSecrets(parts);
@@ -82,7 +86,9 @@ export class Agent {
       namespace: agentNamespace,
       onEvent: (event) => {
         parts.keys.observe(event);
-        if (event.type === 'synced' || (event.type === 'state' && event.state !== 'live')) resolve();
+        if (event.type === 'synced') resolve();
+        if (event.type === 'state' && event.state === 'stale') setTimeout(resolve, LIST_GRACE_MS).unref();
+        else if (event.type === 'state') resolve();
       },
     }).catch((thrown: unknown) => this.#fail(thrown));
     this.#stop.signal.addEventListener('abort', () => resolve(), { once: true });
@@ -126,9 +132,11 @@ export class Agent {
 
   async #untilSettled({ context, syncs }: Assembled): Promise<void> {
     const { clock } = this.#setup;
+    const fromMs = clock.elapsedMs();
     const isUnsettled = (): boolean =>
       [...syncs.runtimes.values()].some(
-        (sync) => viewSync(context, sync).state === 'Progressing' && clock.elapsedMs() < (lateAtMs(sync) ?? 0),
+        (sync) =>
+          viewSync(context, sync).state === 'Progressing' && clock.elapsedMs() < fromMs + sync.settings.timeoutMs,
       );
     while (!this.#stop.signal.aborted && isUnsettled()) await delay(READY_POLL_MS, this.#stop.signal);
   }
@@ -241,7 +249,7 @@ export class Agent {
     this.#stop.abort();
   }
 
-  /** What is due in memory: the inventory, and objects that become late. */
+  /** What is due in memory: the inventory. */
   async #ticks(parts: Assembled): Promise<void> {
     const { clock, log } = this.#setup;
     while (!this.#stop.signal.aborted) {
@@ -251,11 +259,6 @@ export class Agent {
         await parts.inventory.store().catch((thrown: unknown) => this.#inventoryFailed(thrown));
       }
       await endPauses(parts.context).catch((thrown: unknown) => this.#fail(thrown));
-      for (const sync of parts.syncs.runtimes.values()) {
-        const late = lateAtMs(sync);
-        if (late !== undefined && late <= this.#tickedMs && late > this.#tickedMs - 2 * TICK_MS)
-          parts.publisher.changed();
-      }
       await delay(TICK_MS, this.#stop.signal);
     }
     log.debug('ticks ended');

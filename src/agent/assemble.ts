@@ -3,7 +3,8 @@ import { LIMITS } from '../core/limits.ts';
 import { keyedDigest } from '../keys/fingerprint.ts';
 import { discover, type ResourceCatalog } from '../kube/discovery.ts';
 import { kubeError } from '../kube/errors.ts';
-import { CONFIG_MAPS } from '../kube/resource.ts';
+import { apiVersionOf, CONFIG_MAPS } from '../kube/resource.ts';
+import type { Repeat } from '../kube/retry.ts';
 import { accountOf } from '../kube/service-account.ts';
 import { Opener } from '../open/opener.ts';
 import { applySetId } from '../plan/applyset.ts';
@@ -20,12 +21,13 @@ import { EventRecorder } from './event-recorder.ts';
 import { loadFingerprint } from './fingerprint.ts';
 import { InventoryStore } from './inventory-store.ts';
 import { KeyStore } from './key-store.ts';
+import { changedKinds, isOfKind, Kinds, waitedFor } from './kinds.ts';
 import { Lanes } from './lanes.ts';
 import { LiveStore } from './live.ts';
 import { RequestDesk } from './request-desk.ts';
 import type { AgentSetup } from './setup.ts';
 import { StatusPublisher } from './status-publisher.ts';
-import { statusOf } from './status-view.ts';
+import { nextLateMs, statusOf } from './status-view.ts';
 import { vetoRules } from './veto-rules.ts';
 import { SyncSet } from './sync-set.ts';
 import { Watching } from './watching.ts';
@@ -51,6 +53,7 @@ export interface Assembled {
 }
 
 export interface Hooks {
+  readonly repeat: Repeat;
   /** Ends the agent: a defect or a lost fence. */
   readonly onDefect: (thrown: unknown) => void;
   readonly signal: AbortSignal;
@@ -62,10 +65,10 @@ const PARALLEL = 8;
 /** Reads what an agent starts from (kinds, fingerprint, inventory) and wires its parts. Throws SottoError. */
 export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks): Promise<Assembled> {
   const { transport, clock, random, log, metrics } = setup;
-  const { signal, onDefect } = hooks;
+  const { signal, onDefect, repeat } = hooks;
   const place = placeOf(setup, inForce.current);
-  let catalog = await discoverKinds(setup);
-  const key = await loadFingerprint(transport, place.agentNamespace, inForce.current.fingerprintSecret);
+  const first = await discoverKinds(setup, repeat);
+  const key = await loadFingerprint(transport, place.agentNamespace, inForce.current.fingerprintSecret, repeat);
   const inventory = new InventoryStore({
     transport,
     clock,
@@ -76,7 +79,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     mac: (bytes) => keyedDigest(key, 'inventory', place.agentNamespace, bytes),
     onStored: (size) => metrics.inventory(size),
   });
-  await inventory.load();
+  await inventory.load(repeat);
   const account = accountOf(await transport.connection.authorize(false));
   if (inventory.lost) log.error('the inventory cannot be trusted: nothing is pruned until it was made anew');
 
@@ -87,6 +90,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     clock,
     namespace: place.agentNamespace,
     allowSources: setup.allowSources,
+    repeat,
     settings: () => inForce.current,
     onChange: () => {
       log.info('keys changed');
@@ -100,6 +104,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     setId: place.setId,
     policy: DEFAULT_POLICY,
     now: () => clock.now(),
+    elapsedMs: () => clock.elapsedMs(),
     row: (of) => inventory.row(of),
     isInFlight: (of) => lanes.isBusy(of),
     onFinding: (of, finding) => corrector.handle(of, finding),
@@ -125,9 +130,28 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     onState: (resource, state, why) => {
       metrics.watch(resource.kind, state === 'stale' || state === 'gone' ? 'broken' : state);
       if (state !== 'live') log.warn('a watch is not live', { kind: resource.kind, state, why });
+      kinds.check();
     },
+    onSeen: (resource) => syncs.wakeForKind(resource),
     onDefect,
   });
+  const kinds: Kinds = new Kinds(first, {
+    random,
+    discover: () => discoverKinds(setup, repeat),
+    waiting: () =>
+      waitedFor(syncs.runtimes.values(), inventory.inventory.rows.values(), kinds.catalog, watching.gone()),
+    onAsked: (before, now) => {
+      const changed = changedKinds(before, now);
+      if (changed.size > 0) syncs.wakeForKinds(changed);
+      const rows = [...inventory.inventory.rows.values()];
+      for (const resource of watching.gone()) {
+        if (now.find(apiVersionOf(resource), resource.kind) !== undefined) watching.retry(resource);
+        else if (!rows.some((row) => isOfKind(row, resource))) watching.forget(resource);
+      }
+    },
+    onError: (thrown) => log.warn('the kinds of the API server could not be asked for', { error: thrown }),
+  });
+  signal.addEventListener('abort', () => kinds.close(), { once: true });
   const events = new EventRecorder(transport, { instance: place.instance }, clock, log);
   const collect = debounced(garbageCollector(), COLLECT_AFTER_MS);
   const context: AgentContext = {
@@ -144,22 +168,23 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     syncs: syncs.runtimes,
     settings: () => inForce.current,
     vetoes: () => vetoRules(inForce.current, place.agentNamespace, account, keys.markedSecrets()),
-    catalog: () => catalog,
-    rediscover: async () => {
-      catalog = await discoverKinds(setup);
-    },
+    catalog: () => kinds.catalog,
+    rediscover: () => kinds.refresh(),
+    checkKinds: () => kinds.check(),
     opener: (sync) =>
       new Opener(keys.keysOf(sync.settings), {
         onOpened: (format) => metrics.decrypted(format, 'opened'),
         onDispose: collect,
       }),
-    cover: (kinds) => watching.cover(kinds.flatMap(({ apiVersion, kind }) => catalog.find(apiVersion, kind) ?? [])),
+    cover: (wanted) =>
+      watching.cover(wanted.flatMap(({ apiVersion, kind }) => kinds.catalog.find(apiVersion, kind) ?? [])),
     isSeen: (resource) => watching.isSeen(resource),
-    isAutoscaled: (id) => isAutoscaled(transport, catalog, id),
+    isAutoscaled: (id) => isAutoscaled(transport, kinds.catalog, id),
     tell: (event) => {
       events.record(event).catch((thrown: unknown) => log.warn('an Event could not be written', { error: thrown }));
     },
     found: (of, finding) => void setImmediate(() => corrector.handle(of, finding)),
+    wake: (name) => syncs.wake(name),
     fresh: (of) => corrector.reset(of),
     corrected: (correction) => {
       corrections.unshift(correction);
@@ -167,7 +192,6 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
       publisher.changed();
     },
     ask: (sync) => syncs.ask(sync),
-    wake: (sync) => syncs.wake(sync),
     changed: () => publisher.changed(),
   };
   const desk: RequestDesk = new RequestDesk({ agent: context, answered: () => publisher.answered(), onDefect });
@@ -187,6 +211,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     key,
     clock,
     log,
+    lookAgainAtMs: () => nextLateMs(context),
     build: () => {
       const status = document();
       for (const sync of status.syncs) {
@@ -222,8 +247,8 @@ function placeOf(setup: AgentSetup, settings: Settings): Place {
   };
 }
 
-async function discoverKinds({ transport, agentNamespace }: AgentSetup): Promise<ResourceCatalog> {
-  const found = await discover(transport);
+async function discoverKinds({ transport, agentNamespace }: AgentSetup, repeat: Repeat): Promise<ResourceCatalog> {
+  const found = await repeat(() => discover(transport));
   if (found.ok) return found.value;
   throw kubeError(found.failure, { verb: 'get', resource: CONFIG_MAPS, namespace: agentNamespace });
 }

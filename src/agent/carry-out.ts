@@ -1,7 +1,7 @@
 import { applyFirst, type ApplyOutcome, applyOwned } from '../apply/apply.ts';
 import { prune } from '../apply/prune.ts';
 import { asSottoError, SottoError } from '../core/errors.ts';
-import { displayObject, type ObjectKey } from '../core/ids.ts';
+import { displayObject, type ObjectKey, objectKey } from '../core/ids.ts';
 import type { Refusal } from '../core/refusal.ts';
 import { judgeAnswer } from '../drift/judge.ts';
 import type { Resource } from '../kube/resource.ts';
@@ -15,7 +15,7 @@ import { recordApplied } from './applied.ts';
 import { boundRoleVeto } from './bound-role.ts';
 import type { AgentContext } from './context.ts';
 import { judgeContext, withoutYielded } from './correction-run.ts';
-import type { SyncRuntime } from './sync-runtime.ts';
+import type { Blocked, SyncRuntime } from './sync-runtime.ts';
 import { writerOf } from './writer.ts';
 
 export interface Carried {
@@ -53,7 +53,10 @@ export async function carryOut(
     const steps = applies.filter((step) => layerOf(step.object.id) === layer);
     ends.push(...(await Promise.all(steps.map((step) => applyOne(agent, sync, step, { opener, server })))));
   }
-  const [firstRefusal] = [...decided.refusals, ...ends.flatMap((end) => (end.kind === 'refused' ? [end.refusal] : []))];
+  const [firstRefusal] = [
+    ...decided.refusals.filter((refusal) => !isBlockedPrune(sync, refusal)),
+    ...ends.flatMap((end) => (end.kind === 'refused' ? [end.refusal] : [])),
+  ];
   const isAllDone = ends.every((end) => end.kind === 'done') && firstRefusal === undefined;
   // A rename is a create and a prune: the old object goes only when the new one is there.
   const pruned = isAllDone ? await Promise.all(prunes.map((step) => pruneOne(agent, sync, step, revision))) : [];
@@ -105,13 +108,29 @@ async function applyOne(agent: AgentContext, sync: SyncRuntime, step: ApplyStep,
   } catch (thrown) {
     // Opening or filling refused: a value that is not what it should be. The object keeps its last good state.
     const error = asSottoError(thrown).at({ file: object.file, line: object.line, object: displayObject(object.id) });
-    sync.blocked.set(object.key, { digest: object.digest, error, sinceMs: agent.clock.elapsedMs() });
+    block(agent, sync, object, 'apply', error);
     return refusedBy(object, error, false);
   }
 }
 
 function refusedBy(object: DesiredObject, error: SottoError, again: boolean): StepEnd {
   return { kind: 'refused', refusal: { error, file: object.file, id: object.id }, again };
+}
+
+/** What the same request would meet again is not sent again with every pass. */
+function block(
+  agent: AgentContext,
+  sync: SyncRuntime,
+  { key, digest }: Pick<DesiredObject, 'key' | 'digest'>,
+  action: Blocked['action'],
+  error: SottoError,
+): void {
+  sync.blocked.set(key, { action, digest, error, sinceMs: agent.clock.elapsedMs() });
+}
+
+/** That one object may not be deleted says nothing about what Git holds: the others need not wait for it. */
+function isBlockedPrune(sync: SyncRuntime, { id }: Refusal): boolean {
+  return id !== undefined && sync.blocked.get(objectKey(id))?.action === 'prune';
 }
 
 function settle(
@@ -139,8 +158,10 @@ function settle(
     agent.inventory.delete(object.key);
     agent.live.forget(object.key);
   }
-  if (again) agent.live.doubt(object.key);
-  else sync.blocked.set(object.key, { digest: object.digest, error, sinceMs: agent.clock.elapsedMs() });
+  if (again) {
+    sync.blocked.delete(object.key);
+    agent.live.doubt(object.key);
+  } else block(agent, sync, object, 'apply', error);
   return refusedBy(object, error, again);
 }
 
@@ -156,7 +177,8 @@ async function pruneOne(agent: AgentContext, sync: SyncRuntime, step: PruneStep,
   if (agent.signal.aborted || isPaused(agent, row.key, sync)) return LEFT;
   const resource = agent.catalog().find(row.apiVersion, id.kind);
   const isUnseen = resource === undefined ? agent.catalog().unknownGroups.includes(id.group) : !agent.isSeen(resource);
-  if (isUnseen) return { kind: 'refused', refusal: { error: notSeen(row, id), file: row.file, id }, again: true };
+  // The pass is repeated when the kind can be watched: until then asking again would not tell more.
+  if (isUnseen) return { kind: 'refused', refusal: { error: notSeen(row, id), file: row.file, id }, again: false };
   const uid = agent.live.uid(row.key);
   // Gone already, or an object that is not the one we applied: the row goes, nothing else does.
   if (resource === undefined || uid === undefined || (row.uid !== '' && uid !== row.uid)) {
@@ -178,6 +200,7 @@ async function pruneOne(agent: AgentContext, sync: SyncRuntime, step: PruneStep,
     return DONE;
   }
   const error = outcome.error.at({ file: row.file, line: row.line, object: displayObject(id) });
+  if (!outcome.again) block(agent, sync, row, 'prune', error);
   return { kind: 'refused', refusal: { error, file: row.file, id }, again: outcome.again };
 }
 
@@ -197,5 +220,8 @@ function notSeen(row: PruneStep['row'], id: PruneStep['id']): SottoError {
 function forget(agent: AgentContext, { row }: PruneStep): void {
   agent.inventory.delete(row.key);
   agent.live.forget(row.key);
-  for (const sync of agent.syncs.values()) sync.desired.delete(row.key);
+  for (const sync of agent.syncs.values()) {
+    sync.desired.delete(row.key);
+    sync.blocked.delete(row.key);
+  }
 }

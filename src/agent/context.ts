@@ -48,6 +48,8 @@ export interface AgentContext {
   catalog(): ResourceCatalog;
   /** Asks the API server again which kinds it serves. */
   rediscover(): Promise<void>;
+  /** Something may have begun to wait for a kind, or ceased to. */
+  checkKinds(): void;
   /** Keys of a sync, for one pass or one correction. */
   opener(sync: SyncRuntime): Opener;
   /** Resolves when the live state of every kind named is known. */
@@ -58,12 +60,12 @@ export interface AgentContext {
   isAutoscaled(id: ObjectId): Promise<boolean>;
   /** Something to be corrected that no event told; taken up once the lane of the object is free. */
   found(key: ObjectKey, finding: Finding): void;
+  /** The sync of that name is visited at once. */
+  wake(sync: string): void;
   /** An object was applied as Git has it now: what was fought over is over. */
   fresh(key: ObjectKey): void;
   /** A pass of a sync from the start, for somebody who waits; resolves when it has ended, however it ended. */
   ask(sync: string): Promise<void>;
-  /** A sync is looked at again, as something it depends on has changed. */
-  wake(sync: string): void;
   /** An Event on an object; never waits, never fails. */
   tell(event: EventFacts): void;
   corrected(correction: CorrectionStatus): void;

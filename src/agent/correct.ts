@@ -3,7 +3,7 @@ import { foreignOwner } from '../apply/first-contact.ts';
 import { SottoError } from '../core/errors.ts';
 import { displayObject, type ObjectKey, shortRevision } from '../core/ids.ts';
 import { MEMBER_LABEL } from '../core/labels.ts';
-import { afterCorrection, askFight, type Fight } from '../drift/fight.ts';
+import { afterCorrection, askFight, type Fight, peaceAtMs } from '../drift/fight.ts';
 import { type FutilityKey, futilityKey } from '../drift/futility.ts';
 import { driftedPointers } from '../drift/judge.ts';
 import { driftManagers } from '../drift/verdict.ts';
@@ -24,8 +24,10 @@ export class Corrector {
   /** Corrections that wait: the newest finding counts when the time is over. */
   readonly #waiting = new Map<ObjectKey, { finding: Finding; timer: NodeJS.Timeout }>();
 
-  /** Failures in a row of corrections that are tried again. */
-  readonly #failures = new Map<ObjectKey, number>();
+  /** Failures in a row of corrections, and before when the next one is not tried. */
+  readonly #failures = new Map<ObjectKey, Failing>();
+  /** Looks whether a fight is over, when nobody may have written for long enough. */
+  readonly #peace = new Map<ObjectKey, NodeJS.Timeout>();
 
   constructor(agent: AgentContext) {
     this.#agent = agent;
@@ -39,16 +41,22 @@ export class Corrector {
     else this.#consider(key, finding, false);
   }
 
-  /** A commit changed the object: what was fought over is over. */
+  /** A pass applied the object: what was fought over is over, and what was found before is. */
   reset(key: ObjectKey): void {
     this.#fights.delete(key);
     this.#futile.delete(key);
     this.#failures.delete(key);
+    clearTimeout(this.#waiting.get(key)?.timer);
+    this.#waiting.delete(key);
+    clearTimeout(this.#peace.get(key));
+    this.#peace.delete(key);
   }
 
   close(): void {
     for (const { timer } of this.#waiting.values()) clearTimeout(timer);
+    for (const timer of this.#peace.values()) clearTimeout(timer);
     this.#waiting.clear();
+    this.#peace.clear();
   }
 
   #consider(key: ObjectKey, finding: Finding, held: boolean): void {
@@ -64,6 +72,8 @@ export class Corrector {
     const found: Case = { key, ...wanted, resource, finding, seenMs, held };
     const fight = held ? undefined : askFight(this.#fights.get(key), seenMs, agent.random());
     if (fight?.kind === 'hold') return this.#fought(found, fight.delayMs);
+    const restMs = (this.#failures.get(key)?.notBeforeMs ?? 0) - seenMs;
+    if (!held && restMs > 0) return this.#wait(found, restMs);
     this.#queued.set(key, finding);
     void agent.lanes
       .run(key, 'drift', (body) => {
@@ -99,6 +109,22 @@ export class Corrector {
     this.#agent.log.warn('a correction waits', { object: displayObject(object.id), code: error.code, error, delayMs });
     this.#agent.changed();
     this.#wait(found, delayMs);
+    this.#watchPeace(key);
+  }
+
+  /** A fight ends without an event: when nobody has written for long, status ceases to tell of it. */
+  #watchPeace(key: ObjectKey): void {
+    const leftMs = peaceAtMs(this.#fights.get(key)) - this.#agent.clock.elapsedMs();
+    clearTimeout(this.#peace.get(key));
+    this.#peace.delete(key);
+    if (leftMs > 0 || this.#waiting.has(key) || this.#queued.has(key)) {
+      const timer = setTimeout(() => this.#watchPeace(key), Math.max(leftMs, PEACE_POLL_MS));
+      this.#peace.set(key, timer);
+      return;
+    }
+    this.#fights.delete(key);
+    const told = [...this.#agent.syncs.values()].filter((sync) => sync.fights.delete(key));
+    if (told.length > 0) this.#agent.changed();
   }
 
   async #correct(found: Case, body: BodyBuffer): Promise<Undone | undefined> {
@@ -156,6 +182,9 @@ export class Corrector {
   #failed(found: Case, thrown: unknown, again = false, retryAfterMs = 1_000): void {
     const agent = this.#agent;
     const object = displayObject(found.object.id);
+    const count = (this.#failures.get(found.key)?.count ?? 0) + 1;
+    const delayMs = retryMs(count, retryAfterMs);
+    this.#failures.set(found.key, { count, notBeforeMs: agent.clock.elapsedMs() + delayMs });
     agent.live.doubt(found.key);
     if (!(thrown instanceof SottoError)) {
       agent.log.error('defect in a correction', { object, error: thrown });
@@ -163,13 +192,13 @@ export class Corrector {
     }
     const error = thrown.at({ file: found.object.file, line: found.object.line, object });
     agent.log.warn('a correction failed', { object, code: error.code, error });
+    // What the same request would meet again waits for a pass; another event of the object does not hasten it.
     if (again && !agent.signal.aborted && !this.#waiting.has(found.key)) {
-      const failures = (this.#failures.get(found.key) ?? 0) + 1;
-      this.#failures.set(found.key, failures);
-      this.#wait(error.code === 'SOTTO-KUBE-005' ? unseen(found) : found, retryMs(failures, retryAfterMs));
-      if (failures < FAILURES_TO_TELL) return;
+      this.#wait(error.code === 'SOTTO-KUBE-005' ? unseen(found) : found, delayMs);
+      if (count < FAILURES_TO_TELL) return;
     }
-    found.sync.blocked.set(found.key, { digest: found.object.digest, error, sinceMs: agent.clock.elapsedMs() });
+    const sinceMs = agent.clock.elapsedMs();
+    found.sync.blocked.set(found.key, { action: 'apply', digest: found.object.digest, error, sinceMs });
     agent.changed();
   }
 
@@ -186,7 +215,13 @@ function isQuiet({ inventory }: AgentContext, key: ObjectKey, { settings }: Sync
   return settings.suspend || pauseOf(inventory.inventory.pauses, key, settings.name) !== undefined;
 }
 
+interface Failing {
+  readonly count: number;
+  readonly notBeforeMs: number;
+}
+
 const FAILURES_TO_TELL = 3;
+const PEACE_POLL_MS = 60_000;
 const MAX_RETRY_MS = 300_000;
 
 /** A right that was withdrawn or a namespace that ends must not cost a request a second for each object. */

@@ -3,6 +3,7 @@ import { memberAt, stringAt } from '../core/json.ts';
 import { INVENTORY_NAME } from '../core/labels.ts';
 import { getObject } from '../kube/objects.ts';
 import { resourceOf } from '../kube/resource.ts';
+import { type Repeat, unrepeated } from '../kube/retry.ts';
 import type { Transport } from '../kube/transport.ts';
 import type { Holder } from '../plan/inventory.ts';
 
@@ -17,12 +18,14 @@ export async function isHeldByOther(
   namespace: string,
   holder: Holder | undefined,
   ownPod: string | undefined,
+  repeat: Repeat = unrepeated,
 ): Promise<boolean> {
   if (holder === undefined) return false;
   // A holder outside a cluster has no Pod that could be asked about: only a person knows.
   if (holder.pod === undefined) return true;
   if (holder.pod === ownPod || PODS.secret) return false;
-  const answer = await getObject(transport, { resource: PODS, namespace, name: holder.pod });
+  const target = { resource: PODS, namespace, name: holder.pod };
+  const answer = await repeat(() => getObject(transport, target));
   // Not allowed to look: a wrong guess would make two writers.
   if (!answer.ok) return true;
   if (answer.value === undefined) return false;

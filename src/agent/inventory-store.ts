@@ -5,8 +5,10 @@ import { type JsonObject, stringAt, stringifyJson } from '../core/json.ts';
 import { INVENTORY_NAME } from '../core/labels.ts';
 import { LIMITS } from '../core/limits.ts';
 import { kubeError } from '../kube/errors.ts';
+import type { FailureKind } from '../kube/failure.ts';
 import { createObject, getObject, type Outcome, replaceObject, type Target, type Written } from '../kube/objects.ts';
 import { CONFIG_MAPS } from '../kube/resource.ts';
+import { type Repeat, unrepeated } from '../kube/retry.ts';
 import type { Transport } from '../kube/transport.ts';
 import { APPLYSET_ID_LABEL, APPLYSET_KINDS, APPLYSET_NAMESPACES, APPLYSET_TOOLING } from '../plan/applyset.ts';
 import type { Approval } from '../plan/hold.ts';
@@ -27,6 +29,8 @@ const ENTRY = 'inventory';
 const QUIET_MS = 2_000;
 const AT_MOST_MS = 10_000;
 const MAX_RETRY_MS = 60_000;
+/** Another version than ours is stored: somebody else's, or ours whose answer was lost. */
+const IS_THERE: ReadonlySet<FailureKind> = new Set<FailureKind>(['changed', 'already-exists']);
 
 export interface InventoryStoreOptions {
   readonly transport: Transport;
@@ -70,10 +74,10 @@ export class InventoryStore {
   }
 
   /** Reads the stored inventory. Its absence is a first start; a wrong MAC is a loss, and both begin with no rows. */
-  async load(): Promise<void> {
+  async load(repeat: Repeat = unrepeated): Promise<void> {
     const { transport, namespace, mac } = this.#options;
     const target = { resource: CONFIG_MAPS, namespace, name: INVENTORY_NAME };
-    const answer = await getObject(transport, target);
+    const answer = await repeat(() => getObject(transport, target));
     if (!answer.ok) throw kubeError(answer.failure, { verb: 'get', ...target });
     if (answer.value === undefined) return;
     this.#resourceVersion = stringAt(answer.value, 'metadata', 'resourceVersion');
@@ -90,9 +94,9 @@ export class InventoryStore {
   }
 
   /** Takes the inventory over: a new epoch, so that an older agent notices at its next write that it is out. */
-  async hold(holder: Holder): Promise<void> {
+  async hold(holder: Holder, repeat: Repeat = unrepeated): Promise<void> {
     this.#header = { ...this.#header, epoch: this.#header.epoch + 1, holder };
-    await this.#write();
+    await this.#write(repeat);
   }
 
   /** False when another agent has written the inventory since our last write; an unreachable server proves nothing. */
@@ -164,19 +168,19 @@ export class InventoryStore {
     if (this.#dirtySinceMs !== undefined) await this.#write();
   }
 
-  #write(): Promise<void> {
-    const next = this.#writing.then(() => this.#put());
+  #write(repeat: Repeat = unrepeated): Promise<void> {
+    const next = this.#writing.then(() => this.#put(repeat));
     // A failed write must not fail the next one; whoever asked for it gets the error.
     this.#writing = next.catch(() => undefined);
     return next;
   }
 
   /** After a failure the changes are still due: later and later, because the next tick is a second away. */
-  async #put(): Promise<void> {
+  async #put(repeat: Repeat): Promise<void> {
     const before = this.#dirtySinceMs ?? this.#options.clock.elapsedMs();
     this.#dirtySinceMs = undefined;
     try {
-      await this.#putOnce();
+      await this.#putOnce(repeat);
       this.#failures = 0;
       this.#notBeforeMs = 0;
     } catch (thrown) {
@@ -187,14 +191,16 @@ export class InventoryStore {
     }
   }
 
-  async #putOnce(): Promise<void> {
+  async #putOnce(repeat: Repeat): Promise<void> {
     const { namespace, mac } = this.#options;
     const packed = encodeInventory(this.inventory, mac);
     if (packed.length > LIMITS.maxInventoryBytes) throw tooLarge(packed.length);
     const entry = packed.toString('base64');
     const target = { resource: CONFIG_MAPS, namespace, name: INVENTORY_NAME };
-    let answer = await this.#send(target, entry);
-    if (!answer.ok && answer.failure.kind === 'changed' && (await this.#isStillOurs(target))) {
+    const earlier = this.#sent;
+    this.#sent = entry;
+    let answer = await repeat(() => this.#send(target, entry));
+    if (!answer.ok && IS_THERE.has(answer.failure.kind) && (await this.#isStillOurs(target, earlier))) {
       answer = await this.#send(target, entry);
     }
     if (!answer.ok && answer.failure.kind === 'not-found') {
@@ -208,8 +214,7 @@ export class InventoryStore {
       this.#options.onStored({ objects: this.#rows.size, bytes: packed.length });
       return;
     }
-    this.#sent = entry;
-    if (answer.failure.kind === 'changed' || answer.failure.kind === 'already-exists') throw takenOver();
+    if (IS_THERE.has(answer.failure.kind)) throw takenOver();
     throw kubeError(answer.failure, { verb: this.#resourceVersion === undefined ? 'create' : 'update', ...target });
   }
 
@@ -221,11 +226,11 @@ export class InventoryStore {
   }
 
   /** Somebody labelled the ConfigMap, or another agent wrote it: the entry tells. */
-  async #isStillOurs(target: Target & { resource: typeof CONFIG_MAPS }): Promise<boolean> {
+  async #isStillOurs(target: Target & { resource: typeof CONFIG_MAPS }, earlier: string | undefined): Promise<boolean> {
     const live = await getObject(this.#options.transport, target);
     if (!live.ok || live.value === undefined) return false;
     const entry = stringAt(live.value, 'binaryData', ENTRY);
-    if (entry !== this.#stored && entry !== this.#sent) return false;
+    if (entry !== this.#stored && entry !== this.#sent && entry !== earlier) return false;
     this.#resourceVersion = stringAt(live.value, 'metadata', 'resourceVersion');
     return true;
   }

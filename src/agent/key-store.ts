@@ -11,6 +11,7 @@ import { isKeySecret, namedKeySecrets, selectKeySecrets } from '../keys/select.t
 import { kubeError } from '../kube/errors.ts';
 import { getMetadata } from '../kube/objects.ts';
 import { SECRETS } from '../kube/resource.ts';
+import type { Repeat } from '../kube/retry.ts';
 import { readSecret } from '../kube/secret-reader.ts';
 import type { Transport } from '../kube/transport.ts';
 import type { WatchEvent } from '../kube/watch.ts';
@@ -21,6 +22,7 @@ export interface KeyStoreOptions {
   readonly namespace: string;
   readonly allowSources: readonly string[];
   readonly clock: Clock;
+  readonly repeat: Repeat;
   settings(): Settings;
   /** Keys or marks are others: what could not be opened may open now, and what may be applied is judged again. */
   onChange(): void;
@@ -125,14 +127,14 @@ export class KeyStore {
   }
 
   async #load(): Promise<void> {
-    const { transport, namespace, clock } = this.#options;
+    const { transport, namespace, clock, repeat } = this.#options;
     const settings = this.#options.settings();
     const wanted = new Set([...selectKeySecrets([...this.#marks.values()], settings), ...namedKeySecrets(settings)]);
     for (const name of this.#loaded.keys()) if (!wanted.has(name)) this.#loaded.delete(name);
     for (const name of wanted) {
       const version = this.#marks.get(name)?.resourceVersion;
       if (version !== undefined && this.#loaded.get(name)?.resourceVersion === version) continue;
-      const secret: KeySecret | undefined = await readSecret(transport, namespace, name);
+      const secret: KeySecret | undefined = await readSecret(transport, namespace, name, repeat);
       if (secret === undefined) {
         this.#loaded.delete(name);
         continue;
@@ -155,12 +157,12 @@ export class KeyStore {
     const name = sync.source.git.secretName;
     if (name === undefined) return { credential: { kind: 'none' } };
     const known = this.#access.get(name);
-    const { transport, namespace, allowSources } = this.#options;
+    const { transport, namespace, allowSources, repeat } = this.#options;
     const request = { use: 'git' as const, sourceUrl: sync.source.git.url, namespace, allowSources };
     const mark = await this.#mark(name);
     checkCredentialUse(mark, request);
     if (known?.resourceVersion === mark.resourceVersion) return known.access;
-    const secret = await readSecret(transport, namespace, name);
+    const secret = await readSecret(transport, namespace, name, repeat);
     if (secret === undefined) throw noCredential(name, namespace);
     const access = gitAccess(secret, request);
     this.#access.set(name, { resourceVersion: secret.resourceVersion, access });
@@ -171,9 +173,9 @@ export class KeyStore {
   async #mark(name: string): Promise<SecretMark & { readonly resourceVersion: string }> {
     const seen = this.#marks.get(name);
     if (seen !== undefined) return seen;
-    const { transport, namespace } = this.#options;
+    const { transport, namespace, repeat } = this.#options;
     const target = { resource: SECRETS, namespace, name };
-    const answer = await getMetadata(transport, target);
+    const answer = await repeat(() => getMetadata(transport, target));
     if (!answer.ok) throw kubeError(answer.failure, { verb: 'get', ...target });
     if (answer.value === undefined) throw noCredential(name, namespace);
     const version = member(answer.value['metadata'], 'resourceVersion');

@@ -21,6 +21,10 @@ export type Finding =
 interface LiveEntry {
   record: LiveRecord | undefined;
   health: Health | undefined;
+  /** Monotonic: since when readiness is waited for. Undefined: it is there and ready. */
+  waitsSinceMs: number | undefined;
+  /** As last seen while no apply was in flight: tells whether an apply wrote. */
+  resourceVersion: string;
   present: boolean;
   terminating: boolean;
   uid: string;
@@ -35,6 +39,7 @@ export interface LiveStoreOptions {
   readonly macKey: MacKey;
   readonly setId: string;
   readonly now: () => Date;
+  readonly elapsedMs: () => number;
   row(key: ObjectKey): InventoryRow | undefined;
   readonly policy: DriftPolicy;
   isInFlight(key: ObjectKey): boolean;
@@ -109,7 +114,11 @@ export class LiveStore {
     entry.present = true;
     entry.uid = record.uid;
     entry.terminating = isTerminating(answer);
+    // An apply that wrote begins the wait for readiness anew; one that changed nothing does not.
+    if (entry.resourceVersion !== record.goodRv) entry.waitsSinceMs = undefined;
+    entry.resourceVersion = record.goodRv;
     if (mode === 'full') this.#setHealth(key, entry, computeStatus(answer, this.#options.now()));
+    else entry.waitsSinceMs = undefined;
     return record;
   }
 
@@ -176,12 +185,19 @@ export class LiveStore {
     return entry?.present === true ? entry.health : undefined;
   }
 
+  /** Monotonic: when the wait for its readiness began; undefined when nothing is waited for, or it was never seen. */
+  waitsSinceMs(key: ObjectKey): number | undefined {
+    return this.#entries.get(key)?.waitsSinceMs;
+  }
+
   #entry(key: ObjectKey): LiveEntry {
     const known = this.#entries.get(key);
     if (known !== undefined) return known;
     const entry: LiveEntry = {
       record: undefined,
       health: undefined,
+      waitsSinceMs: undefined,
+      resourceVersion: '',
       present: false,
       terminating: false,
       uid: '',
@@ -198,6 +214,7 @@ export class LiveStore {
     entry.present = true;
     entry.uid = stringAt(object, 'metadata', 'uid') ?? '';
     entry.terminating = isTerminating(object);
+    if (resource.secret) entry.waitsSinceMs = undefined;
     if (!resource.secret) this.#setHealth(key, entry, computeStatus(object, this.#options.now()));
     else if (appeared) this.#options.onChange(key);
   }
@@ -205,12 +222,15 @@ export class LiveStore {
   #setHealth(key: ObjectKey, entry: LiveEntry, health: Health): void {
     const before = entry.health;
     entry.health = health;
+    if (health.status === 'Current') entry.waitsSinceMs = undefined;
+    else entry.waitsSinceMs ??= this.#options.elapsedMs();
     if (before?.status !== health.status || before.reason !== health.reason) this.#options.onChange(key);
   }
 
   /** The first event of an object since the start, judged against its inventory row (spec/drift.md 3.8 C). */
   #firstSight(key: ObjectKey, entry: LiveEntry, row: InventoryRow, object: Json, mode: WatchMode): void {
     const carried = { yielded: row.yielded, accepted: row.accepted, done: row.done };
+    entry.resourceVersion = versionOf(object);
     const record = recordFromAnswer(object, mode, this.#options.macKey, carried);
     if (isAsWeLeftIt(record, row, object, this.#options.setId)) {
       this.#keep(key, entry, record);
@@ -241,6 +261,7 @@ export class LiveStore {
   }
 
   #judge(key: ObjectKey, entry: LiveEntry, object: Json, record: LiveRecord, unordered: boolean): void {
+    entry.resourceVersion = versionOf(object);
     const verdict = judgeEvent(object, record, this.#context(unordered, entry.autoscaled));
     switch (verdict.kind) {
       case 'drop':
@@ -262,6 +283,7 @@ export class LiveStore {
 
   #lost(key: ObjectKey, entry: LiveEntry, object: Json | undefined): void {
     entry.present = false;
+    entry.waitsSinceMs ??= this.#options.elapsedMs();
     const { terminating, record } = entry;
     entry.terminating = false;
     this.#options.onChange(key);
@@ -281,6 +303,10 @@ export function modeOf(resource: Resource): WatchMode {
 
 export function keyOf(resource: Resource, namespace: string, object: Json): ObjectKey {
   return objectKey(objectIdIn(resource, namespace, stringAt(object, 'metadata', 'name') ?? ''));
+}
+
+function versionOf(object: Json): string {
+  return stringAt(object, 'metadata', 'resourceVersion') ?? '';
 }
 
 function isTerminating(object: Json): boolean {

@@ -14,7 +14,7 @@ import { announcedRow } from './applied.ts';
 import type { AgentContext } from './context.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 
-/** A permanent refusal is tried again after this, or at once when document or settings change. */
+/** What is blocked is tried again after this, at the latest with the pass of `interval`. */
 const BLOCKED_MS = 5 * 60_000;
 
 /** Files that did not change since they were last read without a refusal are taken from there. */
@@ -68,24 +68,33 @@ function fileKey(file: { readonly path: string; readonly blob: string }): string
   return `${file.blob} ${file.path}`;
 }
 
-/** A kind that is not known may be new: the API server is asked once more before it is refused. */
+/** A kind that is not known may be new: the API server is asked once more before it is refused, and again later. */
 export async function renderSet(
   agent: AgentContext,
   sync: SyncRuntime,
   documents: readonly ClosedDocument[],
 ): Promise<DesiredSet> {
-  const once = (): DesiredSet =>
-    render(documents, {
+  let unknown = new Set<string>();
+  const isNamespaced = (apiVersion: string, kind: string): boolean | undefined => {
+    const resource = agent.catalog().find(apiVersion, kind);
+    if (resource === undefined) unknown.add(`${apiVersion} ${kind}`);
+    return resource?.namespaced;
+  };
+  const once = (): DesiredSet => {
+    unknown = new Set();
+    return render(documents, {
       targetNamespace: agent.place.targetNamespace,
       plaintextSecrets: agent.settings().plaintextSecrets,
       skip: sync.settings.skip,
       vetoes: agent.vetoes(),
-      isNamespaced: (apiVersion, kind) => agent.catalog().find(apiVersion, kind)?.namespaced,
+      isNamespaced,
     });
+  };
   const first = once();
-  const isUnknownKind = first.refusals.some(({ error }) => error.code === 'SOTTO-RENDER-008');
+  const isUnknownKind = unknown.size > 0;
   if (isUnknownKind) await agent.rediscover();
   const set = isUnknownKind ? once() : first;
+  sync.unknownKinds = [...unknown];
   // A refused file is read again next time: what is kept of a document between passes does not know its lines.
   const refused = new Set(set.refusals.map(({ file }) => file));
   sync.opened = new Map([...sync.opened].filter(([, ofFile]) => !ofFile.some(({ file }) => refused.has(file))));
@@ -127,7 +136,9 @@ export function decide(
       [...agent.syncs.values()].find((other) => other !== sync && other.wanted.has(key))?.settings.name,
   });
   for (const key of decided.left) sync.desired.delete(key);
-  return withoutBlocked(agent, sync, decided);
+  // A new commit may hold what was missing: everything is tried once.
+  const isNewCommit = sync.report?.attemptedRevision !== snapshot.revision;
+  return isNewCommit ? decided : withoutBlocked(agent, sync, decided);
 }
 
 /**
@@ -149,7 +160,10 @@ export function refreshRows(agent: AgentContext, sync: SyncRuntime, desired: Des
   const refused = desired.refusals.flatMap(({ id }) => (id === undefined ? [] : [objectKey(id)]));
   const wanted = new Set<ObjectKey>([...desired.objects.map(({ key }) => key), ...refused]);
   sync.wanted = wanted;
-  for (const key of sync.blocked.keys()) if (!wanted.has(key)) sync.blocked.delete(key);
+  for (const [key, { action }] of sync.blocked) {
+    const stands = action === 'apply' ? wanted.has(key) : !wanted.has(key) && agent.inventory.row(key) !== undefined;
+    if (!stands) sync.blocked.delete(key);
+  }
   for (const key of sync.fights.keys()) if (!wanted.has(key)) sync.fights.delete(key);
   for (const object of desired.objects) {
     const row = agent.inventory.row(object.key);
@@ -170,17 +184,15 @@ function claimedBy(agent: AgentContext, sync: SyncRuntime, key: ObjectKey): stri
   return other?.desired.has(key) === true ? row.sync : undefined;
 }
 
-/** What was refused for good and did not change since is reported again, not tried again. */
+/** What the same request would meet again is reported again, not tried again. */
 function withoutBlocked(agent: AgentContext, sync: SyncRuntime, decided: Plan): Plan {
-  const nowMs = agent.clock.elapsedMs();
+  const untilMs = agent.clock.elapsedMs() - Math.min(BLOCKED_MS, sync.settings.intervalMs);
   const refusals = [...decided.refusals];
   const steps = decided.steps.filter((step) => {
-    if (step.action !== 'apply') return true;
-    const blocked = sync.blocked.get(step.object.key);
-    if (blocked === undefined) return true;
-    const stands = blocked.digest === step.object.digest && nowMs - blocked.sinceMs < BLOCKED_MS;
-    if (stands) refusals.push({ error: blocked.error, file: step.object.file, id: step.object.id });
-    else sync.blocked.delete(step.object.key);
+    const { key, digest, file, id } = step.action === 'apply' ? step.object : { ...step.row, id: step.id };
+    const blocked = sync.blocked.get(key);
+    const stands = blocked?.action === step.action && blocked.digest === digest && blocked.sinceMs > untilMs;
+    if (stands) refusals.push({ error: blocked.error, file, id });
     return !stands;
   });
   return { ...decided, steps, refusals };
@@ -205,6 +217,7 @@ export function release(agent: AgentContext, sync: SyncRuntime, decided: Plan): 
     agent.inventory.set({ ...row, sync: name });
     sync.desired.delete(key);
     other.stale = true;
+    agent.wake(name);
   }
   for (const key of decided.released) {
     agent.inventory.delete(key);

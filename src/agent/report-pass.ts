@@ -21,7 +21,7 @@ export interface PassEnd {
 
 /** What the pass leaves behind: the report of the sync, log lines, metrics. Nothing is decided here. */
 export function reportPass(agent: AgentContext, sync: SyncRuntime, end: PassEnd): void {
-  const { snapshot, desired, decided, outcome, refusals, startedMs } = end;
+  const { snapshot, desired, decided, outcome, refusals } = end;
   const before = sync.report?.refusals ?? [];
   const isComplete = decided.held === undefined && !outcome.retry;
   if (isComplete) agent.inventory.setRevision(sync.settings.name, snapshot.revision);
@@ -40,11 +40,13 @@ export function reportPass(agent: AgentContext, sync: SyncRuntime, end: PassEnd)
     desired: desired.objects.length,
     pruned: outcome.pruned,
     paused: decided.paused,
-    startedMs,
     retry: outcome.retry,
+    waitsFor: decided.waitsFor,
   };
   measure(agent, sync, end);
   tellObjects(agent, refusals, before);
+  wakeWaiting(agent, sync);
+  agent.checkKinds();
   agent.changed();
 }
 
@@ -55,6 +57,14 @@ function dropApproval(agent: AgentContext, sync: SyncRuntime, { snapshot, decide
   if (approval === undefined) return;
   const isDone = decided.held === undefined && !outcome.retry && outcome.waiting.length === 0;
   if (isDone || approval.revision !== snapshot.revision) agent.inventory.setApproval(name, undefined);
+}
+
+/** Syncs of the same repository that hold prunes back until this one has seen the commit they have. */
+function wakeWaiting(agent: AgentContext, { settings, report }: SyncRuntime): void {
+  for (const [name, other] of agent.syncs) {
+    const isDue = other.report?.waitsFor === settings.name;
+    if (isDue && other.report?.attemptedRevision === report?.attemptedRevision) agent.wake(name);
+  }
 }
 
 /** A burst of refusals is one fault: the status document has them all. */

@@ -6,6 +6,7 @@ import { SETTINGS_KEY, SETTINGS_NAME } from '../core/labels.ts';
 import { kubeError } from '../kube/errors.ts';
 import { getObject } from '../kube/objects.ts';
 import { CONFIG_MAPS } from '../kube/resource.ts';
+import { type Repeat, unrepeated } from '../kube/retry.ts';
 import type { Transport } from '../kube/transport.ts';
 import { watchResource } from '../kube/watch.ts';
 import { nextSettings, NO_SETTINGS, type SettingsState, settingsUnreadable } from '../settings/last-good.ts';
@@ -23,13 +24,31 @@ export interface SettingsSourceOptions {
   readonly signal: AbortSignal;
   onChange(state: SettingsState): void;
   onDefect(thrown: unknown): void;
+  /** For tests: a watcher that fails on demand. */
+  watchFile?(path: string): FileWatcher;
+}
+
+/** As much of chokidar's watcher as is needed. */
+export interface FileWatcher {
+  on(event: 'all', listener: () => void): unknown;
+  on(event: 'error', listener: (thrown: unknown) => void): unknown;
+  close(): Promise<void>;
+}
+
+interface Followed {
+  changed(): Promise<void>;
+  failed(reason: string): void;
 }
 
 /** The first reading; problems are in the state, an unreachable API server is thrown. */
-export async function readSettings(origin: SettingsOrigin, transport: Transport): Promise<SettingsState> {
+export async function readSettings(
+  origin: SettingsOrigin,
+  transport: Transport,
+  repeat: Repeat = unrepeated,
+): Promise<SettingsState> {
   if (origin.kind === 'file') return stateOfFile(NO_SETTINGS, origin.path);
   const target = { resource: CONFIG_MAPS, namespace: origin.namespace, name: SETTINGS_NAME };
-  const answer = await getObject(transport, target);
+  const answer = await repeat(() => getObject(transport, target));
   if (!answer.ok) throw kubeError(answer.failure, { verb: 'get', ...target });
   return stateOfObject(NO_SETTINGS, answer.value, origin.namespace);
 }
@@ -44,7 +63,11 @@ export async function followSettings(initial: SettingsState, options: SettingsSo
     options.onChange(next);
   };
   if (origin.kind === 'file')
-    return followFile(origin.path, options, async () => take(await stateOfFile(state, origin.path)));
+    return followFile(origin.path, options, {
+      changed: async () => take(await stateOfFile(state, origin.path)),
+      // The last good settings stay, and status says that a change of them may go unseen.
+      failed: (reason) => take(settingsUnreadable(state, unwatched(origin.path, reason))),
+    });
   const { transport, clock, random, signal } = options;
   await watchResource({
     mode: 'full',
@@ -64,14 +87,24 @@ export async function followSettings(initial: SettingsState, options: SettingsSo
 }
 
 /** chokidar, because a mounted ConfigMap changes by a swapped link that a plain watch of the file does not see. */
-async function followFile(path: string, options: SettingsSourceOptions, reread: () => Promise<void>): Promise<void> {
-  const { watch } = await import('chokidar');
-  const watcher = watch(path, { ignoreInitial: true, awaitWriteFinish: { stabilityThreshold: 50, pollInterval: 20 } });
-  watcher.on('all', () => void reread().catch((thrown: unknown) => options.onDefect(thrown)));
+async function followFile(path: string, options: SettingsSourceOptions, file: Followed): Promise<void> {
+  const watcher = options.watchFile?.(path) ?? (await chokidarOf(path));
+  watcher.on('all', () => void file.changed().catch((thrown: unknown) => options.onDefect(thrown)));
+  // Without a listener the event would end the process.
+  watcher.on('error', (thrown) => file.failed(reasonOf(thrown)));
   const { promise, resolve } = Promise.withResolvers<void>();
   options.signal.addEventListener('abort', () => resolve(), { once: true });
   if (!options.signal.aborted) await promise;
   await watcher.close();
+}
+
+async function chokidarOf(path: string): Promise<FileWatcher> {
+  const { watch } = await import('chokidar');
+  return watch(path, { ignoreInitial: true, awaitWriteFinish: { stabilityThreshold: 50, pollInterval: 20 } });
+}
+
+function reasonOf(thrown: unknown): string {
+  return thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'no reason';
 }
 
 async function stateOfFile(state: SettingsState, path: string): Promise<SettingsState> {
@@ -100,6 +133,16 @@ function stateOfObject(state: SettingsState, object: Json | undefined, namespace
       object: `ConfigMap/${SETTINGS_NAME}`,
     }),
   );
+}
+
+function unwatched(path: string, reason: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-CONF-012',
+    what: 'the settings file cannot be watched',
+    why: `the system says ${reason}; the last good settings stay, and a change may go unseen`,
+    next: 'see the limits of inotify (sysctl fs.inotify), then start the agent anew',
+    file: path,
+  });
 }
 
 function unreadable(path: string, reason: string): SottoError {

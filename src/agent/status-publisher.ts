@@ -30,16 +30,22 @@ export interface StatusPublisherOptions {
   readonly log: Logger;
   /** The document as it is now. */
   build(): StatusDocument;
+  /** Monotonic: when it becomes another one by the passing of time alone; undefined when it does not. */
+  lookAgainAtMs(): number | undefined;
 }
 
 /** Bursts of changes are looked at once. */
 const LOOK_MS = 25;
+
+/** Timers hold at most 2^31 ms; a longer one fires at once. */
+const MAX_TIMER_MS = 24 * 3_600_000;
 
 /** ConfigMap `sotto-status`: written on transitions only, as the rules of `report/status-writer.ts` say. */
 export class StatusPublisher {
   readonly #options: StatusPublisherOptions;
   #state: StatusWriterState = initialStatusWriter;
   #timer: NodeJS.Timeout | undefined;
+  #later: NodeJS.Timeout | undefined;
   #closed = false;
   #writing = false;
   #urgent = false;
@@ -74,6 +80,7 @@ export class StatusPublisher {
   /** Writes what is due now, whatever the pace says: at the end of a run. */
   async flush(): Promise<void> {
     clearTimeout(this.#timer);
+    clearTimeout(this.#later);
     this.#closed = true;
     const document = this.#options.build();
     const digest = transitionDigest(document);
@@ -89,6 +96,7 @@ export class StatusPublisher {
     const document = this.#options.build();
     const digest = transitionDigest(document);
     const nowMs = this.#options.clock.elapsedMs();
+    this.#lookLater(nowMs);
     this.#state = statusChanged(this.#state, { digest, urgent: this.#urgent, nowMs });
     if (digest === this.#state.writtenDigest && !this.#writing) this.#settle(this.#waiting);
     const dueAtMs = statusDueAtMs(this.#state);
@@ -101,6 +109,13 @@ export class StatusPublisher {
     this.#write(document, digest, this.#waiting)
       .catch((thrown: unknown) => this.#failed(thrown))
       .finally(() => this.changed());
+  }
+
+  #lookLater(nowMs: number): void {
+    clearTimeout(this.#later);
+    const againAtMs = this.#options.lookAgainAtMs();
+    if (againAtMs === undefined || this.#closed) return;
+    this.#later = setTimeout(() => this.changed(), Math.min(Math.max(againAtMs - nowMs, LOOK_MS), MAX_TIMER_MS));
   }
 
   #failed(thrown: unknown): void {

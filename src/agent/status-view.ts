@@ -1,6 +1,6 @@
 import { rfc3339 } from '../core/clock.ts';
 import type { ErrorJson, SottoError } from '../core/errors.ts';
-import { displayObject, objectIdOf } from '../core/ids.ts';
+import { displayObject, objectIdOf, type ObjectKey } from '../core/ids.ts';
 import type { Held } from '../plan/hold.ts';
 import type { InventoryRow } from '../plan/inventory.ts';
 import { objectPause, type Pause, syncPause } from '../plan/pause.ts';
@@ -62,7 +62,8 @@ export function viewSync(agent: AgentContext, sync: SyncRuntime): SyncInput {
   const { settings, report } = sync;
   const rows = [...agent.inventory.inventory.rows.values()].filter((row) => row.sync === settings.name);
   const counts = countRows(agent, sync, rows);
-  const facts = factsOf(agent, sync, counts);
+  const late = new Set(rows.filter((row) => isLate(agent, sync, row)).map(({ key }) => key));
+  const facts = factsOf(agent, sync, counts, late.size > 0);
   return {
     name: settings.name,
     ...syncState(facts),
@@ -70,14 +71,32 @@ export function viewSync(agent: AgentContext, sync: SyncRuntime): SyncInput {
     appliedRevision: report?.appliedRevision,
     attemptedRevision: report?.attemptedRevision,
     counts,
-    attention: attentionOf(agent, sync, rows, facts.timedOut),
+    attention: attentionOf(agent, sync, rows, late),
     pending: pendingOf(sync),
   };
 }
 
-/** Milliseconds on the monotonic clock at which an object still in progress counts as late. */
-export function lateAtMs(sync: SyncRuntime): number | undefined {
-  return sync.report === undefined ? undefined : sync.report.startedMs + sync.settings.timeoutMs;
+/** When the next object that is still waited for becomes late, on the monotonic clock; undefined when none does. */
+export function nextLateMs(agent: AgentContext): number | undefined {
+  const nowMs = agent.clock.elapsedMs();
+  const due = [...agent.inventory.inventory.rows.values()].flatMap((row) => {
+    const sync = agent.syncs.get(row.sync);
+    const lateMs = sync?.settings.wait === true ? lateAtMs(agent, sync, row) : undefined;
+    return lateMs !== undefined && lateMs > nowMs ? [lateMs] : [];
+  });
+  return due.length === 0 ? undefined : due.reduce((a, b) => Math.min(a, b));
+}
+
+function isLate(agent: AgentContext, sync: SyncRuntime, row: InventoryRow): boolean {
+  const lateMs = lateAtMs(agent, sync, row);
+  return lateMs !== undefined && agent.clock.elapsedMs() >= lateMs;
+}
+
+/** `timeout` counts from the apply that began the wait, or from when the object ceased to be ready. */
+function lateAtMs(agent: AgentContext, sync: SyncRuntime, row: InventoryRow): number | undefined {
+  if (healthOf(agent, row) !== 'InProgress') return undefined;
+  const sinceMs = agent.live.waitsSinceMs(row.key);
+  return sinceMs === undefined ? undefined : sinceMs + sync.settings.timeoutMs;
 }
 
 function countRows(agent: AgentContext, sync: SyncRuntime, rows: readonly InventoryRow[]): SyncCounts {
@@ -103,9 +122,8 @@ function healthOf(agent: AgentContext, row: InventoryRow): 'Current' | 'InProgre
   return status === 'Current' || status === 'Failed' ? status : 'InProgress';
 }
 
-function factsOf(agent: AgentContext, sync: SyncRuntime, counts: SyncCounts): SyncFacts {
+function factsOf(agent: AgentContext, sync: SyncRuntime, counts: SyncCounts, timedOut: boolean): SyncFacts {
   const { settings, report, trouble } = sync;
-  const lateMs = lateAtMs(sync);
   const pause = syncPause(agent.inventory.inventory.pauses, settings.name);
   return {
     suspended: settings.suspend,
@@ -121,7 +139,7 @@ function factsOf(agent: AgentContext, sync: SyncRuntime, counts: SyncCounts): Sy
     counts,
     refused: report?.refusals.length ?? 0,
     wait: settings.wait,
-    timedOut: lateMs !== undefined && agent.clock.elapsedMs() >= lateMs,
+    timedOut,
   };
 }
 
@@ -156,7 +174,7 @@ function attentionOf(
   agent: AgentContext,
   sync: SyncRuntime,
   rows: readonly InventoryRow[],
-  timedOut: boolean,
+  late: ReadonlySet<ObjectKey>,
 ): Attention[] {
   const { report } = sync;
   const refused = (report?.refusals ?? []).map(({ error }) => attention(error));
@@ -167,10 +185,11 @@ function attentionOf(
   const held = report?.held === undefined ? [] : [attention(report.held.error)];
   const rewound = sync.snapshot?.rewound === undefined ? [] : [rewoundNote(sync.snapshot.rewound.from)];
   const named = new Set([...refused, ...waiting].map((item) => item.object));
+  const unreadyOnes = unready(agent, sync, rows, late).filter(({ object }) => !named.has(object));
   const blocked = [...[...sync.blocked.values()].map(({ error }) => error), ...sync.fights.values()]
     .map((error) => attention(error))
     .filter(({ object }) => !named.has(object));
-  return [...refused, ...waiting, ...warned, ...held, ...rewound, ...blocked, ...unready(agent, sync, rows, timedOut)];
+  return [...refused, ...waiting, ...warned, ...held, ...rewound, ...blocked, ...unreadyOnes];
 }
 
 function attention(error: SottoError): Attention {
@@ -192,12 +211,12 @@ function unready(
   agent: AgentContext,
   sync: SyncRuntime,
   rows: readonly InventoryRow[],
-  timedOut: boolean,
+  late: ReadonlySet<ObjectKey>,
 ): Attention[] {
   if (!sync.settings.wait) return [];
   return rows.flatMap((row) => {
     const state = healthOf(agent, row);
-    if (state === 'Current' || (state === 'InProgress' && !timedOut)) return [];
+    if (state === 'Current' || (state === 'InProgress' && !late.has(row.key))) return [];
     const id = objectIdOf(row.key);
     const health = agent.live.health(row.key);
     const why = health === undefined ? 'it is not there' : `${health.reason}: ${health.message}`;

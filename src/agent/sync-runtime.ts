@@ -28,14 +28,18 @@ export interface PassReport {
   readonly desired: number;
   readonly pruned: number;
   readonly paused: number;
-  /** Monotonic; readiness must come within `timeout` of it. */
-  readonly startedMs: number;
   /** A step failed in a way that trying again may mend. */
   readonly retry: boolean;
+  /** Prunes wait until this sync of the same repository has seen the commit too. */
+  readonly waitsFor?: string | undefined;
 }
 
-/** A permanent failure of one object: not tried again before something changes or some minutes have passed. */
+/**
+ * A failure of one object that the same request will meet again: not tried again before a new commit, before settings,
+ * keys or rights change, or before some minutes have passed.
+ */
 export interface Blocked {
+  readonly action: 'apply' | 'prune';
   readonly digest: string;
   readonly error: SottoError;
   readonly sinceMs: number;
@@ -61,6 +65,8 @@ export interface SyncRuntime {
   /** When the source was asked last. */
   askedAt: Date | undefined;
   lastPass: { readonly startedAt: Date; readonly tookMs: number } | undefined;
+  /** `apiVersion Kind` of documents that the API server did not know at the last pass. */
+  unknownKinds: readonly string[];
   /** The path holds objects that a pass must look at again although the revision did not change. */
   stale: boolean;
 }

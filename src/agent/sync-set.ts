@@ -1,8 +1,11 @@
 import { join } from 'node:path';
+import { type ObjectKey, objectIdOf } from '../core/ids.ts';
+import type { Resource } from '../kube/resource.ts';
 import type { Settings, SyncSettings } from '../settings/settings.ts';
 import { createGitSource, type GitSource } from '../source/git-source.ts';
 import type { AgentContext } from './context.ts';
 import type { KeyStore } from './key-store.ts';
+import { kindOfRow } from './kinds.ts';
 import { SyncLoop } from './sync-loop.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 
@@ -45,12 +48,27 @@ export class SyncSet {
     for (const sync of this.runtimes.values()) this.#startLoop(agent, sync);
   }
 
-  /** One visit of each sync, one after the other. */
+  /**
+   * One visit of each sync, one after the other, and another one of those that could not end without the others: prunes
+   * wait until each sync of a repository has seen the commit, and an object may go over from one to another.
+   */
   async visitOnce(agent: AgentContext): Promise<void> {
-    for (const sync of this.runtimes.values()) {
-      const loop = this.#loopOf(agent, sync, this.#options.signal);
-      await loop.visit();
-      await loop.close();
+    const visits = [...this.runtimes.values()].map((sync) => ({
+      sync,
+      loop: this.#loopOf(agent, sync, this.#options.signal),
+    }));
+    for (let round = 0; round < MAX_ROUNDS; round += 1) {
+      for (const { sync, loop } of visits) if (round === 0 || isUnfinished(sync)) await loop.visit();
+    }
+    for (const { loop } of visits) await loop.close();
+  }
+
+  /** Every sync is passed again: keys changed. */
+  wakeAll(): void {
+    for (const [name, sync] of this.runtimes) {
+      sync.stale = true;
+      sync.blocked.clear();
+      this.wake(name);
     }
   }
 
@@ -61,22 +79,35 @@ export class SyncSet {
     await this.#running.get(name)?.loop.ask();
   }
 
-  /** Looks at a sync again without asking anything of it: a pause has ended. */
+  /** The sync is visited at once and passed: something that it depends on has changed. */
   wake(name: string): void {
     const sync = this.runtimes.get(name);
     if (sync !== undefined) sync.stale = true;
     this.#running.get(name)?.loop.wake();
   }
 
-  /** Every sync is passed again: keys or kinds changed. */
-  wakeAll(): void {
-    for (const [name, { loop }] of this.#running) {
-      const sync = this.runtimes.get(name);
-      if (sync !== undefined) {
-        sync.stale = true;
-        sync.blocked.clear();
-      }
-      loop.wake();
+  /** Kinds came or went: whoever waits for one, or has objects of one, is passed again. */
+  wakeForKinds(changed: ReadonlySet<string>): void {
+    const agent = this.#agent;
+    if (agent === undefined) return;
+    const owners = new Set(
+      [...agent.inventory.inventory.rows.values()].filter((row) => changed.has(kindOfRow(row))).map((row) => row.sync),
+    );
+    for (const [name, sync] of this.runtimes) {
+      if (!owners.has(name) && !sync.unknownKinds.some((kind) => changed.has(kind))) continue;
+      sync.stale = true;
+      this.wake(name);
+    }
+  }
+
+  /** A kind can be watched that could not be: a right was given, or it is served again. What was refused may go now. */
+  wakeForKind(resource: Resource): void {
+    for (const [name, sync] of this.runtimes) {
+      const ours = [...sync.blocked.keys(), ...sync.wanted].filter((key) => isOfResource(key, resource));
+      if (ours.length === 0) continue;
+      for (const key of ours) sync.blocked.delete(key);
+      sync.stale = true;
+      this.wake(name);
     }
   }
 
@@ -167,6 +198,13 @@ export class SyncSet {
   }
 }
 
+/** An object that goes over to another sync costs two: the one lets go, the other takes. */
+const MAX_ROUNDS = 3;
+
+function isUnfinished({ trouble, stale, report }: SyncRuntime): boolean {
+  return trouble === undefined && (stale || report?.waitsFor !== undefined);
+}
+
 /** For one git command. A first fetch of a large repository is slow; a silent server is cut off sooner by git itself. */
 const GIT_TIMEOUT_MS = 120_000;
 
@@ -184,8 +222,14 @@ function newRuntime(settings: SyncSettings): SyncRuntime {
     report: undefined,
     askedAt: undefined,
     lastPass: undefined,
+    unknownKinds: [],
     stale: false,
   };
+}
+
+function isOfResource(key: ObjectKey, { group, kind }: Resource): boolean {
+  const id = objectIdOf(key);
+  return id.group === group && id.kind === kind;
 }
 
 function isSameSource(a: SyncSettings, b: SyncSettings): boolean {

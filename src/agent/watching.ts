@@ -19,17 +19,30 @@ export interface WatchingOptions {
   /** Every event of the target namespace's Secrets, ours or not: keys and credentials may be among them. */
   readonly onSecret: (event: WatchEvent) => void;
   readonly onState: (resource: Resource, state: WatchState | 'listing', why: string) => void;
+  /** A kind that had been given up (gone, forbidden, or no list in time) is listed and watched now. */
+  readonly onSeen: (resource: Resource) => void;
   /** A defect in an event's consumer; a watch never ends silently. */
   onDefect(thrown: unknown): void;
 }
 
 interface Watched {
+  readonly resource: Resource;
   /** Listed at least once, and not since found gone or forbidden. */
   isSeen: boolean;
   state: WatchState | 'listing';
   why: string;
+  /** Ends this stream alone. */
+  stop: AbortController;
+  /** Resolves when the kind is listed, or given up. */
   readonly known: Promise<void>;
+  /** Whoever waited went on without knowing what is live. */
+  isGivenUp: boolean;
+  /** Lets go on whoever waits, with what is known by now. */
+  settle(): void;
 }
+
+/** A list that a hiccup of the API server broke comes soon; without it everything would be applied again to know. */
+export const LIST_GRACE_MS = 15_000;
 
 /**
  * One stream for each kind in use: objects with our label, whole; Secrets unfiltered and as metadata only
@@ -69,30 +82,64 @@ export class Watching {
     const known = this.#watched.get(name);
     if (known !== undefined) return known;
     const { promise, resolve } = Promise.withResolvers<void>();
-    const watched: Watched = { isSeen: false, state: 'listing', why: '', known: promise };
+    const watched: Watched = {
+      resource,
+      isSeen: false,
+      state: 'listing',
+      why: '',
+      stop: new AbortController(),
+      known: promise,
+      isGivenUp: false,
+      settle: () => {
+        watched.isGivenUp ||= !watched.isSeen;
+        resolve();
+      },
+    };
     this.#watched.set(name, watched);
+    this.#options.signal.addEventListener('abort', () => resolve(), { once: true });
+    this.#open(watched);
+    return watched;
+  }
+
+  #open(watched: Watched): void {
+    const { resource, stop } = watched;
     const { transport, clock, random, signal, targetNamespace, setId } = this.#options;
-    const labelSelector = resource.secret ? undefined : `${MEMBER_LABEL}=${setId}`;
     const running = watchResource({
       ...scopeOf(resource),
       transport,
       clock,
       random,
-      signal,
+      signal: AbortSignal.any([signal, stop.signal]),
       namespace: targetNamespace,
-      labelSelector,
-      onEvent: (event) => {
-        this.#take(resource, watched, event);
-        if (event.type === 'synced' || (event.type === 'state' && event.state !== 'live')) resolve();
-      },
+      labelSelector: resource.secret ? undefined : `${MEMBER_LABEL}=${setId}`,
+      onEvent: (event) => this.#take(watched, event),
     });
-    signal.addEventListener('abort', () => resolve(), { once: true });
     this.#ended.push(running.catch((thrown: unknown) => this.#options.onDefect(thrown)));
-    return watched;
   }
 
-  #take(resource: Resource, watched: Watched, event: WatchEvent): void {
-    const { live, targetNamespace, onState, onSecret } = this.#options;
+  /** Kinds that the API server did not serve when their stream was last opened. */
+  gone(): readonly Resource[] {
+    return [...this.#watched.values()].filter(({ state }) => state === 'gone').map(({ resource }) => resource);
+  }
+
+  /** Opens the stream of a kind that was gone anew, at once. */
+  retry(resource: Resource): void {
+    const watched = this.#watched.get(nameOf(resource));
+    if (watched?.state !== 'gone') return;
+    watched.stop.abort();
+    watched.stop = new AbortController();
+    this.#open(watched);
+  }
+
+  /** Nobody needs the kind any more. */
+  forget(resource: Resource): void {
+    this.#watched.get(nameOf(resource))?.stop.abort();
+    this.#watched.delete(nameOf(resource));
+  }
+
+  #take(watched: Watched, event: WatchEvent): void {
+    const { resource } = watched;
+    const { live, targetNamespace, onState, onSecret, onSeen } = this.#options;
     if (resource.secret) onSecret(event);
     switch (event.type) {
       case 'added':
@@ -102,11 +149,18 @@ export class Watching {
         return live.observeDeleted(objectKey(objectIdIn(resource, targetNamespace, event.name)), event.object);
       case 'synced':
         watched.isSeen = true;
-        return live.observeMissing(this.#keysOf(resource), listedKeys(resource, targetNamespace, event.present));
+        live.observeMissing(this.#keysOf(resource), listedKeys(resource, targetNamespace, event.present));
+        if (watched.isGivenUp) onSeen(resource);
+        watched.isGivenUp = false;
+        return watched.settle();
       case 'state':
         watched.state = event.state;
-        if (event.state === 'gone' || event.state === 'forbidden') watched.isSeen = false;
         watched.why = event.why;
+        if (event.state === 'gone' || event.state === 'forbidden') {
+          watched.isSeen = false;
+          watched.settle();
+        }
+        if (event.state === 'stale' && !watched.isSeen) setTimeout(() => watched.settle(), LIST_GRACE_MS).unref();
         return onState(resource, event.state, event.why);
       case 'epoch':
         return undefined;

@@ -23,8 +23,13 @@ const JITTER = 0.2;
 const QUIET_MS = 10 * 60_000;
 const MINUTE_MS = 60_000;
 
+/** From then on nobody fights, if nobody has to be corrected before. */
+export function peaceAtMs(fight: Fight | undefined): number {
+  return fight === undefined ? Number.NEGATIVE_INFINITY : fight.lastMs + QUIET_MS;
+}
+
 function isOver(fight: Fight | undefined, nowMs: number): fight is undefined {
-  return fight === undefined || nowMs - fight.lastMs >= QUIET_MS;
+  return nowMs >= peaceAtMs(fight);
 }
 
 function heatAt(fight: Fight, nowMs: number): number {

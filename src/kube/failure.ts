@@ -65,7 +65,7 @@ export interface KubeFailure {
   /** The admission webhook that refused or could not be called. */
   readonly webhook: string | undefined;
   readonly retryAfterMs: number | undefined;
-  /** Sending the same again cannot succeed. */
+  /** Sending the same again cannot succeed before somebody changes something: the object, a right, what is served. */
   readonly permanent: boolean;
   /** The write may have happened or may happen later (spec/drift.md 3.11). */
   readonly outcomeUnknown: boolean;
@@ -77,6 +77,8 @@ const PERMANENT: ReadonlySet<FailureKind> = new Set<FailureKind>([
   'conflict',
   'already-exists',
   'denied',
+  'forbidden',
+  'no-resource',
   'invalid',
   'immutable',
   'typed-patch',

@@ -12,6 +12,11 @@ export interface RetryOptions {
   readonly onWait?: ((failure: KubeFailure, waitMs: number) => void) | undefined;
 }
 
+/** Whether and how often a request is repeated, decided by whoever knows what hangs on it. */
+export type Repeat = <Value>(attempt: () => Promise<Outcome<Value>>) => Promise<Outcome<Value>>;
+
+export const unrepeated: Repeat = (attempt) => attempt();
+
 const WORTH_REPEATING: ReadonlySet<FailureKind> = new Set<FailureKind>([
   'unreachable',
   'timeout',

@@ -11,6 +11,7 @@ import type { Span } from './json-bytes.ts';
 import type { Outcome } from './outcome.ts';
 import { QuietConnection } from './quiet-connection.ts';
 import { resourcePath, SECRETS } from './resource.ts';
+import { type Repeat, unrepeated } from './retry.ts';
 import type { Transport } from './transport.ts';
 
 export interface SecretContent {
@@ -32,10 +33,13 @@ export async function readSecret(
   transport: Transport,
   namespace: string,
   name: string,
+  repeat: Repeat = unrepeated,
   signal?: AbortSignal,
 ): Promise<SecretContent | undefined> {
-  const first = await readOnce(transport, namespace, name, false, signal);
-  const outcome = isUnauthorized(first) ? await readOnce(transport, namespace, name, true, signal) : first;
+  const outcome = await repeat(async () => {
+    const first = await readOnce(transport, namespace, name, false, signal);
+    return isUnauthorized(first) ? readOnce(transport, namespace, name, true, signal) : first;
+  });
   if (outcome.ok) return outcome.value;
   if (outcome.failure.kind === 'not-found') return undefined;
   throw kubeError(outcome.failure, {

@@ -28,7 +28,7 @@ export interface PlanInput {
   /** The record of what we applied cannot be trusted: nothing is pruned. */
   readonly inventoryLost: boolean;
   readonly prune: PruneRule;
-  /** Why pruning has to wait for somebody else first; the pass is repeated then. */
+  /** The sync that pruning has to wait for; the pass is repeated then. */
   readonly pruneWaits: string | undefined;
   /** Somebody's yes to a plan of this sync. */
   readonly approval: Approval | undefined;
@@ -81,6 +81,8 @@ export interface Plan {
   readonly paused: number;
   /** Prunes that wait for another sync: the pass is to be repeated. */
   readonly postponed: number;
+  /** The sync that postponed prunes wait for. */
+  readonly waitsFor: string | undefined;
 }
 
 /** Decides; does nothing. Same input, same plan. */
@@ -106,7 +108,8 @@ export function plan(input: PlanInput): Plan {
   const { prunes: due, approved, waiting, released, movedTo, left, asked } = planPrune(input);
   const prunes = input.pruneWaits === undefined ? [...due, ...approved] : [];
   const postponed = due.length + approved.length - prunes.length;
-  const common = { refusals, waiting, unchanged, paused, postponed, asked };
+  const waitsFor = postponed > 0 ? input.pruneWaits : undefined;
+  const common = { refusals, waiting, unchanged, paused, postponed, waitsFor, asked };
   // Prunes that wait for a sibling count too: creates of a plan that must be held whole are not done meanwhile.
   const why = holdReason(countsOf(due.length, input), input.prune);
   const isCovered = covers(input.approval, input.revision, keysOf(due));

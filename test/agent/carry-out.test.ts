@@ -30,7 +30,13 @@ const allForeign: FakeHandler = ({ method, path }, response) => {
   return sendJson(response, 200, foreign);
 };
 
-async function pass(agent: ReturnType<typeof testAgent>, sync: SyncRuntime, desired: DesiredSet, commit: string) {
+type TestAgent = ReturnType<typeof testAgent>;
+
+async function pass(agent: TestAgent, sync: SyncRuntime, desired: DesiredSet, commit: string) {
+  return (await passWhole(agent, sync, desired, commit)).carried;
+}
+
+async function passWhole(agent: TestAgent, sync: SyncRuntime, desired: DesiredSet, commit: string) {
   const { context } = agent;
   refreshRows(context, sync, desired);
   const decided = decide(context, sync, snapshot(commit), desired, []);
@@ -39,7 +45,7 @@ async function pass(agent: ReturnType<typeof testAgent>, sync: SyncRuntime, desi
   const carried = await carryOut(context, sync, decided, opener);
   release(context, sync, decided);
   passed(sync, commit);
-  return carried;
+  return { carried, decided };
 }
 
 describe('carrying out a plan', () => {
@@ -100,6 +106,63 @@ describe('carrying out a plan', () => {
     expect(ended).toMatchObject({ applied: 0, pruned: 0, retry: true });
     expect(api.received).toEqual([]);
     expect(agent.inventory.row(keyOf('ConfigMap', 'old'))).toBeDefined();
+  });
+});
+
+/** One verb is refused for want of a right. */
+const forbids =
+  (verb: string): FakeHandler =>
+  ({ method }, response) => {
+    if (method === 'POST') return sendJson(response, 201, { metadata: { resourceVersion: '9' } });
+    if (method === 'PUT') return sendJson(response, 200, { metadata: { resourceVersion: '10' } });
+    if (method === verb) {
+      const name = verb === 'PATCH' ? 'patch' : 'delete';
+      return sendJson(response, 403, statusOf(403, 'Forbidden', { message: `u cannot ${name} resource "x"` }));
+    }
+    sendJson(response, 200, foreign);
+  };
+const tried = (api: { received: readonly { method: string }[] }, verb: string): number =>
+  api.received.filter(({ method }) => method === verb).length;
+
+describe('an object that may not be written', () => {
+  it('is tried once, said with every pass, and tried again with a new commit and at the interval', async () => {
+    await using api = await startFakeApi(forbids('PATCH'));
+    const sync = runtime('a');
+    const agent = testAgent(api.transport(), [sync]);
+    const desired = setOf(wanted('Job', 'j'));
+    for (let round = 0; round < 3; round += 1) {
+      const { carried, decided } = await passWhole(agent, sync, desired, '1');
+      expect(carried.retry).toBe(false);
+      expect([...decided.refusals, ...carried.refusals].map(({ error }) => error.code)).toEqual(['SOTTO-KUBE-003']);
+      expect(tried(api, 'PATCH')).toBe(1);
+      agent.clock.forward(30_000);
+    }
+    await pass(agent, sync, desired, '2');
+    expect(tried(api, 'PATCH')).toBe(2);
+    agent.clock.forward(sync.settings.intervalMs);
+    await pass(agent, sync, desired, '2');
+    expect(tried(api, 'PATCH')).toBe(3);
+  });
+
+  it('is not asked to be deleted with every pass either, and holds no other prune up', async () => {
+    await using api = await startFakeApi(forbids('DELETE'));
+    const sync = runtime('a');
+    const agent = testAgent(api.transport(), [sync]);
+    for (const name of ['gone', 'stays']) {
+      agent.inventory.set(row('ConfigMap', name));
+      agent.live.baseline(keyOf('ConfigMap', name), liveObject(name), 'full');
+    }
+    const desired = setOf(wanted('ConfigMap', 'stays'));
+    for (let round = 0; round < 3; round += 1) {
+      const { carried, decided } = await passWhole(agent, sync, desired, '2');
+      expect(carried).toMatchObject({ retry: false, waiting: [] });
+      expect([...decided.refusals, ...carried.refusals].map(({ error }) => error.code)).toEqual(['SOTTO-KUBE-003']);
+      expect(tried(api, 'DELETE')).toBe(1);
+      agent.clock.forward(30_000);
+    }
+    // Back in Git, it is nobody's trouble any more.
+    await pass(agent, sync, setOf(wanted('ConfigMap', 'stays'), wanted('ConfigMap', 'gone')), '3');
+    expect(sync.blocked.size).toBe(0);
   });
 });
 

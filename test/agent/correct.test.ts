@@ -16,6 +16,14 @@ const EDITED = configMap({ k1: 'evil', k2: 'b' }, [
   ours({ 'f:metadata': CM_FIELDS['f:metadata'] ?? {}, 'f:data': { 'f:k2': {} } }),
   entry('kubectl-edit', { 'f:data': { 'f:k1': {} } }),
 ]);
+const FORBIDDEN = statusOf(403, 'Forbidden', { message: 'user cannot patch resource "configmaps"' });
+
+function edited(version: string): JsonObject {
+  const fields = { 'f:metadata': CM_FIELDS['f:metadata'] ?? {}, 'f:data': { 'f:k2': {} } };
+  const managed = [ours(fields), entry('other-writer', { 'f:data': { 'f:k1': {} } })];
+  return configMap({ k1: `evil-${version}`, k2: 'b' }, managed, version);
+}
+
 /** Somebody added a key. */
 const EXTENDED = configMap({ k1: 'a', k2: 'b', k9: 'more' }, [
   ours(CM_FIELDS),
@@ -89,10 +97,10 @@ describe('a correction', () => {
   });
 });
 
-/** Runs timers for so long, and lets requests end in between. */
-async function forward(agent: ReturnType<typeof testAgent>, ms: number): Promise<void> {
-  const stepMs = 500;
+/** Runs timers and the clock for so long, and lets requests end in between. */
+async function forward(agent: ReturnType<typeof testAgent>, ms: number, stepMs = 500): Promise<void> {
   for (let at = 0; at < ms; at += stepMs) {
+    agent.clock.forward(stepMs);
     await vi.advanceTimersByTimeAsync(stepMs);
     await agent.lanes.idle();
     await new Promise((done) => setImmediate(done));
@@ -107,14 +115,35 @@ describe('a correction that fails', () => {
     vi.useRealTimers();
   });
 
-  it('is tried again later and later, and shown: a withdrawn right does not cost a request a second', async () => {
+  it('is tried again later and later, and shown', async () => {
     const { agent, sync, see, corrector } = await prepared((_received, response) =>
-      sendJson(response, 403, statusOf(403, 'Forbidden', { message: 'user cannot patch resource "configmaps"' })),
+      sendJson(response, 403, statusOf(403, 'Forbidden', { message: 'exceeded quota: few' })),
     );
     see(EDITED);
     await forward(agent, 120_000);
+    expect(kinds().length).toBeGreaterThan(2);
     expect(kinds().length).toBeLessThanOrEqual(6);
+    expect(sync.blocked.get(X)?.error.code).toBe('SOTTO-KUBE-012');
+    corrector.close();
+  });
+
+  it('because a right is missing is not tried again by itself, and shown at once', async () => {
+    const { agent, sync, see, corrector } = await prepared((_received, response) => sendJson(response, 403, FORBIDDEN));
+    see(EDITED);
+    await forward(agent, 600_000, 5_000);
+    expect(kinds()).toHaveLength(1);
     expect(sync.blocked.get(X)?.error.code).toBe('SOTTO-KUBE-003');
+    expect(agent.live.view(X)).toBe('unsure');
+    corrector.close();
+  });
+
+  it('because a right is missing costs later and later requests, however often the object changes', async () => {
+    const { agent, see, corrector } = await prepared((_received, response) => sendJson(response, 403, FORBIDDEN));
+    for (let second = 1; second <= 120; second += 1) {
+      see(edited(String(100 + second)));
+      await forward(agent, 1_000);
+    }
+    expect(kinds().length).toBeLessThanOrEqual(6);
     corrector.close();
   });
 
@@ -131,6 +160,39 @@ describe('a correction that fails', () => {
     await forward(agent, 60_000);
     expect(kinds()).toEqual(['merge-patch+json', 'apply-patch+yaml']);
     expect(agent.live.view(X)).toBe('in-sync');
+    corrector.close();
+  });
+});
+
+describe('a fight', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it('is told while it goes on, and no more once nobody has written for ten minutes', async () => {
+    let version = 100;
+    const { agent, sync, see, corrector } = await prepared((_received, response) => {
+      version += 1;
+      sendJson(response, 200, configMap({ k1: 'a', k2: 'b' }, [ours(CM_FIELDS)], String(version)));
+    });
+    let changes = 0;
+    Object.assign(agent.context, { changed: () => (changes += 1) });
+    for (let second = 0; second < 12; second += 1) {
+      version += 1;
+      see(edited(String(version)));
+      await forward(agent, 1_000);
+    }
+    expect(sync.fights.get(X)?.code).toBe('SOTTO-PLAN-012');
+    expect(sync.fights.get(X)?.why).toContain('other-writer');
+    await forward(agent, 9 * 60_000, 5_000);
+    expect(sync.fights.has(X)).toBe(true);
+    const before = changes;
+    await forward(agent, 3 * 60_000, 5_000);
+    expect(sync.fights.has(X)).toBe(false);
+    expect(changes).toBe(before + 1);
     corrector.close();
   });
 });

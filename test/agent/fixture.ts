@@ -144,6 +144,7 @@ export function runtime(name: string, more: Partial<SyncRuntime> = {}): SyncRunt
     report: undefined,
     askedAt: undefined,
     lastPass: undefined,
+    unknownKinds: [],
     stale: false,
     ...more,
   };
@@ -159,7 +160,6 @@ export function passed(sync: SyncRuntime, commit: string): void {
     desired: 0,
     pruned: 0,
     paused: 0,
-    startedMs: 0,
     retry: false,
   };
 }
@@ -195,6 +195,7 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     setId: SET_ID,
     policy: GUARD,
     now: () => clock.now(),
+    elapsedMs: () => clock.elapsedMs(),
     row: (key) => inventory.row(key),
     isInFlight: (key) => lanes.isBusy(key),
     onFinding: (key, finding) => findings.push({ key, finding }),
@@ -221,6 +222,8 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     vetoes: () => vetoRules(SETTINGS, 'team', undefined, new Set()),
     catalog: () => catalogOf([CONFIG_MAPS, SECRETS, JOBS], []),
     rediscover: () => Promise.resolve(),
+    checkKinds: () => undefined,
+    wake: () => undefined,
     opener: () => new Opener({ ageIdentities: [], sealingKeys: [] }),
     cover: () => Promise.resolve(),
     isSeen: () => true,
@@ -228,7 +231,6 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     fresh: () => undefined,
     found: () => undefined,
     ask: () => Promise.resolve(),
-    wake: () => undefined,
     tell: () => undefined,
     corrected: () => undefined,
     changed: () => undefined,

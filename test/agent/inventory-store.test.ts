@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { INVENTORY_NAME } from '../../src/core/labels.ts';
 import { encodeInventory, EMPTY_INVENTORY } from '../../src/plan/inventory.ts';
+import type { Outcome } from '../../src/kube/outcome.ts';
+import { withRetry } from '../../src/kube/retry.ts';
 import { type FakeHandler, sendJson, startFakeApi, statusOf } from '../kube/fake-api.ts';
 import { mac, row, testAgent } from './fixture.ts';
 
@@ -38,6 +40,10 @@ function store() {
     sendJson(response, received.method === 'POST' ? 201 : 200, object());
   };
   return { state, handler, write };
+}
+
+function repeat<Value>(attempt: () => Promise<Outcome<Value>>): Promise<Outcome<Value>> {
+  return withRetry(attempt, { random: () => 0 });
 }
 
 describe('the inventory store', () => {
@@ -87,6 +93,22 @@ describe('the inventory store', () => {
     const again = testAgent(api.transport()).inventory;
     await again.load();
     expect(again.inventory.rows.size).toBe(2);
+  });
+
+  it('knows its first write again when the answer was lost, and does not take it for another agent', async () => {
+    const { state, handler, write } = store();
+    await using api = await startFakeApi(handler);
+    const { inventory } = testAgent(api.transport());
+    state.fault = (received, response) => {
+      if (state.entry !== undefined) {
+        state.fault = undefined;
+        return sendJson(response, 409, statusOf(409, 'AlreadyExists', { reason: 'AlreadyExists' }));
+      }
+      write(received.body);
+      received.socket.destroy();
+    };
+    await inventory.hold({ instance: 'i' }, repeat);
+    expect([state.writes, inventory.inventory.epoch, await inventory.isHeldByUs('i')]).toEqual([3, 1, true]);
   });
 
   it('gives way to another agent', async () => {

@@ -44,6 +44,67 @@ describe('the first sight of an object after a start', () => {
   });
 });
 
+/** A Job that has begun is Current, one that has not is waited for. */
+function jobAt(version: string, startTime?: string): Json {
+  const status = startTime === undefined ? {} : { status: { startTime } };
+  return withMetadata({ ...liveObject('Job', status, [ours({})], version), apiVersion: 'batch/v1' }, { name: 'j' });
+}
+
+const KEY = keyOf('Job', 'j');
+
+function seeJob(object: Json): void {
+  agent.live.observe(JOBS, 'team', object, false);
+}
+
+function applyJob(object: Json) {
+  return agent.live.baseline(KEY, object, 'full');
+}
+
+describe('the wait for readiness', () => {
+  beforeEach(() => {
+    agent.inventory.set(row('Job', 'j'));
+    agent.clock.forward(1_000);
+    applyJob(jobAt('100'));
+  });
+
+  it('counts from the apply that began it, not from one that changed nothing', () => {
+    expect(agent.live.waitsSinceMs(KEY)).toBe(1_000);
+    agent.clock.forward(60_000);
+    applyJob(jobAt('100'));
+    expect(agent.live.waitsSinceMs(KEY)).toBe(1_000);
+    applyJob(jobAt('101'));
+    expect(agent.live.waitsSinceMs(KEY)).toBe(61_000);
+  });
+
+  it('counts from the apply although its event came before its answer', async () => {
+    agent.clock.forward(60_000);
+    await agent.lanes.run(KEY, 'commit', () => {
+      seeJob(jobAt('101'));
+      return Promise.resolve(applyJob(jobAt('101')));
+    });
+    await agent.lanes.idle();
+    expect(agent.live.waitsSinceMs(KEY)).toBe(61_000);
+  });
+
+  it('ends when the object is ready, and begins again when it ceases to be or is deleted', () => {
+    seeJob(jobAt('102', '2026-01-02T03:04:05Z'));
+    expect(agent.live.waitsSinceMs(KEY)).toBeUndefined();
+    agent.clock.forward(60_000);
+    seeJob(jobAt('103'));
+    expect(agent.live.waitsSinceMs(KEY)).toBe(61_000);
+    seeJob(jobAt('104', '2026-01-02T03:04:05Z'));
+    agent.clock.forward(60_000);
+    agent.live.observeDeleted(KEY, undefined);
+    expect(agent.live.waitsSinceMs(KEY)).toBe(121_000);
+  });
+
+  it('of a Secret is over when it is there', () => {
+    agent.inventory.set(row('Secret', 'x'));
+    agent.live.baseline(keyOf('Secret', 'x'), CM_BASE, 'meta');
+    expect(agent.live.waitsSinceMs(keyOf('Secret', 'x'))).toBeUndefined();
+  });
+});
+
 describe('events while an apply is on its way', () => {
   it('wait for the answer: our own echo is dropped, a later change is found', async () => {
     agent.inventory.set(row('ConfigMap', 'x'));
