@@ -9,7 +9,7 @@ import { EXIT } from '../exit-codes.ts';
 import { type ClusterFlags, connectionFor, findSettings } from '../install/context.ts';
 import { isAsWanted } from '../install/difference.ts';
 import { deployManifests } from '../install/embedded.ts';
-import { manifestsFor, shownObject } from '../install/manifests.ts';
+import { isAgentRole, manifestsFor, shownObject } from '../install/manifests.ts';
 import { liveSettings } from '../install/removal.ts';
 import { missingNeeds } from '../install/review.ts';
 import { type Need, needsOf, shownRight, type Verdict, verdictOf } from '../install/rights.ts';
@@ -114,7 +114,9 @@ async function tell(
     context,
     `paste this to somebody who administers the namespace (kubectl apply --server-side -f FILE): ${objects}`,
   );
-  await say(context, `and then: sotto install -n ${namespace}`);
+  // A Role that is pasted is pasted whole.
+  const then = verdict.paste.some(isAgentRole) ? `sotto install -n ${namespace}` : command;
+  await say(context, `and then: ${then}`);
   await writeData(context, yamlOf(verdict.paste));
 }
 
