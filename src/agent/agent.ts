@@ -60,7 +60,7 @@ export class Agent {
     if (!takeOver && holder !== undefined && (await isHeldByOther(transport, agentNamespace, holder, pod, repeat))) {
       throw otherAgent(holder);
     }
-    await parts.inventory.hold({ instance, pod }, repeat);
+    await parts.inventory.hold({ instance, pod });
     this.#parts = parts;
     // Which Secrets hold keys is told by their labels: the stream comes before the reading.
     await this.#watchSecrets(parts);
@@ -256,7 +256,8 @@ export class Agent {
       this.#tickedMs = clock.elapsedMs();
       const dueMs = parts.inventory.dueAtMs();
       if (dueMs !== undefined && dueMs <= this.#tickedMs) {
-        await parts.inventory.store().catch((thrown: unknown) => this.#inventoryFailed(thrown));
+        // Not awaited: a write that is repeated must not look like a loop that is stuck.
+        void parts.inventory.store().catch((thrown: unknown) => this.#inventoryFailed(thrown));
       }
       await endPauses(parts.context).catch((thrown: unknown) => this.#fail(thrown));
       await delay(TICK_MS, this.#stop.signal);

@@ -76,10 +76,11 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     targetNamespace: place.targetNamespace,
     setId: place.setId,
     version: place.version,
+    repeat,
     mac: (bytes) => keyedDigest(key, 'inventory', place.agentNamespace, bytes),
     onStored: (size) => metrics.inventory(size),
   });
-  await inventory.load(repeat);
+  await inventory.load();
   const account = accountOf(await transport.connection.authorize(false));
   if (inventory.lost) log.error('the inventory cannot be trusted: nothing is pruned until it was made anew');
 

@@ -8,7 +8,7 @@ import { kubeError } from '../kube/errors.ts';
 import type { FailureKind } from '../kube/failure.ts';
 import { createObject, getObject, type Outcome, replaceObject, type Target, type Written } from '../kube/objects.ts';
 import { CONFIG_MAPS } from '../kube/resource.ts';
-import { type Repeat, unrepeated } from '../kube/retry.ts';
+import type { Repeat } from '../kube/retry.ts';
 import type { Transport } from '../kube/transport.ts';
 import { APPLYSET_ID_LABEL, APPLYSET_KINDS, APPLYSET_NAMESPACES, APPLYSET_TOOLING } from '../plan/applyset.ts';
 import type { Approval } from '../plan/hold.ts';
@@ -29,6 +29,8 @@ const ENTRY = 'inventory';
 const QUIET_MS = 2_000;
 const AT_MOST_MS = 10_000;
 const MAX_RETRY_MS = 60_000;
+/** How often a lost answer or a label of somebody is met in one write. */
+const MAX_ROUNDS = 3;
 /** Another version than ours is stored: somebody else's, or ours whose answer was lost. */
 const IS_THERE: ReadonlySet<FailureKind> = new Set<FailureKind>(['changed', 'already-exists']);
 
@@ -39,6 +41,7 @@ export interface InventoryStoreOptions {
   readonly setId: string;
   readonly version: string;
   readonly mac: Mac;
+  readonly repeat: Repeat;
   readonly clock: Clock;
   readonly onStored: (size: { readonly objects: number; readonly bytes: number }) => void;
 }
@@ -74,8 +77,8 @@ export class InventoryStore {
   }
 
   /** Reads the stored inventory. Its absence is a first start; a wrong MAC is a loss, and both begin with no rows. */
-  async load(repeat: Repeat = unrepeated): Promise<void> {
-    const { transport, namespace, mac } = this.#options;
+  async load(): Promise<void> {
+    const { transport, namespace, mac, repeat } = this.#options;
     const target = { resource: CONFIG_MAPS, namespace, name: INVENTORY_NAME };
     const answer = await repeat(() => getObject(transport, target));
     if (!answer.ok) throw kubeError(answer.failure, { verb: 'get', ...target });
@@ -94,9 +97,9 @@ export class InventoryStore {
   }
 
   /** Takes the inventory over: a new epoch, so that an older agent notices at its next write that it is out. */
-  async hold(holder: Holder, repeat: Repeat = unrepeated): Promise<void> {
+  async hold(holder: Holder): Promise<void> {
     this.#header = { ...this.#header, epoch: this.#header.epoch + 1, holder };
-    await this.#write(repeat);
+    await this.#write();
   }
 
   /** False when another agent has written the inventory since our last write; an unreachable server proves nothing. */
@@ -168,19 +171,19 @@ export class InventoryStore {
     if (this.#dirtySinceMs !== undefined) await this.#write();
   }
 
-  #write(repeat: Repeat = unrepeated): Promise<void> {
-    const next = this.#writing.then(() => this.#put(repeat));
+  #write(): Promise<void> {
+    const next = this.#writing.then(() => this.#put());
     // A failed write must not fail the next one; whoever asked for it gets the error.
     this.#writing = next.catch(() => undefined);
     return next;
   }
 
   /** After a failure the changes are still due: later and later, because the next tick is a second away. */
-  async #put(repeat: Repeat): Promise<void> {
+  async #put(): Promise<void> {
     const before = this.#dirtySinceMs ?? this.#options.clock.elapsedMs();
     this.#dirtySinceMs = undefined;
     try {
-      await this.#putOnce(repeat);
+      await this.#putOnce();
       this.#failures = 0;
       this.#notBeforeMs = 0;
     } catch (thrown) {
@@ -191,8 +194,8 @@ export class InventoryStore {
     }
   }
 
-  async #putOnce(repeat: Repeat): Promise<void> {
-    const { namespace, mac } = this.#options;
+  async #putOnce(): Promise<void> {
+    const { namespace, mac, repeat } = this.#options;
     const packed = encodeInventory(this.inventory, mac);
     if (packed.length > LIMITS.maxInventoryBytes) throw tooLarge(packed.length);
     const entry = packed.toString('base64');
@@ -200,8 +203,9 @@ export class InventoryStore {
     const earlier = this.#sent;
     this.#sent = entry;
     let answer = await repeat(() => this.#send(target, entry));
-    if (!answer.ok && IS_THERE.has(answer.failure.kind) && (await this.#isStillOurs(target, earlier))) {
-      answer = await this.#send(target, entry);
+    for (let round = 0; round < MAX_ROUNDS && !answer.ok && IS_THERE.has(answer.failure.kind); round += 1) {
+      if (!(await this.#isStillOurs(target, earlier))) throw takenOver();
+      answer = await repeat(() => this.#send(target, entry));
     }
     if (!answer.ok && answer.failure.kind === 'not-found') {
       // Deleted by somebody: what is in memory is still what was applied.
@@ -227,7 +231,8 @@ export class InventoryStore {
 
   /** Somebody labelled the ConfigMap, or another agent wrote it: the entry tells. */
   async #isStillOurs(target: Target & { resource: typeof CONFIG_MAPS }, earlier: string | undefined): Promise<boolean> {
-    const live = await getObject(this.#options.transport, target);
+    const { transport, repeat } = this.#options;
+    const live = await repeat(() => getObject(transport, target));
     if (!live.ok || live.value === undefined) return false;
     const entry = stringAt(live.value, 'binaryData', ENTRY);
     if (entry !== this.#stored && entry !== this.#sent && entry !== earlier) return false;

@@ -8,6 +8,7 @@ import { vetoRules } from '../../src/agent/veto-rules.ts';
 import { type ObjectKey, objectKey, type Revision, type SourceDigest } from '../../src/core/ids.ts';
 import { catalogOf } from '../../src/kube/discovery.ts';
 import { CONFIG_MAPS, resourceOf, SECRETS } from '../../src/kube/resource.ts';
+import { type Repeat, unrepeated } from '../../src/kube/retry.ts';
 import { Transport } from '../../src/kube/transport.ts';
 import { Opener } from '../../src/open/opener.ts';
 import type { InventoryRow } from '../../src/plan/inventory.ts';
@@ -176,7 +177,7 @@ const SETTINGS: Settings = {
 };
 
 /** An agent without loops and watches: tests call its parts and hand it events. */
-export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = []) {
+export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = [], repeat: Repeat = unrepeated) {
   const clock = manualClock();
   const stop = new AbortController();
   const findings: { key: ObjectKey; finding: Finding }[] = [];
@@ -188,6 +189,7 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     setId: SET_ID,
     version: '0',
     mac,
+    repeat,
     onStored: () => undefined,
   });
   const live: LiveStore = new LiveStore({

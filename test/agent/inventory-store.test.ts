@@ -98,7 +98,7 @@ describe('the inventory store', () => {
   it('knows its first write again when the answer was lost, and does not take it for another agent', async () => {
     const { state, handler, write } = store();
     await using api = await startFakeApi(handler);
-    const { inventory } = testAgent(api.transport());
+    const { inventory } = testAgent(api.transport(), [], repeat);
     state.fault = (received, response) => {
       if (state.entry !== undefined) {
         state.fault = undefined;
@@ -107,7 +107,7 @@ describe('the inventory store', () => {
       write(received.body);
       received.socket.destroy();
     };
-    await inventory.hold({ instance: 'i' }, repeat);
+    await inventory.hold({ instance: 'i' });
     expect([state.writes, inventory.inventory.epoch, await inventory.isHeldByUs('i')]).toEqual([3, 1, true]);
   });
 
