@@ -34,11 +34,17 @@ describeReal('people ask', TOOLS, () => {
   let kubelet: TestKubelet;
   const asKim = (...words: readonly string[]): readonly string[] => [
     ...words,
-    ...['-n', world.namespace, '--kubeconfig', kim.kubeconfigPath],
+    '-n',
+    world.namespace,
+    '--kubeconfig',
+    kim.kubeconfigPath,
   ];
   const asGuest = (...words: readonly string[]): readonly string[] => [
     ...words,
-    ...['-n', world.namespace, '--kubeconfig', guest.kubeconfigPath],
+    '-n',
+    world.namespace,
+    '--kubeconfig',
+    guest.kubeconfigPath,
   ];
   const run = (...words: readonly string[]): Promise<Ended> => runSotto(asKim(...words));
 

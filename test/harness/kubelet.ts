@@ -29,8 +29,8 @@ export async function startKubelet(world: World, log: () => string): Promise<Tes
     response.on('error', () => undefined).once('close', () => following.delete(response));
     response.writeHead(200, { 'content-type': 'text/plain' });
     response.write(log());
-    if (!(request.url ?? '').includes('follow=true')) return void response.end();
-    following.add(response);
+    if ((request.url ?? '').includes('follow=true')) following.add(response);
+    else response.end();
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
   const { port } = server.address() as AddressInfo;
