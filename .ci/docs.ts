@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { AREAS, CODES } from '../src/core/codes.ts';
 import type { CodeEntry } from '../src/core/codes/entry.ts';
 import { createMetrics, type Metrics } from '../src/report/metrics.ts';
+import { settingsJsonSchema } from './settings-schema.ts';
 import { settingsRows } from './settings-table.ts';
 
 /**
@@ -22,6 +23,7 @@ export interface GeneratedPage {
 export async function generatedPages(): Promise<readonly GeneratedPage[]> {
   return [
     { file: 'docs/errors.md', text: errorsPage() },
+    { file: 'docs/settings.schema.json', text: settingsJsonSchema() },
     withTable('docs/settings.md', [
       '| field | must be | default | for | built |',
       '|---|---|---|---|---|',

@@ -59,7 +59,7 @@ function refusedOf(path: string, schema: GenericSchema): string | undefined {
 }
 
 /** `syncs.*.render` as `syncs[].render`. */
-function tablePath(field: string): string {
+export function tablePath(field: string): string {
   return field.replaceAll('.*', '[]');
 }
 
@@ -74,7 +74,7 @@ interface Unwrapped {
 }
 
 /** Without the wrappers that say it may be left out. */
-function unwrapped(schema: GenericSchema): Unwrapped {
+export function unwrapped(schema: GenericSchema): Unwrapped {
   const isNullish = schema.type === 'nullish';
   // A pipe looks like its first step: what counts is the schema at its end (`prune`, which may also be a boolean).
   const later = stepsOf(schema).slice(1).findLast(isSchema);
@@ -90,7 +90,7 @@ type Shape =
   | { readonly of: 'list'; readonly item: GenericSchema }
   | { readonly of: 'mapping'; readonly fields: readonly (readonly [string, GenericSchema])[] };
 
-function shapeOf(schema: GenericSchema): Shape | undefined {
+export function shapeOf(schema: GenericSchema): Shape | undefined {
   if ('item' in schema && isSchema(schema.item)) return { of: 'list', item: schema.item };
   if ('entries' in schema && typeof schema.entries === 'object' && schema.entries !== null) {
     const fields = Object.entries(schema.entries).filter((entry): entry is [string, GenericSchema] =>
@@ -102,14 +102,14 @@ function shapeOf(schema: GenericSchema): Shape | undefined {
 }
 
 /** The last message is the most exact one. */
-function formOf(schema: GenericSchema): string {
+export function formOf(schema: GenericSchema): string {
   const messages = [schema, ...stepsOf(schema)].flatMap((step) =>
     'message' in step && typeof step.message === 'string' ? [step.message] : [],
   );
   return messages.at(-1) ?? 'a mapping';
 }
 
-function stepsOf(schema: GenericSchema): readonly { readonly kind: string; readonly type: string }[] {
+export function stepsOf(schema: GenericSchema): readonly { readonly kind: string; readonly type: string }[] {
   return 'pipe' in schema && Array.isArray(schema.pipe) ? schema.pipe : [];
 }
 

@@ -1,12 +1,20 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
+import { Readable, Writable } from 'node:stream';
+import { CommanderError } from 'commander';
+import { load } from 'js-yaml';
 import { describe, expect, it } from 'vitest';
 import { generatedPages } from '../.ci/docs.ts';
 import { COMMANDS, NOT_BUILT_COMMANDS } from '../src/cli/commands.ts';
+import type { CommandContext } from '../src/cli/context.ts';
+import { buildProgram } from '../src/cli/program.ts';
 import { CODES } from '../src/core/codes.ts';
+import type { CodeEntry } from '../src/core/codes/entry.ts';
 import { arrayAt, isJsonObject, type Json, memberAt, parseJson, stringAt } from '../src/core/json.ts';
 import { parseSettings } from '../src/settings/parse.ts';
 import { readManifests } from '../src/yaml/manifest.ts';
+import { sotto } from './cli/session.ts';
+import { schemaErrors } from './settings/json-schema.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
@@ -83,12 +91,35 @@ describe('the documentation', () => {
     expect(matches(/npm run ([\w-]+)/g, ([, name = '']) => !names.includes(name))).toEqual([]);
   });
 
+  it('shows command lines that the program takes', async () => {
+    const lines = [...pages.flatMap(commandLines), ...(await helpLines())];
+    expect(lines.length).toBeGreaterThan(40);
+    const wrong = await Promise.all(
+      lines.map(async ({ from, words }) => {
+        const [name = ''] = words;
+        if (NOT_BUILT_COMMANDS.has(name)) return [];
+        const problem = await parseProblem(words);
+        return problem === undefined ? [] : [`${from}: sotto ${words.join(' ')}: ${problem}`];
+      }),
+    );
+    expect(wrong.flat()).toEqual([]);
+  });
+
+  it('tells of each code why it happens and what to do', () => {
+    const thin = Object.entries<CodeEntry>(CODES).filter(
+      ([, { title, explain }]) => title.endsWith('.') || !explain.endsWith('.') || explain.length < MIN_EXPLANATION,
+    );
+    expect(thin.map(([code]) => code)).toEqual([]);
+  });
+
   it('shows settings that this version takes', () => {
     const examples = pages.flatMap(({ file, text }) =>
       [...text.matchAll(/```yaml\n(apiVersion: sotto\.dev[\s\S]*?)```/g)].map(([, yaml = '']) => ({ file, yaml })),
     );
     expect(examples.length).toBeGreaterThan(1);
     expect(examples.filter(({ file, yaml }) => !parseSettings(yaml, file).ok).map(({ file }) => file)).toEqual([]);
+    const schema = parseJson(read('docs/settings.schema.json'));
+    expect(examples.flatMap(({ yaml }) => schemaErrors(schema, load(yaml)))).toEqual([]);
   });
 
   it('speaks of sotto alone: no paths of a machine, no registry hosts', () => {
@@ -122,6 +153,71 @@ function isThere(from: string, target: string, anchor: string | undefined): bool
   const file = target === '' ? from : normalize(join(dirname(from), target));
   if (!existsSync(join(ROOT, file))) return false;
   return anchor === undefined || !file.endsWith('.md') || anchorsOf(read(file)).includes(anchor);
+}
+
+/** Shorter ones say what the title says. */
+const MIN_EXPLANATION = 80;
+
+interface CommandLine {
+  readonly from: string;
+  readonly words: readonly string[];
+}
+
+/** In fenced blocks and in `code`; of `[PATH]` and `[--once]` the brackets are left out. */
+function commandLines({ file, text }: { readonly file: string; readonly text: string }): CommandLine[] {
+  const fenced = [...text.matchAll(/^```(?:\w*)\n([\s\S]*?)^```$/gm)].flatMap(([, block = '']) =>
+    [...block.matchAll(/^(?:\$ )?(?:npx )?sotto (?!\w+:)(.+)$/gm)].map(([, line = '']) => line),
+  );
+  // A command alone is its name, and what ends in a colon is a heading.
+  const inline = [...text.matchAll(/`(?:npx )?sotto ([^`\n]+ [^`\n]+)`/g)].map(([, line = '']) => line);
+  return [...fenced, ...inline].map((line) => ({ from: file, words: wordsOf(line) }));
+}
+
+async function helpLines(): Promise<CommandLine[]> {
+  const all = await Promise.all(
+    COMMANDS.map(async ({ name }) => {
+      const { stdout } = await sotto([name, '--help'], { cwd: ROOT });
+      const examples = stdout.slice(Math.max(0, stdout.indexOf('\nExamples:')));
+      const found = [...examples.matchAll(/^ {2}(?:\S.*\| )?sotto (.+)$/gm)].map(([, line = '']) => line);
+      return found.map((line) => ({ from: `sotto ${name} --help`, words: wordsOf(line) }));
+    }),
+  );
+  return all.flat();
+}
+
+/** Up to a comment, a redirection, another command, or words about it. */
+function wordsOf(line: string): string[] {
+  const command = line.split(/ {2,}|\s(?:#|>|<|\||&&)/, 1)[0] ?? '';
+  const quoted = command.replaceAll(/[[\]]/g, '').matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g);
+  return [...quoted].map(([, single, double, plain]) => single ?? double ?? plain ?? '').filter((word) => word !== '…');
+}
+
+/** What the parser says against it; nothing is run. */
+async function parseProblem(words: readonly string[]): Promise<string | undefined> {
+  const program = await buildProgram(words, silentContext());
+  for (const command of program.commands) command.action(() => undefined);
+  try {
+    await program.parseAsync([...words], { from: 'user' });
+    return undefined;
+  } catch (thrown) {
+    const isHelp = thrown instanceof CommanderError && thrown.exitCode === 0;
+    return isHelp ? undefined : String(thrown);
+  }
+}
+
+function silentContext(): CommandContext {
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  return {
+    env: {},
+    cwd: ROOT,
+    stdin: Readable.from([]),
+    stdout: nowhere,
+    stderr: nowhere,
+    isTerminal: { stdin: false, stdout: false, stderr: false },
+    columns: undefined,
+    signal: new AbortController().signal,
+    exitWith: () => undefined,
+  };
 }
 
 /** As Git hosts make them of headings. */

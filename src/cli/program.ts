@@ -27,7 +27,8 @@ export async function run(argv: readonly string[], around: Surroundings): Promis
   return strongestExit(exits);
 }
 
-async function buildProgram(argv: readonly string[], context: CommandContext): Promise<Command> {
+/** The commands that the words may mean, with their flags; nothing runs yet. */
+export async function buildProgram(argv: readonly string[], context: CommandContext): Promise<Command> {
   const program = new Command('sotto')
     .description('Secrets-aware GitOps for one namespace. Also usable as: kubectl sotto')
     .version(VERSION, '-V, --version', 'print the version')

@@ -19,6 +19,7 @@ export const AGE_CODES = {
   'SOTTO-AGE-004': {
     title: 'The key file holds no identity',
     explain: 'After comments and empty lines nothing is left. Make an identity with age-keygen.',
+    example: 'age-keygen -o age.agekey',
   },
   'SOTTO-AGE-005': {
     title: 'A wrapped data key is damaged',
@@ -32,6 +33,7 @@ export const AGE_CODES = {
   'SOTTO-AGE-007': {
     title: 'An age recipient is not usable',
     explain: 'A recipient is the public part of an identity: age1 and 58 more characters. It is told by age-keygen -y.',
+    example: 'age-keygen -y age.agekey',
   },
   'SOTTO-AGE-008': {
     title: 'This kind of recipient is not in this version',

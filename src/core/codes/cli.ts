@@ -33,11 +33,13 @@ export const CLI_CODES = {
     title: 'Nobody is named to encrypt for',
     explain:
       'Encryption needs at least one recipient: from --age, SOPS_AGE_RECIPIENTS, or the first matching rule of the .sops.yaml found upwards from the working directory.',
+    example: 'sotto encrypt -i --age age1… db.yaml',
   },
   'SOTTO-CLI-008': {
     title: 'No key is at hand',
     explain:
       'Decryption looks for age identities in --key-file, SOPS_AGE_KEY, SOPS_AGE_KEY_FILE and the keys.txt of sops, and for sealing keys in --key-file. None of them held a key of the kind that is needed.',
+    example: 'sotto decrypt --key-file age.agekey db.yaml',
   },
   'SOTTO-CLI-009': {
     title: 'A key file cannot be used',
@@ -48,6 +50,7 @@ export const CLI_CODES = {
     title: 'There is no status yet',
     explain:
       'The namespace has no ConfigMap sotto-status, or it holds no status document. Either no agent has run in this namespace, or another namespace is meant.',
+    example: 'sotto status -n team-app',
   },
   'SOTTO-CLI-011': {
     title: 'The status document cannot be read',

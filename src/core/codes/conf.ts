@@ -45,10 +45,12 @@ export const CONF_CODES = {
     title: 'The settings are of another version',
     explain:
       'The settings do not begin with the apiVersion and kind of this version of sotto, so their fields cannot be trusted to mean what they mean here.',
+    example: 'apiVersion: sotto.dev/v1alpha1\nkind: Config',
   },
   'SOTTO-CONF-012': {
     title: 'There are no settings to read',
     explain:
       'ConfigMap sotto (or the file named by --config) does not exist or has no key sotto.yaml. The last good settings stay in force; without any, the agent does nothing and says so.',
+    example: 'kubectl create configmap sotto -n team-app --from-file=sotto.yaml',
   },
 } as const satisfies Record<string, CodeEntry>;

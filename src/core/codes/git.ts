@@ -26,12 +26,17 @@ export const GIT_CODES = {
   },
   'SOTTO-GIT-006': {
     title: 'The repository wants credentials',
-    explain: 'The server asked who is there and the sync names no Secret with credentials.',
+    explain:
+      'The server asked who is there and the sync names no Secret with credentials. Make one, mark what it may be used for, and name it in source.git.secretRef.',
+    example:
+      'kubectl create secret generic git-auth -n team-app --from-literal=username=git --from-file=password\nkubectl label secret git-auth -n team-app sotto.dev/use=git\nkubectl annotate secret git-auth -n team-app sotto.dev/for=https://git.example.com/team/app.git',
   },
   'SOTTO-GIT-007': {
     title: 'The server rejected the credentials',
     explain:
       'User, password or token are wrong, expired or revoked. The Secret that source.git.secretRef names holds them.',
+    example:
+      'kubectl create secret generic git-auth -n team-app --from-literal=username=git --from-file=password \\\n  --dry-run=client -o yaml | kubectl apply -f -',
   },
   'SOTTO-GIT-008': {
     title: 'The credentials may not read the repository',
@@ -59,7 +64,8 @@ export const GIT_CODES = {
   },
   'SOTTO-GIT-013': {
     title: 'The server answers with an error',
-    explain: 'It answered with a server error or asked to slow down. The agent tries again.',
+    explain:
+      'It answered with a server error or asked to slow down. What runs stays as it is, nothing is pruned, and the agent tries again.',
   },
   'SOTTO-GIT-014': {
     title: 'The answer is not that of a Git server',
@@ -68,7 +74,8 @@ export const GIT_CODES = {
   },
   'SOTTO-GIT-015': {
     title: 'The branch does not exist',
-    explain: 'The repository has branches, but not this one. Nothing is pruned.',
+    explain:
+      'The repository has branches, but not this one. Nothing is pruned: a branch that was renamed or deleted must not empty a namespace. Push it, or name another one in source.git.ref.branch.',
   },
   'SOTTO-GIT-016': {
     title: 'The repository is empty',
@@ -76,7 +83,8 @@ export const GIT_CODES = {
   },
   'SOTTO-GIT-017': {
     title: 'The name of the branch is not valid',
-    explain: 'Git does not allow such a name (git help check-ref-format has the rules).',
+    explain:
+      'Git does not allow such a name (git help check-ref-format has the rules). A name that could be read as an option is refused as well.',
   },
   'SOTTO-GIT-018': {
     title: 'The branch was rewritten',
@@ -103,7 +111,8 @@ export const GIT_CODES = {
   },
   'SOTTO-GIT-023': {
     title: 'A file is too large',
-    explain: 'No manifest is that large. Name the file in .sourceignore when it is none.',
+    explain:
+      'No manifest is that large, and a file of the path is read whole into memory. Name the file in .sourceignore when it is none.',
   },
   'SOTTO-GIT-024': {
     title: 'The manifests are too large together',
@@ -121,7 +130,8 @@ export const GIT_CODES = {
   },
   'SOTTO-GIT-027': {
     title: 'SHA-256 repositories are not in this version',
-    explain: 'The ids of this repository are SHA-256; this version reads SHA-1 repositories.',
+    explain:
+      'The ids of this repository are SHA-256; this version reads SHA-1 repositories, which is what Git hosts make unless asked otherwise.',
   },
   'SOTTO-GIT-028': {
     title: 'The git program does not run',
@@ -138,7 +148,8 @@ export const GIT_CODES = {
   },
   'SOTTO-GIT-031': {
     title: 'The work with Git was stopped',
-    explain: 'The agent is ending. The next start goes on.',
+    explain:
+      'The agent is ending and gave up what it had asked Git for. Nothing was decided on it; the next start asks again and goes on.',
   },
   'SOTTO-GIT-032': {
     title: 'The server withholds objects',

@@ -30,6 +30,7 @@ export const KEYS_CODES = {
     title: 'The credential Secret is not marked for this use',
     explain:
       'A Secret is sent to a Git server only if it carries the label sotto.dev/use: git. Otherwise whoever may write the settings could have any Secret of the namespace sent anywhere.',
+    example: 'kubectl label secret git-auth -n team-app sotto.dev/use=git',
   },
   'SOTTO-KEYS-011': {
     title: 'The credential Secret is marked for another use',
@@ -39,11 +40,14 @@ export const KEYS_CODES = {
     title: 'The credential Secret does not say for which source it is',
     explain:
       'The annotation sotto.dev/for names the URL, or the beginning of it, to which the credential may be sent. Without it the credential is not used.',
+    example: 'kubectl annotate secret git-auth -n team-app sotto.dev/for=https://git.example.com/team/app.git',
   },
   'SOTTO-KEYS-013': {
     title: 'The credential is for another source',
     explain:
       'The URL of the source does not begin with what the annotation sotto.dev/for says: scheme, host and port must be equal and the path must match whole segments.',
+    example:
+      'kubectl annotate secret git-auth -n team-app --overwrite sotto.dev/for=https://git.example.com/team/app.git',
   },
   'SOTTO-KEYS-014': {
     title: 'A URL prefix cannot be compared safely',
@@ -64,7 +68,8 @@ export const KEYS_CODES = {
   },
   'SOTTO-KEYS-018': {
     title: 'The certificate authority of a credential cannot be read',
-    explain: 'ca.crt must hold certificates in PEM.',
+    explain:
+      'ca.crt of the credential Secret must hold certificates in PEM: the authority that signed the certificate of the Git server, and no key.',
   },
   'SOTTO-KEYS-019': {
     title: 'The Secret with a credential does not exist',

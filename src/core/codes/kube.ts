@@ -3,17 +3,20 @@ import type { CodeEntry } from './entry.ts';
 export const KUBE_CODES = {
   'SOTTO-KUBE-001': {
     title: 'The API server cannot be reached',
-    explain: 'No connection to the API server. The agent keeps its state and tries again.',
+    explain:
+      'There is no connection to the API server. The agent keeps its state, forgets nothing that was changed meanwhile, and tries again. On the command line it means that the server named in the kubeconfig does not answer.',
   },
   'SOTTO-KUBE-002': {
     title: 'The API server does not know who asks',
     explain:
       'The token or certificate was refused (401), also after it was read again. It has expired, was revoked, or belongs to another cluster.',
+    example: 'kubectl auth whoami',
   },
   'SOTTO-KUBE-003': {
     title: 'A right is missing',
     explain:
       'RBAC refuses the request (403). The error prints the rule that is missing; add it to the Role of the account named. Nothing else of the pass is held up.',
+    example: 'kubectl auth can-i --list -n team-app --as=system:serviceaccount:team-app:sotto',
   },
   'SOTTO-KUBE-004': {
     title: 'Fields are owned by somebody else',
@@ -27,7 +30,8 @@ export const KUBE_CODES = {
   },
   'SOTTO-KUBE-006': {
     title: 'The object does not exist',
-    explain: 'The API server has no object of this name in this namespace.',
+    explain:
+      'The API server has no object of this name in this namespace. Check the name, the namespace (-n) and the context of the kubeconfig.',
   },
   'SOTTO-KUBE-007': {
     title: 'The kind is not served',
@@ -55,11 +59,14 @@ export const KUBE_CODES = {
   },
   'SOTTO-KUBE-012': {
     title: 'The quota of the namespace is used up',
-    explain: 'A ResourceQuota refuses the object. It is applied by itself once there is room.',
+    explain:
+      'A ResourceQuota refuses the object. It is tried again and applied by itself once there is room; until then everything else goes on.',
+    example: 'kubectl describe resourcequota -n team-app',
   },
   'SOTTO-KUBE-013': {
     title: 'The namespace is being deleted',
-    explain: 'Nothing new can be made in a namespace that is terminating.',
+    explain:
+      'Nothing new can be made in a namespace that is terminating. It ends when the finalizers of what is in it are done.',
   },
   'SOTTO-KUBE-014': {
     title: 'Admission refuses the object',
@@ -81,7 +88,8 @@ export const KUBE_CODES = {
   },
   'SOTTO-KUBE-018': {
     title: 'The object is too large',
-    explain: 'The API server stores objects up to about 1.5 MiB. Split it.',
+    explain:
+      'The API server stores objects up to about 1.5 MiB, and a ConfigMap or Secret up to 1 MiB. Split it into several.',
   },
   'SOTTO-KUBE-019': {
     title: 'The credentials for the cluster cannot be read',
@@ -89,11 +97,14 @@ export const KUBE_CODES = {
   },
   'SOTTO-KUBE-020': {
     title: 'No cluster to talk to',
-    explain: 'There is neither a kubeconfig nor the service account of a Pod.',
+    explain:
+      'There is neither a kubeconfig (--kubeconfig, KUBECONFIG, ~/.kube/config) nor the service account of a Pod, so nothing says which cluster is meant.',
   },
   'SOTTO-KUBE-021': {
     title: 'The context does not exist',
-    explain: 'The kubeconfig has no context of this name, or names no current one.',
+    explain:
+      'The kubeconfig has no context of this name, or names no current one. A context says which cluster is meant, as whom, and in which namespace.',
+    example: 'kubectl config get-contexts',
   },
   'SOTTO-KUBE-022': {
     title: 'The address of the API server cannot be used',
@@ -102,7 +113,8 @@ export const KUBE_CODES = {
   },
   'SOTTO-KUBE-023': {
     title: 'A proxy in the kubeconfig is not supported',
-    explain: 'proxy-url is not in this version: requests go to the API server directly.',
+    explain:
+      'proxy-url is not in this version: requests go to the API server directly, so that nobody stands in between. Use a context without it.',
   },
   'SOTTO-KUBE-024': {
     title: 'The credential plugin failed',
@@ -116,6 +128,7 @@ export const KUBE_CODES = {
   },
   'SOTTO-KUBE-026': {
     title: 'The object exists already',
-    explain: 'It was to be created, and somebody else was faster.',
+    explain:
+      'It was to be created, and somebody else was faster. What is there now is looked at as any object that was not made by sotto: nothing of it is changed unasked.',
   },
 } as const satisfies Record<string, CodeEntry>;

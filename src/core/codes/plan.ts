@@ -5,6 +5,7 @@ export const PLAN_CODES = {
     title: 'The object exists and is not managed by sotto',
     explain:
       'First contact changes nothing unasked. With adopt: equal an object is taken over when the apply would change nothing; otherwise it is left alone until you decide.',
+    example: 'sotto diff -n team-app',
   },
   'SOTTO-PLAN-002': {
     title: 'The object is cluster-scoped',
@@ -52,7 +53,9 @@ export const PLAN_CODES = {
   },
   'SOTTO-PLAN-011': {
     title: 'Not ready in time',
-    explain: 'The object was applied, but did not become ready within timeout of its sync.',
+    explain:
+      'The object was applied, but did not become ready within timeout of its sync. What it waits for stands in its own status and Events; the sync counts as degraded until it is ready.',
+    example: 'sotto why deploy/web -n team-app',
   },
   'SOTTO-PLAN-012': {
     title: 'A correction is undone again and again',
@@ -61,7 +64,8 @@ export const PLAN_CODES = {
   },
   'SOTTO-PLAN-013': {
     title: 'The object is too large',
-    explain: 'The API server takes at most about 1.5 MB for one object. Split it.',
+    explain:
+      'The API server takes at most about 1.5 MB for one object. Split it; a namespace whose inventory is too large is divided between two agents.',
   },
   'SOTTO-PLAN-040': {
     title: 'A request cannot be used',

@@ -55,7 +55,8 @@ export const SOPS_CODES = {
   },
   'SOTTO-SOPS-012': {
     title: 'The file is encrypted for nobody',
-    explain: 'The sops block names no key at all, so nobody can open the file.',
+    explain:
+      'The sops block names no key at all, so nobody can open the file. Restore the block from Git history, or encrypt the plain file anew.',
   },
   'SOTTO-SOPS-013': {
     title: 'A key of the document is not a string',
@@ -76,11 +77,13 @@ export const SOPS_CODES = {
   },
   'SOTTO-SOPS-017': {
     title: 'A number is out of the range of SOPS',
-    explain: 'sops has 64-bit signed integers. Quote the number if it is an identifier.',
+    explain:
+      'sops has 64-bit signed integers. Quote the number if it is an identifier: as text it may have any length.',
   },
   'SOTTO-SOPS-018': {
     title: 'There is nothing to encrypt',
-    explain: 'The file holds no document, or its first document is empty.',
+    explain:
+      'The file holds no document, or its first document is empty, so there is no place for the sops block. Remove the empty document.',
   },
   'SOTTO-SOPS-019': {
     title: 'No creation rule matches the file',

@@ -16,7 +16,8 @@ export const YAML_CODES = {
   },
   'SOTTO-YAML-004': {
     title: 'The file has too many documents',
-    explain: 'Documents of one file are capped. Split the file into several.',
+    explain:
+      'Documents of one file are capped so that a hostile file cannot exhaust the agent. Split the file into several.',
   },
   'SOTTO-YAML-005': {
     title: 'A document has too many nodes',
