@@ -62,6 +62,8 @@ export interface Held {
   readonly error: SottoError;
   readonly creates: number;
   readonly prunes: number;
+  /** What would be done. */
+  readonly steps: readonly Step[];
 }
 
 export interface Plan {
@@ -208,6 +210,7 @@ function heldPlan(steps: readonly Step[], why: string, input: PlanInput): Held {
     planId: digest.slice(0, 16),
     creates: steps.filter((step) => step.action === 'apply' && step.reason === 'new').length,
     prunes,
+    steps,
     error: new SottoError({
       code: 'SOTTO-PLAN-005',
       what: 'the plan is held: nothing of this commit is applied',
