@@ -5,12 +5,13 @@ import { type Json, type JsonObject, stringifyJson } from '../core/json.ts';
 export const DIFF_SCHEMA = 'sotto.dev/diff/v1alpha1';
 
 /** The same for programs: whole numbers of any size exact, values of Secrets never. */
-export function diffJson({ changes, unchanged, warnings, prunesShown }: Preview): string {
+export function diffJson({ changes, unchanged, warnings, suspended, prunesShown }: Preview): string {
   const document = {
     schema: DIFF_SCHEMA,
     changes: changes.map(changeJson),
     unchanged,
     warnings: warnings.map(errorJson),
+    suspended: [...suspended],
     prunesShown,
   };
   return `${stringifyJson(document)}\n`;

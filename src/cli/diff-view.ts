@@ -112,7 +112,7 @@ const COUNTED = [
 ] as const;
 const ALWAYS_COUNTED: ReadonlySet<string> = new Set(['create', 'change', 'prune', 'refused']);
 
-function summary({ changes, unchanged, prunesShown }: Preview): string[] {
+function summary({ changes, unchanged, suspended, prunesShown }: Preview): string[] {
   const count = (kind: Previewed['kind']): number => changes.filter((change) => change.kind === kind).length;
   const counts = COUNTED.filter(([kind]) => ALWAYS_COUNTED.has(kind) || count(kind) > 0);
   const isNothing = changes.every((change) => exitOfChange(change) === EXIT.ok);
@@ -120,6 +120,7 @@ function summary({ changes, unchanged, prunesShown }: Preview): string[] {
     isNothing
       ? `nothing to do: ${unchanged} objects are as in the checkout`
       : [...counts.map(([kind, text]) => `${count(kind)} ${text}`), `${unchanged} unchanged`].join(', '),
+    ...suspended.map((sync) => `sync ${harmless(sync)} is suspended: nothing of it is done before it is resumed`),
     ...(prunesShown ? [] : ['what left Git is not shown: prunes are left out with --sync']),
   ];
 }

@@ -31,6 +31,33 @@ interface Seen extends Ended {
   readonly lines: readonly string[];
 }
 
+const deployment = (replicas: number, image = 'example.com/c:1'): JsonObject => ({
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name: 'web' },
+  spec: {
+    replicas,
+    selector: { matchLabels: { app: 'web' } },
+    template: {
+      metadata: { labels: { app: 'web' } },
+      spec: { containers: [{ name: 'c', image, resources: { limits: { cpu: '1000m' } } }] },
+    },
+  },
+});
+
+function changeOf({ json }: Seen, object: string): Json {
+  const found = arrayAt(json, 'changes').find(
+    (change) => (stringAt(change, 'object') ?? stringAt(change, 'error', 'object')) === object,
+  );
+  return found ?? null;
+}
+const keysOf = (seen: Seen, object: string): Json =>
+  Object.fromEntries(
+    arrayAt(changeOf(seen, object), 'keys').map((key) => [stringAt(key, 'key') ?? '', stringAt(key, 'change') ?? '']),
+  );
+const fieldsOf = (seen: Seen, object: string): Json => memberAt(changeOf(seen, object), 'fields') ?? null;
+const codeOf = (seen: Seen, object: string): string | undefined => stringAt(changeOf(seen, object), 'error', 'code');
+
 describeReal('sotto diff', TOOLS, () => {
   const resources = new AsyncDisposableStack();
   let world: World;
@@ -42,19 +69,6 @@ describeReal('sotto diff', TOOLS, () => {
 
   const value = (index: number): string => canaries.values[index] ?? '';
   const collection = (plural: string): string => `/api/v1/namespaces/${world.namespace}/${plural}`;
-  const deployment = (replicas: number, image = 'example.com/c:1'): JsonObject => ({
-    apiVersion: 'apps/v1',
-    kind: 'Deployment',
-    metadata: { name: 'web' },
-    spec: {
-      replicas,
-      selector: { matchLabels: { app: 'web' } },
-      template: {
-        metadata: { labels: { app: 'web' } },
-        spec: { containers: [{ name: 'c', image, resources: { limits: { cpu: '1000m' } } }] },
-      },
-    },
-  });
   const claim: JsonObject = {
     apiVersion: 'v1',
     kind: 'PersistentVolumeClaim',
@@ -113,19 +127,6 @@ describeReal('sotto diff', TOOLS, () => {
   }
   const withKey = (tree: Checkout): Promise<Seen> => diff(tree, ['--key-file', world.ageKeyFile]);
 
-  function changeOf({ json }: Seen, object: string): Json {
-    const found = arrayAt(json, 'changes').find(
-      (change) => (stringAt(change, 'object') ?? stringAt(change, 'error', 'object')) === object,
-    );
-    return found ?? null;
-  }
-  const keysOf = (seen: Seen, object: string): Json =>
-    Object.fromEntries(
-      arrayAt(changeOf(seen, object), 'keys').map((key) => [stringAt(key, 'key') ?? '', stringAt(key, 'change') ?? '']),
-    );
-  const fieldsOf = (seen: Seen, object: string): Json => memberAt(changeOf(seen, object), 'fields') ?? null;
-  const codeOf = (seen: Seen, object: string): string | undefined => stringAt(changeOf(seen, object), 'error', 'code');
-
   beforeAll(async () => {
     world = resources.use(await createWorld({ sync: '  wait: false' }));
     canaries = resources.use(plantCanaries(Array.from({ length: 8 }, () => 3)));
@@ -171,6 +172,7 @@ describeReal('sotto diff', TOOLS, () => {
       changes: [],
       unchanged: 8,
       warnings: [],
+      suspended: [],
       prunesShown: true,
     });
   });

@@ -34,17 +34,16 @@ export interface PlanGiven {
 /** The agent's own decision for each sync, over what it has recorded. */
 export function planSyncs(wishes: readonly SyncWish[], given: PlanGiven): SyncPlan[] {
   const wanted = new Map(wishes.map((wish) => [wish.sync.name, wantedKeys(wish)]));
+  const claims = claimsOf(wishes, given.rows);
   const claimedBy = (sync: string, key: ObjectKey): string | undefined => {
-    const owner = given.rows.get(key)?.sync;
-    if (owner === undefined || owner === sync) return undefined;
-    return wanted.get(owner)?.applied.has(key) === true ? owner : undefined;
+    const owner = claims.get(key);
+    return owner === sync ? undefined : owner;
   };
   const rows = new Map(given.rows);
   for (const { sync, desired } of wishes) {
     for (const { key, file, line } of desired.objects) {
       const row = rows.get(key);
-      if (row !== undefined && claimedBy(sync.name, key) === undefined)
-        rows.set(key, { ...row, sync: sync.name, file, line });
+      if (row !== undefined && claims.get(key) === sync.name) rows.set(key, { ...row, sync: sync.name, file, line });
     }
   }
   return wishes.map((wish) => {
@@ -71,6 +70,17 @@ export function planSyncs(wishes: readonly SyncWish[], given: PlanGiven): SyncPl
       prunes: steps.filter((step) => step.action === 'prune'),
     };
   });
+}
+
+/** One object follows one sync: the one that has it, or the first that wants it. */
+function claimsOf(wishes: readonly SyncWish[], rows: Inventory['rows']): ReadonlyMap<ObjectKey, string> {
+  const claims = new Map<ObjectKey, string>();
+  for (const { sync, desired } of wishes) {
+    for (const { key } of desired.objects) {
+      if (!claims.has(key) || rows.get(key)?.sync === sync.name) claims.set(key, sync.name);
+    }
+  }
+  return claims;
 }
 
 function wantedKeys({ desired, refusals }: SyncWish) {

@@ -61,7 +61,8 @@ export async function preview(syncs: readonly SyncFiles[], context: PreviewConte
   return {
     changes: [...refusedPaths, ...parts.flatMap(({ changes }) => changes), ...gone],
     unchanged: parts.reduce((sum, { unchanged }) => sum + unchanged, 0),
-    warnings: wishes.flatMap(({ desired }) => desired.warnings),
+    warnings: [...wishes.flatMap(({ desired }) => desired.warnings), ...(rows === undefined ? [unreadableRows()] : [])],
+    suspended: syncs.filter(({ sync }) => sync.suspend).map(({ sync }) => sync.name),
     prunesShown: context.isWhole,
   };
 }
@@ -158,20 +159,36 @@ async function previewGone(
   const names = new Set(plans.map(({ sync }) => sync.name));
   const left = [...(plans[0]?.rows.values() ?? [])].filter((row) => names.has(row.sync) && !wanted.has(row.key));
   const there = new Set<ObjectKey>();
-  for (const row of left) if (await isStillOurs(row, look)) there.add(row.key);
-  return plans.flatMap((planned, index) =>
+  const unseen: Previewed[] = [];
+  for (const row of left) {
+    const found = await isStillOurs(row, look);
+    if (found instanceof SottoError) unseen.push(refused(found));
+    else if (found) there.add(row.key);
+  }
+  const gone = plans.flatMap((planned, index) =>
     goneObjects(planned, parts[index]?.firstRefusal, (row) => there.has(row.key)),
   );
+  return [...gone, ...unseen];
 }
 
-async function isStillOurs(row: InventoryRow, look: Look): Promise<boolean> {
+async function isStillOurs(row: InventoryRow, look: Look): Promise<boolean | SottoError> {
   const { namespace, name, kind } = objectIdOf(row.key);
   const resource = look.catalog.find(row.apiVersion, kind);
   if (resource === undefined) return false;
   const target = { resource, namespace, name, signal: look.signal };
   const answer = await getMetadata(look.transport, target);
-  if (!answer.ok) throw kubeError(answer.failure, { ...target, verb: 'get', user: look.user });
+  if (!answer.ok) return kubeError(answer.failure, { ...target, verb: 'get', user: look.user });
   if (answer.value === undefined) return false;
   if (row.uid === '') return ownerOf(member(answer.value, 'metadata'), look.setId).kind === 'ours';
   return stringAt(answer.value, 'metadata', 'uid') === row.uid;
+}
+
+function unreadableRows(): SottoError {
+  return new SottoError({
+    code: 'SOTTO-PLAN-009',
+    what: 'what left Git is not shown',
+    why: 'the record of what sotto applied is not one of this version, or it was changed',
+    next: 'sotto status   (the agent says what it makes of it)',
+    object: `ConfigMap/${INVENTORY_NAME}`,
+  });
 }

@@ -56,6 +56,8 @@ export interface Preview {
   readonly unchanged: number;
   /** What is applied all the same and should not stay so. */
   readonly warnings: readonly SottoError[];
+  /** Syncs of which nothing is done before they are resumed. */
+  readonly suspended: readonly string[];
   /** False when only some syncs were looked at: what left Git is not in it then. */
   readonly prunesShown: boolean;
 }
