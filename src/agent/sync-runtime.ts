@@ -3,7 +3,7 @@ import type { ObjectKey, Revision } from '../core/ids.ts';
 import type { Refusal } from '../core/refusal.ts';
 import type { ClosedDocument } from '../open/document.ts';
 import type { InventoryRow } from '../plan/inventory.ts';
-import type { Held } from '../plan/plan.ts';
+import type { Held } from '../plan/hold.ts';
 import type { DesiredObject } from '../render/desired.ts';
 import type { SyncSettings } from '../settings/settings.ts';
 import type { Snapshot } from '../source/snapshot.ts';

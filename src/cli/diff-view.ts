@@ -1,6 +1,8 @@
-import type { Preview, Previewed } from '../agent/preview.ts';
-import { formatPlace } from '../core/errors.ts';
+import type { Differences, KeyChange, Preview, Previewed, Stands } from '../agent/preview/previewed.ts';
+import { formatPlace, type SottoError } from '../core/errors.ts';
 import { type Json, stringifyJson } from '../core/json.ts';
+import type { FieldChange } from '../plan/tree-diff.ts';
+import { EXIT, type ExitCode, exitOfFinding } from './exit-codes.ts';
 import { harmless, type Paint } from './terminal.ts';
 
 const MAX_TEXT = 200;
@@ -8,48 +10,71 @@ const MAX_TEXT = 200;
 /** What a pass would do, for people. Values of Secrets are not in it, because the preview has none. */
 export function diffText(found: Preview, paint: Paint): string {
   const lines = found.changes.flatMap((change) => changeLines(change, paint));
-  return [...lines, ...(lines.length === 0 ? [] : ['']), summary(found), ''].join('\n');
+  return [...lines, ...(lines.length === 0 ? [] : ['']), ...summary(found), ''].join('\n');
 }
 
 function changeLines(change: Previewed, paint: Paint): string[] {
   switch (change.kind) {
     case 'create':
-      return [`${paint('green', '+ create')}  ${harmless(change.object)}  ${place(change, paint)}`];
+      return [`${paint('green', '+ create')}  ${stands(change, paint)}`, ...unopenedLines(change.unopened)];
+    case 'change':
+      return [`${paint('yellow', '~ change')}  ${stands(change, paint)}`, ...differenceLines(change, paint)];
+    case 'unknown':
+      return [`${paint('yellow', '? unknown')} ${stands(change, paint)}`, ...unopenedLines(change.unopened)];
     case 'prune':
       return [`${paint('red', '- prune')}   ${harmless(change.object)}  ${paint('dim', '(not in the checkout)')}`];
+    case 'kept':
+      return [
+        `= kept    ${harmless(change.object)}  ${paint('dim', '(not in the checkout)')}`,
+        ...(change.error === undefined ? [`    ${harmless(change.why)}`] : errorLines(change.error)),
+      ];
+    case 'held':
+      return [
+        `${paint('red', '! held')}    sync ${harmless(change.sync)}  would be held: none of it would be done`,
+        ...errorLines(change.error),
+      ];
     case 'refused':
-      return refusedLines(change, paint);
-    case 'change':
       break;
   }
-  return [
-    `${paint('yellow', '~ change')}  ${harmless(change.object)}  ${place(change, paint)}`,
-    ...change.fields.flatMap((field) => fieldLines(field, paint)),
-    ...secretLines(change, paint),
-  ];
+  return refusedLines(change, paint);
 }
 
-function place({ file, line }: { readonly file: string; readonly line: number }, paint: Paint): string {
-  return paint('dim', `(${harmless(file)}:${line})`);
+function stands({ object, file, line }: Stands, paint: Paint): string {
+  return `${harmless(object)}  ${paint('dim', `(${harmless(file)}:${line})`)}`;
 }
 
-function refusedLines({ error }: Extract<Previewed, { kind: 'refused' }>, paint: Paint): string[] {
+function errorLines(error: SottoError): string[] {
+  return [`    ${error.code}: ${harmless(error.what)}: ${harmless(error.why)}`, `    next: ${harmless(error.next)}`];
+}
+
+function unopenedLines(error: SottoError | undefined): string[] {
+  if (error === undefined) return [];
+  return [`    values are not compared: ${error.code}: ${harmless(error.what)}: ${harmless(error.why)}`];
+}
+
+function refusedLines(change: Extract<Previewed, { kind: 'refused' }>, paint: Paint): string[] {
+  const { error } = change;
   const where = formatPlace({ ...error.place, object: undefined });
   const object = error.place.object === undefined ? '' : `  ${harmless(error.place.object)}`;
   return [
-    `${paint('red', '! refused')}${object}  ${paint('dim', `(${harmless(where)})`)}`,
-    `    ${error.code}: ${harmless(error.what)}: ${harmless(error.why)}`,
-    `    next: ${harmless(error.next)}`,
+    `${paint('red', '! refused')}${object}${where === '' ? '' : `  ${paint('dim', `(${harmless(where)})`)}`}`,
+    ...errorLines(error),
+    ...differenceLines(change, paint),
   ];
 }
 
-interface Field {
-  readonly path: string;
-  readonly before: Json | undefined;
-  readonly after: Json | undefined;
+function differenceLines(
+  { fields, keys, ...rest }: Differences & { readonly unopened?: SottoError | undefined },
+  paint: Paint,
+): string[] {
+  return [
+    ...fields.flatMap((field) => fieldLines(field, paint)),
+    ...keyLines(keys, paint),
+    ...unopenedLines(rest.unopened),
+  ];
 }
 
-function fieldLines({ path, before, after }: Field, paint: Paint): string[] {
+function fieldLines({ path, before, after }: FieldChange, paint: Paint): string[] {
   return [
     `    ${harmless(path)}`,
     ...(before === undefined ? [] : [paint('red', `      - ${shortText(before)}`)]),
@@ -62,29 +87,59 @@ function shortText(value: Json): string {
   return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text;
 }
 
-const VALUES = {
-  changed: 'at least one value differs (values are never shown)',
-  same: 'every value is the same',
-  unknown: 'whether values differ needs a key: --key-file',
+const KEY_SIGNS = {
+  added: ['green', '+', ''],
+  removed: ['red', '-', ''],
+  changed: ['yellow', '~', '  another value (values are never shown)'],
+  unknown: ['dim', '?', '  whether its value differs is not known'],
 } as const;
 
-function secretLines({ keys, values }: Extract<Previewed, { kind: 'change' }>, paint: Paint): string[] {
-  if (values === undefined) return [];
-  const named = keys.filter(({ change }) => change !== 'same' && change !== 'changed or same');
-  const styles = { added: 'green', removed: 'red' } as const;
-  const lines = named.flatMap(({ key, change }) =>
-    change === 'added' || change === 'removed'
-      ? [paint(styles[change], `    ${change === 'added' ? '+' : '-'} key ${harmless(key)}`)]
-      : [],
-  );
-  return [...lines, `    ${VALUES[values]}`];
+function keyLines(keys: readonly KeyChange[], paint: Paint): string[] {
+  return keys.flatMap(({ key, change }) => {
+    if (change === 'same') return [];
+    const [style, sign, more] = KEY_SIGNS[change];
+    return [paint(style, `    ${sign} key ${harmless(key)}${more}`)];
+  });
 }
 
-function summary({ changes, unchanged }: Preview): string {
+const COUNTED = [
+  ['create', 'to create'],
+  ['change', 'to change'],
+  ['prune', 'to prune'],
+  ['kept', 'kept'],
+  ['refused', 'refused'],
+  ['unknown', 'not known'],
+] as const;
+const ALWAYS_COUNTED: ReadonlySet<string> = new Set(['create', 'change', 'prune', 'refused']);
+
+function summary({ changes, unchanged, suspended, prunesShown }: Preview): string[] {
   const count = (kind: Previewed['kind']): number => changes.filter((change) => change.kind === kind).length;
-  if (changes.length === 0) return `nothing to do: ${unchanged} objects are as in the checkout`;
-  return (
-    `${count('create')} to create, ${count('change')} to change, ${count('prune')} to prune, ` +
-    `${count('refused')} refused, ${unchanged} unchanged`
-  );
+  const counts = COUNTED.filter(([kind]) => ALWAYS_COUNTED.has(kind) || count(kind) > 0);
+  const isNothing = changes.every((change) => exitOfChange(change) === EXIT.ok);
+  return [
+    isNothing
+      ? `nothing to do: ${unchanged} objects are as in the checkout`
+      : [...counts.map(([kind, text]) => `${count(kind)} ${text}`), `${unchanged} unchanged`].join(', '),
+    ...suspended.map((sync) => `sync ${harmless(sync)} is suspended: nothing of it is done before it is resumed`),
+    ...(prunesShown ? [] : ['what left Git is not shown: prunes are left out with --sync']),
+  ];
+}
+
+/** How the command ends for each of them; the strongest counts. */
+export function exitOfChange(change: Previewed): ExitCode {
+  switch (change.kind) {
+    case 'prune':
+      return EXIT.findings;
+    case 'create':
+    case 'change':
+      return change.unopened === undefined ? EXIT.findings : exitOfFinding(change.unopened.code);
+    case 'unknown':
+      return exitOfFinding(change.unopened.code);
+    case 'held':
+    case 'refused':
+      return exitOfFinding(change.error.code);
+    case 'kept':
+      break;
+  }
+  return change.error === undefined ? EXIT.ok : exitOfFinding(change.error.code);
 }

@@ -1,12 +1,14 @@
-import { lstat, readdir, readFile, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { type FileHandle, lstat, open, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { SottoError } from '../core/errors.ts';
+import { asSottoError, SottoError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
+import type { Refusal } from '../core/refusal.ts';
+import { tooLargeTogether } from '../git/content.ts';
+import type { TreeEntry } from '../git/output.ts';
 import type { SyncSettings } from '../settings/settings.ts';
 import { type IgnoreLines, parseIgnore } from '../source/ignore.ts';
-import { selectManifests } from '../source/select.ts';
-
-type Entry = Parameters<typeof selectManifests>[0][number];
+import { checkFolder, selectManifests } from '../source/select.ts';
 
 export interface WorkingFile {
   /** From the root of the repository, with slashes. */
@@ -14,9 +16,18 @@ export interface WorkingFile {
   readonly bytes: Uint8Array;
 }
 
+/** What the checkout has at the path of a sync. */
+export interface WorkingTree {
+  readonly files: readonly WorkingFile[];
+  /** Entries that would be manifests and are not read: links, files that are too large. */
+  readonly refusals: readonly Refusal[];
+  /** The path as a whole cannot be applied; there are no files then. */
+  readonly refusal?: SottoError | undefined;
+}
+
 /** The nearest folder upwards that holds the name; undefined when there is none. */
 export async function findUpwards(folder: string, name: string): Promise<string | undefined> {
-  const found = await stat(join(folder, name)).then(
+  const found = await lstat(join(folder, name)).then(
     () => true,
     () => false,
   );
@@ -28,53 +39,138 @@ export async function findUpwards(folder: string, name: string): Promise<string 
 const IGNORE_FILE = '.sourceignore';
 
 /** The manifests of one sync as they stand in the checkout, by the rules by which the agent reads a commit. */
-export async function readWorkingTree(root: string, sync: SyncSettings): Promise<WorkingFile[]> {
-  const ignoreFiles = [...new Set([IGNORE_FILE, sync.path === '' ? IGNORE_FILE : `${sync.path}/${IGNORE_FILE}`])];
-  const sources: IgnoreLines[] = [];
-  for (const file of ignoreFiles) {
-    const text = await readFile(join(root, file), 'utf8').catch(() => undefined);
-    const folder = dirname(file) === '.' ? '' : dirname(file);
-    if (text !== undefined) sources.push({ lines: text.split('\n'), folder, origin: file });
+export async function readWorkingTree(root: string, sync: SyncSettings): Promise<WorkingTree> {
+  try {
+    return await readPath(root, sync);
+  } catch (thrown) {
+    return { files: [], refusals: [], refusal: asSottoError(thrown) };
   }
-  sources.push({ lines: sync.source.ignore, folder: '', origin: 'source.ignore' });
-  const { files, kustomizations } = selectManifests(await walk(root, sync.path), sync.path, parseIgnore(sources));
+}
+
+async function readPath(root: string, { path, source }: SyncSettings): Promise<WorkingTree> {
+  checkFolder(await foldersTo(root, path), path);
+  const isIgnored = parseIgnore([
+    ...(await readIgnoreFiles(root, path)),
+    { lines: source.ignore, folder: '', origin: 'source.ignore' },
+  ]);
+  const { files: selected, skipped, kustomizations } = selectManifests(await walk(root, path), path, isIgnored);
   const [kustomization] = kustomizations;
   if (kustomization !== undefined) throw holdsKustomization(kustomization);
-  return Promise.all(files.map(({ path }) => readOne(root, path)));
+  const files: WorkingFile[] = [];
+  const refusals: Refusal[] = skipped.map((entry) => ({ error: notRead(entry), file: entry.path }));
+  let totalBytes = 0;
+  for (const file of selected) {
+    const bytes = await readPlainFile(join(root, file.path), LIMITS.maxFileBytes);
+    if (bytes instanceof Uint8Array) {
+      files.push({ path: file.path, bytes });
+      totalBytes += bytes.length;
+    } else refusals.push({ error: unreadable(file.path, bytes), file: file.path });
+    if (totalBytes > LIMITS.maxSnapshotBytes) throw tooLargeTogether();
+  }
+  return { files, refusals };
 }
 
-async function readOne(root: string, path: string): Promise<WorkingFile> {
-  const { size } = await stat(join(root, path));
-  if (size > LIMITS.maxFileBytes) throw tooLarge(path, size);
-  return { path, bytes: await readFile(join(root, path)) };
+/** The folders on the way to the path, as a commit would list them: none of them may be a link. */
+async function foldersTo(root: string, path: string): Promise<TreeEntry[]> {
+  const names = path === '' ? [] : path.split('/');
+  const entries: TreeEntry[] = [];
+  for (const [index] of names.entries()) {
+    const above = names.slice(0, index + 1).join('/');
+    const entry = await entryAt(root, above);
+    if (entry === undefined) throw noSuchFolder(path);
+    entries.push(entry);
+    if (entry.kind !== 'folder') return entries;
+  }
+  return entries;
 }
 
-async function walk(root: string, folder: string): Promise<Entry[]> {
-  const names = await readdir(join(root, folder)).catch(() => undefined);
-  if (names === undefined) throw noSuchFolder(folder);
-  const entries: Entry[] = [];
-  for (const name of names.filter((each) => !each.startsWith('.') && each !== 'node_modules')) {
-    const path = folder === '' ? name : `${folder}/${name}`;
-    const info = await lstat(join(root, path));
-    if (info.isDirectory()) entries.push(...(await walk(root, path)));
-    else entries.push(entryOf(path, info));
-    if (entries.length > LIMITS.maxTreeEntries) throw tooLarge(folder, entries.length);
+async function readIgnoreFiles(root: string, path: string): Promise<IgnoreLines[]> {
+  const found: IgnoreLines[] = [];
+  for (const folder of new Set(['', path])) {
+    const file = folder === '' ? IGNORE_FILE : `${folder}/${IGNORE_FILE}`;
+    const entry = await entryAt(root, file);
+    if (entry === undefined) continue;
+    const bytes =
+      entry.kind === 'file' ? await readPlainFile(join(root, file), LIMITS.maxIgnoreBytes) : 'it is not a plain file';
+    if (!(bytes instanceof Uint8Array)) throw ignoreFileNotRead(file, bytes);
+    found.push({ lines: new TextDecoder().decode(bytes).split('\n'), folder, origin: file });
+  }
+  return found;
+}
+
+/** Everything below the path but names with a dot in front, which no rule lets in. */
+async function walk(root: string, path: string): Promise<readonly TreeEntry[]> {
+  const entries: TreeEntry[] = [];
+  const waiting = [path];
+  for (let folder = waiting.pop(); folder !== undefined; folder = waiting.pop()) {
+    for (const name of await readdir(join(root, folder))) {
+      if (name.startsWith('.')) continue;
+      const entry = await entryAt(root, folder === '' ? name : `${folder}/${name}`);
+      if (entry === undefined) continue;
+      entries.push(entry);
+      if (entries.length > LIMITS.maxTreeEntries) throw tooManyEntries();
+      if (entry.kind === 'folder') waiting.push(entry.path);
+    }
   }
   return entries;
 }
 
 /** Files of a checkout have no blob id: nothing here asks for one. */
-function entryOf(path: string, info: { isFile(): boolean; isSymbolicLink(): boolean }): Entry {
-  if (info.isFile()) return { kind: 'file', path, blob: path as Extract<Entry, { kind: 'file' }>['blob'] };
-  return { kind: info.isSymbolicLink() ? 'link' : 'other', path };
+const NO_BLOB = '' as Extract<TreeEntry, { kind: 'file' }>['blob'];
+
+async function entryAt(root: string, path: string): Promise<TreeEntry | undefined> {
+  const info = await lstat(join(root, path)).catch(() => undefined);
+  if (info === undefined) return undefined;
+  if (info.isFile()) return { kind: 'file', path, blob: NO_BLOB };
+  if (info.isSymbolicLink()) return { kind: 'link', path };
+  if (!info.isDirectory()) return { kind: 'other', path };
+  // A folder with a repository of its own is a submodule in a commit, or not in it at all.
+  const isRepository = (await lstat(join(root, path, '.git')).catch(() => undefined)) !== undefined;
+  return { kind: isRepository ? 'submodule' : 'folder', path };
+}
+
+/** The bytes, or why there are none. It may have become a link or a pipe since it was listed. */
+async function readPlainFile(path: string, maxBytes: number): Promise<Uint8Array | string> {
+  let file: FileHandle | undefined;
+  try {
+    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    const info = await file.stat();
+    if (!info.isFile()) return 'it is not a plain file';
+    if (info.size > maxBytes) return `it has ${info.size} bytes, the cap is ${maxBytes}`;
+    return await file.readFile();
+  } catch {
+    return 'its permissions do not allow it, or it has just changed';
+  } finally {
+    await file?.close();
+  }
+}
+
+function notRead({ path, why }: { readonly path: string; readonly why: string }): SottoError {
+  return new SottoError({
+    code: 'SOTTO-GIT-035',
+    what: 'an entry of the path is not read',
+    why,
+    next: 'commit a plain file, or name the entry in .sourceignore',
+    file: path,
+  });
+}
+
+function unreadable(file: string, why: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-GIT-023',
+    what: 'the file is not read',
+    why,
+    next: 'if it is no manifest, add a line with its name to .sourceignore',
+    file,
+  });
 }
 
 function holdsKustomization(file: string): SottoError {
   return new SottoError({
     code: 'SOTTO-RENDER-001',
-    what: 'the path holds a kustomization',
-    why: 'rendering kustomizations is not in this version, and its files alone are not what it means',
-    next: 'point path at a folder of plain manifests, or name the folder in ignore of this sync',
+    what: 'the path is not applied',
+    why: `it holds ${file}, and kustomizations are not in this version: the files alone are not what they mean`,
+    next: 'commit the output of `kubectl kustomize`, or name the folder in .sourceignore',
     file,
   });
 }
@@ -82,18 +178,29 @@ function holdsKustomization(file: string): SottoError {
 function noSuchFolder(path: string): SottoError {
   return new SottoError({
     code: 'SOTTO-GIT-019',
-    what: 'the path is not in the checkout',
-    why: `there is no folder ${path === '' ? '.' : path} below the root of the repository`,
+    what: `the checkout has no folder ${path}`,
+    why: 'it is the path of a sync, from the root of the repository',
     next: 'correct path of the sync in sotto.yaml, or run the command inside the checkout',
+    key: 'path',
   });
 }
 
-function tooLarge(path: string, size: number): SottoError {
+function ignoreFileNotRead(file: string, why: string): SottoError {
   return new SottoError({
-    code: 'SOTTO-GIT-023',
-    what: 'a file or folder is too large',
-    why: `${size} is over the cap that the agent has for a commit`,
-    next: 'name it in .sourceignore if it is no manifest',
-    file: path,
+    code: 'SOTTO-GIT-033',
+    what: 'the ignore file cannot be used',
+    why,
+    next: `make it a plain file of at most ${LIMITS.maxIgnoreBytes / 1024} KiB, or remove it`,
+    file,
+  });
+}
+
+function tooManyEntries(): SottoError {
+  return new SottoError({
+    code: 'SOTTO-GIT-022',
+    what: 'the path is not read',
+    why: `it has more than ${LIMITS.maxTreeEntries} entries, which is the cap`,
+    next: 'choose a narrower path, or split it into several syncs',
+    key: 'path',
   });
 }

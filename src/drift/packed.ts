@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { Json } from '../core/json.ts';
+import { LIMITS } from '../core/limits.ts';
 import type { PathSet } from './fields.ts';
 import { EMPTY_SET, fieldsText, isEmptySet, parseFields } from './fields.ts';
 
@@ -23,5 +24,6 @@ export function packSet(set: PathSet): PackedSet {
 /** Only for what `packSet` made in this process or a MACed inventory kept: it throws on anything else. */
 export function unpackSet(packed: PackedSet): PathSet {
   if (packed === undefined) return EMPTY_SET;
-  return parseFields(JSON.parse(inflateRawSync(packed).toString('utf8')) as Json) ?? EMPTY_SET;
+  const text = inflateRawSync(packed, { maxOutputLength: LIMITS.maxAnswerBytes }).toString('utf8');
+  return parseFields(JSON.parse(text) as Json) ?? EMPTY_SET;
 }

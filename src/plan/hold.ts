@@ -24,14 +24,22 @@ export interface Approval {
  * Whether a yes covers these prunes of a revision. What is left of an approved plan is covered by it: after a kill in
  * the middle the rest is fewer steps, and never others.
  */
-export function covers(approval: Approval | undefined, revision: string, prunes: readonly ObjectKey[]): boolean {
-  if (approval === undefined || approval.revision !== revision) return false;
+export function covers(
+  approval: Approval | undefined,
+  revision: string | undefined,
+  prunes: readonly ObjectKey[],
+): boolean {
+  if (approval === undefined || revision === undefined || approval.revision !== revision) return false;
   const yes = new Set(approval.pruned);
   return prunes.every((key) => yes.has(key));
 }
 
-/** Same revision and steps, same id; the order of the steps does not matter. */
-export function planIdOf(revision: string, steps: readonly string[]): string {
+/**
+ * Same revision and steps, same id; the order of the steps does not matter. What is not committed yet has no id that
+ * somebody could say yes to.
+ */
+export function planIdOf(revision: string | undefined, steps: readonly string[]): string {
+  if (revision === undefined) return 'PLAN';
   const digest = createHash('sha256').update([revision, ...steps.toSorted()].join('\n'));
   return digest.digest('hex').slice(0, 16);
 }

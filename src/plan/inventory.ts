@@ -1,5 +1,6 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { type ObjectKey, objectIdOf, type SourceDigest } from '../core/ids.ts';
+import { arrayAt, type Json, member } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Approval } from './hold.ts';
 import type { Pause, PauseTarget } from './pause.ts';
@@ -69,21 +70,23 @@ export function encodeInventory(inventory: Inventory, mac: Mac): Buffer {
   return Buffer.concat([mac(packed), packed]);
 }
 
+interface Stored {
+  readonly format: number;
+  readonly epoch: number;
+  readonly holder?: Holder;
+  readonly revisions: Record<string, string>;
+  readonly pauses?: StoredPause[];
+  readonly approvals?: Record<string, Approval>;
+  readonly rows: RowTuple[];
+}
+
 /** `undefined` when the entry is not ours: cut, changed, or made with another fingerprint key. Nothing is pruned then. */
 export function decodeInventory(entry: Uint8Array, mac: Mac): Inventory | undefined {
   if (entry.length <= MAC_BYTES || entry.length > LIMITS.maxInventoryBytes) return undefined;
   const packed = entry.subarray(MAC_BYTES);
   if (!Buffer.from(mac(packed)).equals(entry.subarray(0, MAC_BYTES))) return undefined;
   // Only what the MAC vouches for is unpacked, so this is text that sotto itself wrote.
-  const stored = JSON.parse(gunzipSync(packed).toString('utf8')) as {
-    format: number;
-    epoch: number;
-    holder?: Holder;
-    revisions: Record<string, string>;
-    pauses?: StoredPause[];
-    approvals?: Record<string, Approval>;
-    rows: RowTuple[];
-  };
+  const stored = JSON.parse(gunzipSync(packed).toString('utf8')) as Stored;
   if (stored.format !== FORMAT) return undefined;
   const { epoch, holder, revisions, approvals = {} } = stored;
   const pauses = (stored.pauses ?? []).map((pause) => ({ ...pause, until: new Date(pause.until) }));
@@ -102,6 +105,29 @@ interface StoredPause {
   readonly until: string;
   readonly by: string;
   readonly reason: string;
+}
+
+/**
+ * The rows as they stand there, for people without the fingerprint key: nothing vouches for them, so they may be shown
+ * and compared with, and nothing is ever done on their word. `undefined` when the entry cannot be read.
+ */
+export function unverifiedRows(entry: Uint8Array): Inventory['rows'] | undefined {
+  try {
+    const text = gunzipSync(entry.subarray(MAC_BYTES), { maxOutputLength: LIMITS.maxListAnswerBytes }).toString('utf8');
+    const stored = JSON.parse(text) as unknown;
+    if (member(stored, 'format') !== FORMAT) return undefined;
+    const rows = arrayAt(stored, 'rows').filter((row): row is Json & RowTuple => isRowTuple(row));
+    return new Map(rows.map(toRow).map((row) => [row.key, row]));
+  } catch {
+    return undefined;
+  }
+}
+
+const NUMBER_CELLS: ReadonlySet<number> = new Set([4, 8, 11]);
+
+function isRowTuple(row: Json): boolean {
+  if (!Array.isArray(row) || row.length < FIXED_CELLS) return false;
+  return row.every((cell: Json, at) => typeof cell === (NUMBER_CELLS.has(at) ? 'number' : 'string'));
 }
 
 const FIXED_CELLS = 12;

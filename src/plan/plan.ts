@@ -20,7 +20,8 @@ export interface PruneRule {
 
 export interface PlanInput {
   readonly sync: string;
-  readonly revision: string;
+  /** Undefined for what is not committed yet. */
+  readonly revision: string | undefined;
   readonly desired: DesiredSet;
   /** Refusals of the stages before: they protect what they name. */
   readonly refusals: readonly Refusal[];
@@ -59,13 +60,16 @@ export interface PruneStep {
 
 export type Step = ApplyStep | PruneStep;
 
-export type { Held } from './hold.ts';
+/** A plan that is held whole, with what it would do. */
+export interface HeldPlan extends Held {
+  readonly steps: readonly Step[];
+}
 
 export interface Plan {
   readonly steps: readonly Step[];
   readonly refusals: readonly Refusal[];
   /** The whole plan waits: nothing of it is done. */
-  readonly held?: Held | undefined;
+  readonly held?: HeldPlan | undefined;
   /** Prunes that always need a yes (volumes, kinds in `prune.ask`); the rest of the plan is done without them. */
   readonly asked?: Held | undefined;
   /** Rows that left Git and stay for now, each with the reason. */
@@ -243,12 +247,12 @@ function sameObject(a: ObjectId, b: ObjectId): boolean {
   return a.kind === b.kind && a.group === b.group && a.name === b.name && a.namespace === b.namespace;
 }
 
-function heldPlan(steps: readonly Step[], why: string, { revision }: PlanInput): Held {
+function heldPlan(steps: readonly Step[], why: string, { revision }: PlanInput): HeldPlan {
   const lines = steps.map((step) => (step.action === 'prune' ? pruneLine(step.row.key) : `apply ${step.object.key}`));
   const planId = planIdOf(revision, lines);
   const prunes = steps.filter((step) => step.action === 'prune');
   const creates = steps.filter((step) => step.action === 'apply' && step.reason === 'new').length;
-  return { planId, creates, prunes: prunes.length, pruned: keysOf(prunes), error: planHeld(planId, why) };
+  return { planId, creates, prunes: prunes.length, pruned: keysOf(prunes), steps, error: planHeld(planId, why) };
 }
 
 function claimed(object: DesiredObject, other: string): Refusal {

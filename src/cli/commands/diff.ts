@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { dirname, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { type Preview, preview } from '../../agent/preview.ts';
+import { preview, type SyncFiles } from '../../agent/preview/preview.ts';
+import type { Preview } from '../../agent/preview/previewed.ts';
 import { systemClock } from '../../core/clock.ts';
 import { SottoError } from '../../core/errors.ts';
 import { loadConnection } from '../../kube/connection.ts';
@@ -9,12 +9,15 @@ import { discover } from '../../kube/discovery.ts';
 import { kubeError } from '../../kube/errors.ts';
 import { CONFIG_MAPS } from '../../kube/resource.ts';
 import { Transport } from '../../kube/transport.ts';
+import type { OpenKeys } from '../../open/opener.ts';
 import { parseSettings } from '../../settings/parse.ts';
 import type { Settings, SyncSettings } from '../../settings/settings.ts';
 import { findAgeIdentities } from '../age-identities.ts';
 import type { CommandContext } from '../context.ts';
-import { diffText } from '../diff-view.ts';
+import { diffJson } from '../diff-json.ts';
+import { diffText, exitOfChange } from '../diff-view.ts';
 import { EXIT } from '../exit-codes.ts';
+import { readFileBytes } from '../files.ts';
 import { readKeyFiles } from '../key-files.ts';
 import { contextOption, kubeconfigOption, namespaceOption, outputOption, repeatable } from '../options.ts';
 import { say, writeData } from '../output.ts';
@@ -33,14 +36,15 @@ interface DiffFlags {
 
 const EXAMPLES = `
 Compares the working tree with the live namespace, as the API server would store it (a dry run; nothing is written).
-Values of Secrets are never shown: keys that come and go are named, and with a key at hand whether any value differs.
+Values of Secrets are never shown: their keys are named, and with a decryption key at hand whether a value differs.
 
 Examples:
   sotto diff -n team-app
   sotto diff ../infra -n team-app --key-file keys.txt
   sotto diff -n team-app --sync app -o json
 
-Exit code: 0 nothing to do, 1 findings, 2 usage or settings, 3 cluster unreachable, 5 forbidden.`;
+Exit code: 0 nothing to do, 1 findings, 2 usage or settings, 3 cluster unreachable, 4 values without a key that opens
+them, 5 forbidden.`;
 
 export function register(program: Command, context: CommandContext): void {
   program
@@ -51,7 +55,7 @@ export function register(program: Command, context: CommandContext): void {
     .addOption(kubeconfigOption())
     .addOption(contextOption())
     .option('--config <file>', 'settings to use; default: sotto.yaml from the folder upwards')
-    .option('--sync <name>', 'only this sync')
+    .option('--sync <name>', 'only this sync, and without what left Git')
     .addOption(repeatable('--key-file <file>', 'age identities or key Secrets, to compare values'))
     .addOption(outputOption(['json'], 'print the changes as JSON'))
     .addHelpText('after', EXAMPLES)
@@ -59,41 +63,51 @@ export function register(program: Command, context: CommandContext): void {
 }
 
 async function diff(folder: string, flags: DiffFlags, context: CommandContext): Promise<void> {
-  const { settings, root } = await readSettings(folder, flags, context);
+  const { file, name, root } = await findSettings(folder, flags, context);
+  const parsed = parseSettings(Buffer.from(await readFileBytes(file, name)).toString('utf8'), name);
+  if (!parsed.ok) return await tellProblems(parsed.problems, flags, context);
+  const { settings } = parsed;
   const syncs = chosen(settings, flags.sync);
-  const trees = await Promise.all(syncs.map(async (sync) => ({ sync, files: await readWorkingTree(root, sync) })));
+  const trees = await Promise.all(syncs.map(async (sync) => ({ sync, ...(await readWorkingTree(root, sync)) })));
   const found = await compare(settings, trees, flags, context);
-  const text =
-    flags.output === 'json'
-      ? escaped(
-          `${JSON.stringify(found, (_key, value: unknown) => (typeof value === 'bigint' ? Number(value) : value))}\n`,
-        )
-      : diffText(found, paintFor(context, 'stdout'));
+  for (const warning of found.warnings) await say(context, `warning: ${warning.text()}`);
+  const text = flags.output === 'json' ? escaped(diffJson(found)) : diffText(found, paintFor(context, 'stdout'));
   await writeData(context, text);
-  if (found.changes.length > 0) context.exitWith(EXIT.findings);
+  for (const change of found.changes) context.exitWith(exitOfChange(change));
 }
 
-type Trees = Parameters<typeof preview>[0];
+/** All of them, as `sotto agent` does: one mistake seldom comes alone. */
+async function tellProblems(problems: readonly SottoError[], flags: DiffFlags, context: CommandContext): Promise<void> {
+  for (const problem of problems)
+    await say(context, flags.output === 'json' ? JSON.stringify(problem) : problem.text());
+  context.exitWith(EXIT.usage);
+}
 
-async function compare(settings: Settings, trees: Trees, flags: DiffFlags, context: CommandContext): Promise<Preview> {
+async function compare(
+  settings: Settings,
+  trees: readonly SyncFiles[],
+  flags: DiffFlags,
+  context: CommandContext,
+): Promise<Preview> {
   const { kubeconfig, context: contextName } = flags;
   const connection = await loadConnection({ kubeconfig, context: contextName, env: context.env, clock: systemClock });
   for (const warning of connection.warnings) await say(context, `warning: ${warning}`);
-  const keyFiles = flags.keyFile ?? [];
-  const { identities } = await findAgeIdentities(context, keyFiles);
-  const { unsealKeys } = await readKeyFiles(context, keyFiles);
+  const keys = await keysAtHand(flags.keyFile ?? [], context);
   const transport = new Transport(connection, { clock: systemClock });
   try {
     const agentNamespace = flags.namespace ?? connection.namespace;
+    const { user } = connection;
     const catalog = await discover(transport, context.signal);
     if (!catalog.ok)
-      throw kubeError(catalog.failure, { verb: 'get', resource: CONFIG_MAPS, namespace: agentNamespace });
+      throw kubeError(catalog.failure, { verb: 'get', resource: CONFIG_MAPS, namespace: agentNamespace, user });
     return await preview(trees, {
       transport,
       catalog: catalog.value,
       agentNamespace,
       settings,
-      keys: { ageIdentities: identities, sealingKeys: unsealKeys },
+      keys,
+      user,
+      signal: context.signal,
       random: Math.random,
       isWhole: flags.sync === undefined,
     });
@@ -102,22 +116,31 @@ async function compare(settings: Settings, trees: Trees, flags: DiffFlags, conte
   }
 }
 
-async function readSettings(
-  folder: string,
-  flags: DiffFlags,
-  context: CommandContext,
-): Promise<{ readonly settings: Settings; readonly root: string }> {
-  const settingsFolder = flags.config === undefined ? await findUpwards(folder, 'sotto.yaml') : undefined;
-  if (flags.config === undefined && settingsFolder === undefined) throw noSettings(folder);
-  const file =
-    flags.config === undefined ? resolve(settingsFolder ?? '', 'sotto.yaml') : resolve(context.cwd, flags.config);
-  const text = await readFile(file, 'utf8').catch(() => {
-    throw noSettings(file);
-  });
-  const parsed = parseSettings(text, file);
-  if (!parsed.ok) throw parsed.problems[0] ?? noSettings(file);
-  const root = (await findUpwards(folder, '.git')) ?? settingsFolder ?? dirname(file);
-  return { settings: parsed.settings, root };
+/** Files are read once: one may be a pipe. */
+async function keysAtHand(keyFiles: readonly string[], context: CommandContext): Promise<OpenKeys> {
+  const { ageIdentities, unsealKeys } = await readKeyFiles(context, keyFiles);
+  const { identities } = await findAgeIdentities(context, []);
+  return { ageIdentities: [...ageIdentities, ...identities], sealingKeys: unsealKeys };
+}
+
+interface FoundSettings {
+  readonly file: string;
+  /** As messages call it. */
+  readonly name: string;
+  /** Of the repository. */
+  readonly root: string;
+}
+
+async function findSettings(folder: string, flags: DiffFlags, context: CommandContext): Promise<FoundSettings> {
+  const repository = await findUpwards(folder, '.git');
+  if (flags.config !== undefined) {
+    const file = resolve(context.cwd, flags.config);
+    return { file, name: flags.config, root: repository ?? dirname(file) };
+  }
+  const settingsFolder = await findUpwards(folder, 'sotto.yaml');
+  if (settingsFolder === undefined) throw noSettings(folder);
+  const file = resolve(settingsFolder, 'sotto.yaml');
+  return { file, name: relative(context.cwd, file), root: repository ?? settingsFolder };
 }
 
 function chosen(settings: Settings, name: string | undefined): readonly SyncSettings[] {

@@ -1,0 +1,227 @@
+import { mkdir, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import type { Preview, Previewed } from '../../src/agent/preview/previewed.ts';
+import { diffJson } from '../../src/cli/diff-json.ts';
+import { diffText, exitOfChange } from '../../src/cli/diff-view.ts';
+import { readWorkingTree } from '../../src/cli/working-tree.ts';
+import { SottoError } from '../../src/core/errors.ts';
+import { parseJson } from '../../src/core/json.ts';
+import { LIMITS } from '../../src/core/limits.ts';
+import { syncSettings } from '../agent/fixture.ts';
+import { sotto } from './session.ts';
+
+const at = { object: 'Secret/db', file: 'deploy/db.yaml', line: 3 };
+const noKey = new SottoError({ code: 'SOTTO-AGE-001', what: 'no held identity opens the file', why: 'w', next: 'n' });
+const forbidden = new SottoError({ code: 'SOTTO-KUBE-003', what: 'No right', why: 'w', next: 'n', object: 'Secret/x' });
+const asked = new SottoError({ code: 'SOTTO-PLAN-008', what: 'it is kept', why: 'w', next: 'n' });
+const held = new SottoError({ code: 'SOTTO-PLAN-005', what: 'the plan is held', why: 'w', next: 'n' });
+const theirs = new SottoError({
+  code: 'SOTTO-PLAN-001',
+  what: 'it exists',
+  why: 'w',
+  next: 'n',
+  object: 'ConfigMap/c',
+});
+
+const EVERY: readonly Previewed[] = [
+  { kind: 'create', ...at, unopened: noKey },
+  {
+    kind: 'change',
+    ...at,
+    fields: [{ path: '/metadata/labels/a', before: undefined, after: 'x\u001b[31m' }],
+    keys: [
+      { key: 'a', change: 'added' },
+      { key: 'b', change: 'removed' },
+      { key: 'c', change: 'changed' },
+      { key: 'd', change: 'same' },
+      { key: 'e', change: 'unknown' },
+    ],
+  },
+  { kind: 'unknown', ...at, fields: [], keys: [{ key: 'a', change: 'unknown' }], unopened: noKey },
+  { kind: 'prune', object: 'ConfigMap/left', sync: 'app' },
+  { kind: 'kept', object: 'ConfigMap/kept', sync: 'app', why: 'prune is off for this sync' },
+  { kind: 'kept', object: 'PersistentVolumeClaim/data', sync: 'app', why: 'w', error: asked },
+  { kind: 'held', sync: 'app', creates: 1, prunes: 9, error: held },
+  { kind: 'refused', error: theirs, fields: [{ path: '/data/n', before: 1, after: 9007199254740993n }], keys: [] },
+];
+
+function found(changes: readonly Previewed[], more: Partial<Preview> = {}): Preview {
+  return { changes, unchanged: 2, warnings: [], suspended: [], prunesShown: true, ...more };
+}
+
+describe('what diff shows', () => {
+  it('has a line for each kind of finding, and of a Secret names only', () => {
+    expect(diffText(found(EVERY, { prunesShown: false, suspended: ['app'] }), (_style, text) => text)).toBe(`\
++ create  Secret/db  (deploy/db.yaml:3)
+    values are not compared: SOTTO-AGE-001: no held identity opens the file: w
+~ change  Secret/db  (deploy/db.yaml:3)
+    /metadata/labels/a
+      + "x\\u001b[31m"
+    + key a
+    - key b
+    ~ key c  another value (values are never shown)
+    ? key e  whether its value differs is not known
+? unknown Secret/db  (deploy/db.yaml:3)
+    values are not compared: SOTTO-AGE-001: no held identity opens the file: w
+- prune   ConfigMap/left  (not in the checkout)
+= kept    ConfigMap/kept  (not in the checkout)
+    prune is off for this sync
+= kept    PersistentVolumeClaim/data  (not in the checkout)
+    SOTTO-PLAN-008: it is kept: w
+    next: n
+! held    sync app  would be held: none of it would be done
+    SOTTO-PLAN-005: the plan is held: w
+    next: n
+! refused  ConfigMap/c
+    SOTTO-PLAN-001: it exists: w
+    next: n
+    /data/n
+      - 1
+      + 9007199254740993
+
+1 to create, 1 to change, 1 to prune, 2 kept, 1 refused, 1 not known, 2 unchanged
+sync app is suspended: nothing of it is done before it is resumed
+what left Git is not shown: prunes are left out with --sync
+`);
+  });
+
+  it('is nothing to do when what left Git stays on purpose', () => {
+    const [, , , , kept] = EVERY;
+    if (kept === undefined) throw new Error('no such line');
+    expect(diffText(found([kept]), (_style, text) => text)).toContain('nothing to do: 2 objects');
+  });
+
+  it('is a document with a schema whose whole numbers are exact', () => {
+    const text = diffJson(found(EVERY, { warnings: [asked] }));
+    expect(text).toContain('9007199254740993');
+    expect(parseJson(text)).toMatchObject({
+      schema: 'sotto.dev/diff/v1alpha1',
+      unchanged: 2,
+      prunesShown: true,
+      warnings: [{ code: 'SOTTO-PLAN-008' }],
+      changes: [
+        { kind: 'create', object: 'Secret/db', unopened: { code: 'SOTTO-AGE-001' } },
+        {
+          kind: 'change',
+          fields: [{ path: '/metadata/labels/a' }],
+          keys: [{ key: 'a', change: 'added' }, {}, {}, {}, {}],
+        },
+        { kind: 'unknown' },
+        { kind: 'prune', object: 'ConfigMap/left', sync: 'app' },
+        { kind: 'kept', why: 'prune is off for this sync' },
+        { kind: 'kept', error: { code: 'SOTTO-PLAN-008' } },
+        { kind: 'held', creates: 1, prunes: 9, error: { code: 'SOTTO-PLAN-005' } },
+        { kind: 'refused', error: { code: 'SOTTO-PLAN-001', object: 'ConfigMap/c' }, fields: [{ before: 1 }] },
+      ],
+    });
+  });
+
+  it('ends with the code of what was found', () => {
+    expect(EVERY.map((change) => exitOfChange(change))).toEqual([4, 1, 4, 1, 0, 1, 1, 1]);
+    expect(exitOfChange({ kind: 'refused', error: forbidden, fields: [], keys: [] })).toBe(5);
+  });
+});
+
+describe('the working tree', () => {
+  it('is read by the rules of the agent: no links, no hidden names, nothing else left out', async () => {
+    const root = await tree({
+      'outside.json': '{}',
+      'app/a.yaml': 'a',
+      'app/node_modules/b.json': '{}',
+      'app/.hidden/c.yaml': 'c',
+      'app/.d.yaml': 'd',
+      'app/ignored/e.yaml': 'e',
+      'app/sub/.git': 'gitdir: elsewhere',
+      'app/sub/f.yaml': 'f',
+      'app/notes.txt': 'x',
+      'app/.sourceignore': 'ignored/\n',
+    });
+    await symlink('../outside.json', join(root, 'app/link.json'));
+    await symlink('..', join(root, 'app/up'));
+    const { files, refusals, refusal } = await readWorkingTree(root, syncSettings('app'));
+    expect(refusal).toBeUndefined();
+    expect(files.map(({ path }) => path)).toEqual(['app/a.yaml', 'app/node_modules/b.json']);
+    const why = refusals.map(({ file, error }) => `${file}: ${error.code} ${error.why}`);
+    expect(why.toSorted()).toEqual([
+      'app/link.json: SOTTO-GIT-035 symbolic links are not followed',
+      'app/sub: SOTTO-GIT-035 submodules are not fetched',
+      'app/up: SOTTO-GIT-035 symbolic links are not followed',
+    ]);
+  });
+
+  it.each([
+    ['a link as path', 'SOTTO-GIT-020', async (root: string) => symlink('real', join(root, 'app'))],
+    ['a link on the way', 'SOTTO-GIT-020', async (root: string) => symlink('real', join(root, 'app')), 'app/deep'],
+    ['a file as path', 'SOTTO-GIT-020', async (root: string) => writeFile(join(root, 'app'), 'x')],
+    ['no folder', 'SOTTO-GIT-019', async () => undefined],
+    [
+      'a link as ignore file',
+      'SOTTO-GIT-033',
+      async (root: string) => {
+        await mkdir(join(root, 'app'));
+        await symlink('../real/deep/a.yaml', join(root, 'app/.sourceignore'));
+      },
+    ],
+    [
+      'a kustomization',
+      'SOTTO-RENDER-001',
+      async (root: string) => {
+        await mkdir(join(root, 'app'));
+        await writeFile(join(root, 'app/kustomization.yaml'), '{}');
+      },
+    ],
+  ] as const)('with %s is refused as a whole, with %s', async (_what, code, make, path: string = 'app') => {
+    const root = await tree({ 'real/deep/a.yaml': 'a' });
+    await make(root);
+    const { files, refusal } = await readWorkingTree(root, syncSettings('app', { path }));
+    expect(files).toEqual([]);
+    expect(refusal?.code).toBe(code);
+  });
+
+  it('has the caps of a commit', async () => {
+    const root = await tree({ 'app/a.yaml': 'a', 'app/large.yaml': '' });
+    await truncate(join(root, 'app/large.yaml'), LIMITS.maxFileBytes + 1);
+    const one = await readWorkingTree(root, syncSettings('app'));
+    expect(one.files.map(({ path }) => path)).toEqual(['app/a.yaml']);
+    expect(one.refusals.map(({ file, error }) => `${file} ${error.code}`)).toEqual(['app/large.yaml SOTTO-GIT-023']);
+    const count = Math.floor(LIMITS.maxSnapshotBytes / LIMITS.maxFileBytes) + 1;
+    for (let index = 0; index < count; index += 1) {
+      await writeFile(join(root, `app/${index}.yaml`), '');
+      await truncate(join(root, `app/${index}.yaml`), LIMITS.maxFileBytes);
+    }
+    expect((await readWorkingTree(root, syncSettings('app'))).refusal?.code).toBe('SOTTO-GIT-024');
+  });
+});
+
+describe('sotto diff', () => {
+  it('tells every problem of the settings, and asks nobody', async () => {
+    const root = await tree({
+      'sotto.yaml': 'apiVersion: sotto.dev/v1alpha1\nkind: Config\nplaintextSecrets: maybe\nsynks: []\n',
+    });
+    const { exit, stdout, stderr } = await sotto(['diff', '-o', 'json'], { cwd: root });
+    expect({ exit, stdout }).toEqual({ exit: 2, stdout: '' });
+    const codes = stderr
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { code: string }).code);
+    expect(codes).toEqual(['SOTTO-CONF-001', 'SOTTO-CONF-002']);
+  });
+
+  it('without settings says where it looked', async () => {
+    const { exit, stderr } = await sotto(['diff'], { cwd: await tree({ 'a.yaml': 'a' }) });
+    expect(exit).toBe(2);
+    expect(stderr).toContain('SOTTO-CONF-012');
+  });
+});
+
+async function tree(files: Readonly<Record<string, string>>): Promise<string> {
+  const root = await mkdtemp(join(tmpdir(), 'sotto-tree-'));
+  onTestFinished(() => rm(root, { recursive: true }));
+  for (const [path, text] of Object.entries(files)) {
+    await mkdir(dirname(join(root, path)), { recursive: true });
+    await writeFile(join(root, path), text);
+  }
+  return root;
+}
