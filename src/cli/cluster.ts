@@ -30,15 +30,21 @@ export interface Cluster {
   readonly namespace: string;
 }
 
+/** The connection that the flags name; what makes it doubtful is said. Throws SottoError when there is none. */
+export async function connectionFor(flags: ClusterFlags, context: CommandContext): Promise<Connection> {
+  const { kubeconfig, context: contextName } = flags;
+  const connection = await loadConnection({ kubeconfig, context: contextName, env: context.env, clock: systemClock });
+  for (const warning of connection.warnings) await say(context, `warning: ${warning}`);
+  return connection;
+}
+
 /** Runs `task` with a connection that is closed afterwards. Throws SottoError when there is none. */
 export async function withCluster<Result>(
   flags: ClusterFlags,
   context: CommandContext,
   task: (cluster: Cluster) => Promise<Result>,
 ): Promise<Result> {
-  const { kubeconfig, context: contextName } = flags;
-  const connection = await loadConnection({ kubeconfig, context: contextName, env: context.env, clock: systemClock });
-  for (const warning of connection.warnings) await say(context, `warning: ${warning}`);
+  const connection = await connectionFor(flags, context);
   const transport = new Transport(connection, { clock: systemClock });
   try {
     return await task({ transport, connection, namespace: flags.namespace ?? connection.namespace });

@@ -2,32 +2,24 @@ import { dirname, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { preview, type SyncFiles } from '../../agent/preview/preview.ts';
 import type { Preview } from '../../agent/preview/previewed.ts';
-import { systemClock } from '../../core/clock.ts';
 import { SottoError } from '../../core/errors.ts';
-import { loadConnection } from '../../kube/connection.ts';
-import { discover } from '../../kube/discovery.ts';
-import { kubeError } from '../../kube/errors.ts';
-import { CONFIG_MAPS } from '../../kube/resource.ts';
-import { Transport } from '../../kube/transport.ts';
 import type { OpenKeys } from '../../open/opener.ts';
 import { parseSettings } from '../../settings/parse.ts';
 import type { Settings, SyncSettings } from '../../settings/settings.ts';
 import { findAgeIdentities } from '../age-identities.ts';
+import { addClusterOptions, type ClusterFlags, discoverKinds, withCluster } from '../cluster.ts';
 import type { CommandContext } from '../context.ts';
 import { diffJson } from '../diff-json.ts';
 import { diffText, exitOfChange } from '../diff-view.ts';
 import { EXIT } from '../exit-codes.ts';
 import { readFileBytes } from '../files.ts';
 import { readKeyFiles } from '../key-files.ts';
-import { contextOption, kubeconfigOption, namespaceOption, outputOption, repeatable } from '../options.ts';
+import { outputOption, repeatable } from '../options.ts';
 import { say, writeData } from '../output.ts';
 import { escaped, paintFor } from '../terminal.ts';
 import { findUpwards, readWorkingTree } from '../working-tree.ts';
 
-interface DiffFlags {
-  readonly namespace?: string;
-  readonly kubeconfig?: string;
-  readonly context?: string;
+interface DiffFlags extends ClusterFlags {
   readonly config?: string;
   readonly sync?: string;
   readonly keyFile?: readonly string[];
@@ -47,13 +39,8 @@ Exit code: 0 nothing to do, 1 findings, 2 usage or settings, 3 cluster unreachab
 them, 5 forbidden.`;
 
 export function register(program: Command, context: CommandContext): void {
-  program
-    .command('diff')
-    .description('what a pass would change, values never shown')
+  addClusterOptions(program.command('diff').description('what a pass would change, values never shown'))
     .argument('[path]', 'a folder of the repository', '.')
-    .addOption(namespaceOption())
-    .addOption(kubeconfigOption())
-    .addOption(contextOption())
     .option('--config <file>', 'settings to use; default: sotto.yaml from the folder upwards')
     .option('--sync <name>', 'only this sync, and without what left Git')
     .addOption(repeatable('--key-file <file>', 'age identities or key Secrets, to compare values'))
@@ -89,31 +76,15 @@ async function compare(
   flags: DiffFlags,
   context: CommandContext,
 ): Promise<Preview> {
-  const { kubeconfig, context: contextName } = flags;
-  const connection = await loadConnection({ kubeconfig, context: contextName, env: context.env, clock: systemClock });
-  for (const warning of connection.warnings) await say(context, `warning: ${warning}`);
   const keys = await keysAtHand(flags.keyFile ?? [], context);
-  const transport = new Transport(connection, { clock: systemClock });
-  try {
-    const agentNamespace = flags.namespace ?? connection.namespace;
-    const { user } = connection;
-    const catalog = await discover(transport, context.signal);
-    if (!catalog.ok)
-      throw kubeError(catalog.failure, { verb: 'get', resource: CONFIG_MAPS, namespace: agentNamespace, user });
-    return await preview(trees, {
-      transport,
-      catalog: catalog.value,
-      agentNamespace,
-      settings,
-      keys,
-      user,
-      signal: context.signal,
-      random: Math.random,
-      isWhole: flags.sync === undefined,
-    });
-  } finally {
-    transport.close();
-  }
+  const { signal } = context;
+  return withCluster(flags, context, async (cluster) => {
+    const { transport, namespace: agentNamespace, connection } = cluster;
+    const catalog = await discoverKinds(cluster, signal);
+    const isWhole = flags.sync === undefined;
+    const common = { settings, keys, signal, isWhole, random: Math.random };
+    return preview(trees, { ...common, transport, catalog, agentNamespace, user: connection.user });
+  });
 }
 
 /** Files are read once: one may be a pipe. */

@@ -4,7 +4,7 @@ import { Transport } from '../../kube/transport.ts';
 import { confirmed } from '../ask.ts';
 import type { CommandContext } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
-import { type ClusterFlags, connectionFor } from '../install/context.ts';
+import { type ClusterFlags, connectionFor } from '../cluster.ts';
 import { deployManifests } from '../install/embedded.ts';
 import { manifestsFor, shownObject } from '../install/manifests.ts';
 import { type Remains, remainsLines, remainsOf, type Seen } from '../install/remains.ts';

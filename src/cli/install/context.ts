@@ -1,26 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { systemClock } from '../../core/clock.ts';
 import { SottoError } from '../../core/errors.ts';
-import { type Connection, loadConnection } from '../../kube/connection.ts';
 import { parseSettings } from '../../settings/parse.ts';
 import type { Settings } from '../../settings/settings.ts';
 import type { CommandContext } from '../context.ts';
-import { say } from '../output.ts';
 import { findUpwards } from '../working-tree.ts';
-
-export interface ClusterFlags {
-  readonly namespace?: string;
-  readonly kubeconfig?: string;
-  readonly context?: string;
-}
-
-export async function connectionFor(flags: ClusterFlags, context: CommandContext): Promise<Connection> {
-  const { kubeconfig, context: contextName } = flags;
-  const connection = await loadConnection({ kubeconfig, context: contextName, env: context.env, clock: systemClock });
-  for (const warning of connection.warnings) await say(context, `warning: ${warning}`);
-  return connection;
-}
 
 export interface FoundSettings {
   readonly file: string;
