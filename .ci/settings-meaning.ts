@@ -52,9 +52,11 @@ export const SETTINGS_MEANING: Readonly<Record<string, string>> = {
     'account in the agent’s namespace as which objects of this sync are written (impersonation); without it the agent’s own',
   'syncs[].adopt': 'what exists and was not made by sotto: taken over when the apply changes nothing, never, or always',
   'syncs[].interval': 'how often everything in memory is judged again, without a request when nothing changed',
-  'syncs[].timeout': 'how long objects may take to become ready before the sync counts as degraded',
+  'syncs[].timeout':
+    'how long an object may take to become ready, from the apply that began the wait, before the sync counts as degraded',
   'syncs[].wait': 'readiness of the objects counts into the state of the sync',
-  'syncs[].retryInterval': 'how soon a pass that failed is tried again',
+  'syncs[].retryInterval':
+    'how soon a pass that failed is tried again; what is forbidden or refused for good waits for a commit or interval',
   'syncs[].suspend': 'true: no passes and no corrections; what runs stays as it is',
   'syncs[].prune.enabled': 'false: nothing is ever pruned; `prune: false` is short for it',
   'syncs[].prune.maxShare': 'a commit that would prune more than this share is held whole',

@@ -122,6 +122,10 @@ describe('the documentation', () => {
     expect(examples.flatMap(({ yaml }) => schemaErrors(schema, load(yaml)))).toEqual([]);
   });
 
+  it('holds nothing that a merge left behind', () => {
+    expect(pages.filter(({ text }) => /^(?:<{7}|={7}|>{7})(?: |$)/m.test(text)).map(({ file }) => file)).toEqual([]);
+  });
+
   it('speaks of sotto alone: no paths of a machine, no registry hosts', () => {
     const foreign =
       /(?:^|[\s(`])\/(?:work|root|home)\/|\b(?:docker\.io|ghcr\.io|quay\.io|gcr\.io|registry\.\w+|npmjs)\b/g;

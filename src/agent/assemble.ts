@@ -147,7 +147,9 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
       const rows = [...inventory.inventory.rows.values()];
       for (const resource of watching.gone()) {
         if (now.find(apiVersionOf(resource), resource.kind) !== undefined) watching.retry(resource);
-        else if (!rows.some((row) => isOfKind(row, resource))) watching.forget(resource);
+        else if (!rows.some((row) => isOfKind(row, resource)) && !watching.forget(resource)) {
+          metrics.unwatched(resource.kind);
+        }
       }
     },
     onError: (thrown) => log.warn('the kinds of the API server could not be asked for', { error: thrown }),
@@ -174,7 +176,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     checkKinds: () => kinds.check(),
     opener: (sync) =>
       new Opener(keys.keysOf(sync.settings), {
-        onOpened: (format) => metrics.decrypted(format, 'opened'),
+        onVerified: (format, outcome) => metrics.decrypted(format, outcome),
         onDispose: collect,
       }),
     cover: (wanted) =>

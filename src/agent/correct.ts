@@ -11,7 +11,7 @@ import { pauseOf } from '../plan/pause.ts';
 import { type AgentContext, desiredOf } from './context.ts';
 import { type Case, type CaseEnd, correctCase } from './correction-run.ts';
 import type { Finding } from './live.ts';
-import { reportCorrection, type Undone } from './report-correction.ts';
+import { reportCorrection, reportUncorrectable, type Undone } from './report-correction.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 
 /** Undoes what was changed outside Git, one object at a time, rendering nothing. Lives as long as the agent. */
@@ -167,6 +167,9 @@ export class Corrector {
     if (!end.futile || finding.kind !== 'judged' || finding.verdict.kind !== 'drifted') return;
     this.#futile.set(key, futilityKey(object.digest, finding.verdict.seen));
     this.#agent.metrics.uncorrectable(object.id.kind);
+    // Additions that come back are mostly defaults of the server: nothing that anybody has to know of.
+    const { lost, changed } = finding.verdict;
+    if (lost.length + changed.length > 0) reportUncorrectable(this.#agent, undoneBy(found, false));
   }
 
   /** A pair of document and live state that an apply did not bring together before: adopted without asking again. */

@@ -1,7 +1,7 @@
 import { rfc3339 } from '../core/clock.ts';
 import { displayObject } from '../core/ids.ts';
 import type { DesiredObject } from '../render/desired.ts';
-import { correctedEvent } from '../report/event-notes.ts';
+import { correctedEvent, uncorrectableEvent } from '../report/event-notes.ts';
 import type { AgentContext } from './context.ts';
 
 /** A change made outside Git that was undone. */
@@ -35,4 +35,11 @@ export function reportCorrection(agent: AgentContext, undone: Undone, exactMs: n
   const regarding = { ...object.id, apiVersion: object.apiVersion, uid: agent.live.uid(object.key) };
   const change = operation === 'delete' ? 'deleted' : 'edited';
   agent.tell(correctedEvent(regarding, { paths, manager, change, revision }));
+}
+
+/** A change that an apply does not undo stays; whoever relies on Git must find out. */
+export function reportUncorrectable(agent: AgentContext, { object, revision, paths, manager }: Undone): void {
+  agent.log.warn('a change made outside Git cannot be undone', { object: displayObject(object.id), paths, manager });
+  const regarding = { ...object.id, apiVersion: object.apiVersion, uid: agent.live.uid(object.key) };
+  agent.tell(uncorrectableEvent(regarding, { paths, manager, change: 'edited', revision }));
 }

@@ -131,10 +131,11 @@ export class Watching {
     this.#open(watched);
   }
 
-  /** Nobody needs the kind any more. */
-  forget(resource: Resource): void {
+  /** Nobody needs the kind any more. Tells whether it is still watched in another version. */
+  forget(resource: Resource): boolean {
     this.#watched.get(nameOf(resource))?.stop.abort();
     this.#watched.delete(nameOf(resource));
+    return [...this.#watched.values()].some((watched) => watched.resource.kind === resource.kind);
   }
 
   #take(watched: Watched, event: WatchEvent): void {

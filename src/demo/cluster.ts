@@ -1,6 +1,6 @@
 import type { Json, JsonObject } from '../core/json.ts';
 import type { AuditEntry } from './audit-log.ts';
-import type { AdminAnswer, PolicyRule } from './control-plane-client.ts';
+import type { AdminAnswer } from './control-plane-client.ts';
 
 /** An API server with a namespace for the demo: one of our own, or somebody's. */
 export interface DemoCluster extends AsyncDisposable {
@@ -28,26 +28,6 @@ export type PersonAccess =
   /** A kubeconfig of the demo whose context is the namespace. */
   | { readonly kind: 'file'; readonly kubeconfig: string }
   | { readonly kind: 'flags'; readonly flags: readonly string[] };
-
-/** The kinds of the demo's repository, and what an agent needs for itself. No `*`, nothing outside the namespace. */
-export const AGENT_RULES: readonly PolicyRule[] = [
-  {
-    apiGroups: [''],
-    resources: ['secrets', 'configmaps', 'services', 'serviceaccounts'],
-    verbs: ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete'],
-  },
-  {
-    apiGroups: ['apps'],
-    resources: ['deployments'],
-    verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'],
-  },
-  {
-    apiGroups: ['batch'],
-    resources: ['cronjobs'],
-    verbs: ['get', 'list', 'watch', 'create', 'patch', 'delete'],
-  },
-  { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
-];
 
 export const AGENT_ACCOUNT = 'sotto';
 

@@ -4,7 +4,10 @@ import { conditionsOf, isTrue } from './conditions.ts';
 import type { Health } from './result.ts';
 import { current, failed, inProgress, unknown } from './result.ts';
 
-/** A Pod may be unschedulable for this long before it counts as failed: schedulers and autoscalers need a moment. */
+/**
+ * A Pod may be unschedulable for this long before it counts as failed: schedulers and autoscalers need a moment. Judged
+ * with each event; one that gets none any more is late after `timeout` like everything that is waited for.
+ */
 const UNSCHEDULABLE_WINDOW_MS = 15_000;
 
 export function podStatus(pod: Json, now: Date): Health {
@@ -55,12 +58,4 @@ function isUnschedulable(pod: Json): boolean {
 function windowEnd(pod: Json): number | undefined {
   const created = Date.parse(stringAt(pod, 'metadata', 'creationTimestamp') ?? '');
   return Number.isNaN(created) ? undefined : created + UNSCHEDULABLE_WINDOW_MS;
-}
-
-/** When the status of this object changes without an event; undefined when it cannot. */
-export function recheckAt(object: Json, now: Date): Date | undefined {
-  if (stringAt(object, 'kind') !== 'Pod' || stringAt(object, 'apiVersion') !== 'v1') return undefined;
-  if (podStatus(object, now).reason !== 'PodNotScheduled') return undefined;
-  const until = windowEnd(object);
-  return until === undefined ? undefined : new Date(until);
 }

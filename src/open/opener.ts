@@ -16,7 +16,7 @@ export interface OpenKeys {
 
 /** What the owner of an opener is told: counts, and when key material can be collected. */
 export interface OpenerNotices {
-  readonly onOpened?: (format: CipherSource['format']) => void;
+  readonly onVerified?: (format: CipherSource['format'], outcome: 'opened' | 'failed') => void;
   readonly onDispose?: () => void;
 }
 
@@ -42,14 +42,25 @@ export class Opener implements Disposable {
 
   /** Checks that a SOPS file opens and is unchanged. */
   async verifySops(source: SopsSource, sops: SopsFile): Promise<void> {
-    this.#notices.onOpened?.('sops');
-    return verifyMac(sops, await this.#dataKey(source));
+    await this.#counted('sops', async () => verifyMac(sops, await this.#dataKey(source)));
   }
 
   /** Checks that every item of a SealedSecret opens. */
   async verifySealed(source: SealedObject): Promise<void> {
-    this.#notices.onOpened?.('sealed');
-    for (const { value } of (await unsealAll(source, this.#keys.sealingKeys)).values()) value.wipe();
+    await this.#counted('sealed', async () => {
+      for (const { value } of (await unsealAll(source, this.#keys.sealingKeys)).values()) value.wipe();
+    });
+  }
+
+  async #counted(format: CipherSource['format'], verify: () => Promise<void>): Promise<void> {
+    const { onVerified } = this.#notices;
+    try {
+      await verify();
+    } catch (thrown) {
+      onVerified?.(format, 'failed');
+      throw thrown;
+    }
+    onVerified?.(format, 'opened');
   }
 
   /** The bytes behind one reference. The caller wipes them. */

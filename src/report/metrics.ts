@@ -15,6 +15,8 @@ export interface Metrics {
   corrected(correction: { readonly kind: string; readonly tookMs: number }): void;
   uncorrectable(kind: string): void;
   watch(kind: string, state: WatchState): void;
+  /** The kind is watched no more: its series go. */
+  unwatched(kind: string): void;
   apiRequest(request: { readonly verb: string; readonly resource: string; readonly code: number | 'none' }): void;
   sourceAsked(sync: string, at: Date): void;
   sourceFailed(sync: string, at: Date): void;
@@ -67,6 +69,9 @@ export function createMetrics(version: string): Metrics {
     watch(kind, state) {
       for (const each of WATCH_STATES) series.watch.set({ kind, state: each }, each === state ? 1 : 0);
     },
+    unwatched: (kind) => {
+      for (const state of WATCH_STATES) series.watch.remove({ kind, state });
+    },
     apiRequest: ({ verb, resource, code }) => series.requests.inc({ verb, resource, code: String(code) }),
     sourceAsked: (sync, at) => series.asked.set({ sync }, at.getTime() / 1000),
     sourceFailed: (sync, at) => series.sourceFailed.set({ sync }, at.getTime() / 1000),
@@ -114,7 +119,11 @@ function defineSeries(registry: Registry) {
     requests: counter('sotto_api_requests_total', 'Requests to the API server', ['verb', 'resource', 'code']),
     asked: gauge('sotto_source_asked_timestamp_seconds', 'When the source was last asked for its head', ['sync']),
     sourceFailed: gauge('sotto_source_failed_timestamp_seconds', 'When asking the source last failed', ['sync']),
-    decrypts: counter('sotto_decrypts_total', 'Encrypted documents and items opened', ['format', 'outcome']),
+    decrypts: counter(
+      'sotto_decrypts_total',
+      'Encrypted documents and items opened to be checked, and those that did not open',
+      ['format', 'outcome'],
+    ),
     inventoryObjects: gauge('sotto_inventory_objects', 'Objects in the inventory', []),
     inventoryBytes: gauge('sotto_inventory_bytes', 'Stored size of the inventory', []),
   };

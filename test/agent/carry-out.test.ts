@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { carryOut } from '../../src/agent/carry-out.ts';
 import { announce, decide, refreshRows, release } from '../../src/agent/pass-stages.ts';
+import { reportPass } from '../../src/agent/report-pass.ts';
 import type { SyncRuntime } from '../../src/agent/sync-runtime.ts';
 import { SECRETS } from '../../src/kube/resource.ts';
 import type { DesiredSet } from '../../src/render/desired.ts';
@@ -208,12 +209,46 @@ describe('an object that moves from one sync to another', () => {
     expect(decide(agent.context, b, snapshot('2'), setOf(x), []).refusals.map(({ error }) => error.code)).toEqual([
       'SOTTO-RENDER-007',
     ]);
+    const woken: string[] = [];
+    Object.assign(agent.context, { wake: (name: string) => woken.push(name) });
     await pass(agent, a, setOf(y), '3');
-    expect(b.stale).toBe(true);
+    expect([b.stale, woken]).toEqual([true, ['b']]);
     await pass(agent, b, setOf(x), '3');
     expect(agent.inventory.row(x.key)?.sync).toBe('b');
     const gone = decide(agent.context, b, snapshot('4'), setOf(), []);
     expect(gone.held ?? gone.postponed).toBeDefined();
+  });
+});
+
+/** What a pass of `sync` over a commit reports, without having done anything. */
+function report(agent: TestAgent, sync: SyncRuntime, commit: string): void {
+  const desired = setOf();
+  const decided = decide(agent.context, sync, snapshot(commit), desired, []);
+  const outcome = { refusals: [], waiting: [], applied: 0, pruned: 0, retry: decided.postponed > 0 };
+  reportPass(agent.context, sync, {
+    snapshot: snapshot(commit),
+    desired,
+    decided,
+    outcome,
+    refusals: [],
+    startedMs: 0,
+  });
+}
+
+describe('the end of a pass', () => {
+  it('wakes the sync whose prunes waited for it, once it has seen the same commit', async () => {
+    await using api = await startFakeApi(allForeign);
+    const [a, b] = [runtime('a'), runtime('b')];
+    const agent = testAgent(api.transport(), [a, b]);
+    const woken: string[] = [];
+    Object.assign(agent.context, { wake: (name: string) => woken.push(name) });
+    passed(a, '2');
+    passed(b, '1');
+    Object.assign(a, { report: { ...a.report, waitsFor: 'b' } });
+    report(agent, b, '1');
+    expect(woken).toEqual([]);
+    report(agent, b, '2');
+    expect(woken).toEqual(['a']);
   });
 });
 

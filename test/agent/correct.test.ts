@@ -5,6 +5,7 @@ import type { SourceDigest } from '../../src/core/ids.ts';
 import type { Json, JsonObject } from '../../src/core/json.ts';
 import { CONFIG_MAPS } from '../../src/kube/resource.ts';
 import { CM_BASE, CM_FIELDS, configMap, entry, ours } from '../drift/objects.ts';
+import type { EventFacts } from '../../src/report/events.ts';
 import { type FakeApi, type FakeHandler, sendJson, startFakeApi, statusOf } from '../kube/fake-api.ts';
 import { keyOf, row, runtime, testAgent, wanted } from './fixture.ts';
 
@@ -85,6 +86,19 @@ describe('a correction', () => {
     expect(bodies.map((body) => (JSON.parse(body) as JsonObject)['data'])).toEqual([{ k1: 'newer' }]);
     expect(agent.inventory.row(X)?.digest).toBe('d2');
     see(CM_BASE);
+  });
+
+  it('that changes nothing is not tried again, and its object is told that the change stays', async () => {
+    const { agent, see } = await prepared((_received, response) => sendJson(response, 200, EDITED));
+    const told: EventFacts[] = [];
+    Object.assign(agent.context, { tell: (event: EventFacts) => told.push(event) });
+    see(EDITED);
+    await agent.lanes.idle();
+    see(EDITED);
+    await agent.lanes.idle();
+    expect(kinds()).toEqual(['apply-patch+yaml']);
+    expect(told.map(({ reason, regarding }) => [reason, regarding.name])).toEqual([['DriftUncorrectable', 'x']]);
+    expect(told[0]?.note).toMatch(/\/data\/k1 by kubectl-edit stays/);
   });
 
   it('of an object that nobody wants any more asks nothing', async () => {

@@ -270,3 +270,36 @@ describeReal('a start', TOOLS, () => {
     expect(first.stdout + second.stdout).not.toContain('hunter2');
   });
 });
+
+describeReal('what Git leaves empty', TOOLS, () => {
+  test('stays empty: what kubectl adds there goes, also to what was emptied while the agent was down', async () => {
+    await using world = await createWorld();
+    const path = (name: string): string => configMapPath(world.namespace, name);
+    const files = {
+      'deploy/a.json': manifest('a', {}),
+      'deploy/b.json': manifest('b'),
+      'deploy/c.json': manifest('c'),
+    };
+    let commit = await world.repository.commit(files, 'first');
+    const first = await world.start();
+    await untilReady(world, commit);
+    const isEmpty = (name: string): Promise<true> =>
+      eventually(`${name} is empty`, async () =>
+        Object.keys(memberAt(await world.get(path(name)), 'data') ?? {}).length === 0 ? true : undefined,
+      );
+    await editByHand(world, path('a'), { data: { added: 'x' } });
+    await isEmpty('a');
+    commit = await world.repository.commit({ 'deploy/b.json': manifest('b', {}) }, 'b is emptied');
+    await passed(first, commit);
+    await editByHand(world, path('b'), { data: { added: 'x' } });
+    await isEmpty('b');
+    await first.kill('SIGTERM');
+    await editByHand(world, path('a'), { data: { added: 'x' } });
+    await editByHand(world, path('c'), { data: { added: 'x' } });
+    commit = await world.repository.commit({ 'deploy/c.json': manifest('c', {}) }, 'c is emptied');
+    await using second = await world.start();
+    await passed(second, commit);
+    for (const name of ['a', 'b', 'c']) await isEmpty(name);
+    expect([...first.log, ...second.log].filter(({ level }) => level === 'error')).toEqual([]);
+  });
+});

@@ -1,7 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { aggregate } from '../../src/health/aggregate.ts';
-import { recheckAt } from '../../src/health/pod.ts';
 import type { HealthStatus } from '../../src/health/result.ts';
 import { computeStatus } from '../../src/health/status.ts';
 import type { Json, JsonObject } from '../../src/core/json.ts';
@@ -306,16 +305,6 @@ describe('what holds for every object', () => {
         expect(computeStatus(value as Json, NOW).status).toBeTypeOf('string');
       }),
     );
-  });
-});
-
-describe('recheckAt', () => {
-  it('names the end of the scheduling window and nothing else', () => {
-    const young = pod(unschedulable, { creationTimestamp: '2026-01-02T03:04:00Z' });
-    expect(recheckAt(young, NOW)).toEqual(new Date('2026-01-02T03:04:15Z'));
-    expect(computeStatus(young, new Date('2026-01-02T03:04:15Z')).status).toBe('Failed');
-    expect(recheckAt(young, new Date('2026-01-02T03:05:00Z'))).toBeUndefined();
-    expect(recheckAt(dep({}, {}), NOW)).toBeUndefined();
   });
 });
 

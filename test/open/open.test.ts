@@ -36,7 +36,7 @@ async function open(files: Readonly<Record<string, string | Uint8Array>>, option
   const opened: string[] = [];
   const opener = new Opener(
     { ageIdentities: options.identities ?? keys.identities, sealingKeys: [vectorKey()] },
-    { onOpened: (format) => opened.push(format) },
+    { onVerified: (format, outcome) => opened.push(outcome === 'opened' ? format : `${format} failed`) },
   );
   const list = Object.entries(files).map(([path, content]) => ({ path, bytes: Buffer.from(content) }));
   const context = {
@@ -131,7 +131,7 @@ describe('a SOPS file', () => {
     const text = await encrypted(SECRETS, keys.recipient, SELECTOR);
     const tampered = text.replace('name: two', 'name: too');
     const result = await open({ 's.yaml': tampered });
-    expect(names(result)).toEqual([]);
+    expect([names(result), result.opened]).toEqual([[], ['sops failed']]);
     expect(result.refusals.map(({ id }) => id?.name)).toEqual(['one', 'too']);
     const noKey = await open({ 's.yaml': text }, { identities: [] });
     expect(noKey.refusals.map(({ id }) => `${id?.kind}/${id?.namespace}/${id?.name}`)).toEqual([
@@ -175,6 +175,7 @@ describe('a SealedSecret', () => {
     expect(result.refusals.map(({ error, id }) => [error.code.slice(0, 10), id?.group, id?.kind, id?.name])).toEqual([
       ['SOTTO-SEAL', '', 'Secret', 'moved'],
     ]);
+    expect(result.opened).toEqual(['sealed failed']);
   });
 });
 
