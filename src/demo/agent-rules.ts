@@ -2,7 +2,7 @@ import type { PolicyRule } from './control-plane-client.ts';
 
 const APPLY = ['get', 'list', 'watch', 'create', 'patch', 'delete'];
 
-/** The rules of `deploy/role.yaml`, which the bundle does not carry; a test holds the two together. */
+/** The rules of `deploy/rights/role.yaml`, which the bundle does not carry; a test holds the two together. */
 export const AGENT_RULES: readonly PolicyRule[] = [
   { apiGroups: [''], resources: ['secrets'], verbs: APPLY },
   {
