@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { arrayAt, type Json, type JsonObject, memberAt, parseJson, stringAt } from '../../src/core/json.ts';
 import type { RunningAgent } from '../harness/agent.ts';
@@ -386,6 +387,45 @@ describeReal('sotto diff', TOOLS, () => {
     expect(stringAt(changeOf(keyless, 'Secret/their-secret'), 'kind')).toBe('refused');
   });
 
+  test('what differs is told beside a refusal of the server too', async () => {
+    const labels = { app: 'other' };
+    const theirs = deployment(2);
+    const spec = theirs['spec'] as JsonObject;
+    const template = { ...(spec['template'] as JsonObject), metadata: { labels } };
+    const selector = { matchLabels: labels };
+    const object = { ...theirs, metadata: { name: 'immutable' }, spec: { ...spec, selector, template } };
+    const deployments = `/apis/apps/v1/namespaces/${world.namespace}/deployments?fieldManager=kubectl-create`;
+    await world.create(deployments, object);
+    const fixed = { ...secret('fixed', { a: value(4), b: value(5) }), immutable: true };
+    await world.create(`${collection('secrets')}?fieldManager=kubectl-create`, fixed);
+    const changed = JSON.stringify({ ...fixed, stringData: { a: value(4), b: value(6) } });
+    const files = {
+      'deploy/immutable.json': JSON.stringify({ ...theirs, metadata: { name: 'immutable' } }),
+      'deploy/fixed.json': await world.sops(changed, 'fixed.json'),
+    };
+    const seen = await withKey({ files });
+    expect(codeOf(seen, 'apps/Deployment/immutable')).toBe('SOTTO-PLAN-001');
+    expect(JSON.stringify(fieldsOf(seen, 'apps/Deployment/immutable'))).toContain('.spec.selector');
+    expect(codeOf(seen, 'Secret/fixed')).toBe('SOTTO-PLAN-001');
+    expect(keysOf(seen, 'Secret/fixed')).toEqual({ a: 'same', b: 'changed' });
+    const always = await withKey({ files, sync: '  adopt: always' });
+    expect(codeOf(always, 'apps/Deployment/immutable')).toBe('SOTTO-KUBE-010');
+    expect(codeOf(always, 'Secret/fixed')).toBe('SOTTO-KUBE-010');
+    expect(keysOf(always, 'Secret/fixed')).toEqual({ a: 'same', b: 'changed' });
+  });
+
+  test('a key file may be a pipe: it is read once', async () => {
+    const pipe = join(world.folder, 'pipe');
+    await promisify(execFile)('mkfifo', [pipe]);
+    const folder = await checkout({});
+    const written = writeFile(pipe, await readFile(world.ageKeyFile));
+    const config = ['-n', world.namespace, '--kubeconfig', world.own.account.kubeconfigPath];
+    const { code } = await runSotto(['diff', folder, ...config, '--key-file', pipe]);
+    await written;
+    await rm(folder, { recursive: true });
+    expect(code).toBe(0);
+  });
+
   test('links are not followed, in the path and below it, and the ignore file is not one', async () => {
     const outside = join(world.folder, 'outside');
     await mkdir(outside, { recursive: true });
@@ -481,7 +521,7 @@ describeReal('sotto diff', TOOLS, () => {
     expect(seen.lines.toSorted()).toEqual(['change ConfigMap/settings', 'refused Secret/db', 'refused Secret/many']);
     expect(codeOf(seen, 'Secret/db')).toBe('SOTTO-KUBE-003');
     const away = join(world.folder, 'away.kubeconfig');
-    const text = readFileSync(world.own.account.kubeconfigPath, 'utf8');
+    const text = await readFile(world.own.account.kubeconfigPath, 'utf8');
     await writeFile(away, text.replace(/https:\/\/[^\s"']+/, 'https://127.0.0.1:1'));
     const unreachable = await diff({}, [], away);
     expect(unreachable.code).toBe(3);

@@ -1,10 +1,10 @@
 import type { BodyBuffer } from '../../apply/body.ts';
 import { contestedFields, dryRun } from '../../apply/dry-run.ts';
 import { foreignOwner, notAdopted, ownerOf } from '../../apply/first-contact.ts';
-import { asSottoError, type SottoError } from '../../core/errors.ts';
+import { asSottoError, SottoError } from '../../core/errors.ts';
 import { displayObject } from '../../core/ids.ts';
 import { type JsonObject, member } from '../../core/json.ts';
-import { pathsOf, setOf, union } from '../../drift/fields.ts';
+import { type FieldPath, pathsOf, setOf, union } from '../../drift/fields.ts';
 import type { ResourceCatalog } from '../../kube/discovery.ts';
 import { kubeError } from '../../kube/errors.ts';
 import { getMetadata, getObject, type Outcome } from '../../kube/objects.ts';
@@ -61,43 +61,69 @@ export async function liveObject(
 export async function previewObject(tried: Tried, look: Look, body: BodyBuffer): Promise<Previewed | undefined> {
   const { object } = tried.step;
   const stands: Stands = { object: displayObject(object.id), file: object.file, line: object.line };
+  const trial = trialOf(tried, { ...look, body });
   try {
     return tried.live === undefined
-      ? await created(tried, stands, look, body)
-      : await changed(tried, tried.live, stands, look, body);
+      ? await created(tried, stands, trial)
+      : await changed(tried, tried.live, stands, trial, look);
   } catch (thrown) {
     return { kind: 'refused', error: asSottoError(thrown).at(stands), ...NO_DIFFERENCES };
   }
 }
 
+/** The two dry runs of one object; what the server refuses is thrown as the error that a pass would report. */
+interface Trial {
+  /** What a forced apply would store, without the fields at these paths. */
+  readonly stored: (without?: readonly FieldPath[]) => Promise<JsonObject>;
+  readonly contested: () => Promise<readonly string[]>;
+}
+
+function trialOf({ step, resource }: Tried, context: Look & { readonly body: BodyBuffer }): Trial {
+  const { object } = step;
+  const { namespace, name } = object.id;
+  const valueOf = <Value>(answer: Outcome<Value>): Value => {
+    if (answer.ok) return answer.value;
+    throw kubeError(answer.failure, { verb: 'patch', resource, namespace, name, user: context.user });
+  };
+  return {
+    stored: async (without = []) => valueOf(await dryRun(withoutPaths(object, without), resource, context)).object,
+    contested: async () => valueOf(await contestedFields(object, resource, context)),
+  };
+}
+
 /** Tried as well, because validation and admission say no only then. */
-async function created(tried: Tried, stands: Stands, look: Look, body: BodyBuffer): Promise<Previewed> {
-  const { unopened } = tried;
-  if (unopened === undefined)
-    await attempt(tried, look, () => dryRun(tried.step.object, tried.resource, { ...look, body }));
+async function created({ unopened }: Tried, stands: Stands, trial: Trial): Promise<Previewed> {
+  if (unopened === undefined) await trial.stored();
   return { kind: 'create', ...stands, unopened };
+}
+
+interface Found extends Differences {
+  /** The server would not have it. */
+  readonly refusal?: SottoError | undefined;
 }
 
 async function changed(
   tried: Tried,
   live: JsonObject,
   stands: Stands,
+  trial: Trial,
   look: Look,
-  body: BodyBuffer,
 ): Promise<Previewed | undefined> {
   const { step, sync, unopened } = tried;
   const owner = step.contact === 'owned' ? { kind: 'ours' as const } : ownerOf(member(live, 'metadata'), look.setId);
   if (owner.kind === 'other') throw foreignOwner(owner.name);
-  const differences = tried.resource.secret
-    ? await secretDifferences(tried, live, look, body)
-    : await plainDifferences(tried, live, look, body, owner.kind === 'nobody');
+  const isForeign = owner.kind === 'nobody' && sync.adopt !== 'always';
+  const { refusal, ...differences } = tried.resource.secret
+    ? await secretDifferences(tried, live, trial)
+    : await plainDifferences(tried, live, trial, look, isForeign);
   // What nobody can tell of values says nothing about adoption either.
   const certain = { ...differences, keys: differences.keys.filter(({ change }) => change !== 'unknown') };
   const isCertain = isDifferent(unopened === undefined ? differences : certain);
-  if (owner.kind === 'nobody' && sync.adopt !== 'always' && (isCertain || sync.adopt === 'ask')) {
+  if (isForeign && (isCertain || sync.adopt === 'ask')) {
     const why = sync.adopt === 'ask' ? 'adopt is set to ask' : 'it differs from Git';
     return { kind: 'refused', error: notAdopted(why).at(stands), ...differences };
   }
+  if (refusal !== undefined) return { kind: 'refused', error: refusal.at(stands), ...differences };
   if (isCertain) return { kind: 'change', ...stands, ...differences, unopened };
   return unopened === undefined ? undefined : { kind: 'unknown', ...stands, ...differences, unopened };
 }
@@ -106,60 +132,62 @@ async function changed(
 async function plainDifferences(
   tried: Tried,
   live: JsonObject,
+  trial: Trial,
   look: Look,
-  body: BodyBuffer,
   isForeign: boolean,
-): Promise<Differences> {
-  const { step, resource, row } = tried;
-  const { object } = step;
+): Promise<Found> {
+  const { step, row } = tried;
   const before = yieldedBefore(row);
-  const store = async (paths: Parameters<typeof withoutPaths>[1]): Promise<JsonObject> =>
-    (await attempt(tried, look, () => dryRun(withoutPaths(object, paths), resource, { ...look, body }))).object;
-  const first = await store(pathsOf(before));
+  const first = await refusalOr(trial.stored(pathsOf(before)));
+  if (first instanceof SottoError) {
+    const contested = await refusalOr(trial.contested());
+    return { ...pathsOnly(contested instanceof SottoError ? [] : contested), refusal: first };
+  }
   // Only what stands in Git as it was applied can have been taken; a new value in Git is not the taker's.
   const fresh =
-    row?.digest === object.digest && step.contact === 'owned'
+    row?.digest === step.object.digest && step.contact === 'owned'
       ? await yieldedNow({
           live,
           tried: first,
           before,
-          id: object.id,
+          id: step.object.id,
           isAutoscaled: (id) => isAutoscaled(look.transport, look.catalog, id),
         })
       : [];
-  const after = fresh.length === 0 ? first : await store(pathsOf(union(before, setOf(fresh))));
+  const after = fresh.length === 0 ? first : await trial.stored(pathsOf(union(before, setOf(fresh))));
   const fields = diffTrees(comparable(live), comparable(after));
-  if (!isForeign || fields.length > 0) return { fields, keys: [] };
   // The same thing written in another way is a conflict all the same, and is not adopted.
-  const contested = await attempt(tried, look, () => contestedFields(object, resource, { ...look, body }));
-  return { fields: contested.map((path) => ({ path, before: undefined, after: undefined })), keys: [] };
+  return isForeign && fields.length === 0 ? pathsOnly(await trial.contested()) : { fields, keys: [] };
+}
+
+/** Where no answer shows what the object would be. */
+function pathsOnly(contested: readonly string[]): Differences {
+  const paths = [...new Set(contested)].filter((path) => path !== '');
+  return { fields: paths.map((path) => ({ path, before: undefined, after: undefined })), keys: [] };
 }
 
 /** Keys from ownership, which is public; which values differ from the conflicts of a trial; never a value. */
-async function secretDifferences(tried: Tried, live: JsonObject, look: Look, body: BodyBuffer): Promise<Differences> {
-  const { step, resource, unopened } = tried;
-  const { object } = step;
-  const { tree } = object;
+async function secretDifferences({ step, unopened }: Tried, live: JsonObject, trial: Trial): Promise<Found> {
+  const { tree } = step.object;
   const owners = secretOwners(live);
   if (unopened !== undefined) {
     return { fields: metadataChanges(tree, live, owners), keys: keyChanges(tree, owners, undefined) };
   }
-  const contested = await attempt(tried, look, () => contestedFields(object, resource, { ...look, body }));
-  const stored = await attempt(tried, look, () => dryRun(object, resource, { ...look, body }));
+  const contested = await trial.contested();
+  const stored = await refusalOr(trial.stored());
+  const isRefused = stored instanceof SottoError;
+  const fields = isRefused ? metadataChanges(tree, live, owners) : diffTrees(comparable(live), comparable(stored));
   return {
-    fields: [...diffTrees(comparable(live), comparable(stored.object)), ...immutableChange(tree, owners, contested)],
+    fields: [...fields, ...immutableChange(tree, owners, contested)],
     keys: keyChanges(tree, owners, contested),
+    refusal: isRefused ? stored : undefined,
   };
 }
 
-/** The value, or the refusal thrown as the error that a pass would report. */
-async function attempt<Value>(
-  { step, resource }: Tried,
-  { user }: Look,
-  ask: () => Promise<Outcome<Value>>,
-): Promise<Value> {
-  const answer = await ask();
-  if (answer.ok) return answer.value;
-  const { namespace, name } = step.object.id;
-  throw kubeError(answer.failure, { verb: 'patch', resource, namespace, name, user });
+async function refusalOr<Value>(asked: Promise<Value>): Promise<Value | SottoError> {
+  try {
+    return await asked;
+  } catch (thrown) {
+    return asSottoError(thrown);
+  }
 }
