@@ -12,7 +12,14 @@ import type { Transport } from '../kube/transport.ts';
 import type { DesiredObject } from '../render/desired.ts';
 import type { BodyBuffer } from './body.ts';
 import { fillBody, type ValueOpener } from './fill.ts';
-import { addsSecretKeys, foreignOwner, isEqualButOwnership, notAdopted, ownerOf } from './first-contact.ts';
+import {
+  addsToSecret,
+  foreignOwner,
+  isEqualButOwnership,
+  notAdopted,
+  ownerOf,
+  type SecretShape,
+} from './first-contact.ts';
 
 export type AdoptRule = 'equal' | 'ask' | 'always';
 
@@ -122,7 +129,8 @@ async function whyNotEqual(
   if (context.adopt === 'ask') return 'adopt is set to ask';
   const before = resource.secret ? metadata : await wholeObject(object, resource, context);
   if (before === undefined) return 'it cannot be read';
-  if (resource.secret && addsSecretKeys(before, dataKeys(object.tree))) return 'Git has keys that it does not have';
+  if (resource.secret && addsToSecret(before, secretShape(object.tree)))
+    return 'Git has keys or fields that it has not';
   const dry = await patch(object, resource, context, { force: false, dryRun: true });
   if (!dry.ok) return dry.failure.kind === 'conflict' ? 'it differs from Git' : 'a trial apply was refused';
   return isEqualButOwnership(before, dry.value.object) ? undefined : 'it differs from Git';
@@ -138,8 +146,11 @@ async function wholeObject(
   return live.ok ? live.value : undefined;
 }
 
-function dataKeys(tree: ClosedObject): string[] {
-  return isClosedObject(tree['data']) ? Object.keys(tree['data']) : [];
+const IDENTITY: ReadonlySet<string> = new Set(['apiVersion', 'kind', 'metadata', 'data']);
+
+function secretShape(tree: ClosedObject): SecretShape {
+  const keys = isClosedObject(tree['data']) ? Object.keys(tree['data']) : [];
+  return { keys, fields: Object.keys(tree).filter((field) => !IDENTITY.has(field)) };
 }
 
 export interface Sending {

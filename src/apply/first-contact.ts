@@ -77,20 +77,28 @@ function without(object: JsonObject, keys: readonly string[]): JsonObject {
   return Object.fromEntries(Object.entries(object).filter(([key]) => !keys.includes(key)));
 }
 
+/** What Git has of a Secret beside its metadata: the keys of its data, and other fields (`type`, `immutable`). */
+export interface SecretShape {
+  readonly keys: readonly string[];
+  readonly fields: readonly string[];
+}
+
 /**
- * For a Secret the answer is metadata only: values cannot be compared, ownership can. A data key that no entry owned
- * before, or missing managedFields, counts as a change (product page).
+ * For a Secret the answer is metadata only: values cannot be compared, ownership can. A data key or a field that no
+ * entry owned before, or missing managedFields, counts as a change (product page).
  */
-export function addsSecretKeys(before: Json, wanted: readonly string[]): boolean {
-  const entries = memberAt(before, 'metadata', 'managedFields');
-  if (!Array.isArray(entries) || entries.length === 0) return true;
-  const owned = new Set(
-    entries.flatMap((entry: Json) => {
-      const data = memberAt(entry, 'fieldsV1', 'f:data');
-      return isJsonObject(data) ? Object.keys(data) : [];
-    }),
-  );
-  return wanted.some((key) => !owned.has(`f:${key}`));
+export function addsToSecret(before: Json, wanted: SecretShape): boolean {
+  const entries = arrayAt(before, 'metadata', 'managedFields');
+  if (entries.length === 0) return true;
+  const owned = (...path: string[]): Set<string> =>
+    new Set(
+      entries.flatMap((entry) => {
+        const fields = memberAt(entry, 'fieldsV1', ...path);
+        return isJsonObject(fields) ? Object.keys(fields) : [];
+      }),
+    );
+  const [keys, fields] = [owned('f:data'), owned()];
+  return wanted.keys.some((key) => !keys.has(`f:${key}`)) || wanted.fields.some((field) => !fields.has(`f:${field}`));
 }
 
 export function foreignOwner(owner: string): SottoError {

@@ -5,7 +5,7 @@ import { type Json, type JsonObject, stringifyJson } from '../core/json.ts';
 export const DIFF_SCHEMA = 'sotto.dev/diff/v1alpha1';
 
 /** The same for programs: whole numbers of any size exact, values of Secrets never. */
-export function diffJson({ changes, unchanged, warnings, suspended, prunesShown }: Preview): string {
+export function diffJson({ changes, unchanged, warnings, suspended, prunesShown, hasKeys }: Preview): string {
   const document = {
     schema: DIFF_SCHEMA,
     changes: changes.map(changeJson),
@@ -13,6 +13,7 @@ export function diffJson({ changes, unchanged, warnings, suspended, prunesShown 
     warnings: warnings.map(errorJson),
     suspended: [...suspended],
     prunesShown,
+    hasKeys,
   };
   return `${stringifyJson(document)}\n`;
 }

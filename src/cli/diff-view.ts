@@ -112,29 +112,33 @@ const COUNTED = [
 ] as const;
 const ALWAYS_COUNTED: ReadonlySet<string> = new Set(['create', 'change', 'prune', 'refused']);
 
-function summary({ changes, unchanged, suspended, prunesShown }: Preview): string[] {
+function summary({ changes, unchanged, suspended, prunesShown, hasKeys }: Preview): string[] {
   const count = (kind: Previewed['kind']): number => changes.filter((change) => change.kind === kind).length;
   const counts = COUNTED.filter(([kind]) => ALWAYS_COUNTED.has(kind) || count(kind) > 0);
-  const isNothing = changes.every((change) => exitOfChange(change) === EXIT.ok);
+  const isNothing = changes.every((change) => change.kind === 'kept' && change.error === undefined);
   return [
     isNothing
       ? `nothing to do: ${unchanged} objects are as in the checkout`
       : [...counts.map(([kind, text]) => `${count(kind)} ${text}`), `${unchanged} unchanged`].join(', '),
     ...suspended.map((sync) => `sync ${harmless(sync)} is suspended: nothing of it is done before it is resumed`),
+    ...(hasKeys || count('unknown') === 0 ? [] : ['values are not compared without a key: --key-file']),
     ...(prunesShown ? [] : ['what left Git is not shown: prunes are left out with --sync']),
   ];
 }
 
-/** How the command ends for each of them; the strongest counts. */
-export function exitOfChange(change: Previewed): ExitCode {
+/**
+ * How the command ends for each of them; the strongest counts. Whoever brings no key compares structure and knows it; a
+ * key that opens nothing is a finding.
+ */
+export function exitOfChange(change: Previewed, hasKeys: boolean): ExitCode {
   switch (change.kind) {
     case 'prune':
       return EXIT.findings;
     case 'create':
     case 'change':
-      return change.unopened === undefined ? EXIT.findings : exitOfFinding(change.unopened.code);
+      return change.unopened === undefined || !hasKeys ? EXIT.findings : exitOfFinding(change.unopened.code);
     case 'unknown':
-      return exitOfFinding(change.unopened.code);
+      return hasKeys ? exitOfFinding(change.unopened.code) : EXIT.ok;
     case 'held':
     case 'refused':
       return exitOfFinding(change.error.code);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { addsSecretKeys, isEqualButOwnership, ownerOf } from '../../src/apply/first-contact.ts';
+import { addsToSecret, isEqualButOwnership, ownerOf } from '../../src/apply/first-contact.ts';
 import { withoutFields } from '../../src/apply/without-fields.ts';
 import type { Json, JsonObject } from '../../src/core/json.ts';
 import { SET_ID } from '../drift/objects.ts';
@@ -92,10 +92,12 @@ describe('a trial apply', () => {
         managedFields: [{ fieldsV1: { 'f:data': { '.': {}, 'f:a': {} } } }, { fieldsV1: { 'f:data': { 'f:b': {} } } }],
       },
     };
-    expect(addsSecretKeys(owned, ['a', 'b'])).toBe(false);
-    expect(addsSecretKeys(owned, ['a', 'c'])).toBe(true);
-    expect(addsSecretKeys({ metadata: {} }, ['a'])).toBe(true);
-    expect(addsSecretKeys({ metadata: { managedFields: [] } }, [])).toBe(true);
+    const wanted = (keys: readonly string[], fields: readonly string[] = []) => ({ keys, fields });
+    expect(addsToSecret(owned, wanted(['a', 'b']))).toBe(false);
+    expect(addsToSecret(owned, wanted(['a', 'c']))).toBe(true);
+    expect(addsToSecret(owned, wanted(['a'], ['immutable']))).toBe(true);
+    expect(addsToSecret({ metadata: {} }, wanted(['a']))).toBe(true);
+    expect(addsToSecret({ metadata: { managedFields: [] } }, wanted([]))).toBe(true);
   });
 });
 

@@ -48,7 +48,7 @@ const EVERY: readonly Previewed[] = [
 ];
 
 function found(changes: readonly Previewed[], more: Partial<Preview> = {}): Preview {
-  return { changes, unchanged: 2, warnings: [], suspended: [], prunesShown: true, ...more };
+  return { changes, unchanged: 2, warnings: [], suspended: [], prunesShown: true, hasKeys: true, ...more };
 }
 
 describe('what diff shows', () => {
@@ -100,6 +100,7 @@ what left Git is not shown: prunes are left out with --sync
       schema: 'sotto.dev/diff/v1alpha1',
       unchanged: 2,
       prunesShown: true,
+      hasKeys: true,
       warnings: [{ code: 'SOTTO-PLAN-008' }],
       changes: [
         { kind: 'create', object: 'Secret/db', unopened: { code: 'SOTTO-AGE-001' } },
@@ -119,8 +120,9 @@ what left Git is not shown: prunes are left out with --sync
   });
 
   it('ends with the code of what was found', () => {
-    expect(EVERY.map((change) => exitOfChange(change))).toEqual([4, 1, 4, 1, 0, 1, 1, 1]);
-    expect(exitOfChange({ kind: 'refused', error: forbidden, fields: [], keys: [] })).toBe(5);
+    expect(EVERY.map((change) => exitOfChange(change, true))).toEqual([4, 1, 4, 1, 0, 1, 1, 1]);
+    expect(EVERY.map((change) => exitOfChange(change, false))).toEqual([1, 1, 0, 1, 0, 1, 1, 1]);
+    expect(exitOfChange({ kind: 'refused', error: forbidden, fields: [], keys: [] }, true)).toBe(5);
   });
 });
 

@@ -175,6 +175,7 @@ describeReal('sotto diff', TOOLS, () => {
       warnings: [],
       suspended: [],
       prunesShown: true,
+      hasKeys: true,
     });
   });
 
@@ -242,9 +243,13 @@ describeReal('sotto diff', TOOLS, () => {
 
   test('without a key that opens the file its structure is compared and its values are unknown', async () => {
     const files = { 'deploy/db.json': await db({ password: value(4), fresh: value(5) }, { labels: { tier: 'b' } }) };
-    for (const args of [[], ['--key-file', otherKeyFile]]) {
+    const cases = [
+      { args: [], code: 1 },
+      { args: ['--key-file', otherKeyFile], code: 4 },
+    ];
+    for (const { args, code } of cases) {
       const seen = await diff({ files }, args);
-      expect(seen.code).toBe(4);
+      expect(seen.code).toBe(code);
       expect(seen.lines).toEqual(['change Secret/db', 'unknown Secret/many']);
       expect(keysOf(seen, 'Secret/db')).toEqual({
         password: 'unknown',

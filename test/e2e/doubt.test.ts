@@ -84,6 +84,7 @@ describeReal('first contact changes nothing unasked', TOOLS, () => {
     const same = await existing(world, secret('same', { password: 'hunter2-hunter2', theirs: 'kept-value' }));
     const other = await existing(world, secret('other', { password: 'something-else' }));
     const more = await existing(world, secret('more', { password: 'hunter2-hunter2' }));
+    const firm = await existing(world, secret('firm', { password: 'hunter2-hunter2' }));
     const sops = (name: string, data: Readonly<Record<string, string>>): Promise<string> =>
       world.sops(JSON.stringify(secret(name, data)), `${name}.json`);
     const files = {
@@ -92,6 +93,11 @@ describeReal('first contact changes nothing unasked', TOOLS, () => {
       'deploy/same.json': await sops('same', { password: 'hunter2-hunter2' }),
       'deploy/other.json': await sops('other', { password: 'hunter2-hunter2' }),
       'deploy/more.json': await sops('more', { password: 'hunter2-hunter2', added: 'by-git' }),
+      // What cannot be seen in metadata is a change all the same.
+      'deploy/firm.json': await world.sops(
+        JSON.stringify({ ...secret('firm', { password: 'hunter2-hunter2' }), immutable: true }),
+        'firm.json',
+      ),
     };
     const commit = await world.repository.commit(files, 'first');
     await using agent = await world.start();
@@ -100,6 +106,7 @@ describeReal('first contact changes nothing unasked', TOOLS, () => {
       'ConfigMap/different': 'SOTTO-PLAN-001',
       'Secret/other': 'SOTTO-PLAN-001',
       'Secret/more': 'SOTTO-PLAN-001',
+      'Secret/firm': 'SOTTO-PLAN-001',
     });
     const adopted = await world.get(configMapPath(world.namespace, 'equal'));
     expect(memberAt(adopted, 'data')).toEqual({ color: 'blue', theirs: 'x' });
@@ -111,10 +118,16 @@ describeReal('first contact changes nothing unasked', TOOLS, () => {
       [configMapPath(world.namespace, 'different'), different],
       [secretPath(world.namespace, 'other'), other],
       [secretPath(world.namespace, 'more'), more],
+      [secretPath(world.namespace, 'firm'), firm],
     ] as const;
     for (const [path, before] of untouched) expect(version(await world.get(path)), path).toBe(version(before));
     // What is held leaves Git: it was never ours, the Secrets included.
-    const left = { 'deploy/different.json': null, 'deploy/other.json': null, 'deploy/more.json': null };
+    const left = {
+      'deploy/different.json': null,
+      'deploy/other.json': null,
+      'deploy/more.json': null,
+      'deploy/firm.json': null,
+    };
     await untilReady(world, await world.repository.commit(left, 'without what is held'));
     for (const [path, before] of untouched) expect(version(await world.get(path)), path).toBe(version(before));
     expect(agent.output()).not.toMatch(/hunter2|something-else|by-git|kept-value/);

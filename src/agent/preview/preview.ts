@@ -67,6 +67,7 @@ export async function preview(syncs: readonly SyncFiles[], context: PreviewConte
     warnings: [...wishes.flatMap(({ desired }) => desired.warnings), ...(rows === undefined ? [unreadableRows()] : [])],
     suspended: syncs.filter(({ sync }) => sync.suspend).map(({ sync }) => sync.name),
     prunesShown: context.isWhole,
+    hasKeys: context.keys.ageIdentities.length + context.keys.sealingKeys.length > 0,
   };
 }
 

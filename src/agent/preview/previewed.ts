@@ -60,6 +60,8 @@ export interface Preview {
   readonly suspended: readonly string[];
   /** False when only some syncs were looked at: what left Git is not in it then. */
   readonly prunesShown: boolean;
+  /** False when no key was at hand at all, so that values could not be compared. */
+  readonly hasKeys: boolean;
 }
 
 export const NO_DIFFERENCES: Differences = { fields: [], keys: [] };

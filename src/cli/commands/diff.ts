@@ -35,8 +35,8 @@ Examples:
   sotto diff ../infra -n team-app --key-file keys.txt
   sotto diff -n team-app --sync app -o json
 
-Exit code: 0 nothing to do, 1 findings, 2 usage or settings, 3 cluster unreachable, 4 values without a key that opens
-them, 5 forbidden.`;
+Exit code: 0 nothing to do (without a key: as far as structure tells), 1 findings, 2 usage or settings, 3 cluster
+unreachable, 4 no key at hand opens some values, 5 forbidden.`;
 
 export function register(program: Command, context: CommandContext): void {
   addClusterOptions(program.command('diff').description('what a pass would change, values never shown'))
@@ -60,7 +60,7 @@ async function diff(folder: string, flags: DiffFlags, context: CommandContext): 
   for (const warning of found.warnings) await say(context, `warning: ${warning.text()}`);
   const text = flags.output === 'json' ? escaped(diffJson(found)) : diffText(found, paintFor(context, 'stdout'));
   await writeData(context, text);
-  for (const change of found.changes) context.exitWith(exitOfChange(change));
+  for (const change of found.changes) context.exitWith(exitOfChange(change, found.hasKeys));
 }
 
 /** All of them, as `sotto agent` does: one mistake seldom comes alone. */
