@@ -92,7 +92,6 @@ describe('a trial apply', () => {
         managedFields: [{ fieldsV1: { 'f:data': { '.': {}, 'f:a': {} } } }, { fieldsV1: { 'f:data': { 'f:b': {} } } }],
       },
     };
-    const wanted = (keys: readonly string[], fields: readonly string[] = []) => ({ keys, fields });
     expect(addsToSecret(owned, wanted(['a', 'b']))).toBe(false);
     expect(addsToSecret(owned, wanted(['a', 'c']))).toBe(true);
     expect(addsToSecret(owned, wanted(['a'], ['immutable']))).toBe(true);
@@ -124,3 +123,7 @@ describe('a body without yielded fields', () => {
     expect(withoutFields(tree, paths)).toEqual(tree);
   });
 });
+
+function wanted(keys: readonly string[], fields: readonly string[] = []) {
+  return { keys, fields };
+}
