@@ -144,12 +144,8 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     onAsked: (before, now) => {
       const changed = changedKinds(before, now);
       if (changed.size > 0) syncs.wakeForKinds(changed);
-      const rows = [...inventory.inventory.rows.values()];
       for (const resource of watching.gone()) {
         if (now.find(apiVersionOf(resource), resource.kind) !== undefined) watching.retry(resource);
-        else if (!rows.some((row) => isOfKind(row, resource)) && !watching.forget(resource)) {
-          metrics.unwatched(resource.kind);
-        }
       }
     },
     onError: (thrown) => log.warn('the kinds of the API server could not be asked for', { error: thrown }),
@@ -173,7 +169,14 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     vetoes: () => vetoRules(inForce.current, place.agentNamespace, account, keys.markedSecrets()),
     catalog: () => kinds.catalog,
     rediscover: () => kinds.refresh(),
-    checkKinds: () => kinds.check(),
+    checkKinds: () => {
+      const rows = [...inventory.inventory.rows.values()];
+      for (const resource of watching.gone()) {
+        const isNeeded = rows.some((row) => isOfKind(row, resource));
+        if (!isNeeded && !watching.forget(resource)) metrics.unwatched(resource.kind);
+      }
+      kinds.check();
+    },
     opener: (sync) =>
       new Opener(keys.keysOf(sync.settings), {
         onVerified: (format, outcome) => metrics.decrypted(format, outcome),

@@ -106,13 +106,15 @@ export function waitedFor(
 ): string[] {
   const active = [...syncs].filter(({ settings }) => !settings.suspend);
   const names = new Set(active.map(({ settings }) => settings.name));
-  const unserved = [...rows]
-    .filter((row) => names.has(row.sync) && catalog.find(row.apiVersion, objectIdOf(row.key).kind) === undefined)
-    .map(kindOfRow);
-  const documents = active.flatMap(({ unknownKinds, settings }) =>
-    unknownKinds.map((kind) => `${settings.name} ${kind}`),
-  );
-  return [...documents, ...unserved, ...gone.map((resource) => `${apiVersionOf(resource)} ${resource.kind}`)];
+  const ours = [...rows].filter((row) => names.has(row.sync));
+  const unserved = ours.filter(({ apiVersion, key }) => catalog.find(apiVersion, objectIdOf(key).kind) === undefined);
+  // The catalog may not know yet what its stream has found out.
+  const ended = gone.filter((resource) => ours.some((row) => isOfKind(row, resource)));
+  return [
+    ...active.flatMap(({ unknownKinds, settings }) => unknownKinds.map((kind) => `${settings.name} ${kind}`)),
+    ...unserved.map(kindOfRow),
+    ...ended.map((resource) => `${apiVersionOf(resource)} ${resource.kind}`),
+  ];
 }
 
 export function kindOfRow({ apiVersion, key }: Pick<InventoryRow, 'apiVersion' | 'key'>): string {

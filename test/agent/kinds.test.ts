@@ -91,7 +91,8 @@ describe('what is waited for', () => {
     const [a, b] = [runtime('a', { unknownKinds: ['example.com/v1 Widget'] }), runtime('b')];
     const rows = [row('ConfigMap', 'x'), row('Job', 'j', { sync: 'b' }), row('Job', 'old', { sync: 'left' })];
     expect(waitedFor([a, b], rows, FEW, [JOBS])).toEqual(['a example.com/v1 Widget', 'batch/v1 Job', 'batch/v1 Job']);
-    expect(waitedFor([b], rows.slice(0, 1), FEW, [])).toEqual([]);
+    expect(waitedFor([b], rows.slice(1, 2), MORE, [JOBS])).toEqual(['batch/v1 Job']);
+    expect(waitedFor([b], rows.slice(0, 1), FEW, [JOBS])).toEqual([]);
     expect(waitedFor([b], rows, MORE, [])).toEqual([]);
   });
 
