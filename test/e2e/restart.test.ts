@@ -23,7 +23,7 @@ async function manyFiles(world: World, color: string): Promise<Record<string, st
     files[`deploy/cm-${index}.json`] = JSON.stringify(configMap(`cm-${index}`, { color }));
   }
   const secrets = Array.from({ length: OBJECTS / 2 }, (_, index) =>
-    JSON.stringify(secret(`cm-${index}`, { color: `hunter2-${color}` })),
+    JSON.stringify(secret(`cm-${index}`, { color: `${world.value(0)}-${color}` })),
   );
   for (let file = 0; file < 3; file += 1) {
     const documents = secrets.slice(file * 10, file * 10 + 10).join('\n---\n');
@@ -47,7 +47,12 @@ async function liveState(world: World, color: string, without: readonly string[]
       const name = stringAt(item, 'metadata', 'name') ?? '';
       if (stringAt(item, 'metadata', 'labels', MEMBER_LABEL) === undefined) continue;
       const value = stringAt(item, 'data', 'color') ?? '';
-      const found = plural === 'secrets' ? Buffer.from(value, 'base64').toString().replace('hunter2-', '') : value;
+      const found =
+        plural === 'secrets'
+          ? Buffer.from(value, 'base64')
+              .toString()
+              .replace(`${world.value(0)}-`, '')
+          : value;
       if (!name.startsWith('cm-') || without.includes(name)) orphans.push(`${plural}/${name}`);
       else if (found === color) wanted += 1;
     }
@@ -169,7 +174,7 @@ describeReal('an agent that is killed and started again', TOOLS, () => {
         : undefined,
     );
     expect(second.log.filter(({ level }) => level === 'error')).toEqual([]);
-    expect(second.output()).not.toContain('hunter2');
+    expect(second.output()).not.toContain(world.value(0));
   });
 });
 
@@ -218,7 +223,7 @@ describeReal('two agents of one namespace', TOOLS, () => {
 describeReal('agent --once', TOOLS, () => {
   test('its exit code tells what happened', async () => {
     await using world = await createWorld({ sync: '  timeout: 2s' });
-    const good = await world.sops(JSON.stringify(secret('db', { password: 'hunter2-hunter2' })), 'db.json');
+    const good = await world.sops(JSON.stringify(secret('db', { password: world.value(0) })), 'db.json');
     const first = { 'deploy/a.json': JSON.stringify(configMap('a', {})), 'deploy/db.json': good };
     await world.repository.commit(first, 'good');
     const outputs: string[] = [];
@@ -262,7 +267,7 @@ describeReal('agent --once', TOOLS, () => {
     expect(await code()).toBe(2);
     await world.settings(settings);
     expect(await code()).toBe(0);
-    expect(outputs.join('')).not.toContain('hunter2');
+    expect(outputs.join('')).not.toContain(world.value(0));
   });
 
   test('a missing right is exit code 5', async () => {

@@ -17,6 +17,7 @@ export interface LogLine {
 /** A running agent, seen from outside: its log, its process, nothing of its inside. */
 export interface RunningAgent extends AsyncDisposable {
   readonly pid: number;
+  isRunning(): boolean;
   readonly log: readonly LogLine[];
   /** Everything it wrote, for the leak check. */
   output(): string;
@@ -85,6 +86,7 @@ export function observeAgent(child: ChildProcessByStdio<null, Readable, Readable
     waitUntil(what, () => log.find(matches), { watchers, isOver: () => child.exitCode !== null, output });
   return {
     pid: child.pid ?? 0,
+    isRunning: () => child.exitCode === null && child.signalCode === null,
     log,
     output,
     kill,

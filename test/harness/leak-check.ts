@@ -5,7 +5,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import {
   type CanarySet,
-  createCanaries,
   type Needles,
   needlesOf,
   scanBytes,
@@ -13,9 +12,10 @@ import {
   type ScanResult,
 } from '../../src/demo/memory-scan.ts';
 import type { RunningAgent } from './agent.ts';
+import { canaryValues } from './canary-values.ts';
 import { apiItems, fileItems, type Item, listenerItems, processItems } from './leak-places.ts';
 import { type ProcessSampler, sampleProcesses } from './process-sampler.ts';
-import { GIT_PASSWORD, type World } from './world.ts';
+import { GIT_PASSWORD, type Place } from './place.ts';
 
 /** Values that are put into Secrets and must turn up nowhere else, and a watch over the processes of this test. */
 export interface Canaries extends Disposable, CanarySet {
@@ -30,13 +30,12 @@ export interface Canaries extends Disposable, CanarySet {
 
 /** Values of the sizes given, in chunks of 15 bytes. Plant them before the agent starts. */
 export function plantCanaries(chunksPerValue: readonly number[]): Canaries {
-  const chunks = createCanaries(
-    chunksPerValue.reduce((sum, count) => sum + count, 0),
-    1,
-  );
-  let at = 0;
-  const values = chunksPerValue.map((count) => chunks.values.slice(at, (at += count)).join(''));
-  const set = { prefix: chunks.prefix, values };
+  return watchedCanaries(canaryValues(chunksPerValue));
+}
+
+/** A watch over values that were made before. */
+export function watchedCanaries(set: CanarySet): Canaries {
+  const { values } = set;
   const digits = String(10 ** 14 + Math.floor(Math.random() * 8 * 10 ** 14));
   const needles = needlesOf(set);
   const processes = sampleProcesses();
@@ -56,12 +55,33 @@ export function plantCanaries(chunksPerValue: readonly number[]): Canaries {
  * Ends an end-to-end test: nothing of the canaries is anywhere but in the live Secrets, plain or as base64. Call it
  * when the agent has nothing to do any more; it waits half a second by itself.
  */
-export async function leakCheck(world: World, agent: RunningAgent, canaries: Canaries): Promise<void> {
+export async function leakCheck(world: Place, agent: RunningAgent, canaries: Canaries): Promise<void> {
   expect(await findLeaks(world, agent, canaries)).toEqual([]);
 }
 
+const QUIET_TRIES = 5;
+
+/**
+ * The same for an agent that is about to be stopped, or has ended. One that is at work holds what it works with, so the
+ * memory is looked at until it is free of it once; what is always there is a leak.
+ */
+export async function leaksAtEnd(world: Place, agent: RunningAgent, canaries: Canaries): Promise<readonly string[]> {
+  const memory: (readonly string[])[] = [];
+  while (agent.isRunning() && memory.length < QUIET_TRIES && memory.at(-1)?.length !== 0) {
+    await sleep(QUIET_MS);
+    if (agent.isRunning()) memory.push(await memoryLeaks(agent.pid, canaries));
+  }
+  const samples = canaries.processes.samples();
+  const output = [{ name: 'log', bytes: Buffer.from(agent.output()) }];
+  const isListening = agent.isRunning() && agent.log.some(({ msg }) => msg === 'page listening');
+  const listening = isListening ? await listenerItems(agent) : [];
+  const shown = [...output, ...listening, ...(await apiItems(world)), ...processItems(samples)];
+  const files = await fileItems(world, samples, canaries.plantedAt);
+  return [...(memory.at(-1) ?? []), ...leaksIn([...shown, ...files], canaries)];
+}
+
 /** One line per place that holds something, without the thing itself. */
-export async function findLeaks(world: World, agent: RunningAgent, canaries: Canaries): Promise<readonly string[]> {
+export async function findLeaks(world: Place, agent: RunningAgent, canaries: Canaries): Promise<readonly string[]> {
   await sleep(QUIET_MS);
   // Memory first: what the rest of the check makes the agent do must not tidy up.
   const memory = await memoryLeaks(agent.pid, canaries);

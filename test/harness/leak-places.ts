@@ -9,7 +9,7 @@ import { arrayAt, isJsonObject, type Json, memberAt, stringAt, stringifyJson } f
 import { isolatedGitEnv } from '../../src/demo/git-repository.ts';
 import type { RunningAgent } from './agent.ts';
 import type { ProcessSample } from './process-sampler.ts';
-import type { World } from './world.ts';
+import type { Place } from './place.ts';
 
 /** Something that people other than the reader of a Secret may come to see. */
 export interface Item {
@@ -41,7 +41,7 @@ export async function listenerItems(agent: RunningAgent): Promise<readonly Item[
 }
 
 /** Every object of the namespace of every kind that can be listed; of Secrets all but their values. */
-export async function apiItems({ own, namespace }: World): Promise<readonly Item[]> {
+export async function apiItems({ own, namespace }: Place): Promise<readonly Item[]> {
   const items: Item[] = [];
   for (const { prefix, plural } of await listableKinds(own.plane)) {
     const { status, body } = await own.plane.admin('GET', `${prefix}/namespaces/${namespace}/${plural}`);
@@ -55,7 +55,7 @@ export async function apiItems({ own, namespace }: World): Promise<readonly Item
   return items;
 }
 
-async function listableKinds(plane: World['own']['plane']) {
+async function listableKinds(plane: Place['own']['plane']) {
   const groups = (await plane.admin('GET', '/apis')).body;
   const versions = arrayAt(groups, 'groups').flatMap((group) => arrayAt(group, 'versions'));
   const prefixes = ['/api/v1', ...versions.map((version) => `/apis/${stringAt(version, 'groupVersion') ?? ''}`)];
@@ -95,7 +95,7 @@ export function processItems(samples: readonly ProcessSample[]): readonly Item[]
 
 /** Every file below the folders of the test and of the agent, and what Git keeps compressed there. */
 export async function fileItems(
-  world: World,
+  world: Place,
   samples: readonly ProcessSample[],
   since: Date,
 ): Promise<readonly Item[]> {

@@ -1,4 +1,5 @@
 import { type Json, type JsonObject, memberAt, stringAt } from '../../src/core/json.ts';
+import { canary } from './canary-values.ts';
 import { configMap, secret, type World } from './world.ts';
 
 /** One kind that an agent applies: what stands in Git, and an edit by hand that must be undone. */
@@ -36,10 +37,10 @@ export const KIND_CASES: readonly KindCase[] = [
     kind: 'Secret',
     plural: 'secrets',
     api: 'api/v1',
-    manifest: secret('web', { password: 'hunter2-hunter2' }),
-    edit: { stringData: { password: 'changed-by-hand' } },
+    manifest: secret('web', { password: canary(0) }),
+    edit: { stringData: { password: canary(1) } },
     place: ['data', 'password'],
-    wanted: Buffer.from('hunter2-hunter2').toString('base64'),
+    wanted: Buffer.from(canary(0)).toString('base64'),
   },
   {
     kind: 'ServiceAccount',

@@ -1,31 +1,31 @@
-import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Json, type JsonObject, memberAt, stringAt } from '../../src/core/json.ts';
 import type { ControlPlaneClient, PolicyRule } from '../../src/demo/control-plane.ts';
-import { type GitServer, startGitServer, type TestRepository } from '../../src/demo/git-server.ts';
+import { type GitServer, startGitServer } from '../../src/demo/git-server.ts';
+import { afterAll, afterEach, expect } from 'vitest';
 import { startAgent, type RunningAgent } from './agent.ts';
-import { namespaceForTest, type TestNamespace } from './control-plane.ts';
+import { canary, FILE_CANARIES } from './canary-values.ts';
+import { namespaceForTest } from './control-plane.ts';
 import { rulesOf } from './deploy.ts';
+import { leaksAtEnd, watchedCanaries } from './leak-check.ts';
+import { GIT_PASSWORD, type Place } from './place.ts';
 import { newAgeKeyPair, stockOutput } from './stock.ts';
 
 /** What an agent of a namespace may do: the Role that deploy/ gives it, so that the tests hold the agent to it. */
 export const AGENT_RULES: readonly PolicyRule[] = rulesOf('deploy/rights/role.yaml');
 
-export const GIT_PASSWORD = `git-${randomBytes(12).toString('hex')}`;
-
 /** A namespace, a repository behind TLS with a password, an age key in the namespace: what an agent needs to work. */
-export interface World extends AsyncDisposable {
-  readonly own: TestNamespace;
-  readonly namespace: string;
+export interface World extends Place, AsyncDisposable {
   readonly git: GitServer;
-  readonly repository: TestRepository;
   readonly recipient: string;
   readonly ageKeyFile: string;
-  readonly folder: string;
-  start(args?: readonly string[]): Promise<RunningAgent>;
+  /** Values to put into Secrets: when an agent of this world is stopped, they must be nowhere else. */
+  value(index: number): string;
+  /** When it is disposed, the leak check is made first; what it finds fails the test. */
+  start(args?: readonly string[], options?: StartOptions): Promise<RunningAgent>;
   /** Encrypts a manifest with stock sops. */
   sops(manifest: string, file?: string): Promise<string>;
   get(path: string): Promise<Json | undefined>;
@@ -34,6 +34,11 @@ export interface World extends AsyncDisposable {
   status(): Promise<Json | undefined>;
   /** Waits until the status document says something. */
   until(what: string, holds: (status: Json) => boolean): Promise<Json>;
+}
+
+export interface StartOptions {
+  /** Another way to the API server than the account's own, through a proxy. */
+  readonly kubeconfig?: string;
 }
 
 export interface WorldOptions {
@@ -63,6 +68,13 @@ syncs:
 ${options.sync ?? ''}
 `;
 }
+
+export { GIT_PASSWORD } from './place.ts';
+
+/** Found when an agent was stopped; told after the test, beside its own failure and not instead of it. */
+const leaks: string[] = [];
+afterEach(() => expect(leaks.splice(0), 'what must be nowhere is nowhere').toEqual([]));
+afterAll(() => expect(leaks.splice(0), 'what must be nowhere is nowhere').toEqual([]));
 
 export async function createWorld(options: WorldOptions = {}): Promise<World> {
   await using cleanup = new AsyncDisposableStack();
@@ -96,13 +108,14 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     },
   });
   await create(`${core}/configmaps`, configMap('sotto', { 'sotto.yaml': settingsText(git.url(repository), options) }));
+  const canaries = cleanup.use(watchedCanaries(FILE_CANARIES));
   const disposables = cleanup.move();
   const status = async (): Promise<Json | undefined> => {
     const answer = await plane.admin('GET', `${core}/configmaps/sotto-status`);
     const text = answer.status === 200 ? stringAt(answer.body, 'data', 'status.json') : undefined;
     return text === undefined ? undefined : (JSON.parse(text) as Json);
   };
-  return {
+  const world: World = {
     own,
     namespace,
     git,
@@ -112,7 +125,17 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     folder,
     create,
     status,
-    start: (args = []) => startAgent({ kubeconfig: own.account.kubeconfigPath, namespace, args }),
+    value: canary,
+    start: async (args = [], { kubeconfig = own.account.kubeconfigPath } = {}) => {
+      const agent = await startAgent({ kubeconfig, namespace, args });
+      return {
+        ...agent,
+        [Symbol.asyncDispose]: async () => {
+          leaks.push(...(await leaksAtEnd(world, agent, canaries)));
+          await agent[Symbol.asyncDispose]();
+        },
+      };
+    },
     sops: async (manifest, file = 'secret.yaml') =>
       (
         await stockOutput(
@@ -142,6 +165,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       }),
     [Symbol.asyncDispose]: () => disposables.disposeAsync(),
   };
+  return world;
 }
 
 export function secret(name: string, entries: Readonly<Record<string, string>>): JsonObject {
