@@ -52,10 +52,15 @@ export class StatusPublisher {
     if (!this.#closed) this.#timer ??= setTimeout(() => this.#look(), LOOK_MS);
   }
 
-  /** Writes what is due now, whatever the pace says: at the end of a run. */
-  async flush(): Promise<void> {
+  /** Nothing is written any more. */
+  close(): void {
     clearTimeout(this.#timer);
     this.#closed = true;
+  }
+
+  /** Writes what is due now, whatever the pace says: at the end of a run. */
+  async flush(): Promise<void> {
+    this.close();
     const document = this.#options.build();
     const digest = transitionDigest(document);
     if (digest !== this.#state.writtenDigest) await this.#write(document, digest);

@@ -32,7 +32,7 @@ export async function readSecret(
   transport: Transport,
   namespace: string,
   name: string,
-  signal?: AbortSignal,
+  signal: AbortSignal = transport.readSignal,
 ): Promise<SecretContent | undefined> {
   const first = await readOnce(transport, namespace, name, false, signal);
   const outcome = isUnauthorized(first) ? await readOnce(transport, namespace, name, true, signal) : first;
