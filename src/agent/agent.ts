@@ -44,7 +44,8 @@ export class Agent {
   }
 
   /** Reads settings, keys and inventory and takes the namespace over. Throws SottoError; may be called again then. */
-  async start(): Promise<void> {
+  async start(signal: AbortSignal): Promise<void> {
+    this.#stopWith(signal);
     const { transport, agentNamespace, takeOver, instance, pod, log } = this.#setup;
     const repeat = repeating(this.#setup, this.#stop.signal);
     this.#settings = await readSettings(this.#origin, transport, repeat);
@@ -100,8 +101,7 @@ export class Agent {
     const parts = this.#parts;
     if (parts === undefined || this.#inForce === undefined) return 'ended';
     const { log } = this.#setup;
-    signal.addEventListener('abort', () => this.#stop.abort(), { once: true });
-    if (signal.aborted) this.#stop.abort();
+    this.#stopWith(signal);
     this.#follow(parts);
     parts.syncs.start(parts.context);
     parts.desk.run().catch((thrown: unknown) => this.#fail(thrown));
@@ -116,8 +116,7 @@ export class Agent {
   async once(signal: AbortSignal): Promise<AgentEnd> {
     const parts = this.#parts;
     if (parts === undefined) return { isReady: false, problems: [] };
-    signal.addEventListener('abort', () => this.#stop.abort(), { once: true });
-    if (signal.aborted) this.#stop.abort();
+    this.#stopWith(signal);
     const { context, syncs } = parts;
     await syncs.visitOnce(context);
     await this.#untilSettled(parts);
@@ -128,6 +127,11 @@ export class Agent {
       ...attention.map(({ code }) => code),
     ]);
     return { isReady: views.every(({ state }) => state === 'Ready' || state === 'Suspended'), problems };
+  }
+
+  #stopWith(signal: AbortSignal): void {
+    signal.addEventListener('abort', () => this.#stop.abort(), { once: true });
+    if (signal.aborted) this.#stop.abort();
   }
 
   async #untilSettled({ context, syncs }: Assembled): Promise<void> {
@@ -159,6 +163,9 @@ export class Agent {
     } catch (thrown) {
       // Nothing is lost: the next start finds rows that are older and looks closer.
       log.warn('the inventory could not be stored at the end', { error: thrown });
+    } finally {
+      // Where the inventory could not be stored, a status that is tried again and again would keep the process alive.
+      parts.publisher.close();
     }
   }
 

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -19,6 +20,8 @@ import { startProbes } from './serve/probe-listener.ts';
 
 const FIRST_RETRY_MS = 1_000;
 const MAX_RETRY_MS = 30_000;
+/** For the writes in hand and for each of the last ones; the grace period of a Pod is 30 s. */
+const LAST_WRITES_MS = 5_000;
 
 /** Runs the agent until its signal, or for one pass of every sync. Throws SottoError for what a person must mend first. */
 export async function runAgent(options: AgentOptions): Promise<AgentEnd> {
@@ -37,7 +40,11 @@ export async function runAgent(options: AgentOptions): Promise<AgentEnd> {
     onRequest: ({ verb, resource, status }) =>
       metrics.apiRequest({ verb, resource, code: status === 0 ? 'none' : status }),
   });
+  options.signal.addEventListener('abort', () => transport.hurry(LAST_WRITES_MS), { once: true });
   const workDir = await makeWorkDir(options.env);
+  // Also when somebody does not wait for a clean end: a credential lies in it for moments.
+  const removeWorkDir = (): void => rmSync(workDir, { recursive: true, force: true });
+  process.once('exit', removeWorkDir);
   const setup: AgentSetup = {
     agentNamespace: options.namespace ?? connection.namespace,
     instance: options.env['HOSTNAME'] ?? `local-${randomBytes(4).toString('hex')}`,
@@ -74,6 +81,7 @@ export async function runAgent(options: AgentOptions): Promise<AgentEnd> {
     await Promise.all([listener?.close(), page.close()]);
     transport.close();
     await rm(workDir, { recursive: true, force: true });
+    process.off('exit', removeWorkDir);
   }
 }
 
@@ -110,8 +118,10 @@ async function startWithPatience(
 ): Promise<void> {
   for (let waitMs = FIRST_RETRY_MS; ; waitMs = Math.min(waitMs * 2, MAX_RETRY_MS)) {
     try {
-      return await agent().start();
+      return await agent().start(options.signal);
     } catch (thrown) {
+      // What was asked for when the signal came was given up: that is no failure.
+      if (options.signal.aborted && !options.once && thrown instanceof SottoError) return;
       if (options.once || !(thrown instanceof SottoError) || !WORTH_WAITING.has(thrown.code)) throw thrown;
       log.warn('not started yet', { code: thrown.code, error: thrown, retryInMs: waitMs });
       await sleep(waitMs, undefined, { signal: options.signal }).catch(() => undefined);

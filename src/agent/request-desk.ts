@@ -81,7 +81,8 @@ export class RequestDesk {
     this.#tell(id, answer);
     agent.log.info('request answered', { id, ...answer });
     await this.#options.answered();
-    await this.#remove(id);
+    // Stopped before the answer was stored: then the request is still one.
+    if (!agent.signal.aborted) await this.#remove(id);
   }
 
   #tell(id: string, answer: Answer): void {

@@ -77,18 +77,20 @@ export class StatusPublisher {
     for (const resolve of waiting) resolve();
   }
 
-  /** Writes what is due now, whatever the pace says: at the end of a run. */
-  async flush(): Promise<void> {
+  /** Nothing is written any more. */
+  close(): void {
     clearTimeout(this.#timer);
     clearTimeout(this.#later);
     this.#closed = true;
+    this.#settle(this.#waiting);
+  }
+
+  /** Writes what is due now, whatever the pace says: at the end of a run. */
+  async flush(): Promise<void> {
+    this.close();
     const document = this.#options.build();
     const digest = transitionDigest(document);
-    try {
-      if (digest !== this.#state.writtenDigest) await this.#write(document, digest, []);
-    } finally {
-      this.#settle(this.#waiting);
-    }
+    if (digest !== this.#state.writtenDigest) await this.#write(document, digest, []);
   }
 
   #look(): void {

@@ -44,8 +44,8 @@ export async function buildProgram(argv: readonly string[], context: CommandCont
       getErrHasColors: () => false,
     });
   for (const entry of COMMANDS) {
-    // Only what may be asked for is loaded; the others are a line of the help.
-    if (argv.includes(entry.name)) (await entry.load()).register(program, context);
+    // Only what may be asked for is loaded; the others are a line of the help. Completion is about all of them.
+    if (argv.includes(entry.name) || argv[0] === 'completion') (await entry.load()).register(program, context);
     else program.command(entry.name).description(entry.summary);
   }
   return program;

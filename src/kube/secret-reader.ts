@@ -34,7 +34,7 @@ export async function readSecret(
   namespace: string,
   name: string,
   repeat: Repeat = unrepeated,
-  signal?: AbortSignal,
+  signal: AbortSignal = transport.readSignal,
 ): Promise<SecretContent | undefined> {
   const outcome = await repeat(async () => {
     const first = await readOnce(transport, namespace, name, false, signal);

@@ -62,6 +62,9 @@ export class Transport {
   readonly #agent: HttpAgent;
   /** Streams have a connection each, outside the limit of the others. */
   readonly #streamAgent: HttpAgent;
+  /** Ends the requests that were begun since the last `hurry`. */
+  #underWay = { reads: new AbortController(), writes: new AbortController() };
+  #mostMs = Number.POSITIVE_INFINITY;
 
   constructor(connection: Connection, options: TransportOptions) {
     this.connection = connection;
@@ -96,6 +99,23 @@ export class Transport {
     return first.kind === 'answer' && first.status === 401 ? this.#openOnce(call, true) : first;
   }
 
+  /**
+   * The process ends: reads under way are given up now, writes in `graceMs`, and what comes later has no more time
+   * than that. A write that is given up may have been carried out; whoever sent it takes that into account.
+   */
+  hurry(graceMs: number): void {
+    const { reads, writes } = this.#underWay;
+    this.#underWay = { reads: new AbortController(), writes: new AbortController() };
+    this.#mostMs = graceMs;
+    reads.abort();
+    setTimeout(() => writes.abort(), graceMs).unref();
+  }
+
+  /** For reads that are not sent here. */
+  get readSignal(): AbortSignal {
+    return this.#underWay.reads.signal;
+  }
+
   get userAgent(): string {
     return this.#options.userAgent ?? 'sotto';
   }
@@ -123,10 +143,10 @@ export class Transport {
         path: call.path,
         headers,
         body: call.body,
-        timeoutMs: call.timeoutMs ?? this.#options.timeoutMs ?? 30_000,
+        timeoutMs: Math.min(this.#mostMs, call.timeoutMs ?? this.#options.timeoutMs ?? 30_000),
         maxAnswerBytes: call.maxAnswerBytes ?? LIMITS.maxAnswerBytes,
         wipeChunks: call.resource?.secret === true,
-        signal: call.signal,
+        signal: call.signal ?? this.#underWay[call.method === 'GET' ? 'reads' : 'writes'].signal,
       }),
     );
   }

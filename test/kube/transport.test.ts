@@ -344,6 +344,24 @@ describe('objects', () => {
   });
 });
 
+describe('a transport in a hurry', () => {
+  const target = { resource: CONFIG_MAPS, namespace: 'team', name: 'x' } as const;
+
+  it('gives up reads at once and writes after their grace, and gives no more time to what comes later', async () => {
+    await using api = await startFakeApi(() => undefined);
+    const transport = api.transport();
+    const write = createObject(transport, { ...target, body: Buffer.from('{}') });
+    const read = getObject(transport, target);
+    await expect.poll(() => api.received.length).toBe(2);
+    transport.hurry(100);
+    expect(await read).toMatchObject({ ok: false, failure: { kind: 'aborted' } });
+    expect(await write).toMatchObject({ ok: false, failure: { kind: 'aborted', outcomeUnknown: true } });
+    expect(await getObject(transport, target)).toMatchObject({ ok: false, failure: { kind: 'timeout' } });
+    api.handle((_received, response) => sendJson(response, 200, { kind: 'ConfigMap' }));
+    expect(await getObject(transport, target)).toMatchObject({ ok: true });
+  });
+});
+
 interface WriteSpy {
   readonly writes: { readonly chunk: Uint8Array; readonly secure: boolean }[];
   joined: number;
