@@ -1,13 +1,16 @@
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { FileTree, TreeEntry } from '../../src/render/kustomize/file-tree.ts';
 import { scan } from '../../src/render/kustomize/scan.ts';
+import { buildTree } from '../../src/render/kustomize/tree.ts';
+import { writeTree } from '../../src/render/kustomize/write-tree.ts';
 import { describeReal } from '../harness/real.ts';
 import { runStock, type StockRun } from '../harness/stock.ts';
 import { HOSTILE } from '../render/kustomize/hostile.ts';
+import { OVERLAYS } from '../render/kustomize/overlays.ts';
 import { CONFIG_MAP, fixture } from '../render/kustomize/trees.ts';
 
 let folder = '';
@@ -67,6 +70,25 @@ async function readTree(repo: string): Promise<FileTree> {
   }
   return tree;
 }
+
+describeReal('an overlay that people write', ['kustomize'], () => {
+  test.each(OVERLAYS)(
+    'is built from its reachable files alone as from the whole repository: $name',
+    async (overlay) => {
+      const { run, repo } = await stockBuild(overlay.files, overlay.root);
+      expect(run.code, run.stderr).toBe(0);
+      const tree = await readTree(repo);
+      const scanned = scan(tree, overlay.root);
+      if (!scanned.ok) throw scanned.refusals[0] ?? new Error('no refusal');
+      const files = buildTree(tree, scanned.result, () => new Uint8Array());
+      expect(files.map(({ path }) => path).filter((path) => /README|unused|base-of-others/.test(path))).toEqual([]);
+      const copy = join(folder, basename(dirname(repo)), 'copy');
+      await writeTree(copy, files);
+      const again = await runStock('kustomize', ['build', join(copy, overlay.root)]);
+      expect(again.stdout.toString(), again.stderr).toBe(run.stdout.toString());
+    },
+  );
+});
 
 describeReal('a kustomization that stock kustomize would follow outside', ['kustomize'], () => {
   test.each(HOSTILE)('is refused before the run: $name', async ({ files, code, stock }) => {

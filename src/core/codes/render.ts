@@ -135,4 +135,18 @@ export const RENDER_CODES = {
     title: 'A field of a kustomization has the wrong form',
     explain: 'A list, mapping or text is expected there, or one document in the file.',
   },
+  'SOTTO-RENDER-037': {
+    title: 'kustomize refused to build',
+    explain:
+      'The message of kustomize may quote files, so its meaning is told in other words, with the file where it is known. The same build in a checkout shows the message itself.',
+  },
+  'SOTTO-RENDER-038': {
+    title: 'kustomize was ended',
+    explain: 'A build has limits on time, memory and output. What runs stays as it is, and nothing is pruned.',
+  },
+  'SOTTO-RENDER-039': {
+    title: 'kustomize cannot be started, or its files cannot be written',
+    explain:
+      'The program is missing, or the folder for temporary files has no space or no rights. In a Pod that folder is a memory volume.',
+  },
 } as const satisfies Record<string, CodeEntry>;

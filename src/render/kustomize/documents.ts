@@ -9,6 +9,7 @@ import type { YamlDocument, YamlNode } from '../../yaml/tree.ts';
 /** One document with values, in the terms of its file. */
 export interface ReadDocument {
   readonly value: Json;
+  readonly root: YamlNode;
   readonly lineAt: (path: readonly string[]) => number | undefined;
 }
 
@@ -31,7 +32,7 @@ export function readNodes(bytes: Uint8Array, file: string): Nodes {
 export function readValues(nodes: Nodes, file: string): ReadDocument[] {
   return nodes.documents.flatMap((document) => {
     const value = resolveManifest<never>(document.root, { file, leafAt: () => undefined });
-    return value === null ? [] : [{ value, lineAt: lineFinder(document) }];
+    return value === null ? [] : [{ value, root: document.root, lineAt: lineFinder(document) }];
   });
 }
 

@@ -197,3 +197,13 @@ export function malformed(place: Place, wanted: string): SottoError {
     ...place,
   });
 }
+
+export function treeNotWritten(file: string | undefined, why: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-RENDER-039',
+    what: 'the files for kustomize cannot be written',
+    why,
+    next: 'look at space and rights of the folder for temporary files (a memory volume in a Pod)',
+    file,
+  });
+}

@@ -50,8 +50,8 @@ export interface ScanResult {
   /** Sorted by path. */
   readonly files: readonly ReachableFile[];
   /**
-   * Kustomizations and plugin configurations as the scan has read them, in JSON. They are built from these and not
-   * from their own text: two YAML readers that differ could otherwise see two different lists of files.
+   * Kustomizations and plugin configurations as the scan has read them. They are built from these and not from their
+   * own text: two YAML readers that differ could otherwise see two different lists of files.
    */
   readonly rewritten: ReadonlyMap<string, Uint8Array>;
   readonly plaintext: readonly PlaintextSource[];

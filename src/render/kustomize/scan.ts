@@ -1,7 +1,6 @@
 import { asSottoError, SottoError } from '../../core/errors.ts';
-import { isJsonObject, type Json } from '../../core/json.ts';
 import { LIMITS } from '../../core/limits.ts';
-import { canonicalDocuments } from './canonical.ts';
+import { canonicalDocuments, canonicalYaml } from './canonical.ts';
 import { type Nodes, type ReadDocument, readNodes, readValues } from './documents.ts';
 import { type Encryption, encryptionOf } from './encryption.ts';
 import { type FileTree, type Find, finderOf, type TreeFile } from './file-tree.ts';
@@ -105,7 +104,7 @@ function buildFolder(walk: Walk, folder: string, place: Place | undefined): Weig
     );
   }
   keep(walk.findings, at.findings);
-  walk.rewritten.set(path, canonicalDocuments([withPlugins(document.value, at.plugins)]));
+  walk.rewritten.set(path, `${canonicalYaml(document.root, (key) => at.plugins.get(key.join('.')))}\n`);
   return weight;
 }
 
@@ -183,7 +182,7 @@ function readReached(walk: Walk, at: Folder, reference: Reference, path: string,
   if (as.kind === 'plugin' && isPlain) {
     const documents = readValues(nodes, path);
     for (const document of documents) readPlugin(document.value, as.field, readingOf(path, document, at.findings));
-    walk.rewritten.set(path, canonicalDocuments(documents.map(({ value }) => value)));
+    walk.rewritten.set(path, canonicalDocuments(documents.map(({ root }) => root)));
   }
   if (as.kind === 'file' && as.content !== undefined) {
     for (const document of readValues(nodes, path)) {
@@ -226,7 +225,7 @@ function readInlinePlugins(at: Folder, reference: Reference, field: PluginField)
     const reading: Reading = { file: reference.file, lineAt: () => reference.line, findings: at.findings };
     readPlugin(document.value, field, reading);
   }
-  at.plugins.set(reference.key, canonicalDocuments(documents.map(({ value }) => value)));
+  at.plugins.set(reference.key, canonicalDocuments(documents.map(({ root }) => root)));
   at.findings.inline.push({ ...placeOf(reference), what: 'plugin', text: reference.text });
   return { builds: 0, nodes: nodes.count };
 }
@@ -234,8 +233,8 @@ function readInlinePlugins(at: Folder, reference: Reference, field: PluginField)
 function readInline(findings: Findings, inline: Findings['inline'][number]): Weight {
   if (inline.what === 'plugin') return NOTHING;
   const { nodes, documents } = readText(inline);
-  for (const { value } of documents) {
-    const tests = secretTests({ value, lineAt: () => undefined }, inline.target, placeOf(inline));
+  for (const document of documents) {
+    const tests = secretTests({ ...document, lineAt: () => undefined }, inline.target, placeOf(inline));
     findings.refusals.push(...tests);
   }
   return { builds: 0, nodes: nodes.count };
@@ -250,16 +249,6 @@ function readText(inline: Place & { readonly text: string }): { nodes: Nodes; do
     const { code, what, why, next } = asSottoError(thrown);
     throw new SottoError({ code, what, why, next, ...placeOf(inline) });
   }
-}
-
-/** The kustomization with its inline plugins as they were read. */
-function withPlugins(value: Json, plugins: ReadonlyMap<string, string>): Json {
-  if (!isJsonObject(value)) return value;
-  const entries = Object.entries(value).map(([name, field]): [string, Json] => [
-    name,
-    Array.isArray(field) ? field.map((item: Json, index) => plugins.get(`${name}.${index}`) ?? item) : field,
-  ]);
-  return Object.fromEntries(entries);
 }
 
 function sizeRefusals(walk: Walk, weight: Weight): SottoError[] {

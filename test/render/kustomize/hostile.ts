@@ -99,22 +99,20 @@ const CONNECTS: readonly Hostile[] = [
 
 /** Where kustomize asks for git: with no git on its path it says so. */
 const CLONES: readonly Hostile[] = [
-  ...[
-    'https://HOST/org/repo',
-    'ssh://git@HOST/org/repo',
-    'git::https://HOST/org/repo',
-    'git@HOST:org/repo',
-    'x@host/org/repo',
-    'github.com/org/repo',
-    'GitHub.com:org/repo',
-    'file:///org/repo',
-    'FILE://org/repo.git',
-  ].flatMap((address) => [
-    remote(`resources ${address}`, `resources: ["${address}"]`),
-    remote(`components ${address}`, `components: ["${address}"]`),
-    remote(`transformers ${address}`, `resources: [map.yaml]\ntransformers: ["${address}"]`),
-  ]),
-].map((each) => ({ ...each }));
+  'https://HOST/org/repo',
+  'ssh://git@HOST/org/repo',
+  'git::https://HOST/org/repo',
+  'git@HOST:org/repo',
+  'x@host/org/repo',
+  'github.com/org/repo',
+  'GitHub.com:org/repo',
+  'file:///org/repo',
+  'FILE://org/repo.git',
+].flatMap((address) => [
+  remote(`resources ${address}`, `resources: ["${address}"]`),
+  remote(`components ${address}`, `components: ["${address}"]`),
+  remote(`transformers ${address}`, `resources: [map.yaml]\ntransformers: ["${address}"]`),
+]);
 
 const OTHER_BASE = `-- ../outside/kustomization.yaml\nresources: [map.yaml]\n-- ../outside/map.yaml\n${CONFIG_MAP}`;
 
