@@ -49,12 +49,6 @@ const MEANINGS: readonly Meaning[] = [
   },
   {
     pattern:
-      /is not a valid (?:key name|environment variable name|config key)|valid environment variable name|IsEnvVarName/,
-    why: 'a key of a generator is not a valid name',
-    next: 'use letters, digits, -, _ and . in keys; envs takes lines of the form KEY=value',
-  },
-  {
-    pattern:
       /unable to find field|unable to find or create field|is missing for replacement|wrong node kind|nothing selected by|multiple possible matches|unable to find/,
     why: 'a replacement or transformer names a field or object that is not there',
     next: 'correct source, select and fieldPaths; options.create makes a missing field',
@@ -103,8 +97,25 @@ const UNKNOWN: Omit<Meaning, 'pattern'> = {
 /** The error of a failed build: its kind and the file, as far as they can be known; never a text out of the message. */
 export function failureOf(complaint: string, built: BuiltTree): SottoError {
   const { why, next } = MEANINGS.find(({ pattern }) => pattern.test(complaint)) ?? UNKNOWN;
-  const file = fileIn(complaint, built);
-  return new SottoError({ code: 'SOTTO-RENDER-037', what: 'kustomize refused to build', why, next, file });
+  return new SottoError({
+    code: 'SOTTO-RENDER-037',
+    what: 'kustomize refused to build',
+    why,
+    next,
+    file: fileIn(complaint, built),
+    object: objectIn(complaint),
+  });
+}
+
+const ID =
+  /(?:no matches for Id|registered id:|ID conflict:?) (\w+)\.\w+\.(\[noGrp\]|[\w.-]+)\/([a-z0-9.-]+)\.(?:\[noNs\]|[a-z0-9-]+)(?![\w.[-])/;
+
+/** The object that a message is about. A name that is long enough to hold a token is none of Git's making. */
+function objectIn(complaint: string): string | undefined {
+  const [, kind, group, name] = ID.exec(complaint) ?? [];
+  if (kind === undefined || group === undefined || name === undefined) return undefined;
+  const object = group === '[noGrp]' ? `${kind}/${name}` : `${group}/${kind}/${name}`;
+  return /\w{40}/.test(object) ? undefined : object;
 }
 
 /**
@@ -117,6 +128,7 @@ function fileIn(complaint: string, { folder, root, paths }: BuiltTree): string |
   let at = root;
   for (const [text] of complaint.matchAll(/[^'"\s`()[\]]+/g)) {
     const name = text.replace(/[:,;]+$/, '');
+    if (name === '') continue;
     const inTree = name === folder ? '' : name.startsWith(`${folder}/`) ? name.slice(folder.length + 1) : undefined;
     const path = inTree ?? (at === '' ? name : `${at}/${name}`);
     if (paths.has(path)) file = path;
