@@ -97,11 +97,11 @@ export function readMergePatches(reading: Reading, parent: JsonObject, path: Pat
 }
 
 /**
- * Whether a text is a document or a path. A path has neither line breaks nor braces, and an object has one of them:
- * on one line only braces hold the two keys that it needs.
+ * Whether a text is a document or a path. An object needs two keys, so on one line it needs braces; and a text with
+ * either of these at its front or a line break is no address to kustomize when it turns out to be no document.
  */
 export function isInline(text: string): boolean {
-  return /[\n\r{]/.test(text);
+  return /[\n\r]/.test(text) || text.trimStart().startsWith('{');
 }
 
 function readPlugins(reading: Reading, map: JsonObject, field: PluginField): void {

@@ -1,4 +1,5 @@
 import { asSottoError, SottoError } from '../../core/errors.ts';
+import { isJsonObject, type Json } from '../../core/json.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { canonicalDocuments, canonicalYaml } from './canonical.ts';
 import { type Nodes, type ReadDocument, readNodes, readValues } from './documents.ts';
@@ -236,8 +237,14 @@ function readInline(findings: Findings, inline: Findings['inline'][number]): Wei
   for (const document of documents) {
     const tests = secretTests({ ...document, lineAt: () => undefined }, inline.target, placeOf(inline));
     findings.refusals.push(...tests);
+    // kustomize takes what is neither an object nor a list of operations for a path.
+    if (!isPatch(document.value)) findings.refusals.push(refuse.malformed(placeOf(inline), 'a patch'));
   }
   return { builds: 0, nodes: nodes.count };
+}
+
+function isPatch(value: Json): boolean {
+  return Array.isArray(value) || (isJsonObject(value) && typeof value['kind'] === 'string');
 }
 
 /** A document inside of another one: its lines are not those of the file, so the place is that of the whole text. */

@@ -72,6 +72,8 @@ const CONNECTS: readonly Hostile[] = [
     'patchesStrategicMerge that reads as a mapping',
     `resources: [map.yaml]\npatchesStrategicMerge: ["${URL}: y"]`,
   ),
+  remote('patchesStrategicMerge with a brace', `resources: [map.yaml]\npatchesStrategicMerge: ["${URL}{"]`),
+  remote('transformers with a brace', `resources: [map.yaml]\ntransformers: ["${URL}{"]`),
   remote(
     'patchesJson6902[].path',
     `resources: [map.yaml]\npatchesJson6902: [{ path: "${URL}", target: { version: v1, kind: ConfigMap, name: settings } }]`,
@@ -395,6 +397,18 @@ const MISLEADS: readonly Hostile[] = [
     files: kustomization('configMapGenerator: [{ name: g, files: [kustomization.yaml] }]'),
     code: 'SOTTO-RENDER-028',
     stock: 'builds',
+  },
+  {
+    name: 'a text of several lines that is an address to git',
+    files: kustomization('resources: [map.yaml]\ngenerators: ["https://HOST/org/repo\\n/x"]', MAP),
+    code: 'SOTTO-RENDER-036',
+    stock: 'connects',
+  },
+  {
+    name: 'a text that is no patch',
+    files: kustomization('resources: [map.yaml]\npatchesStrategicMerge: ["http://HOST/x.yaml\\n"]', MAP),
+    code: 'SOTTO-RENDER-036',
+    stock: 'refuses',
   },
   {
     name: 'a long env line',
