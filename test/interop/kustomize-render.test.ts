@@ -4,7 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { SottoError } from '../../src/core/errors.ts';
-import { childRenderer, type ChildRendererOptions } from '../../src/render/kustomize/child-renderer.ts';
+import {
+  childRenderer,
+  type ChildRendererOptions,
+  KUSTOMIZE_VERSION,
+  kustomizeVersion,
+} from '../../src/render/kustomize/child-renderer.ts';
 import { type Containment, NO_CONTAINMENT, tryContainment } from '../../src/render/kustomize/containment.ts';
 import type { Rendered } from '../../src/render/kustomize/renderer.ts';
 import { scan } from '../../src/render/kustomize/scan.ts';
@@ -109,6 +114,23 @@ describeReal('kustomize as a child process', ['kustomize'], () => {
       limits: { ...LIMITS, maxOutputBytes: 20 },
     });
     expect([error.code, error.why]).toEqual(['SOTTO-RENDER-038', 'it gave more than 20 bytes']);
+  });
+
+  test('is of the version that the scan knows', async () => {
+    expect(await kustomizeVersion(toolPath('kustomize'))).toBe(KUSTOMIZE_VERSION);
+    expect(await kustomizeVersion('/bin/true')).toBeUndefined();
+    expect(await kustomizeVersion('/nonexistent/kustomize')).toBeUndefined();
+  });
+
+  test('builds in a folder of the same name each time', async () => {
+    const plugin =
+      'apiVersion: builtin\nkind: ValueAddTransformer\nmetadata: { name: v }\ntargets: [{ fieldPath: data/x }]\n';
+    const files = unscanned(
+      kustomization('resources: [map.yaml]\ntransformers: [v.yaml]', MAP, `-- v.yaml\n${plugin}`),
+    );
+    const [one, two] = [await render(files), await render(files)];
+    expect(one.ok && Buffer.from(one.bytes).toString()).toContain('x: repository');
+    expect(two).toEqual(one);
   });
 
   test('that is not there is told', async () => {

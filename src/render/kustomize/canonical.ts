@@ -2,34 +2,28 @@ import { isMerge } from '../../yaml/manifest.ts';
 import { coreTag } from '../../yaml/tag.ts';
 import type { YamlNode, YamlScalar } from '../../yaml/tree.ts';
 
-/** Text that stands in place of the scalar at a path. */
-export type Instead = (path: readonly string[]) => string | undefined;
+/** Texts to be written in place of others, as a whole. */
+export type Instead = ReadonlyMap<string, string>;
+
+const NOTHING: Instead = new Map();
 
 /**
  * A document on one line in which every YAML reader finds the same structure and texts: braces, brackets, quotes, no
  * anchors. What is written plain stays plain where readers may take it for a number, a boolean or a date: kustomize
  * reads kustomizations and plugins with two readers that differ in that (`n` is false for the one, text for the other).
  */
-export function canonicalYaml(
-  node: YamlNode,
-  instead: Instead = () => undefined,
-  path: readonly string[] = [],
-): string {
-  if (node.kind === 'seq') {
-    return `[${node.items.map((item, index) => canonicalYaml(item, instead, [...path, String(index)])).join(', ')}]`;
-  }
-  if (node.kind === 'map') {
-    const members = node.entries.map(({ key, value }) => {
-      const name = key.kind === 'scalar' ? key.text : '';
-      return `${isMerge(key) ? '<<' : canonicalYaml(key)}: ${canonicalYaml(value, instead, [...path, name])}`;
-    });
-    return `{${members.join(', ')}}`;
-  }
-  const text = instead(path);
-  return text === undefined ? scalar(node) : quoted(text);
+export function canonicalYaml(node: YamlNode, instead = NOTHING): string {
+  if (node.kind === 'seq') return `[${node.items.map((item) => canonicalYaml(item, instead)).join(', ')}]`;
+  if (node.kind === 'scalar') return scalar(node, instead);
+  const members = node.entries.map(
+    ({ key, value }) => `${isMerge(key) ? '<<' : canonicalYaml(key)}: ${canonicalYaml(value, instead)}`,
+  );
+  return `{${members.join(', ')}}`;
 }
 
-function scalar(node: YamlScalar): string {
+function scalar(node: YamlScalar, instead: Instead): string {
+  const text = instead.get(node.text);
+  if (text !== undefined) return quoted(text);
   const tag = coreTag(node.tag);
   const mark = tag === undefined ? '' : `!!${tag} `;
   if (node.style !== 'plain' || !MAY_BE_TYPED.test(node.text)) return `${mark}${quoted(node.text)}`;

@@ -6,7 +6,7 @@ import { endedError, failureOf } from './failure.ts';
 import type { Rendered, Renderer } from './renderer.ts';
 import { run, type RunLimits } from './run.ts';
 import type { BuildFile } from './tree.ts';
-import { writeTree } from './write-tree.ts';
+import { makeFolder, writeTree } from './write-tree.ts';
 
 export interface ChildRendererOptions {
   /** Absolute path of kustomize. */
@@ -23,14 +23,17 @@ export interface ChildRendererOptions {
 export function childRenderer(options: ChildRendererOptions): Renderer {
   return {
     async build(files, root) {
-      const folder = `${options.workFolder}/${randomUUID()}`;
+      const own = `${options.workFolder}/${randomUUID()}`;
+      // kustomize may put the name of the folder it builds into objects, so it is the same each time.
+      const folder = `${own}/repository`;
       try {
+        await makeFolder(own);
         await writeTree(folder, files);
         return await build(options, folder, files, root);
       } catch (thrown) {
         return { ok: false, error: asSottoError(thrown) };
       } finally {
-        await rm(folder, { recursive: true, force: true });
+        await rm(own, { recursive: true, force: true });
       }
     },
   };
@@ -50,4 +53,15 @@ async function build(
   if (outcome.kind !== 'failed') return { ok: false, error: endedError(outcome, limits, root) };
   const paths = new Set(files.map(({ path }) => path));
   return { ok: false, error: failureOf(outcome.complaint, { folder, root, paths }) };
+}
+
+/** The version whose fields and behaviour the scan knows; another one is reported to people. */
+export const KUSTOMIZE_VERSION = '5.8.2';
+
+/** What the program says of itself; undefined when it does not run or says something else. */
+export async function kustomizeVersion(program: string): Promise<string | undefined> {
+  const limits = { timeoutMs: 10_000, maxOutputBytes: 1_024 };
+  const outcome = await run({ command: [program, 'version'], folder: '/', ...limits });
+  if (outcome.kind !== 'done') return undefined;
+  return /^v?(\d+\.\d+\.\d+)\s*$/.exec(Buffer.from(outcome.output).toString('latin1'))?.[1];
 }

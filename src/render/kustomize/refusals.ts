@@ -1,4 +1,4 @@
-import { SottoError } from '../../core/errors.ts';
+import { type ErrorPlace, SottoError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { Place } from './scan-result.ts';
 
@@ -84,12 +84,13 @@ export function unknownField(place: Place, fields: ReadonlySet<string>): SottoEr
   });
 }
 
-export function noKustomization(place: Place | { readonly file: string }, folder: string): SottoError {
+export function noKustomization(place: Place | undefined, folder: string): SottoError {
   return new SottoError({
     code: 'SOTTO-RENDER-027',
     what: 'a folder has no kustomization',
     why: `there is no kustomization.yaml, kustomization.yml or Kustomization in ${folder === '' ? 'the root of the repository' : folder}`,
     next: 'add one, or name the files of the folder one by one',
+    file: folder === '' ? undefined : folder,
     ...place,
   });
 }
@@ -178,7 +179,7 @@ export function cycle(place: Place, folders: readonly string[]): SottoError {
   });
 }
 
-export function tooMuch(place: Partial<Place>, why: string): SottoError {
+export function tooMuch(place: Pick<ErrorPlace, 'file' | 'line' | 'key'>, why: string): SottoError {
   return new SottoError({
     code: 'SOTTO-RENDER-035',
     what: 'the kustomization is too large to be rendered',

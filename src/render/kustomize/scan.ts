@@ -85,35 +85,29 @@ function buildFolder(walk: Walk, folder: string, place: Place | undefined): Weig
   const path = kustomizationOf(walk, folder, place);
   const found = path === undefined ? undefined : walk.find(path);
   if (path === undefined || found?.kind !== 'file') return NOTHING;
-  const own = reach(walk, path, found.file, 'kustomization', { file: path, line: undefined, key: '' });
+  const own = reach(walk, path, found.file, 'kustomization', inFile(path));
   if (own === undefined) return NOTHING;
   const document = onlyDocument(readValues(own, path), path);
   const at: Folder = { path: folder, findings: noFindings(), plugins: new Map() };
   readKustomization(document.value, { file: path, lineAt: document.lineAt, findings: at.findings });
-  let weight: Weight = { builds: 1, nodes: own.count };
+  const weights: Weight[] = [{ builds: 1, nodes: own.count }];
   // Plugins name files as well, so the list grows while it is gone through.
   for (const reference of at.findings.references) {
-    weight = sum(
-      weight,
-      attempt(walk, reference.file, () => follow(walk, at, reference)),
-    );
+    weights.push(attempt(walk, reference.file, () => follow(walk, at, reference)));
   }
   for (const inline of at.findings.inline) {
-    weight = sum(
-      weight,
-      attempt(walk, inline.file, () => readInline(at.findings, inline)),
-    );
+    weights.push(attempt(walk, inline.file, () => readInline(at.findings, inline)));
   }
   keep(walk.findings, at.findings);
-  walk.rewritten.set(path, `${canonicalYaml(document.root, (key) => at.plugins.get(key.join('.')))}\n`);
-  return weight;
+  walk.rewritten.set(path, `${canonicalYaml(document.root, at.plugins)}\n`);
+  return weights.reduce(sum);
 }
 
 /** A folder whose kustomization is being read. */
 interface Folder {
   readonly path: string;
   readonly findings: Findings;
-  /** Canonical form of plugins that stand in the kustomization as text, by their key there. */
+  /** Canonical form of plugins that stand in the kustomization as text, by that text. */
   readonly plugins: Map<string, string>;
 }
 
@@ -131,12 +125,11 @@ function onlyDocument(documents: readonly ReadDocument[], file: string): ReadDoc
 function kustomizationOf(walk: Walk, folder: string, place: Place | undefined): string | undefined {
   const { refusals } = walk.findings;
   const paths = KUSTOMIZATION_NAMES.map((name) => joinPath(folder, name)).filter((path) => {
-    const found = walk.find(path);
-    if (found.kind === 'irregular')
-      refusals.push(refuse.irregular({ file: path, line: undefined, key: '' }, found.path));
-    return found.kind === 'file';
+    const { kind } = walk.find(path);
+    if (kind === 'irregular') throw refuse.irregular(inFile(path), path);
+    return kind === 'file';
   });
-  if (paths.length === 0) refusals.push(refuse.noKustomization(place ?? { file: folder }, folder));
+  if (paths.length === 0) refusals.push(refuse.noKustomization(place, folder));
   if (paths.length > 1) refusals.push(refuse.manyKustomizations(paths));
   return paths.length === 1 ? paths[0] : undefined;
 }
@@ -226,7 +219,7 @@ function readInlinePlugins(at: Folder, reference: Reference, field: PluginField)
     const reading: Reading = { file: reference.file, lineAt: () => reference.line, findings: at.findings };
     readPlugin(document.value, field, reading);
   }
-  at.plugins.set(reference.key, canonicalDocuments(documents.map(({ root }) => root)));
+  at.plugins.set(reference.text, canonicalDocuments(documents.map(({ root }) => root)));
   at.findings.inline.push({ ...placeOf(reference), what: 'plugin', text: reference.text });
   return { builds: 0, nodes: nodes.count };
 }
@@ -261,13 +254,14 @@ function readText(inline: Place & { readonly text: string }): { nodes: Nodes; do
 function sizeRefusals(walk: Walk, weight: Weight): SottoError[] {
   const { builds, nodes } = weight;
   const bytes = [...walk.reached.values()].reduce((total, { file }) => total + file.bytes.length, 0);
+  const inRoot = { file: [...walk.reached.keys()][0] };
   const over = [
     { count: walk.reached.size, cap: LIMITS.maxSnapshotFiles, of: 'files' },
     { count: bytes, cap: LIMITS.maxSnapshotBytes, of: 'bytes' },
     { count: builds, cap: LIMITS.maxKustomizationBuilds, of: 'kustomizations, each counted as often as it is built' },
     { count: nodes, cap: LIMITS.maxRenderNodes, of: 'YAML nodes, aliases and repeated bases written out' },
   ].filter(({ count, cap }) => count > cap);
-  return over.map(({ count, cap, of }) => refuse.tooMuch({}, `it has ${count} ${of}; the cap is ${cap}`));
+  return over.map(({ count, cap, of }) => refuse.tooMuch(inRoot, `it has ${count} ${of}; the cap is ${cap}`));
 }
 
 /** A file with secrets is closed in one way; a file that is rewritten is not what another role would read. */

@@ -12,7 +12,7 @@ import type { BuildFile } from './tree.ts';
 export async function writeTree(folder: string, files: readonly BuildFile[]): Promise<void> {
   refuseTooMuch(files);
   const made = new Set<string>();
-  await makeFolder(folder, undefined);
+  await makeFolder(folder);
   for (const file of files) {
     const parts = partsOf(file.path);
     for (let depth = 1; depth < parts.length; depth += 1) {
@@ -40,7 +40,7 @@ function partsOf(path: string): string[] {
 }
 
 /** Fails on everything that is there already, a link too: nobody else's folder is ever used. */
-async function makeFolder(path: string, file: string | undefined): Promise<void> {
+export async function makeFolder(path: string, file?: string): Promise<void> {
   await attempt(file, () => mkdir(path, { mode: 0o700 }));
 }
 

@@ -315,6 +315,23 @@ export const OVERLAYS: readonly Overlay[] = [
     MAP,
     `-- v.yaml\napiVersion: builtin\nkind: LabelTransformer\nmetadata: { name: v }\nlabels: {}\n${LABELS}\n`,
   ),
+  top(
+    'plugins that are only comments',
+    'resources: [map.yaml]\ngenerators: ["# nothing\\n", g.yaml]',
+    MAP,
+    '-- g.yaml\n# nothing\n---\n',
+  ),
+  top(
+    'an inline plugin in a merge',
+    '<<: [{ generators: ["{apiVersion: builtin, kind: ConfigMapGenerator, metadata: {name: g}, literals: [a=n]}"] }]\nresources: [map.yaml]',
+    MAP,
+  ),
+  top(
+    'a plugin in JSON',
+    'generators: [g.json]',
+    '-- g.json\n{"apiVersion": "builtin", "kind": "ConfigMapGenerator", "metadata": {"name": "g"}, "literals": ["a=b"]}\n',
+  ),
+  top('a kustomization in JSON', '{"resources": ["map.yaml"], "namePrefix": "a-"}', MAP),
   top('a plain file in two roles', 'resources: [map.yaml]\nconfigMapGenerator: [{ name: g, files: [map.yaml] }]', MAP),
   top(
     'odd names',

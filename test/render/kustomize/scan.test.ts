@@ -41,6 +41,21 @@ describe('a hostile kustomization', () => {
     expect(found.filter((error) => error.place.file === undefined).map((error) => error.text())).toEqual([]);
   });
 
+  it('is told without a value of its files', () => {
+    const texts = HOSTILE.flatMap(({ files }) => refusals(files)).flatMap((error) => [
+      error.text(),
+      String(error.stack),
+    ]);
+    expect(texts.filter((text) => /hunter2|db\.example\.com/.test(text))).toEqual([]);
+  });
+
+  it('that is not there is told with its folder', () => {
+    expect(refusals(MAP).map((error) => error.text())).toEqual([
+      'SOTTO-RENDER-027: a folder has no kustomization — there is no kustomization.yaml, kustomization.yml or Kustomization in the root of the repository — add one, or name the files of the folder one by one',
+    ]);
+    expect(refusals(MAP, 'deploy')[0]?.place.file).toBe('deploy');
+  });
+
   it('is told all at once, each with file, line and key', () => {
     const text = kustomization(
       'resources:\n- map.yaml\n- https://example.com/x\n- b\npatches:\n- path: absent.yaml\ntransformers: [t.yaml]',
@@ -164,6 +179,17 @@ describe('a kustomization as people write it', () => {
       { file: 'kustomization.yaml', line: 5, key: 'secretGenerator.0.envs.0', what: 'env-file' },
       { file: 'g.yaml', line: 5, key: 'literals.0', what: 'literal' },
     ]);
+  });
+
+  it('is rewritten with the plugins in it, wherever they stand', () => {
+    const plugin = '"{ apiVersion: builtin, kind: HashTransformer, metadata: { name: h } } # x"';
+    const { rewritten } = accepted(
+      kustomization(`<<: { generators: [], validators: [${plugin}] }\ntransformers:\n- ${plugin}`),
+    );
+    const written = '"{apiVersion: builtin, kind: HashTransformer, metadata: {name: h}}\\n"';
+    expect(Buffer.from(rewritten.get('kustomization.yaml') ?? []).toString()).toBe(
+      `{<<: {generators: [], validators: [${written}]}, transformers: [${written}]}\n`,
+    );
   });
 
   it('hands out the documents that stand in it as text', () => {
