@@ -14,6 +14,7 @@ import { writeTree } from '../../src/render/kustomize/write-tree.ts';
 import { describeReal } from '../harness/real.ts';
 import { newAgeKeyPair, runStock, stockOutput, type StockRun } from '../harness/stock.ts';
 import { HOSTILE } from '../render/kustomize/hostile.ts';
+import { MISTAKES, withMistakes } from '../render/kustomize/mistakes.ts';
 import { OVERLAYS } from '../render/kustomize/overlays.ts';
 import { CONFIG_MAP, fixture, kustomization, MAP } from '../render/kustomize/trees.ts';
 
@@ -124,6 +125,14 @@ const SCALARS = 'y no On ~ null 0123 0o17 1e3 .5 -0 1_000 2001-01-01 12:30:45 <<
   .split(' ')
   .concat('x: y', '!!str 1', '&a b', '"\\u2028"', "'it''s'", '');
 
+/** A mistake in a heading, so that the files cannot be written. */
+function isOddFixture(text: string): boolean {
+  const { files, links } = fixture(text);
+  const paths = [...files.keys(), ...links.keys()];
+  const isInTheWay = (path: string): boolean => paths.some((other) => other.startsWith(`${path}/`));
+  return paths.some((path) => !/^[\wä]/.test(path) || /\0|\.\.\/|\/$/.test(path) || isInTheWay(path));
+}
+
 function envOf(bytes: number): string {
   const line = `A=${'x'.repeat(bytes - 2)}`;
   return kustomization('configMapGenerator: [{ name: g, envs: [x.env] }]', `-- x.env\n${line}\nLAST=1\n`);
@@ -166,6 +175,26 @@ describeReal('the reading of the scan', ['kustomize'], () => {
       { seed: 20_261_128, numRuns: 200 },
     );
     expect(built).toBeGreaterThan(50);
+  });
+
+  test('is that of stock kustomize also for overlays with mistakes in them', async () => {
+    let built = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...OVERLAYS), MISTAKES, async ({ files, root }, mistakes) => {
+        const text = withMistakes(files, mistakes);
+        if (isOddFixture(text)) return;
+        const { run, repo, connects } = await stockBuild(text, root);
+        const tree = await readTree(repo);
+        const scanned = scan(tree, root);
+        expect(connects && scanned.ok).toBe(false);
+        if (run.code !== 0 || !scanned.ok) return;
+        built += 1;
+        const again = await buildCopy(repo, root, tree, scanned.result);
+        expect(again.stdout.toString(), again.stderr).toBe(run.stdout.toString());
+      }),
+      { seed: 20_261_128, numRuns: 150 },
+    );
+    expect(built).toBeGreaterThan(20);
   });
 
   test('knows the length at which stock kustomize loses the lines of an env file', async () => {

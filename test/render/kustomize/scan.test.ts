@@ -6,6 +6,7 @@ import { encrypted, newKeyPair } from '../../sops/fixtures.ts';
 import { BOMB } from './failing.ts';
 import { HOSTILE } from './hostile.ts';
 import { OVERLAYS } from './overlays.ts';
+import { MISTAKES, withMistakes } from './mistakes.ts';
 import { CONFIG_MAP, DB, fixture, kustomization, MAP, SECRET, tree, treeOf, WEB } from './trees.ts';
 
 const pair = await newKeyPair();
@@ -207,6 +208,20 @@ describe('a kustomization as people write it', () => {
   });
 });
 
+describe('a kustomization with any mistake in it', () => {
+  it('passes or is refused with a code: nothing else is thrown, nothing hangs', () => {
+    const all = [...OVERLAYS, ...HOSTILE.map(({ files }) => ({ files, root: '' }))];
+    fc.assert(
+      fc.property(fc.constantFrom(...all), MISTAKES, ({ files, root }, mistakes) => {
+        const text = withMistakes(files, mistakes);
+        const scanned = scan(inside(text), root);
+        if (!scanned.ok) expect(scanned.refusals.length).toBeGreaterThan(0);
+      }),
+      { seed: SEED, numRuns: 3_000 },
+    );
+  });
+});
+
 describe('a kustomization that grows', () => {
   it('by aliases is refused', () => {
     expect(told(BOMB)).toEqual(['SOTTO-YAML-005 bomb.yaml:10 undefined']);
@@ -241,6 +256,11 @@ describe('a kustomization that grows', () => {
     files.set('kustomization.yaml', `configMapGenerator: [{ name: g, files: [${names.join(', ')}] }]`);
     const scanned = scan(treeOf({ files, links: new Map() }), '');
     expect(scanned.ok ? [] : scanned.refusals.map(({ code }) => code)).toEqual(['SOTTO-RENDER-035']);
+  });
+
+  it('in blanks costs no more than it is long', () => {
+    const blanks = 'sops\n'.concat('\n'.repeat(LIMITS.maxFileBytes - 10));
+    accepted(kustomization('configMapGenerator: [{ name: g, files: [x] }]', `-- x\n${blanks}`));
   });
 
   it('in one file is refused', () => {
