@@ -53,7 +53,7 @@ export interface Reading {
 export type Path = readonly string[];
 
 export function placeAt(reading: Reading, path: Path): Place {
-  return { file: reading.file, line: reading.lineAt(path), key: path.join('.') };
+  return { file: reading.file, line: reading.lineAt(path), key: path.length === 0 ? undefined : path.join('.') };
 }
 
 /** The items of a list with the path of each; what is no list is refused, null and nothing are the empty list. */

@@ -105,8 +105,13 @@ export function manyKustomizations(files: readonly string[]): SottoError {
   });
 }
 
+/** `resources.0 in deploy/kustomization.yaml:3`. */
+function nameOf({ file, line, key = 'the folder' }: Place): string {
+  return `${key} in ${line === undefined ? file : `${file}:${line}`}`;
+}
+
 export function twoRoles(path: string, places: readonly Place[]): SottoError {
-  const where = places.map(({ file, line, key }) => `${key} in ${line === undefined ? file : `${file}:${line}`}`);
+  const where = places.map(nameOf);
   return new SottoError({
     code: 'SOTTO-RENDER-028',
     what: `${path} is used in two roles`,
@@ -142,7 +147,7 @@ export function longEnvLine(file: string, line: number, place: Place): SottoErro
   return new SottoError({
     code: 'SOTTO-RENDER-031',
     what: 'a line of an env file is too long',
-    why: `kustomize drops a line of more than ${LIMITS.maxEnvLineBytes} bytes and every line after it, without a word (named by ${place.key} in ${place.file})`,
+    why: `kustomize drops a line of more than ${LIMITS.maxEnvLineBytes} bytes and every line after it, without a word (named by ${nameOf(place)})`,
     next: 'move the value into a file of its own and name it under files',
     file,
     line,
@@ -163,7 +168,7 @@ export function wrongEncryption(file: string, why: string, next: string, place: 
   return new SottoError({
     code: 'SOTTO-RENDER-033',
     what: 'an encrypted file cannot be used in this place',
-    why: `${why} (named by ${place.key} in ${place.file})`,
+    why: `${why} (named by ${nameOf(place)})`,
     next,
     file,
   });

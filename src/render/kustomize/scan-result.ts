@@ -22,7 +22,8 @@ export type Role =
 export interface Place {
   readonly file: string;
   readonly line: number | undefined;
-  readonly key: string;
+  /** Undefined for a document as a whole. */
+  readonly key: string | undefined;
 }
 
 export interface ReachableFile {

@@ -114,7 +114,7 @@ interface Folder {
 function onlyDocument(documents: readonly ReadDocument[], file: string): ReadDocument {
   const [document, second] = documents;
   if (document !== undefined && second === undefined) return document;
-  const place = { file, line: second?.lineAt([]), key: '' };
+  const place = { file, line: second?.lineAt([]), key: undefined };
   throw refuse.malformed(
     place,
     document === undefined ? 'a mapping, not an empty file,' : 'one document, not several,',
@@ -243,8 +243,9 @@ function isPatch(value: Json): boolean {
 /** A document inside of another one: its lines are not those of the file, so the place is that of the whole text. */
 function readText(inline: Place & { readonly text: string }): { nodes: Nodes; documents: readonly ReadDocument[] } {
   try {
-    const nodes = readNodes(new TextEncoder().encode(inline.text), inline.file);
-    return { nodes, documents: readValues(nodes, inline.file) };
+    // Not the name of the file: that could say JSON, and the text is YAML.
+    const nodes = readNodes(new TextEncoder().encode(inline.text), 'text');
+    return { nodes, documents: readValues(nodes, 'text') };
   } catch (thrown) {
     const { code, what, why, next } = asSottoError(thrown);
     throw new SottoError({ code, what, why, next, ...placeOf(inline) });
@@ -292,7 +293,7 @@ function placeOf({ file, line, key }: Place): Place {
 }
 
 function inFile(file: string): Place {
-  return { file, line: undefined, key: '' };
+  return { file, line: undefined, key: undefined };
 }
 
 function sum(a: Weight, b: Weight): Weight {

@@ -331,6 +331,12 @@ export const OVERLAYS: readonly Overlay[] = [
     'generators: [g.json]',
     '-- g.json\n{"apiVersion": "builtin", "kind": "ConfigMapGenerator", "metadata": {"name": "g"}, "literals": ["a=b"]}\n',
   ),
+  top(
+    'a plugin in JSON that holds a patch in YAML',
+    'resources: [web.yaml]\ntransformers: [p.json]',
+    WEB,
+    `-- p.json\n${JSON.stringify({ apiVersion: 'builtin', kind: 'PatchTransformer', metadata: { name: 'p' }, patch: PATCH })}\n`,
+  ),
   top('a kustomization in JSON', '{"resources": ["map.yaml"], "namePrefix": "a-"}', MAP),
   top('a plain file in two roles', 'resources: [map.yaml]\nconfigMapGenerator: [{ name: g, files: [map.yaml] }]', MAP),
   top(
