@@ -22,7 +22,7 @@ import {
   textAt,
   textsAt,
 } from './findings.ts';
-import { startsHelm } from './refusals.ts';
+import { malformed, startsHelm } from './refusals.ts';
 import { readReplacements } from './replacements.ts';
 
 /** Everything a kustomization names or holds. What kustomize would read and this does not know is refused. */
@@ -58,15 +58,25 @@ export function readGenerator(reading: Reading, args: JsonObject, path: Path, is
     if (isSecret) plaintext.push({ ...placeAt(reading, at), what: 'literal' });
   }
   for (const { text, path: at } of textsAt(reading, args, [...path, 'files'])) {
-    // `key=path`, or the path alone. More than one `=` is refused by kustomize.
-    const file = text.slice(text.indexOf('=') + 1);
-    references.push({ ...placeAt(reading, at), text: file, as: sourceOf('generator-file', isSecret) });
+    const { key, file } = keyAndFile(text);
+    if (key !== undefined && !KEY.test(key))
+      reading.findings.refusals.push(malformed(placeAt(reading, at), SOURCE_FORM));
+    else references.push({ ...placeAt(reading, at), text: file, as: sourceOf('generator-file', isSecret) });
   }
   const env = textAt(reading, args, [...path, 'env']);
   const envs = textsAt(reading, args, [...path, 'envs']);
   for (const { text, path: at } of env === undefined ? envs : [...envs, { text: env, path: [...path, 'env'] }]) {
     references.push({ ...placeAt(reading, at), text, as: sourceOf('env-file', isSecret) });
   }
+}
+
+/** What the API server takes for a key of a ConfigMap or Secret. */
+const KEY = /^[-._A-Za-z0-9]+$/;
+const SOURCE_FORM = 'a path or key=path, with letters, digits, -, _ and . in the key,';
+
+function keyAndFile(source: string): { key: string | undefined; file: string } {
+  const at = source.indexOf('=');
+  return at === -1 ? { key: undefined, file: source } : { key: source.slice(0, at), file: source.slice(at + 1) };
 }
 
 function sourceOf(role: 'generator-file' | 'env-file', isSecret: boolean): Reference['as'] {

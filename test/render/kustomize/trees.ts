@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import type { FileTree, TreeEntry } from '../../../src/render/kustomize/file-tree.ts';
 
 /** Paths and texts of a small repository: `-- path` starts a file, `-- path -> target` is a link. */
@@ -74,3 +75,20 @@ stringData:
 export const WEB = `-- web.yaml\n${DEPLOYMENT}`;
 export const MAP = `-- map.yaml\n${CONFIG_MAP}`;
 export const DB = `-- db.yaml\n${SECRET}`;
+
+const COMPONENT = 'apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nnamePrefix: a-\n';
+const builtin = (kind: string): string => `apiVersion: builtin\nkind: ${kind}\nmetadata: { name: p }\n`;
+
+/** The tree with something at the path that a text would be if it were one, in each form that could be wanted there. */
+export function withDecoys(files: FileTree, text: string): FileTree[] {
+  const path = posix.normalize(text.slice(text.indexOf('=') + 1)).replace(/^\/+|\/+$/g, '');
+  const decoy = (at: string, content: string): FileTree =>
+    new Map([...files, [at, { kind: 'file', bytes: new TextEncoder().encode(content) }]]);
+  return [
+    decoy(path, CONFIG_MAP),
+    decoy(path, builtin('ConfigMapGenerator')),
+    decoy(path, builtin('HashTransformer')),
+    decoy(`${path}/kustomization.yaml`, 'namePrefix: a-\n'),
+    decoy(`${path}/kustomization.yaml`, COMPONENT),
+  ];
+}
