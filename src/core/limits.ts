@@ -17,6 +17,16 @@ export const LIMITS = {
   /** Nodes of one document after aliases are expanded: the alias bomb's cap. */
   maxNodesPerDocument: 200_000,
   maxAliasesPerDocument: 1_000,
+  /** What kustomize would have to hold and do: nodes of all files with aliases expanded, a base counted as often as it is built. */
+  maxRenderNodes: 1_000_000,
+  maxKustomizationBuilds: 2_000,
+  maxKustomizationDepth: 50,
+  /** kustomize reads env files with a buffer of 64 KiB, line break included. */
+  maxEnvLineBytes: 64 * 1024 - 1,
+  /** Of one run of a renderer. */
+  maxRenderedBytes: 64 * 1024 * 1024,
+  maxRenderMemoryBytes: 1024 * 1024 * 1024,
+  maxRenderMs: 60_000,
   /** etcd refuses requests over 1.5 MiB; an object above that can never be applied. */
   maxObjectBytes: 1_500_000,
   /** All values of one Secret together, as the API server checks them. */

@@ -55,4 +55,98 @@ export const RENDER_CODES = {
     explain:
       'data of a Secret holds base64 text. Plain text belongs under stringData. It is refused before the request, because the API server may repeat the value.',
   },
+  'SOTTO-RENDER-020': {
+    title: 'A kustomization names something outside of the repository',
+    explain:
+      'kustomize would fetch the address (https, ssh, git, file, user@host:path, github.com/…) in the middle of the build. sotto fetches nothing while it renders, so that a commit says all of what is applied. Commit a copy and name it by its path.',
+  },
+  'SOTTO-RENDER-021': {
+    title: 'A path leads out of where kustomize may read',
+    explain:
+      'Files are read in and below the folder of the kustomization that names them, folders (bases, components) anywhere in the repository. Absolute paths and paths out of the repository are refused.',
+  },
+  'SOTTO-RENDER-022': {
+    title: 'A kustomization names something that is not there',
+    explain:
+      'The path counts from the folder of the kustomization, also inside of generator and transformer configurations. Upper and lower case count.',
+  },
+  'SOTTO-RENDER-023': {
+    title: 'A path is a link or a submodule',
+    explain: 'Only regular files are rendered: a link could point at anything, and a submodule is another repository.',
+  },
+  'SOTTO-RENDER-024': {
+    title: 'A kustomize plugin is not used',
+    explain:
+      'Under generators, transformers and validators stand files or texts with apiVersion builtin and a kind that kustomize has built in. Programs, containers, Go plugins and folders (which would be built first) are refused: what they do cannot be known beforehand.',
+  },
+  'SOTTO-RENDER-025': {
+    title: 'A kustomization inflates a Helm chart',
+    explain: 'helmCharts and its relatives make kustomize start helm. Commit what the chart renders to instead.',
+  },
+  'SOTTO-RENDER-026': {
+    title: 'A field of a kustomization is not known',
+    explain:
+      'The fields are those of kustomize 5.8, in exactly that spelling: kustomize itself would read Resources as resources. An unknown field might name files in a way that was not looked at.',
+  },
+  'SOTTO-RENDER-027': {
+    title: 'A folder has no kustomization, or more than one',
+    explain: 'A base or component is a folder with exactly one kustomization.yaml, kustomization.yml or Kustomization.',
+  },
+  'SOTTO-RENDER-028': {
+    title: 'A file is used in two roles',
+    explain:
+      'Secrets in a resource are closed one by one, those in a file of a generator as a whole, those in an env file line by line. An encrypted file can therefore have one of these roles only. A kustomization or plugin configuration cannot be the content of a generated object besides.',
+  },
+  'SOTTO-RENDER-029': {
+    title: 'A configuration of kustomize is encrypted',
+    explain:
+      'Kustomizations, generator and transformer configurations, CRD schemas and the like say what is read and built. They stay readable; secrets go into files that they name.',
+  },
+  'SOTTO-RENDER-030': {
+    title: 'A replacement splits a value that may be a secret',
+    explain:
+      'source.options.delimiter takes a piece of a value. kustomize sees a stand-in without any delimiter, so the piece would be the whole of it, and the wrong value would be applied. It is refused when the source is a Secret, may be one, or gets its value from one by another replacement.',
+  },
+  'SOTTO-RENDER-031': {
+    title: 'A line of an env file is too long',
+    explain:
+      'kustomize reads env files line by line with a buffer of 64 KiB. A longer line is dropped without a word, and all lines after it. Name the value as a file under files instead.',
+  },
+  'SOTTO-RENDER-032': {
+    title: 'A JSON patch tests a value of a Secret',
+    explain:
+      'The operation test compares with a value that kustomize does not have: it works on a stand-in. Without target.kind any object may be meant.',
+  },
+  'SOTTO-RENDER-033': {
+    title: 'An encrypted file cannot be used in this place',
+    explain:
+      'A resource or patch is encrypted as YAML or JSON, with its structure readable; a file encrypted as a whole fits under files of a generator. envs wants lines: dotenv, or a whole file of such lines.',
+  },
+  'SOTTO-RENDER-034': {
+    title: 'Kustomizations go round in a circle',
+    explain: 'A base or component may not be a folder that is being built, nor one above it.',
+  },
+  'SOTTO-RENDER-035': {
+    title: 'A kustomization is too large to be rendered',
+    explain:
+      'Files, bytes, YAML nodes and the number of builds are capped before kustomize starts. Aliases count as what they stand for, and a base as often as it is built.',
+  },
+  'SOTTO-RENDER-036': {
+    title: 'A field of a kustomization has the wrong form',
+    explain: 'A list, mapping or text is expected there, or one document in the file.',
+  },
+  'SOTTO-RENDER-037': {
+    title: 'kustomize refused to build',
+    explain:
+      'The message of kustomize may quote files, so its meaning is told in other words, with the file where it is known. The same build in a checkout shows the message itself.',
+  },
+  'SOTTO-RENDER-038': {
+    title: 'kustomize was ended',
+    explain: 'A build has limits on time, memory and output. What runs stays as it is, and nothing is pruned.',
+  },
+  'SOTTO-RENDER-039': {
+    title: 'kustomize cannot be started, or its files cannot be written',
+    explain:
+      'The program is missing, or the folder for temporary files has no space or no rights. In a Pod that folder is a memory volume.',
+  },
 } as const satisfies Record<string, CodeEntry>;

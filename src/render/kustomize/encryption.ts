@@ -1,0 +1,40 @@
+import { SottoError } from '../../core/errors.ts';
+import { looksEncrypted, parseSopsFile, SopsLeaf } from '../../sops/file.ts';
+
+/** The form in which a file is encrypted; `binary` is what sops makes of a file it has no form for. */
+export type Encryption = 'none' | 'yaml' | 'json' | 'dotenv' | 'ini' | 'binary';
+
+/** Told from the text alone, as far as no key is needed for it. The name counts as it does for sops. */
+export function encryptionOf(path: string, bytes: Uint8Array): Encryption {
+  const text = textOrUndefined(bytes);
+  if (text === undefined || !text.includes('sops')) return 'none';
+  if (/^\uFEFF?\s*\{/.test(text) && isBinary(text, path)) return 'binary';
+  if (/\.ya?ml$/.test(path)) return looksEncrypted(text) ? 'yaml' : 'none';
+  if (path.endsWith('.json')) return looksEncrypted(text) ? 'json' : 'none';
+  if (/^[ \t]*\[sops\][ \t]*\r?$/m.test(text)) return 'ini';
+  if (/^sops_(?:mac|version|lastmodified)=/m.test(text)) return 'dotenv';
+  return looksEncrypted(text) ? 'yaml' : 'none';
+}
+
+/** sops puts the bytes of a file under the one key `data`, as JSON, whatever the file is called. */
+function isBinary(text: string, path: string): boolean {
+  if (!/"data"\s*:\s*"ENC\[/.test(text)) return false;
+  try {
+    const [document] = parseSopsFile(text, 'json', path).documents;
+    const tree = document?.tree;
+    if (typeof tree !== 'object' || tree === null || Array.isArray(tree) || tree instanceof SopsLeaf) return false;
+    return Object.keys(tree).join() === 'data';
+  } catch (thrown) {
+    // Broken files are told about where they are read.
+    if (thrown instanceof SottoError) return false;
+    throw thrown;
+  }
+}
+
+function textOrUndefined(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
