@@ -124,7 +124,8 @@ export const RENDER_CODES = {
   },
   'SOTTO-RENDER-034': {
     title: 'Kustomizations go round in a circle',
-    explain: 'A base or component may not be a folder that is being built, nor one above it.',
+    explain:
+      'A base or component may not be a folder that is being built, nor one above it: the build would never end. The message names the reference that closes the circle; take it out.',
   },
   'SOTTO-RENDER-035': {
     title: 'A kustomization is too large to be rendered',
@@ -133,7 +134,8 @@ export const RENDER_CODES = {
   },
   'SOTTO-RENDER-036': {
     title: 'A field of a kustomization has the wrong form',
-    explain: 'A list, mapping or text is expected there, or one document in the file.',
+    explain:
+      'A list, mapping or text is expected there, or one document in the file. The message has file, line and field; `kustomize build` on the decrypted files says the same.',
   },
   'SOTTO-RENDER-037': {
     title: 'kustomize refused to build',
