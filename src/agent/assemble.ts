@@ -134,6 +134,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
       kinds.check();
     },
     onSeen: (resource) => syncs.wakeForKind(resource),
+    onBack: (resource) => syncs.wakeBlocked(resource),
     onDefect,
   });
   const kinds: Kinds = new Kinds(first, {

@@ -111,6 +111,18 @@ export class SyncSet {
     }
   }
 
+  /**
+   * The server was away and answers again. While it starts it refuses what it will allow a moment later (kube-apiserver
+   * serves before it has read the Roles), so what was refused meanwhile is tried once more.
+   */
+  wakeBlocked(resource: Resource): void {
+    for (const [name, sync] of this.runtimes) {
+      const refused = [...sync.blocked.keys()].filter((key) => isOfResource(key, resource));
+      for (const key of refused) sync.blocked.delete(key);
+      if (refused.length > 0) this.wake(name);
+    }
+  }
+
   /** One after the other: a loop that is still stopping belongs to the settings before. */
   update(settings: Settings): Promise<void> {
     const next = this.#updating.then(() => this.#update(settings));

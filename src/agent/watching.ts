@@ -21,6 +21,8 @@ export interface WatchingOptions {
   readonly onState: (resource: Resource, state: WatchState | 'listing', why: string) => void;
   /** A kind that had been given up (gone, forbidden, or no list in time) is listed and watched now. */
   readonly onSeen: (resource: Resource) => void;
+  /** The stream of a kind that was lost is there again: the server was away, or did not know our rights yet. */
+  readonly onBack: (resource: Resource) => void;
   /** A defect in an event's consumer; a watch never ends silently. */
   onDefect(thrown: unknown): void;
 }
@@ -140,7 +142,7 @@ export class Watching {
 
   #take(watched: Watched, event: WatchEvent): void {
     const { resource } = watched;
-    const { live, targetNamespace, onState, onSecret, onSeen } = this.#options;
+    const { live, targetNamespace, onState, onSecret, onSeen, onBack } = this.#options;
     if (resource.secret) onSecret(event);
     switch (event.type) {
       case 'added':
@@ -155,6 +157,7 @@ export class Watching {
         watched.isGivenUp = false;
         return watched.settle();
       case 'state':
+        if (event.state === 'live' && watched.state !== 'live' && watched.isSeen) onBack(resource);
         watched.state = event.state;
         watched.why = event.why;
         if (event.state === 'gone' || event.state === 'forbidden') {

@@ -202,10 +202,10 @@ describeReal('an API server that is stopped and started', TOOLS, () => {
     await using plane = await startControlPlane({ programs });
     await using world = await createWorld({ plane });
     const commit = await world.repository.commit(await files(world, 'blue'), 'first');
+    await using apiserver = await apiserverSwitch(plane);
     await using agent = await world.start();
     await passed(agent, commit);
     const path = configMapPath(world.namespace, 'cm-4');
-    await using apiserver = await apiserverSwitch(plane);
     for (const color of ['green', 'yellow']) {
       await apiserver.stop();
       await world.repository.commit(await files(world, color), color);

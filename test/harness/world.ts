@@ -131,7 +131,10 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       return {
         ...agent,
         [Symbol.asyncDispose]: async () => {
-          leaks.push(...(await leaksAtEnd(world, agent, canaries)));
+          const found = await leaksAtEnd(world, agent, canaries).catch((thrown: unknown) => [
+            `no check: ${String(thrown)}`,
+          ]);
+          leaks.push(...found);
           await agent[Symbol.asyncDispose]();
         },
       };
