@@ -171,7 +171,7 @@ describeReal('a connection to the API server that is not to be trusted', TOOLS, 
       stringAt(await world.get(path), 'data', 'color') === 'blue' ? true : undefined,
     );
     expect(hung).toBe(1);
-    expect(await agent.kill('SIGTERM')).toBe(0);
+    expect(await agent.stop()).toBe(0);
   });
 
   test('a proxy that is down is waited for, without pruning and without a restart', async () => {
@@ -218,7 +218,7 @@ describeReal('an API server that is stopped and started', TOOLS, () => {
     expect(await world.get(path)).toBeDefined();
     expect(agent.log.filter(({ level }) => level === 'error')).toEqual([]);
     expect(agent.log.filter(({ msg }) => msg === 'started')).toHaveLength(1);
-    expect(await agent.kill('SIGTERM')).toBe(0);
+    expect(await agent.stop()).toBe(0);
   });
 });
 

@@ -5,7 +5,6 @@ import { access, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promi
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { arrayAt, stringAt } from '../../src/core/json.ts';
-import { observeAgent } from '../harness/agent.ts';
 import { kindAndName, kustomizeBuild, objectOf, pathOf, podTemplate, rulesOf } from '../harness/deploy.ts';
 import { leakCheck, leaksIn, plantCanaries } from '../harness/leak-check.ts';
 import { filesBelow } from '../harness/leak-places.ts';
@@ -58,7 +57,7 @@ function suite(): void {
       'first',
     );
     await using pod = await podOf(world, image);
-    await using agent = observeAgent(pod.child, { host: '127.0.0.1', port: pod.port });
+    await using agent = world.observe(pod.child, { host: '127.0.0.1', port: pod.port });
     await world.until('ready', (document) => stringAt(syncOf(document), 'state') === 'Ready');
     const live = await world.get(`/api/v1/namespaces/${world.namespace}/secrets/db`);
     expect(Buffer.from(stringAt(live, 'data', 'password') ?? '', 'base64').toString()).toBe(password);
@@ -81,7 +80,7 @@ function suite(): void {
     expect(limitHits).toBe(0);
     expect(peakBytes).toBeLessThan(pod.memory.limitBytes);
     expect(agent.log.filter(({ level }) => level === 'error')).toEqual([]);
-    expect(await agent.kill('SIGTERM')).toBe(0);
+    expect(await agent.stop()).toBe(0);
   });
 
   test('split: with the keys in one namespace and the objects in another, and the Roles of the overlay', async () => {
@@ -106,7 +105,7 @@ function suite(): void {
       'first',
     );
     await using pod = await podOf(world, image);
-    await using agent = observeAgent(pod.child, { host: '127.0.0.1', port: pod.port });
+    await using agent = world.observe(pod.child, { host: '127.0.0.1', port: pod.port });
     await world.until('ready', (document) => stringAt(syncOf(document), 'state') === 'Ready');
     const db = `/api/v1/namespaces/${target}/secrets/db`;
     const live = await world.get(db);
@@ -129,7 +128,7 @@ function suite(): void {
       'first',
     );
     await using pod = await podOf(world, image, 'deploy/examples/sidecar');
-    await using agent = observeAgent(pod.child, { host: '127.0.0.1', port: pod.port });
+    await using agent = world.observe(pod.child, { host: '127.0.0.1', port: pod.port });
     await world.until('ready', (document) => stringAt(syncOf(document), 'state') === 'Ready');
     expect((await agent.line('where it listens', ({ msg }) => msg === 'listening'))['port']).toBe(9808);
     expect((await fetch(`http://127.0.0.1:${pod.port}/healthz`)).status).toBe(200);
@@ -140,7 +139,7 @@ function suite(): void {
     await using world = await createWorld();
     await world.repository.commit({ 'deploy/a.json': JSON.stringify(configMap('a', {})) }, 'first');
     await using pod = await podOf(world, image);
-    await using agent = observeAgent(pod.child, { host: '127.0.0.1', port: pod.port });
+    await using agent = world.observe(pod.child, { host: '127.0.0.1', port: pod.port });
     await world.until('ready', (document) => stringAt(syncOf(document), 'state') === 'Ready');
     const proc = `/proc/${agent.pid}`;
     const status = await readFile(`${proc}/status`, 'utf8');

@@ -1,16 +1,19 @@
 import { spawn } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, type TestContext } from 'vitest';
+import type { RunningAgent } from '../harness/agent.ts';
 import { findLeaks, plantCanaries } from '../harness/leak-check.ts';
 import { describeReal } from '../harness/real.ts';
-import { configMap, createWorld, secret } from '../harness/world.ts';
+import { configMap, createWorld, secret, type World } from '../harness/world.ts';
 
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
-describeReal('the leak check', ['kube-apiserver', 'etcd', 'sops', 'age-keygen'], () => {
+const TOOLS = ['kube-apiserver', 'etcd', 'sops', 'age-keygen'] as const;
+
+describeReal('the leak check', TOOLS, () => {
   test('finds a value in every place where one may be left, and names the place', async () => {
     await using world = await createWorld();
     using canaries = plantCanaries([4, 4, 4, 4, 4, 4, 4, 4]);
@@ -63,6 +66,83 @@ describeReal('the leak check', ['kube-apiserver', 'etcd', 'sops', 'age-keygen'],
     expect(places.some((place) => place.startsWith(`process ${child.pid}`))).toBe(true);
   });
 });
+
+describeReal('a test that ends', TOOLS, () => {
+  /** What was said of the test before. */
+  let said: readonly string[] = [];
+  let running: RunningAgent | undefined;
+
+  // The world looks by itself: none of these tests calls the check.
+  test.fails('fails when a value is left where an agent of its world was running', async ({ task }) => {
+    tell(task);
+    await using world = await createWorld();
+    await world.repository.commit(await world.canaryFile(), 'a');
+    await using agent = await world.start();
+    await agent.line('the first pass', ({ msg }) => msg === 'pass ended');
+    await leave(world, 'left');
+  });
+  test('and is told the place', () => expect(said).toEqual([expect.stringContaining('configmaps/left: 1 values')]));
+
+  test.fails('fails when a value is left after its agent was killed', async ({ task }) => {
+    tell(task);
+    await using world = await createWorld();
+    const agent = await world.start();
+    await agent.kill('SIGKILL');
+    await leave(world, 'after');
+  });
+  test('and is told that place', () => expect(said).toEqual([expect.stringContaining('configmaps/after: 1 values')]));
+
+  test.fails('fails when an agent holds a value at rest, and the agent is stopped', async ({ task }) => {
+    tell(task);
+    await using world = await createWorld();
+    await world.repository.commit(
+      { 'deploy/a.json': JSON.stringify(configMap('a', { a: world.value(0) })) },
+      'in clear',
+    );
+    const agent = await world.start();
+    await agent.line('the first pass', ({ msg }) => msg === 'pass ended');
+    running = agent;
+  });
+  test('and is told that it was the memory', () => {
+    expect(said).toEqual([expect.stringMatching(/\nmemory: 1 values .*\n/)]);
+    expect(running?.isRunning()).toBe(false);
+  });
+
+  test.fails('fails with its own failure first', async ({ task }) => {
+    tell(task);
+    await using world = await createWorld();
+    await using _agent = await world.start();
+    await leave(world, 'left');
+    throw new Error('its own failure');
+  });
+  test('and is told the other one after it', () => {
+    expect(said).toEqual([
+      expect.stringContaining('its own failure'),
+      expect.stringContaining('configmaps/left: 1 values'),
+    ]);
+  });
+
+  test.fails('fails with nothing but its own failure when no check can be made any more', async ({ task }) => {
+    tell(task);
+    await using world = await createWorld();
+    await using _agent = await world.start();
+    await rm(world.repository.folder, { recursive: true });
+    await world.own.plane.admin('DELETE', `/api/v1/namespaces/${world.namespace}`);
+    world.own.plane[Symbol.dispose]();
+    throw new Error('its own failure');
+  });
+  test('and is told nothing else', () => expect(said).toEqual([expect.stringContaining('its own failure')]));
+
+  function tell({ result }: TestContext['task']): void {
+    onTestFinished(() => {
+      said = result?.errors?.map(({ message }) => message) ?? [];
+    });
+  }
+});
+
+async function leave(world: World, name: string): Promise<void> {
+  await world.create(`/api/v1/namespaces/${world.namespace}/configmaps`, configMap(name, { a: world.value(0) }));
+}
 
 /** As the inventory has it: something in front of the compressed part. */
 function packedEntry(text: string): string {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { arrayAt, type JsonObject, stringAt } from '../../src/core/json.ts';
 import type { PolicyRule, ServiceAccountAccess } from '../../src/demo/control-plane.ts';
-import { type RunningAgent, startAgent } from '../harness/agent.ts';
+import type { RunningAgent } from '../harness/agent.ts';
 import { askAs } from '../harness/as-user.ts';
 import { attentionOf, passed, untilReady, untilTried } from '../harness/attention.ts';
 import { type Canaries, leakCheck, plantCanaries } from '../harness/leak-check.ts';
@@ -57,10 +57,7 @@ describeReal('keys in one namespace, objects in another one', TOOLS, () => {
   let log: RequestLog;
   let owner: ServiceAccountAccess;
 
-  const start = (pod: string): Promise<RunningAgent> => {
-    const { kubeconfigPath } = world.own.account;
-    return startAgent({ kubeconfig: kubeconfigPath, namespace: world.namespace, env: { SOTTO_POD_NAME: pod } });
-  };
+  const start = (pod: string): Promise<RunningAgent> => world.start([], { env: { SOTTO_POD_NAME: pod } });
   const isBlue = (name: string) => async (): Promise<true | undefined> =>
     stringAt(await world.get(configMapPath(target, name)), 'data', 'color') === 'blue' ? true : undefined;
   const passwordOf = async (name: string): Promise<string> =>

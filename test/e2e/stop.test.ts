@@ -5,7 +5,7 @@ import { placesIn } from '../../src/cli/inventory-rows.ts';
 import { arrayAt, stringAt } from '../../src/core/json.ts';
 import { displayObject } from '../../src/core/ids.ts';
 import { MEMBER_LABEL } from '../../src/core/labels.ts';
-import { type RunningAgent, startAgent } from '../harness/agent.ts';
+import type { RunningAgent } from '../harness/agent.ts';
 import { untilReady } from '../harness/attention.ts';
 import { type FaultProxy, type ProxiedRequest, startFaultProxy } from '../harness/fault-proxy.ts';
 import { type Canaries, leakCheck, plantCanaries } from '../harness/leak-check.ts';
@@ -35,7 +35,7 @@ async function proxied(world: World): Promise<FaultProxy> {
 }
 
 function start(world: World, proxy: FaultProxy, args: readonly string[] = []): Promise<RunningAgent> {
-  return startAgent({ kubeconfig: proxy.kubeconfigPath, namespace: world.namespace, args });
+  return world.start(args, { kubeconfig: proxy.kubeconfigPath });
 }
 
 function hasPassed(proxy: FaultProxy, what: string, count: number, isMeant: (asked: ProxiedRequest) => boolean) {
@@ -206,9 +206,8 @@ describeReal('SIGTERM', TOOLS, () => {
     await using world = await createWorld();
     await world.repository.commit({ 'deploy/a.json': JSON.stringify(configMap('a', {})) }, 'first');
     await using proxy = await proxied(world);
-    const agent = await startAgent({
+    const agent = await world.start([], {
       kubeconfig: proxy.kubeconfigPath,
-      namespace: world.namespace,
       env: { SOTTO_WORK_DIR: world.folder },
     });
     await eventually('it has applied', () => world.get(configMapPath(world.namespace, 'a')));

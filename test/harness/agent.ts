@@ -25,10 +25,16 @@ export interface RunningAgent extends AsyncDisposable {
   line(what: string, matches: (line: LogLine) => boolean): Promise<LogLine>;
   /** Where its listener is reached from here. */
   listening(): Promise<Address>;
+  /** At once, also in the middle of work. */
   kill(signal: NodeJS.Signals): Promise<number | null>;
+  /** By SIGTERM, and in a world after the leak check. */
+  stop(): Promise<number | null>;
   /** Resolves with the exit code when it ends by itself. */
   ended(): Promise<number | null>;
 }
+
+/** Its output is read; nothing is written to it. */
+export type AgentProcess = ChildProcessByStdio<null, Readable, Readable>;
 
 export interface Address {
   readonly host: string;
@@ -54,7 +60,7 @@ export async function startAgent(command: AgentCommand): Promise<RunningAgent> {
 }
 
 /** An agent that was started elsewhere; `address` is where it listens for us, if that is not where it says. */
-export function observeAgent(child: ChildProcessByStdio<null, Readable, Readable>, address?: Address): RunningAgent {
+export function observeAgent(child: AgentProcess, address?: Address): RunningAgent {
   const log: LogLine[] = [];
   const chunks: string[] = [];
   const watchers = new Set<() => void>();
@@ -90,6 +96,7 @@ export function observeAgent(child: ChildProcessByStdio<null, Readable, Readable
     log,
     output,
     kill,
+    stop: () => kill('SIGTERM'),
     ended: () => exited.then(() => child.exitCode),
     line,
     listening: async () => {

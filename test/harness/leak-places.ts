@@ -21,16 +21,16 @@ const run = promisify(execFile);
 const LISTENER_PATHS = ['metrics', 'readyz', 'healthz', 'v1/cert.pem'];
 const LARGEST_FILE_BYTES = 256 * 1024 * 1024;
 
-/** What the agent answers to whoever reaches its ports. */
+/** What the agent answers to whoever reaches its ports; nothing before it listens. */
 export async function listenerItems(agent: RunningAgent): Promise<readonly Item[]> {
+  const said = agent.log.find(({ msg }) => msg === 'listening');
+  if (said === undefined) return [];
   const probes = await agent.listening();
-  const page = await agent.line('where the page is', ({ msg }) => msg === 'page listening');
-  const said = await agent.line('where it listens', ({ msg }) => msg === 'listening');
-  // An agent in a network of its own has a loopback of its own: the page there is nobody's else.
-  const isNear = said['port'] === probes.port;
+  // Its place may change, and be none; an agent in a network of its own has a loopback of its own, and a page for nobody.
+  const page = said['port'] === probes.port ? agent.log.findLast(({ msg }) => msg === 'page listening') : undefined;
   const places = [
     ...LISTENER_PATHS.map((path) => ({ at: probes, path })),
-    ...(isNear ? [{ at: { host: page['host'], port: page['port'] }, path: 'status.json' }] : []),
+    ...(page === undefined ? [] : [{ at: { host: page['host'], port: page['port'] }, path: 'status.json' }]),
   ];
   return Promise.all(
     places.map(async ({ at, path }) => {
@@ -40,19 +40,38 @@ export async function listenerItems(agent: RunningAgent): Promise<readonly Item[
   );
 }
 
-/** Every object of the namespace of every kind that can be listed; of Secrets all but their values. */
+/** Nothing before it listens. */
+export async function metricsOf(agent: RunningAgent): Promise<string> {
+  if (!agent.log.some(({ msg }) => msg === 'listening')) return '';
+  const { host, port } = await agent.listening();
+  return (await fetch(`http://${host}:${port}/metrics`)).text();
+}
+
+/** Every object of the place of every kind that can be listed; of Secrets all but their values. */
 export async function apiItems({ own, namespace }: Place): Promise<readonly Item[]> {
+  const namespaces = [namespace, ...(await targetsOf(own.plane, namespace))];
   const items: Item[] = [];
   for (const { prefix, plural } of await listableKinds(own.plane)) {
-    const { status, body } = await own.plane.admin('GET', `${prefix}/namespaces/${namespace}/${plural}`);
-    if (status !== 200) throw new Error(`${prefix} ${plural} cannot be listed: ${status}`);
-    for (const object of arrayAt(body, 'items')) {
-      const name = `${plural}/${stringAt(object, 'metadata', 'name') ?? ''}`;
-      const shown = prefix === '/api/v1' && plural === 'secrets' ? withoutValues(object) : object;
-      items.push({ name, bytes: Buffer.from(stringifyJson(shown)) }, ...unpacked(name, shown));
+    for (const each of namespaces) {
+      const { status, body } = await own.plane.admin('GET', `${prefix}/namespaces/${each}/${plural}`);
+      // A kind that another test has defined may be gone by now.
+      if (status === 404) continue;
+      if (status !== 200) throw new Error(`${prefix} ${plural} cannot be listed: ${status}`);
+      for (const object of arrayAt(body, 'items')) {
+        const name = `${plural}/${stringAt(object, 'metadata', 'name') ?? ''}`;
+        const shown = prefix === '/api/v1' && plural === 'secrets' ? withoutValues(object) : object;
+        items.push({ name, bytes: Buffer.from(stringifyJson(shown)) }, ...unpacked(name, shown));
+      }
     }
   }
   return items;
+}
+
+/** Where the settings, good or bad, want objects to be written. */
+async function targetsOf(plane: Place['own']['plane'], namespace: string): Promise<readonly string[]> {
+  const { body } = await plane.admin('GET', `/api/v1/namespaces/${namespace}/configmaps/sotto`);
+  const text = stringAt(body, 'data', 'sotto.yaml') ?? '';
+  return [...text.matchAll(/targetNamespace"?: *"?([a-z0-9-]+)/g)].flatMap(([, found]) => found ?? []);
 }
 
 async function listableKinds(plane: Place['own']['plane']) {

@@ -14,7 +14,9 @@ export interface Ended {
 /** `sotto agent --once` to its end. Any exit code is a result. */
 export async function runOnce(world: World, args: readonly string[] = [], kubeconfig?: string): Promise<Ended> {
   const config = kubeconfig ?? world.own.account.kubeconfigPath;
-  return runSotto(['agent', '--once', '-n', world.namespace, '--kubeconfig', config, ...args]);
+  const ended = await runSotto(['agent', '--once', '-n', world.namespace, '--kubeconfig', config, ...args]);
+  world.leaks.output(ended.stdout + ended.stderr);
+  return ended;
 }
 
 export async function runSotto(args: readonly string[]): Promise<Ended> {

@@ -5,12 +5,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Json, type JsonObject, memberAt, stringAt } from '../../src/core/json.ts';
 import type { ControlPlaneClient, PolicyRule } from '../../src/demo/control-plane.ts';
 import { type GitServer, startGitServer } from '../../src/demo/git-server.ts';
-import { afterAll, afterEach, expect } from 'vitest';
-import { startAgent, type RunningAgent } from './agent.ts';
-import { canary, FILE_CANARIES } from './canary-values.ts';
-import { namespaceForTest } from './control-plane.ts';
+import { type Address, type AgentProcess, observeAgent, type RunningAgent, startAgent } from './agent.ts';
+import { canary } from './canary-values.ts';
+import { namespaceForTest, type TestNamespace } from './control-plane.ts';
 import { rulesOf } from './deploy.ts';
-import { leaksAtEnd, watchedCanaries } from './leak-check.ts';
+import { type LeakWatch, watchLeaks } from './leak-watch.ts';
 import { GIT_PASSWORD, type Place } from './place.ts';
 import { newAgeKeyPair, stockOutput } from './stock.ts';
 
@@ -19,13 +18,19 @@ export const AGENT_RULES: readonly PolicyRule[] = rulesOf('deploy/rights/role.ya
 
 /** A namespace, a repository behind TLS with a password, an age key in the namespace: what an agent needs to work. */
 export interface World extends Place, AsyncDisposable {
+  readonly own: TestNamespace;
   readonly git: GitServer;
   readonly recipient: string;
   readonly ageKeyFile: string;
-  /** Values to put into Secrets: when an agent of this world is stopped, they must be nowhere else. */
+  /** Looks whether the values are where they must not be; what it finds fails the test. */
+  readonly leaks: LeakWatch;
+  /** Values to put into Secrets: whenever an agent of this world is stopped, they must be nowhere else. */
   value(index: number): string;
-  /** When it is disposed, the leak check is made first; what it finds fails the test. */
+  /** A file with a Secret of such a value, for a commit that needs none of its own. */
+  canaryFile(): Promise<Record<string, string>>;
   start(args?: readonly string[], options?: StartOptions): Promise<RunningAgent>;
+  /** An agent that was started in another way. */
+  observe(child: AgentProcess, address?: Address): RunningAgent;
   /** Encrypts a manifest with stock sops. */
   sops(manifest: string, file?: string): Promise<string>;
   get(path: string): Promise<Json | undefined>;
@@ -39,6 +44,7 @@ export interface World extends Place, AsyncDisposable {
 export interface StartOptions {
   /** Another way to the API server than the account's own, through a proxy. */
   readonly kubeconfig?: string;
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export interface WorldOptions {
@@ -70,11 +76,6 @@ ${options.sync ?? ''}
 }
 
 export { GIT_PASSWORD } from './place.ts';
-
-/** Found when an agent was stopped; told after the test, beside its own failure and not instead of it. */
-const leaks: string[] = [];
-afterEach(() => expect(leaks.splice(0), 'what must be nowhere is nowhere').toEqual([]));
-afterAll(() => expect(leaks.splice(0), 'what must be nowhere is nowhere').toEqual([]));
 
 export async function createWorld(options: WorldOptions = {}): Promise<World> {
   await using cleanup = new AsyncDisposableStack();
@@ -108,14 +109,24 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     },
   });
   await create(`${core}/configmaps`, configMap('sotto', { 'sotto.yaml': settingsText(git.url(repository), options) }));
-  const canaries = cleanup.use(watchedCanaries(FILE_CANARIES));
+  const leaks = cleanup.use(watchLeaks({ own, namespace, repository, folder }));
   const disposables = cleanup.move();
   const status = async (): Promise<Json | undefined> => {
     const answer = await plane.admin('GET', `${core}/configmaps/sotto-status`);
     const text = answer.status === 200 ? stringAt(answer.body, 'data', 'status.json') : undefined;
     return text === undefined ? undefined : (JSON.parse(text) as Json);
   };
-  const world: World = {
+  const sops: World['sops'] = async (manifest, file = 'secret.yaml') =>
+    (
+      await stockOutput(
+        'sops',
+        ['encrypt', '--age', pair.recipient, '--encrypted-regex', '^(data|stringData)$', '--filename-override', file],
+        {
+          stdin: manifest,
+        },
+      )
+    ).toString();
+  return {
     own,
     namespace,
     git,
@@ -125,30 +136,15 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     folder,
     create,
     status,
+    leaks,
     value: canary,
-    start: async (args = [], { kubeconfig = own.account.kubeconfigPath } = {}) => {
-      const agent = await startAgent({ kubeconfig, namespace, args });
-      return {
-        ...agent,
-        [Symbol.asyncDispose]: async () => {
-          const found = await leaksAtEnd(world, agent, canaries).catch((thrown: unknown) => [
-            `no check: ${String(thrown)}`,
-          ]);
-          leaks.push(...found);
-          await agent[Symbol.asyncDispose]();
-        },
-      };
-    },
-    sops: async (manifest, file = 'secret.yaml') =>
-      (
-        await stockOutput(
-          'sops',
-          ['encrypt', '--age', pair.recipient, '--encrypted-regex', '^(data|stringData)$', '--filename-override', file],
-          {
-            stdin: manifest,
-          },
-        )
-      ).toString(),
+    canaryFile: async () => ({
+      'deploy/canary.json': await sops(JSON.stringify(secret('canary', { a: canary(7) })), 'canary.json'),
+    }),
+    start: async (args = [], { kubeconfig = own.account.kubeconfigPath, env = {} } = {}) =>
+      leaks.agent(await startAgent({ kubeconfig, namespace, args, env })),
+    observe: (child, address) => leaks.agent(observeAgent(child, address)),
+    sops,
     get: async (path) => {
       const answer = await plane.admin('GET', path);
       return answer.status === 404 ? undefined : answer.body;
@@ -168,7 +164,6 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       }),
     [Symbol.asyncDispose]: () => disposables.disposeAsync(),
   };
-  return world;
 }
 
 export function secret(name: string, entries: Readonly<Record<string, string>>): JsonObject {
