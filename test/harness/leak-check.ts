@@ -73,7 +73,7 @@ export async function leaksAtEnd(world: Place, agent: RunningAgent, canaries: Ca
   }
   const samples = canaries.processes.samples();
   const output = [{ name: 'log', bytes: Buffer.from(agent.output()) }];
-  const isListening = agent.isRunning() && agent.log.some(({ msg }) => msg === 'page listening');
+  const isListening = agent.isRunning() && agent.log.some(({ msg }) => msg === 'listening');
   const listening = isListening ? await listenerItems(agent) : [];
   const shown = [...output, ...listening, ...(await apiItems(world)), ...processItems(samples)];
   const files = await fileItems(world, samples, canaries.plantedAt);
