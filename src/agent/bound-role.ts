@@ -31,7 +31,7 @@ export async function boundRoleVeto(agent: Looking, object: DesiredObject): Prom
   const granted = grantOf(rulesOf(live.value), vetoes);
   if (granted === undefined) return undefined;
   const what = `the binding hands out Role ${name}, which grants ${granted.right}`;
-  return { kind: 'failed', again: true, error: placed(rightsVeto(what), object) };
+  return { kind: 'failed', again: false, error: placed(rightsVeto(what), object) };
 }
 
 function boundRole({ id, tree }: DesiredObject): string | undefined {

@@ -12,10 +12,11 @@ import { type ApplyStep, type Plan, pruneWaits, type PruneStep } from '../plan/p
 import type { DesiredObject } from '../render/desired.ts';
 import { prunedEvent } from '../report/event-notes.ts';
 import { recordApplied } from './applied.ts';
+import { block } from './blocked.ts';
 import { boundRoleVeto } from './bound-role.ts';
 import type { AgentContext } from './context.ts';
 import { judgeContext, withoutYielded } from './correction-run.ts';
-import type { Blocked, SyncRuntime } from './sync-runtime.ts';
+import type { SyncRuntime } from './sync-runtime.ts';
 import { writerOf } from './writer.ts';
 
 export interface Carried {
@@ -108,24 +109,13 @@ async function applyOne(agent: AgentContext, sync: SyncRuntime, step: ApplyStep,
   } catch (thrown) {
     // Opening or filling refused: a value that is not what it should be. The object keeps its last good state.
     const error = asSottoError(thrown).at({ file: object.file, line: object.line, object: displayObject(object.id) });
-    block(agent, sync, object, 'apply', error);
+    block(sync, object.key, { action: 'apply', digest: object.digest, error }, agent.clock.elapsedMs());
     return refusedBy(object, error, false);
   }
 }
 
 function refusedBy(object: DesiredObject, error: SottoError, again: boolean): StepEnd {
   return { kind: 'refused', refusal: { error, file: object.file, id: object.id }, again };
-}
-
-/** What the same request would meet again is not sent again with every pass. */
-function block(
-  agent: AgentContext,
-  sync: SyncRuntime,
-  { key, digest }: Pick<DesiredObject, 'key' | 'digest'>,
-  action: Blocked['action'],
-  error: SottoError,
-): void {
-  sync.blocked.set(key, { action, digest, error, sinceMs: agent.clock.elapsedMs() });
 }
 
 /** That one object may not be deleted says nothing about what Git holds: the others need not wait for it. */
@@ -161,7 +151,7 @@ function settle(
   if (again) {
     sync.blocked.delete(object.key);
     agent.live.doubt(object.key);
-  } else block(agent, sync, object, 'apply', error);
+  } else block(sync, object.key, { action: 'apply', digest: object.digest, error }, agent.clock.elapsedMs());
   return refusedBy(object, error, again);
 }
 
@@ -200,7 +190,7 @@ async function pruneOne(agent: AgentContext, sync: SyncRuntime, step: PruneStep,
     return DONE;
   }
   const error = outcome.error.at({ file: row.file, line: row.line, object: displayObject(id) });
-  if (!outcome.again) block(agent, sync, row, 'prune', error);
+  if (!outcome.again) block(sync, row.key, { action: 'prune', digest: row.digest, error }, agent.clock.elapsedMs());
   return { kind: 'refused', refusal: { error, file: row.file, id }, again: outcome.again };
 }
 

@@ -8,6 +8,7 @@ import { type FutilityKey, futilityKey } from '../drift/futility.ts';
 import { driftedPointers } from '../drift/judge.ts';
 import { driftManagers } from '../drift/verdict.ts';
 import { pauseOf } from '../plan/pause.ts';
+import { block } from './blocked.ts';
 import { type AgentContext, desiredOf } from './context.ts';
 import { type Case, type CaseEnd, correctCase } from './correction-run.ts';
 import type { Finding } from './live.ts';
@@ -200,8 +201,8 @@ export class Corrector {
       this.#wait(error.code === 'SOTTO-KUBE-005' ? unseen(found) : found, delayMs);
       if (count < FAILURES_TO_TELL) return;
     }
-    const sinceMs = agent.clock.elapsedMs();
-    found.sync.blocked.set(found.key, { action: 'apply', digest: found.object.digest, error, sinceMs });
+    const { digest } = found.object;
+    block(found.sync, found.key, { action: 'apply', digest, error }, agent.clock.elapsedMs());
     agent.changed();
   }
 

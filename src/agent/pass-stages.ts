@@ -11,11 +11,9 @@ import type { DesiredSet } from '../render/desired.ts';
 import { render } from '../render/render.ts';
 import type { Snapshot } from '../source/snapshot.ts';
 import { announcedRow } from './applied.ts';
+import { blockedUntilMs } from './blocked.ts';
 import type { AgentContext } from './context.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
-
-/** What is blocked is tried again after this, at the latest with the pass of `interval`. */
-const BLOCKED_MS = 5 * 60_000;
 
 /** Files that did not change since they were last read without a refusal are taken from there. */
 export async function openSnapshot(
@@ -186,12 +184,13 @@ function claimedBy(agent: AgentContext, sync: SyncRuntime, key: ObjectKey): stri
 
 /** What the same request would meet again is reported again, not tried again. */
 function withoutBlocked(agent: AgentContext, sync: SyncRuntime, decided: Plan): Plan {
-  const untilMs = agent.clock.elapsedMs() - Math.min(BLOCKED_MS, sync.settings.intervalMs);
+  const nowMs = agent.clock.elapsedMs();
   const refusals = [...decided.refusals];
   const steps = decided.steps.filter((step) => {
     const { key, digest, file, id } = step.action === 'apply' ? step.object : { ...step.row, id: step.id };
     const blocked = sync.blocked.get(key);
-    const stands = blocked?.action === step.action && blocked.digest === digest && blocked.sinceMs > untilMs;
+    const stands =
+      blocked?.action === step.action && blocked.digest === digest && nowMs < blockedUntilMs(blocked, sync);
     if (stands) refusals.push({ error: blocked.error, file, id });
     return !stands;
   });

@@ -3,6 +3,7 @@ import { asSottoError, SottoError } from '../core/errors.ts';
 import { syncPause } from '../plan/pause.ts';
 import type { GitSource } from '../source/git-source.ts';
 import type { Snapshot } from '../source/snapshot.ts';
+import { nextTryMs } from './blocked.ts';
 import type { AgentContext } from './context.ts';
 import { runPass } from './pass.ts';
 import type { SyncRuntime, Trouble } from './sync-runtime.ts';
@@ -134,8 +135,10 @@ export class SyncLoop {
   #needsPass(snapshot: Snapshot): boolean {
     const { agent, sync } = this.#options;
     if (sync.snapshot !== snapshot || sync.stale || sync.report === undefined || sync.report.retry) return true;
+    const nowMs = agent.clock.elapsedMs();
+    if ((nextTryMs(sync) ?? Number.POSITIVE_INFINITY) <= nowMs) return true;
     const passed = this.#passed ?? Number.NEGATIVE_INFINITY;
-    return agent.clock.elapsedMs() - passed >= sync.settings.intervalMs;
+    return nowMs - passed >= sync.settings.intervalMs;
   }
 
   #troubleOf(thrown: unknown): Trouble {
@@ -174,12 +177,16 @@ export class SyncLoop {
     const { settings, report, trouble } = sync;
     if (isAtRest(agent, sync)) return MAX_WAIT_MS;
     const nowMs = agent.clock.elapsedMs();
-    const due = [(this.#asked ?? nowMs) + settings.source.git.intervalMs];
+    const due = [(this.#asked ?? nowMs) + settings.source.git.intervalMs, ...asList(nextTryMs(sync))];
     // With trouble the last good pass is long ago: what is due by then must not be due at once, again and again.
     if (trouble !== undefined || report?.retry === true) due.push(nowMs + settings.retryIntervalMs);
     else if (this.#passed !== undefined) due.push(this.#passed + settings.intervalMs);
     return Math.min(MAX_WAIT_MS, Math.max(100, Math.min(...due) - nowMs));
   }
+}
+
+function asList(due: number | undefined): number[] {
+  return due === undefined ? [] : [due];
 }
 
 /** Suspended by the settings, or paused by somebody for a time. */

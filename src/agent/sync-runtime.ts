@@ -35,14 +35,16 @@ export interface PassReport {
 }
 
 /**
- * A failure of one object that the same request will meet again: not tried again before a new commit, before settings,
- * keys or rights change, or before some minutes have passed.
+ * A failure of one object that the same request will meet again: tried again with a new commit, when settings, keys or
+ * kinds change, and by itself less and less often (`blocked.ts`).
  */
 export interface Blocked {
   readonly action: 'apply' | 'prune';
   readonly digest: string;
   readonly error: SottoError;
   readonly sinceMs: number;
+  /** How often the same was tried again. */
+  readonly tries: number;
 }
 
 /** One sync while the agent runs. Fields change in `pass.ts` only. */

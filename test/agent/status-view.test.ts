@@ -94,7 +94,7 @@ describe('what status says of an object', () => {
     const refusal = { error: problem('SOTTO-KUBE-003', 'batch/Job/b'), file: 'a/b.yaml' };
     const { view, agent, sync } = world({ a: RUNNING }, { refusals: [refusal] });
     agent.inventory.set(row('Job', 'b', { uid: '' }));
-    sync.blocked.set(keyOf('Job', 'b'), { action: 'apply', digest: 'd1', error: refusal.error, sinceMs: 0 });
+    sync.blocked.set(keyOf('Job', 'b'), { action: 'apply', digest: 'd1', error: refusal.error, sinceMs: 0, tries: 0 });
     agent.clock.forward(2 * TIMEOUT_MS);
     expect(view()).toMatchObject({ state: 'Degraded', reason: 'ObjectsRefused' });
     expect(view().attention.map(({ code, object }) => [code, object])).toEqual([['SOTTO-KUBE-003', 'batch/Job/b']]);
@@ -103,7 +103,7 @@ describe('what status says of an object', () => {
   it('names what a correction could not do and who is fought with, though no pass refused it', () => {
     const { view, sync } = world({ a: RUNNING, b: RUNNING });
     const error = problem('SOTTO-KUBE-003', 'batch/Job/a');
-    sync.blocked.set(keyOf('Job', 'a'), { action: 'apply', digest: 'd1', error, sinceMs: 0 });
+    sync.blocked.set(keyOf('Job', 'a'), { action: 'apply', digest: 'd1', error, sinceMs: 0, tries: 0 });
     sync.fights.set(keyOf('Job', 'b'), problem('SOTTO-PLAN-012', 'batch/Job/b'));
     expect(view().attention.map(({ code }) => code)).toEqual(['SOTTO-KUBE-003', 'SOTTO-PLAN-012']);
     sync.fights.clear();

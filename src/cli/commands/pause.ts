@@ -36,13 +36,13 @@ export function register(program: Command, context: CommandContext): void {
     .option('--no-wait', 'ask and do not wait for the answer');
   addRequestOptions(command)
     .addHelpText('after', EXAMPLES)
-    .action((object: string | undefined, flags: PauseFlags) =>
-      withCluster(flags, context, async (cluster) => {
-        const until = endOf(flags);
+    .action((object: string | undefined, flags: PauseFlags) => {
+      const until = endOf(flags);
+      return withCluster(flags, context, async (cluster) => {
         const target = await targetFrom(object, flags.sync, cluster, context.signal);
         await request({ kind: 'pause', ...target, until, reason: flags.reason }, flags, cluster, context);
-      }),
-    );
+      });
+    });
 }
 
 function endOf({ for: forMs, until }: PauseFlags): string {

@@ -15,7 +15,7 @@ export const KUBE_CODES = {
   'SOTTO-KUBE-003': {
     title: 'A right is missing',
     explain:
-      'RBAC refuses the request (403). The error prints the rule that is missing; add it to the Role of the account named. Nothing else of the pass is held up. The object is tried again when its kind can be watched that could not be, with the next commit, and at interval.',
+      'RBAC refuses the request (403). The error prints the rule that is missing; add it to the Role of the account named. Nothing else of the pass is held up. The object is tried again with the next commit, when its kind can be watched that could not be, and by itself: after retryInterval, then less and less often, at last at interval. sotto sync tries it at once.',
     example: 'kubectl auth can-i --list -n team-app --as=system:serviceaccount:team-app:sotto',
   },
   'SOTTO-KUBE-004': {

@@ -4,7 +4,7 @@ export const PLAN_CODES = {
   'SOTTO-PLAN-001': {
     title: 'The object exists and is not managed by sotto',
     explain:
-      'First contact changes nothing unasked. With adopt: equal an object is taken over when the apply would change nothing; otherwise it is left alone until you decide.',
+      'First contact changes nothing unasked. With adopt: equal an object is taken over when the apply would change nothing; otherwise it is left alone until you decide: sotto diff shows what differs, sotto adopt takes it over.',
     example: 'sotto diff -n team-app',
   },
   'SOTTO-PLAN-002': {
@@ -24,7 +24,7 @@ export const PLAN_CODES = {
   'SOTTO-PLAN-005': {
     title: 'The commit would remove too much',
     explain:
-      'The plan is held whole, creates included: it would prune everything or more than prune.maxShare of what this sync applied. Nothing changes until the commit is corrected or the limits in the settings allow it.',
+      'The plan is held whole, creates included: it would prune everything or more than prune.maxShare of what this sync applied. Nothing changes until the commit is corrected, somebody says yes to exactly this plan (sotto approve, with the id from sotto status), or the limits in the settings allow it.',
   },
   'SOTTO-PLAN-006': {
     title: 'The object belongs to another tool',
@@ -39,7 +39,7 @@ export const PLAN_CODES = {
   'SOTTO-PLAN-008': {
     title: 'The object is pruned only when somebody asks',
     explain:
-      'PersistentVolumeClaims and the kinds in prune.ask hold data; they stay when they leave Git until they are removed by hand.',
+      'PersistentVolumeClaims and the kinds in prune.ask hold data; they stay when they leave Git until somebody says yes (sotto approve, with the id from sotto status) or removes them by hand. The rest of the commit does not wait for that.',
   },
   'SOTTO-PLAN-009': {
     title: 'The inventory was lost or changed',
