@@ -93,7 +93,7 @@ export class Agent {
       },
     }).catch((thrown: unknown) => this.#fail(thrown));
     this.#stop.signal.addEventListener('abort', () => resolve(), { once: true });
-    await promise;
+    if (!this.#stop.signal.aborted) await promise;
   }
 
   /** Until the signal, or until something happens that must not happen. `restart`: settings ask for a new beginning. */

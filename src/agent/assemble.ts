@@ -152,6 +152,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     onError: (thrown) => log.warn('the kinds of the API server could not be asked for', { error: thrown }),
   });
   signal.addEventListener('abort', () => kinds.close(), { once: true });
+  if (signal.aborted) kinds.close();
   const events = new EventRecorder(transport, { instance: place.instance }, clock, log);
   const collect = debounced(garbageCollector(), COLLECT_AFTER_MS);
   const context: AgentContext = {

@@ -98,7 +98,10 @@ export class Watching {
       },
     };
     this.#watched.set(name, watched);
-    this.#options.signal.addEventListener('abort', () => resolve(), { once: true });
+    const { signal } = this.#options;
+    signal.addEventListener('abort', () => resolve(), { once: true });
+    // Of a signal that has come before there is no event any more.
+    if (signal.aborted) resolve();
     this.#open(watched);
     return watched;
   }

@@ -107,6 +107,19 @@ describeReal('SIGTERM', TOOLS, () => {
     expect(agent.log.filter(({ level }) => level === 'error')).toEqual([]);
   });
 
+  test('in the middle of any request of the start: the agent exits 0', async () => {
+    await using world = await createWorld();
+    await world.repository.commit({ 'deploy/a.json': JSON.stringify(configMap('a', {})) }, 'first');
+    await using proxy = await proxied(world);
+    for (const after of [1, 3, 5, 7, 9]) {
+      let asked = 0;
+      proxy.setFault(() => ((asked += 1) === after ? { kind: 'delay', ms: 300 } : undefined));
+      const agent = await start(world, proxy);
+      await eventually(`request ${after}`, () => Promise.resolve(asked >= after ? true : undefined));
+      expect(await agent.kill('SIGTERM'), `stopped at request ${after}\n${agent.output()}`).toBe(0);
+    }
+  });
+
   test('while the Git server hangs: the agent exits 0 and lets the namespace go', async () => {
     await using world = await createWorld();
     await world.repository.commit({ 'deploy/a.json': JSON.stringify(configMap('a', {})) }, 'first');
