@@ -111,7 +111,8 @@ describeReal('a test that ends', TOOLS, () => {
   test.fails('fails with its own failure first', async ({ task }) => {
     tell(task);
     await using world = await createWorld();
-    await using _agent = await world.start();
+    await using agent = await world.start();
+    expect(agent.isRunning()).toBe(true);
     await leave(world, 'left');
     throw new Error('its own failure');
   });
@@ -125,7 +126,8 @@ describeReal('a test that ends', TOOLS, () => {
   test.fails('fails with nothing but its own failure when no check can be made any more', async ({ task }) => {
     tell(task);
     await using world = await createWorld();
-    await using _agent = await world.start();
+    await using agent = await world.start();
+    expect(agent.isRunning()).toBe(true);
     await rm(world.repository.folder, { recursive: true });
     await world.own.plane.admin('DELETE', `/api/v1/namespaces/${world.namespace}`);
     world.own.plane[Symbol.dispose]();
