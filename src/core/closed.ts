@@ -47,6 +47,80 @@ export class SecretRef {
   }
 }
 
+/**
+ * A part of a text that has secrets in it. What is literal was written by a renderer, which never had a value; whether
+ * a value fits into its place is known only to the fill step, which sees it.
+ */
+export type Piece =
+  | { readonly kind: 'literal'; readonly bytes: Uint8Array }
+  /** The bytes of a value as they are. */
+  | { readonly kind: 'value'; readonly ref: SecretRef }
+  /** Inside of a string of a JSON text. */
+  | { readonly kind: 'json'; readonly of: readonly Piece[] }
+  /** A whole scalar of a YAML text. */
+  | { readonly kind: 'yaml'; readonly scalar: YamlPiece }
+  | { readonly kind: 'base64'; readonly of: readonly Piece[]; readonly alphabet: Base64Alphabet };
+
+export interface Base64Alphabet {
+  readonly letters: 'standard' | 'url';
+  readonly padded: boolean;
+}
+
+export interface YamlPiece {
+  /** How it stands in the text; what cannot be written like that is written in double quotes. */
+  readonly style: 'plain' | 'single' | 'double' | 'literal' | 'folded' | 'comment';
+  readonly inFlow: boolean;
+  /** The text as it is written, values raw. */
+  readonly written: readonly Piece[];
+  /** What it means. */
+  readonly meaning: readonly Piece[];
+}
+
+/** Where in the object a composed value stands: for errors of the fill step. */
+export interface ComposedPlace {
+  readonly object: string;
+  readonly key: string;
+}
+
+/**
+ * A leaf that is put together of text and values: `postgres://app:…@db`. It stands where a reference can stand; its
+ * ciphertext is the list of what it is made of, so that two of them are equal when their texts are.
+ */
+export class ComposedRef extends SecretRef {
+  readonly pieces: readonly Piece[];
+  /** The result must be text: it came from `stringData`, or goes where no bytes can be. */
+  readonly mustBeText: boolean;
+  readonly place: ComposedPlace;
+
+  constructor(first: SecretRef, pieces: readonly Piece[], cipher: Ciphertext, options: ComposedOptions) {
+    super(first.source, cipher, options.form, first.line);
+    this.pieces = pieces;
+    this.mustBeText = options.mustBeText;
+    this.place = options.place;
+  }
+}
+
+export interface ComposedOptions {
+  readonly form: LeafForm;
+  readonly mustBeText: boolean;
+  readonly place: ComposedPlace;
+}
+
+/** The references behind a leaf: itself, or what it is composed of, each once. */
+export function refsBehind(ref: SecretRef): SecretRef[] {
+  if (!(ref instanceof ComposedRef)) return [ref];
+  const found = new Set<SecretRef>();
+  const walk = (pieces: readonly Piece[]): void => {
+    for (const piece of pieces) {
+      if (piece.kind === 'value') found.add(piece.ref);
+      else if (piece.kind === 'yaml') walk(piece.scalar.meaning);
+      else if (piece.kind !== 'literal') walk(piece.of);
+    }
+  };
+  walk(ref.pieces);
+  return [...found];
+}
+
 export function isClosedObject(value: Closed | undefined): value is ClosedObject {
   return isJsonObject(value) && !((value as unknown) instanceof SecretRef);
 }
