@@ -16,7 +16,9 @@ export type LeafForm =
   /** The bytes are the value (`stringData`, a SealedSecret's item). */
   | 'value'
   /** The bytes are base64 text of the value (a `data` leaf of a SOPS file). */
-  | 'base64';
+  | 'base64'
+  /** The bytes are a string of the object: outside a Secret, where settings allow it. */
+  | 'text';
 
 /** What a stage needs to know of the ciphertext behind a reference. The codec's own type extends it. */
 export interface Ciphertext {
@@ -104,21 +106,6 @@ export interface ComposedOptions {
   readonly form: LeafForm;
   readonly mustBeText: boolean;
   readonly place: ComposedPlace;
-}
-
-/** The references behind a leaf: itself, or what it is composed of, each once. */
-export function refsBehind(ref: SecretRef): SecretRef[] {
-  if (!(ref instanceof ComposedRef)) return [ref];
-  const found = new Set<SecretRef>();
-  const walk = (pieces: readonly Piece[]): void => {
-    for (const piece of pieces) {
-      if (piece.kind === 'value') found.add(piece.ref);
-      else if (piece.kind === 'yaml') walk(piece.scalar.meaning);
-      else if (piece.kind !== 'literal') walk(piece.of);
-    }
-  };
-  walk(ref.pieces);
-  return [...found];
 }
 
 export function isClosedObject(value: Closed | undefined): value is ClosedObject {

@@ -17,6 +17,8 @@ export const LIMITS = {
   /** Nodes of one document after aliases are expanded: the alias bomb's cap. */
   maxNodesPerDocument: 200_000,
   maxAliasesPerDocument: 1_000,
+  /** kustomize reads env files with a buffer of 64 KiB, line break included. */
+  maxEnvLineBytes: 64 * 1024 - 1,
   /** etcd refuses requests over 1.5 MiB; an object above that can never be applied. */
   maxObjectBytes: 1_500_000,
   /** All values of one Secret together, as the API server checks them. */

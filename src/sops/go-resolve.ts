@@ -56,36 +56,37 @@ function readNumber(plain: Uint8Array): PlainReading {
   }
 }
 
-const BASES: readonly (readonly [string, number, RegExp])[] = [
-  ['xX', 16, /[0-9a-fA-F]/],
-  ['bB', 2, /[01]/],
-  ['oO', 8, /[0-7]/],
+const DIGITS = '0123456789abcdef';
+const BASES: readonly (readonly [prefix: string, base: number])[] = [
+  ['x', 16],
+  ['b', 2],
+  ['o', 8],
 ];
 
 /** A 64-bit integer, signed or not, of the base that its start tells. */
 function isInteger(plain: Uint8Array): boolean {
-  const sign = plain[0] === MINUS ? -1n : plain[0] === PLUS ? 1n : 0n;
-  const body = sign === 0n ? plain : plain.subarray(1);
-  if (body.length === 0) return false;
-  const prefix = BASES.find(([letters]) => body[0] === 48 && letters.includes(String.fromCharCode(body[1] ?? 0)));
-  const octal = body[0] === 48 && body.length > 1;
-  const [digits, base, allowed] =
-    prefix !== undefined
-      ? ([body.subarray(2), prefix[1], prefix[2]] as const)
-      : octal
-        ? ([body.subarray(1), 8, /[0-7]/] as const)
-        : ([body, 10, /[0-9]/] as const);
-  return digits.length > 0 && fits(digits, base, allowed, sign);
+  const isNegative = plain[0] === MINUS;
+  const isSigned = isNegative || plain[0] === PLUS;
+  const body = isSigned ? plain.subarray(1) : plain;
+  const letter = String.fromCharCode((body[1] ?? 0) | 32);
+  const named = body[0] === 48 ? BASES.find(([prefix]) => prefix === letter) : undefined;
+  const isOctal = named === undefined && body[0] === 48 && body.length > 1;
+  const digits = named !== undefined ? body.subarray(2) : isOctal ? body.subarray(1) : body;
+  const limit = isNegative ? 2n ** 63n : isSigned ? 2n ** 63n - 1n : 2n ** 64n - 1n;
+  const base = named?.[1] ?? (isOctal ? 8 : 10);
+  return digits.length > 0 && isAtMost(digits, limit.toString(base), base);
 }
 
-function fits(digits: Uint8Array, base: number, allowed: RegExp, sign: bigint): boolean {
-  const limit = sign === -1n ? 2n ** 63n : sign === 1n ? 2n ** 63n - 1n : 2n ** 64n - 1n;
-  let size = 0n;
-  for (const byte of digits) {
-    const letter = String.fromCharCode(byte);
-    if (!allowed.test(letter)) return false;
-    size = size * BigInt(base) + BigInt(Number.parseInt(letter, base));
-    if (size > limit) return false;
+/** Compared digit by digit: a number made of them would be a copy that nobody can wipe. */
+function isAtMost(digits: Uint8Array, limit: string, base: number): boolean {
+  const valueOf = (byte: number): number => DIGITS.indexOf(String.fromCharCode(byte >= 65 ? byte | 32 : byte));
+  if (digits.some((byte) => valueOf(byte) === -1 || valueOf(byte) >= base)) return false;
+  const first = digits.findIndex((byte) => byte !== 48);
+  const rest = first === -1 ? digits.subarray(0, 0) : digits.subarray(first);
+  if (rest.length !== limit.length) return rest.length < limit.length;
+  for (let at = 0; at < limit.length; at += 1) {
+    const difference = valueOf(rest[at] ?? 0) - DIGITS.indexOf(limit.charAt(at));
+    if (difference !== 0) return difference < 0;
   }
   return true;
 }

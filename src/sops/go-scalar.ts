@@ -32,8 +32,8 @@ export function isText(text: Uint8Array): boolean {
   return readPlain(text) === 'str' && !isOldReading(text);
 }
 
-const START_INDICATORS = new Set([...'#,[]{}&*!|>\'"%@`'].map((char) => char.charCodeAt(0)));
-const FLOW_INDICATORS = new Set([...',?[]{}'].map((char) => char.charCodeAt(0)));
+const START_INDICATORS = new Set(Buffer.from('#,[]{}&*!|>\'"%@`'));
+const FLOW_INDICATORS = new Set(Buffer.from(',?[]{}'));
 const COLON = 58;
 const HASH = 35;
 

@@ -12,6 +12,7 @@ import { type DotenvLine, parseDotenv } from './dotenv.ts';
 import { emitJson } from './emit-json.ts';
 import { emitYaml } from './emit-yaml.ts';
 import { parseEnc } from './enc.ts';
+import { envVariables } from './env-lines.ts';
 import { parseSopsTree, type SopsTree } from './file.ts';
 import type { EncryptedValue } from './leaf.ts';
 import type { MacItem } from './walk.ts';
@@ -40,8 +41,60 @@ export class SopsWhole implements Ciphertext {
   }
 }
 
+/** The value of one variable of an encrypted env file, as kustomize reads it. */
+export class SopsEnvLine implements Ciphertext {
+  readonly text: string;
+  readonly whole: SopsWhole;
+  readonly key: string;
+  /** Of the variable among those of the file. */
+  readonly index: number;
+
+  constructor(whole: SopsWhole, key: string, index: number) {
+    this.text = `${index} ${key} ${whole.text}`;
+    this.whole = whole;
+    this.key = key;
+    this.index = index;
+  }
+}
+
+/** A variable with its value, which the caller wipes. */
+export interface OpenedVariable {
+  readonly key: string;
+  readonly line: number;
+  readonly value: Sensitive;
+}
+
+/** All variables of an encrypted env file. Throws SottoError for what kustomize would not read. */
+export async function openEnvVariables(whole: SopsWhole, dataKey: DataKey): Promise<OpenedVariable[]> {
+  const bytes = await openWholeBytes(whole, dataKey);
+  try {
+    return envVariables(bytes, whole.file).map(({ key, line, start, end }) => ({
+      key,
+      line,
+      value: Sensitive.copyOf(bytes.subarray(start, end)),
+    }));
+  } finally {
+    bytes.fill(0);
+  }
+}
+
+export async function openEnvLine(line: SopsEnvLine, dataKey: DataKey): Promise<Sensitive> {
+  const bytes = await openWholeBytes(line.whole, dataKey);
+  try {
+    const variable = envVariables(bytes, line.whole.file)[line.index];
+    if (variable?.key !== line.key) throw new TypeError('an env file reads differently the second time');
+    return Sensitive.copyOf(bytes.subarray(variable.start, variable.end));
+  } finally {
+    bytes.fill(0);
+  }
+}
+
 /** The clear text, byte by byte as `sops -d` gives it. The MAC is checked by who asks (`verifyMac`). */
 export async function openWhole(whole: SopsWhole, dataKey: DataKey): Promise<Sensitive> {
+  return Sensitive.adopt(await openWholeBytes(whole, dataKey));
+}
+
+async function openWholeBytes(whole: SopsWhole, dataKey: DataKey): Promise<Uint8Array<ArrayBuffer>> {
   const { text, file, format } = whole;
   const parsed = parseWhole(text, format, file);
   const values = new Map<EncryptedValue, Uint8Array<ArrayBuffer>>();
@@ -55,9 +108,9 @@ export async function openWhole(whole: SopsWhole, dataKey: DataKey): Promise<Sen
         const bytes = comment === undefined ? undefined : await openEnc(comment.enc, pathAad([]), dataKey.key);
         if (comment !== undefined && bytes !== undefined) values.set(comment, bytes);
       }
-      return Sensitive.adopt(emitDotenv(parsed.lines, values));
+      return emitDotenv(parsed.lines, values);
     }
-    return Sensitive.adopt(await emitTree(text, whole, parsed.tree, values, dataKey));
+    return await emitTree(text, whole, parsed.tree, values, dataKey);
   } finally {
     for (const bytes of values.values()) bytes.fill(0);
   }

@@ -10,4 +10,5 @@ export const NEEDED_TOOLS = [
   'age-keygen',
   'kubeseal',
   'sealed-secrets-controller',
+  'kustomize',
 ] as const satisfies readonly ToolName[];

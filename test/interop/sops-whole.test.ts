@@ -48,7 +48,7 @@ describeReal('a whole file', ['sops', 'age-keygen'], () => {
   }
 
   it.each(WHOLE_FILES)('is what sops writes: $name', async ({ file, text, args = [] }) => {
-    const { stock, sotto } = await both(file, Buffer.from(text as string), args);
+    const { stock, sotto } = await both(file, Buffer.from(text), args);
     expect(sotto.toString()).toBe(stock.toString());
     expect(sotto.equals(stock)).toBe(true);
   });
