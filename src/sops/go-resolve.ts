@@ -77,15 +77,18 @@ function isInteger(plain: Uint8Array): boolean {
   return digits.length > 0 && isAtMost(digits, limit.toString(base), base);
 }
 
+function digitOf(byte: number): number {
+  return DIGITS.indexOf(String.fromCharCode(byte >= 65 ? byte | 32 : byte));
+}
+
 /** Compared digit by digit: a number made of them would be a copy that nobody can wipe. */
 function isAtMost(digits: Uint8Array, limit: string, base: number): boolean {
-  const valueOf = (byte: number): number => DIGITS.indexOf(String.fromCharCode(byte >= 65 ? byte | 32 : byte));
-  if (digits.some((byte) => valueOf(byte) === -1 || valueOf(byte) >= base)) return false;
+  if (digits.some((byte) => digitOf(byte) === -1 || digitOf(byte) >= base)) return false;
   const first = digits.findIndex((byte) => byte !== 48);
   const rest = first === -1 ? digits.subarray(0, 0) : digits.subarray(first);
   if (rest.length !== limit.length) return rest.length < limit.length;
   for (let at = 0; at < limit.length; at += 1) {
-    const difference = valueOf(rest[at] ?? 0) - DIGITS.indexOf(limit.charAt(at));
+    const difference = digitOf(rest[at] ?? 0) - DIGITS.indexOf(limit.charAt(at));
     if (difference !== 0) return difference < 0;
   }
   return true;
