@@ -632,7 +632,6 @@ const into = (
   plain: { 'kustomization.yaml': replace(FROM, TO(path, options)), 'target.yaml': TARGET(text) },
   sealed: { 'db.yaml': value(password) },
 });
-const URL = '  url: postgres://app:PASS@db:5432/x\n';
 const AT = (index: number): string => `, options: {delimiter: ":", index: ${index}}`;
 const HARD = 'a "q" \\ <&> ü\n';
 
