@@ -2,6 +2,7 @@ import { SottoError } from '../core/errors.ts';
 import { endOfLine } from '../yaml/split.ts';
 import type { YamlComment, YamlDocument, YamlMap, YamlNode } from '../yaml/tree.ts';
 import { isSopsKey } from './file.ts';
+import { unknownForm } from './plain-scalar.ts';
 
 /** To which entry a comment belongs in the tree that sops makes of a document. */
 export interface CommentPlace {
@@ -10,6 +11,9 @@ export interface CommentPlace {
   readonly place: 'before' | 'inline' | 'trailing';
   readonly node: YamlNode;
 }
+
+/** Each is looked at together with those around it. */
+const MAX_COMMENTS = 2_000;
 
 /** The start of an entry or element of a block collection. */
 interface Mark {
@@ -30,6 +34,7 @@ interface Mark {
 export function placeComments(text: string, document: YamlDocument, content: YamlMap, file: string): CommentPlace[] {
   const { root } = document;
   if (root.kind !== 'map' || document.comments.length === 0) return [];
+  if (document.comments.length > MAX_COMMENTS) throw unknownForm(file, `it has more than ${MAX_COMMENTS} comments`);
   const marks: Mark[] = [];
   collectMarks(text, root, marks);
   const block = root.entries.find(({ key }) => isSopsKey(key));
@@ -50,13 +55,13 @@ function placeOf(
   marks: readonly Mark[],
 ): Omit<CommentPlace, 'comment'> | undefined {
   const lead = text.slice(lineStart(text, comment.start), comment.start);
-  const before = marks.findLast(({ start }) => start < comment.start);
+  const before = marks[firstFrom(marks, comment.start) - 1];
   if (lead.trim() !== '') return beside(text, comment, before);
   const column = lead.length;
   const next = nextEntry(text, comment.end, marks);
   const [first] = root.entries;
   if (before === undefined) return first === undefined ? undefined : { place: 'before', node: first.key };
-  if (isInside(comment, before.value)) return undefined;
+  if (isInside(comment, before.value) || isDeeperThanCommentAbove(text, comment, column)) return undefined;
   if (next.marks.length === 0 || next.marks.some(({ node }) => isSopsKey(node))) {
     return column === 0 ? { place: 'trailing', node: root } : trailing(column, -1, comment, marks);
   }
@@ -99,7 +104,7 @@ function trailing(
   comment: YamlComment,
   marks: readonly Mark[],
 ): Omit<CommentPlace, 'comment'> | undefined {
-  const before = marks.findLast(({ start }) => start < comment.start);
+  const before = marks[firstFrom(marks, comment.start) - 1];
   if (before === undefined || before.column !== column || column <= nextColumn) return undefined;
   if (before.value.kind !== 'scalar') return undefined;
   return { place: 'trailing', node: before.within };
@@ -114,7 +119,7 @@ function nextEntry(text: string, from: number, marks: readonly Mark[]): { marks:
     const line = text.slice(at, end).trim();
     if (line === '') adjoins = false;
     else if (!line.startsWith('#')) {
-      return { marks: marks.filter(({ start }) => start >= at && start < end), adjoins };
+      return { marks: marks.slice(firstFrom(marks, at), firstFrom(marks, end)), adjoins };
     }
     at = end;
   }
@@ -138,6 +143,29 @@ function collectMarks(text: string, node: YamlNode, marks: Mark[]): void {
   }
 }
 
+function isDeeperThanCommentAbove(text: string, comment: YamlComment, column: number): boolean {
+  let end = lineStart(text, comment.start);
+  while (end > 0) {
+    const start = lineStart(text, end - 1);
+    const above = text.slice(start, end).trim();
+    if (above !== '') return above.startsWith('#') && text.slice(start, end).indexOf('#') < column;
+    end = start;
+  }
+  return false;
+}
+
+/** Index of the first mark at or behind an offset; they are in order. */
+function firstFrom(marks: readonly Mark[], offset: number): number {
+  let low = 0;
+  let high = marks.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((marks[middle]?.start ?? 0) < offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 function isInside(comment: YamlComment, node: YamlNode): boolean {
   const isFlow = node.kind !== 'scalar' && node.flow;
   return isFlow && comment.start > node.start && comment.start < node.end;
@@ -148,7 +176,9 @@ function columnOf(text: string, offset: number): number {
 }
 
 function lineStart(text: string, offset: number): number {
-  return Math.max(text.lastIndexOf('\n', offset - 1), text.lastIndexOf('\r', offset - 1)) + 1;
+  let at = offset;
+  while (at > 0 && text.charCodeAt(at - 1) !== 10 && text.charCodeAt(at - 1) !== 13) at -= 1;
+  return at;
 }
 
 function doubtful(file: string, text: string, comment: YamlComment): SottoError {

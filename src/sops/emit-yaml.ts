@@ -137,6 +137,8 @@ function writeScalar(scalar: PlainScalar, column: number, comment: Uint8Array | 
     writeInline(bytes, style, writer);
     return false;
   }
+  // sops itself makes null of it.
+  if (bytes[0] === 9) throw unknownForm(file, 'a value of several lines starts with a tab, and sops would lose it');
   writeLiteral(bytes, writer, { column, indent: INDENT, comment });
   return true;
 }

@@ -185,5 +185,5 @@ function replaced(value: Json, placeholder: string, by: string): Json {
   if (typeof value === 'string') return value.replaceAll(placeholder, () => by);
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.map((item: Json) => replaced(item, placeholder, by));
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, replaced(item as Json, placeholder, by)]));
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, replaced(item, placeholder, by)]));
 }

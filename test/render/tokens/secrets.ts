@@ -16,7 +16,7 @@ export const SECRET: fc.Arbitrary<Uint8Array> = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 40 }).map((text) => Buffer.from(text, 'utf8')),
   fc
     .string({
-      unit: fc.constantFrom(...`ab0 \t\n\r'":#-{}[],&*!|>%@\`\\?~=<$/é日😀`, '\u2028', '\ufeff'),
+      unit: fc.constantFrom(...Array.from(`ab0 \t\n\r'":#-{}[],&*!|>%@\`\\?~=<$/é日😀`), '\u2028', '\ufeff'),
       maxLength: 24,
     })
     .map((text) => Buffer.from(text, 'utf8')),
