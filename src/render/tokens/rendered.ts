@@ -51,7 +51,7 @@ export function closeRendered(objects: readonly Json[], table: TokenTable, allow
   const refused: RefusedRendered[] = [];
   const seen = new Set<SecretRef>();
   for (const tree of objects.flatMap(flattenList)) {
-    const object = nameOf(tree);
+    const object = nameOf(tree, table);
     try {
       const result = closeOne(tree, object, table, allowed);
       for (const ref of result.refs) seen.add(ref);
@@ -64,6 +64,8 @@ export function closeRendered(objects: readonly Json[], table: TokenTable, allow
   const unused = [...table.entries()].filter(({ ref }) => !seen.has(ref));
   return { objects: closed, refused, unused };
 }
+
+const HIDDEN = '…';
 
 interface ClosedOne {
   readonly tree: ClosedObject;
@@ -80,7 +82,7 @@ function closeOne(tree: JsonObject, object: string, table: TokenTable, allowed: 
     closed[field] = Object.fromEntries(
       Object.entries(values).map(([key, value]) => {
         const place = { object, key: `${field}.${key}` };
-        refuseTraces(key, place, table, 'Secret');
+        refuseKey(key, [field], { object, table, kind: 'Secret' });
         if (typeof value !== 'string') return [key, value];
         const ref = field === 'data' ? dataValue(value, place, table) : textValue(value, place, table);
         if (ref !== undefined) refs.push(...refsBehindLeaf(ref));
@@ -89,7 +91,8 @@ function closeOne(tree: JsonObject, object: string, table: TokenTable, allowed: 
     );
   }
   const rest = Object.fromEntries(Object.entries(tree).filter(([key]) => !fields.some((field) => field === key)));
-  const kind = stringAt(tree, 'kind') ?? 'object';
+  const name = stringAt(tree, 'kind') ?? 'object';
+  const kind = findTrace(name, table) === undefined ? name : 'object of its kind';
   if (allowed?.mayHoldSecrets(tree) === true) {
     const opened = closeTexts(rest, [], { object, table, kind, refs });
     return { tree: opened as ClosedObject, refs };
@@ -175,7 +178,7 @@ function refuseIn(value: Json, path: readonly string[], search: Search): void {
     return;
   }
   for (const [key, item] of Object.entries(value)) {
-    refuseTraces(key, { ...place, key: [...path, key].join('.') }, search.table, search.kind);
+    refuseKey(key, path, search);
     refuseIn(item, [...path, key], search);
   }
 }
@@ -199,10 +202,15 @@ function closeTexts(value: Json, path: readonly string[], search: Search & { rea
   }
   return Object.fromEntries(
     Object.entries(value).map(([key, item]) => {
-      refuseTraces(key, { ...place, key: [...path, key].join('.') }, search.table, search.kind);
+      refuseKey(key, path, search);
       return [key, closeTexts(item, [...path, key], search)];
     }),
   );
+}
+
+/** A key with a token in it is not named: tokens are not printed. */
+function refuseKey(key: string, path: readonly string[], { object, table, kind }: Search): void {
+  refuseTraces(key, { object, key: [...path, HIDDEN].join('.') }, table, kind);
 }
 
 function refuseTraces(text: string, place: Place, table: TokenTable, kind: string): void {
@@ -234,8 +242,12 @@ function flattenList(value: Json): JsonObject[] {
   return isList ? arrayAt(value, 'items').flatMap(flattenList) : [value];
 }
 
-function nameOf(tree: JsonObject): string {
-  const group = groupOf(stringAt(tree, 'apiVersion') ?? '');
-  const name = stringAt(tree, 'metadata', 'name') ?? '?';
-  return displayObject({ group, kind: stringAt(tree, 'kind') ?? '?', namespace: '', name });
+/** The parts of it that hold a token are not named. */
+function nameOf(tree: JsonObject, table: TokenTable): string {
+  const [group, kind, name] = [
+    groupOf(stringAt(tree, 'apiVersion') ?? ''),
+    stringAt(tree, 'kind') ?? '?',
+    stringAt(tree, 'metadata', 'name') ?? '?',
+  ].map((part) => (findTrace(part, table) === undefined ? part : HIDDEN));
+  return displayObject({ group: group ?? '', kind: kind ?? '?', namespace: '', name: name ?? '?' });
 }
