@@ -1,5 +1,5 @@
 import { ByteWriter } from './byte-writer.ts';
-import { equals } from './go-resolve.ts';
+import { equals, without } from './go-resolve.ts';
 
 interface FloatForm {
   /** Exponents below this, and from `tooLarge` on, are written out. */
@@ -19,7 +19,7 @@ export function scientific(fixed: Uint8Array, form: FloatForm): Uint8Array | und
   const body = negative ? fixed.subarray(1) : fixed;
   const point = body.indexOf(46);
   const whole = point === -1 ? body : body.subarray(0, point);
-  const digits = body.filter((byte) => byte !== 46);
+  const digits = without(body, 46);
   try {
     if (whole.length === 0 || point === body.length - 1 || digits.some((byte) => byte < 48 || byte > 57))
       return undefined;

@@ -1,3 +1,5 @@
+import { ownedBytes } from '../core/sensitive.ts';
+
 /**
  * What go-yaml v3 reads in a plain scalar (spec/sops.md, 7.2), told from its bytes: they may be a secret. Needed to
  * know what it would quote on the way out.
@@ -26,7 +28,7 @@ export function readPlain(value: Uint8Array): PlainReading {
   if (first === POINT) return isGoFloat(value) ? 'float' : 'str';
   if (!isDigit(first) && first !== PLUS && first !== MINUS) return 'str';
   if (isTimestamp(value)) return 'time';
-  return readNumber(value.filter((byte) => byte !== UNDERSCORE));
+  return readNumber(without(value, UNDERSCORE));
 }
 
 /** Words and numbers of YAML 1.1 that go-yaml takes for text but quotes all the same. */
@@ -40,6 +42,18 @@ export function isOneOf(value: Uint8Array, words: readonly string[]): boolean {
 
 export function equals(value: Uint8Array, word: string): boolean {
   return value.length === word.length && value.every((byte, at) => byte === word.charCodeAt(at));
+}
+
+/** A copy without a byte, in memory of its own; the caller wipes it. */
+export function without(value: Uint8Array, left: number): Uint8Array<ArrayBuffer> {
+  const copy = ownedBytes(value.length);
+  let length = 0;
+  for (const byte of value) {
+    if (byte === left) continue;
+    copy[length] = byte;
+    length += 1;
+  }
+  return copy.subarray(0, length);
 }
 
 function isDigit(byte: number | undefined): boolean {
@@ -138,7 +152,7 @@ function isGoFloat(value: Uint8Array): boolean {
   const separates = value.every(
     (byte, at) => byte !== UNDERSCORE || (isDigit(value[at - 1]) && isDigit(value[at + 1])),
   );
-  const plain = value.filter((byte) => byte !== UNDERSCORE);
+  const plain = without(value, UNDERSCORE);
   const isFloat = separates && isYamlFloat(plain);
   plain.fill(0);
   return isFloat;

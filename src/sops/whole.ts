@@ -30,14 +30,16 @@ export class SopsWhole implements Ciphertext {
   readonly file: string;
   readonly metadata: SopsMetadata;
   readonly macItems: readonly MacItem[];
+  /** Structure and ciphertext: kept, because an env file is opened once for each of its lines. */
+  readonly parsed: Parsed;
 
   constructor(text: string, format: WholeFormat, file: string) {
     this.text = text;
     this.format = format;
     this.file = file;
-    const parsed = parseWhole(text, format, file);
-    this.metadata = parsed.metadata;
-    this.macItems = parsed.macItems;
+    this.parsed = parseWhole(text, format, file);
+    this.metadata = this.parsed.metadata;
+    this.macItems = this.parsed.macItems;
   }
 }
 
@@ -79,11 +81,36 @@ export async function openEnvVariables(whole: SopsWhole, dataKey: DataKey): Prom
 }
 
 export async function openEnvLine(line: SopsEnvLine, dataKey: DataKey): Promise<Sensitive> {
-  const bytes = await openWholeBytes(line.whole, dataKey);
+  const { whole, key, index } = line;
+  const bytes =
+    whole.parsed.kind === 'dotenv'
+      ? await openDotenvLine(whole.parsed.lines, index, whole.file, dataKey)
+      : await openWholeBytes(whole, dataKey);
   try {
-    const variable = envVariables(bytes, line.whole.file)[line.index];
-    if (variable?.key !== line.key) throw new TypeError('an env file reads differently the second time');
+    const variable = envVariables(bytes, whole.file)[whole.parsed.kind === 'dotenv' ? 0 : index];
+    if (variable?.key !== key) throw new TypeError('an env file reads differently the second time');
     return Sensitive.copyOf(bytes.subarray(variable.start, variable.end));
+  } finally {
+    bytes.fill(0);
+  }
+}
+
+/** The line of one variable alone: which one that is, the names tell, and they are in clear. */
+async function openDotenvLine(
+  lines: readonly OpenLine[],
+  index: number,
+  file: string,
+  dataKey: DataKey,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const names = emitDotenv(
+    lines.map((line) => ({ ...line, text: '' })),
+    new Map(),
+  );
+  const line = lines[(envVariables(names, file)[index]?.line ?? 0) - 1];
+  if (line?.value === undefined) return emitDotenv(line === undefined ? [] : [line], new Map());
+  const bytes = await opened(line.value, file, dataKey.key);
+  try {
+    return emitDotenv([line], new Map([[line.value, bytes]]));
   } finally {
     bytes.fill(0);
   }
@@ -95,8 +122,7 @@ export async function openWhole(whole: SopsWhole, dataKey: DataKey): Promise<Sen
 }
 
 async function openWholeBytes(whole: SopsWhole, dataKey: DataKey): Promise<Uint8Array<ArrayBuffer>> {
-  const { text, file, format } = whole;
-  const parsed = parseWhole(text, format, file);
+  const { text, file, parsed } = whole;
   const values = new Map<EncryptedValue, Uint8Array<ArrayBuffer>>();
   try {
     for (const item of parsed.macItems) {

@@ -2,7 +2,8 @@ import type { RendererRole } from '../../../src/render/tokens/content.ts';
 
 /**
  * What is rendered with tokens and filled must equal what stock sops and stock kustomize make of the files in clear,
- * or be refused. A file of `sealed` is encrypted by stock sops; its key is how it is used, which the scan finds out.
+ * or be refused. What only the scan before the run can tell (two roles, a delimiter of a source, encrypted
+ * kustomizations) is not in here. A file of `sealed` is encrypted by stock sops; its key is how it is used, which the scan finds out.
  */
 export interface CorpusCase {
   readonly name: string;
