@@ -7,7 +7,6 @@ import type { ClosedObject } from '../../src/core/closed.ts';
 import { SottoError } from '../../src/core/errors.ts';
 import { isJsonObject, type Json, type JsonObject, parseJson, stringAt } from '../../src/core/json.ts';
 import { type FingerprintKey, fingerprintKey, newFingerprintBytes } from '../../src/keys/fingerprint.ts';
-import type { ClosedDocument } from '../../src/open/document.ts';
 import { Opener } from '../../src/open/opener.ts';
 import { secretTree } from '../../src/render/secret.ts';
 import { closeFile, type EncryptedFile, type TokenMemory } from '../../src/render/tokens/content.ts';
@@ -19,6 +18,7 @@ import { readManifests } from '../../src/yaml/manifest.ts';
 import { describeReal } from '../harness/real.ts';
 import { type AgeKeyPair, newAgeKeyPair, runStock, stockOutput } from '../harness/stock.ts';
 import { CORPUS, type CorpusCase, type SealedFile } from '../render/tokens/corpus.ts';
+import { documentOf } from '../render/tokens/secrets.ts';
 
 // Plain text of secrets may not touch a disk, not even that of a test.
 const MEMORY_FOLDER = '/dev/shm';
@@ -127,16 +127,8 @@ describeReal('kustomize on tokens', ['sops', 'age-keygen', 'kustomize'], () => {
 
   async function fill(tree: ClosedObject): Promise<JsonObject> {
     const isSecret = tree['apiVersion'] === 'v1' && tree['kind'] === 'Secret';
-    const document: ClosedDocument = {
-      file: 'f',
-      line: 1,
-      tree,
-      encryption: 'sops',
-      digest: '' as ClosedDocument['digest'],
-      lineAt: () => undefined,
-    };
     const lane = new BodyBuffer();
-    const body = await fillBody(isSecret ? secretTree(tree, document, 'allow') : tree, opener, lane);
+    const body = await fillBody(isSecret ? secretTree(tree, documentOf(tree), 'allow') : tree, opener, lane);
     return parseJson(Buffer.from(body).toString()) as JsonObject;
   }
 

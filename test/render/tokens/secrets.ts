@@ -88,7 +88,7 @@ export async function filledValues(
   );
 }
 
-function documentOf(tree: ClosedObject): ClosedDocument {
+export function documentOf(tree: ClosedObject): ClosedDocument {
   const digest = '' as ClosedDocument['digest'];
   return { file: 'f', line: 1, tree, encryption: 'sops', digest, lineAt: () => undefined };
 }
