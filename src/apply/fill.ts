@@ -1,9 +1,12 @@
-import { type Closed, type ClosedObject, type PlacedRef, SecretRef, secretRefs } from '../core/closed.ts';
+import { type Closed, type ClosedObject, ComposedRef, type PlacedRef, SecretRef, secretRefs } from '../core/closed.ts';
 import { SottoError } from '../core/errors.ts';
 import { type Json, stringifyJson } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Sensitive } from '../core/sensitive.ts';
+import { ByteWriter } from '../sops/byte-writer.ts';
+import { writeGoJsonBody } from '../sops/emit-json.ts';
 import { base64Length, type BodyBuffer, isBase64Text, writeBase64 } from './body.ts';
+import { composeText, referencesIn, type ValueOf } from './compose.ts';
 
 /** Opens one reference; the caller wipes what it gets. */
 export interface ValueOpener {
@@ -18,21 +21,48 @@ export interface ValueOpener {
 export async function fillBody(tree: ClosedObject, opener: ValueOpener, lane: BodyBuffer): Promise<Uint8Array> {
   const refs = secretRefs(tree);
   if (refs.length === 0) return Buffer.from(stringifyJson(tree as Json), 'utf8');
-  const values: { value: Sensitive; placed: PlacedRef }[] = [];
+  const values = new Map<SecretRef, Sensitive>();
+  const fillings: Filling[] = [];
   try {
-    for (const placed of refs) {
-      const value = await opener.open(placed.ref);
-      values.push({ value, placed });
-      if (placed.ref.form === 'base64' && !isBase64Text(value.reveal())) throw notBase64(placed);
+    for (const { ref } of refs) {
+      for (const each of ref instanceof ComposedRef ? referencesIn(ref.pieces) : [ref]) {
+        if (!values.has(each)) values.set(each, await opener.open(each));
+      }
     }
-    return assemble(
-      skeleton(tree),
-      values.map(({ value, placed }) => ({ value, form: placed.ref.form })),
-      lane,
-    );
+    const valueOf = (ref: SecretRef): Uint8Array => {
+      const value = values.get(ref);
+      if (value === undefined) throw new TypeError('a reference was not opened');
+      return value.reveal();
+    };
+    for (const placed of refs) fillings.push(fillingOf(placed, valueOf));
+    return assemble(skeleton(tree), fillings, lane);
   } finally {
-    for (const { value } of values) value.wipe();
+    for (const value of values.values()) value.wipe();
+    for (const { bytes, isOwned } of fillings) if (isOwned) bytes.fill(0);
   }
+}
+
+/** What goes between two pieces of JSON text. */
+interface Filling {
+  readonly bytes: Uint8Array;
+  readonly form: SecretRef['form'];
+  /** A composed text, in memory of its own. */
+  readonly isOwned: boolean;
+}
+
+function fillingOf(placed: PlacedRef, valueOf: ValueOf): Filling {
+  const { ref } = placed;
+  const isOwned = ref instanceof ComposedRef;
+  const bytes = isOwned ? composeText(ref, valueOf) : valueOf(ref);
+  if (ref.form === 'base64' && !isBase64Text(bytes)) {
+    if (isOwned) bytes.fill(0);
+    throw notBase64(placed);
+  }
+  if (ref.form !== 'text') return { bytes, form: ref.form, isOwned };
+  const writer = new ByteWriter(bytes.length + 16);
+  writeGoJsonBody(bytes, writer);
+  if (isOwned) bytes.fill(0);
+  return { bytes: writer.take(), form: ref.form, isOwned: true };
 }
 
 /** The JSON text between the values: n + 1 pieces for n references, in the order of `secretRefs`. */
@@ -63,15 +93,10 @@ function skeleton(tree: ClosedObject): string[] {
   return pieces;
 }
 
-interface Filling {
-  readonly value: Sensitive;
-  readonly form: SecretRef['form'];
-}
-
 function assemble(pieces: readonly string[], fillings: readonly Filling[], lane: BodyBuffer): Uint8Array {
   const text = pieces.map((piece) => Buffer.from(piece, 'utf8'));
   const textBytes = text.reduce((sum, piece) => sum + piece.length, 0);
-  const valueBytes = fillings.reduce((sum, { value, form }) => sum + encodedLength(value, form), 0);
+  const valueBytes = fillings.reduce((sum, { bytes, form }) => sum + encodedLength(bytes, form), 0);
   const length = textBytes + valueBytes;
   if (length > LIMITS.maxObjectBytes) throw tooLarge(length);
   const body = lane.take(length);
@@ -85,13 +110,16 @@ function assemble(pieces: readonly string[], fillings: readonly Filling[], lane:
   return at === length ? body : body.subarray(0, at);
 }
 
-function encodedLength(value: Sensitive, form: SecretRef['form']): number {
-  return form === 'value' ? base64Length(value.length) : value.length;
+function encodedLength(bytes: Uint8Array, form: SecretRef['form']): number {
+  return form === 'value' ? base64Length(bytes.length) : bytes.length;
 }
 
-function writeValue({ value, form }: Filling, body: Uint8Array, offset: number): number {
-  const bytes = value.reveal();
+function writeValue({ bytes, form }: Filling, body: Uint8Array, offset: number): number {
   if (form === 'value') return writeBase64(bytes, body, offset);
+  if (form === 'text') {
+    body.set(bytes, offset);
+    return offset + bytes.length;
+  }
   let at = offset;
   for (const byte of bytes) {
     // Line breaks are legal in base64 text but not inside a JSON string.

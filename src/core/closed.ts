@@ -16,7 +16,9 @@ export type LeafForm =
   /** The bytes are the value (`stringData`, a SealedSecret's item). */
   | 'value'
   /** The bytes are base64 text of the value (a `data` leaf of a SOPS file). */
-  | 'base64';
+  | 'base64'
+  /** The bytes are a string of the object: outside a Secret, where settings allow it. */
+  | 'text';
 
 /** What a stage needs to know of the ciphertext behind a reference. The codec's own type extends it. */
 export interface Ciphertext {
@@ -45,6 +47,65 @@ export class SecretRef {
     this.form = form;
     this.line = line;
   }
+}
+
+/**
+ * A part of a text that has secrets in it. What is literal was written by a renderer, which never had a value; whether
+ * a value fits into its place is known only to the fill step, which sees it.
+ */
+export type Piece =
+  | { readonly kind: 'literal'; readonly bytes: Uint8Array }
+  /** The bytes of a value as they are. */
+  | { readonly kind: 'value'; readonly ref: SecretRef }
+  /** Inside of a string of a JSON text. */
+  | { readonly kind: 'json'; readonly of: readonly Piece[] }
+  /** A whole scalar of a YAML text. */
+  | { readonly kind: 'yaml'; readonly scalar: YamlPiece }
+  | { readonly kind: 'base64'; readonly of: readonly Piece[]; readonly alphabet: Base64Alphabet };
+
+export interface Base64Alphabet {
+  readonly letters: 'standard' | 'url';
+  readonly padded: boolean;
+}
+
+export interface YamlPiece {
+  /** How it stands in the text; what cannot be written like that is written in double quotes. */
+  readonly style: 'plain' | 'single' | 'double' | 'literal' | 'folded' | 'comment';
+  readonly inFlow: boolean;
+  /** The text as it is written, values raw. */
+  readonly written: readonly Piece[];
+  /** What it means. */
+  readonly meaning: readonly Piece[];
+}
+
+/** Where in the object a composed value stands: for errors of the fill step. */
+export interface ComposedPlace {
+  readonly object: string;
+  readonly key: string;
+}
+
+/**
+ * A leaf that is put together of text and values: `postgres://app:…@db`. It stands where a reference can stand; its
+ * ciphertext is the list of what it is made of, so that two of them are equal when their texts are.
+ */
+export class ComposedRef extends SecretRef {
+  readonly pieces: readonly Piece[];
+  /** The result must be text: it came from `stringData`, or goes where no bytes can be. */
+  readonly mustBeText: boolean;
+  readonly place: ComposedPlace;
+
+  constructor(first: SecretRef, pieces: readonly Piece[], cipher: Ciphertext, options: ComposedOptions) {
+    super(first.source, cipher, options.form, first.line);
+    this.pieces = pieces;
+    this.mustBeText = options.mustBeText;
+    this.place = options.place;
+  }
+}
+
+export interface ComposedOptions {
+  readonly form: LeafForm;
+  readonly mustBeText: boolean;
+  readonly place: ComposedPlace;
 }
 
 export function isClosedObject(value: Closed | undefined): value is ClosedObject {

@@ -50,6 +50,35 @@ export function keyedDigest(
   return mac.digest();
 }
 
+/** More than one block of SHA-512, so that what a hash object keeps of its input is this and never a value. */
+const TAIL = Buffer.alloc(256);
+
+/**
+ * HMAC-SHA-512 over domain, public parts and one value. The value goes in before the tail, as bytes: it becomes no
+ * string and stays in no hash object (spec/memory.md, R6).
+ */
+export function keyedValueDigest(
+  key: FingerprintKey,
+  domain: DigestDomain,
+  parts: readonly string[],
+  value: Sensitive,
+): Buffer {
+  const mac = createHmac('sha512', key.keyObject);
+  const addLength = (length: number): void => {
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigUInt64BE(BigInt(length));
+    mac.update(bytes);
+  };
+  for (const part of [`sotto/v1/${domain}`, ...parts]) {
+    const bytes = Buffer.from(part, 'utf8');
+    addLength(bytes.length);
+    mac.update(bytes);
+  }
+  addLength(value.length);
+  mac.update(value.reveal());
+  return mac.update(TAIL).digest();
+}
+
 /** Compares in constant time. A digest of another length is another digest. */
 export function isKeyedDigest(
   digest: Uint8Array,

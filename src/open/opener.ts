@@ -6,7 +6,15 @@ import { unsealAll, unsealItem } from '../sealed/unseal.ts';
 import type { AgeIdentity } from '../sops/age.ts';
 import { type DataKey, openLeaf, unwrapDataKey } from '../sops/data-key.ts';
 import { verifyMac } from '../sops/mac.ts';
-import type { SopsFile, SopsLeaf } from '../sops/file.ts';
+import { type SopsFile, SopsLeaf } from '../sops/file.ts';
+import {
+  openEnvLine,
+  openEnvVariables,
+  type OpenedVariable,
+  openWhole,
+  SopsEnvLine,
+  SopsWhole,
+} from '../sops/whole.ts';
 
 /** The keys a sync may open with. */
 export interface OpenKeys {
@@ -66,11 +74,29 @@ export class Opener implements Disposable {
   /** The bytes behind one reference. The caller wipes them. */
   async open(ref: SecretRef): Promise<Sensitive> {
     const { source } = ref;
-    if (isSops(source)) return openLeaf(source, ref.cipher as SopsLeaf, await this.#dataKey(source));
+    if (isSops(source)) return this.#openSops(source, ref);
     if (isSealed(source)) {
       return (await unsealItem(source, ref.cipher as SealedItem, this.#keys.sealingKeys)).value;
     }
     throw new TypeError(`unknown source ${source.format}`);
+  }
+
+  /** Checks that a file that is one secret opens and is unchanged. */
+  async verifyWhole(source: SopsSource, whole: SopsWhole): Promise<void> {
+    await this.#counted('sops', async () => verifyMac(whole, await this.#dataKey(source)));
+  }
+
+  /** The variables of an encrypted env file. The caller wipes their values. */
+  async openVariables(source: SopsSource, whole: SopsWhole): Promise<OpenedVariable[]> {
+    return openEnvVariables(whole, await this.#dataKey(source));
+  }
+
+  async #openSops(source: SopsSource, { cipher }: SecretRef): Promise<Sensitive> {
+    const dataKey = await this.#dataKey(source);
+    if (cipher instanceof SopsWhole) return openWhole(cipher, dataKey);
+    if (cipher instanceof SopsEnvLine) return openEnvLine(cipher, dataKey);
+    if (cipher instanceof SopsLeaf) return openLeaf(source, cipher, dataKey);
+    throw new TypeError('a composed text is not opened, but what it is composed of');
   }
 
   #dataKey(source: SopsSource): Promise<DataKey> {

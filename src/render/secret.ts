@@ -1,4 +1,4 @@
-import { type Closed, type ClosedObject, isClosedObject, SecretRef, secretRefs } from '../core/closed.ts';
+import { type Closed, type ClosedObject, ComposedRef, isClosedObject, SecretRef, secretRefs } from '../core/closed.ts';
 import { SottoError } from '../core/errors.ts';
 import { displayObject } from '../core/ids.ts';
 import { stringAt } from '../core/json.ts';
@@ -38,6 +38,8 @@ function entries(value: Closed | undefined, field: 'data' | 'stringData', docume
 /** One entry: a reference with its form, or base64 text of a value that stands in Git in clear. */
 function entry(item: Closed, field: 'data' | 'stringData', key: string, document: ClosedDocument): Closed {
   const path = [field, key];
+  // Its form was told by the text it stands in.
+  if (item instanceof ComposedRef) return item;
   if (item instanceof SecretRef) {
     const type = item.cipher.type;
     if (type !== undefined && type !== 'str' && type !== 'bytes') throw wrongType(type, path, document, item.line);

@@ -1,12 +1,16 @@
 import { ownedBytes } from '../core/sensitive.ts';
 
-/** Assembles secret bytes in one owned buffer of a size that is known to suffice. */
+/** Assembles secret bytes in an owned buffer; one that became too small is wiped when its content has moved. */
 export class ByteWriter {
-  readonly #bytes: Uint8Array<ArrayBuffer>;
+  #bytes: Uint8Array<ArrayBuffer>;
   #length = 0;
 
-  constructor(maxBytes: number) {
-    this.#bytes = ownedBytes(maxBytes);
+  constructor(expectedBytes: number) {
+    this.#bytes = ownedBytes(expectedBytes);
+  }
+
+  get length(): number {
+    return this.#length;
   }
 
   /** What was written so far, not a copy. Wiped with the writer. */
@@ -21,14 +25,14 @@ export class ByteWriter {
   }
 
   byte(value: number): this {
-    if (this.#length >= this.#bytes.length) throw new RangeError('the writer is full');
+    if (this.#length >= this.#bytes.length) this.#grow(1);
     this.#bytes[this.#length] = value;
     this.#length += 1;
     return this;
   }
 
   bytes(values: Uint8Array): this {
-    if (this.#length + values.length > this.#bytes.length) throw new RangeError('the writer is full');
+    if (this.#length + values.length > this.#bytes.length) this.#grow(values.length);
     this.#bytes.set(values, this.#length);
     this.#length += values.length;
     return this;
@@ -43,7 +47,27 @@ export class ByteWriter {
     return this;
   }
 
+  /** Text that is not secret. */
+  text(text: string): this {
+    return this.bytes(Buffer.from(text, 'utf8'));
+  }
+
+  /** What was written, in memory of its own; the writer is wiped. The caller wipes the result. */
+  take(): Uint8Array<ArrayBuffer> {
+    const taken = ownedBytes(this.#length);
+    taken.set(this.written);
+    this.wipe();
+    return taken;
+  }
+
   wipe(): void {
     this.#bytes.fill(0);
+  }
+
+  #grow(byBytes: number): void {
+    const before = this.#bytes;
+    this.#bytes = ownedBytes(Math.max(64, before.length * 2, this.#length + byBytes));
+    this.#bytes.set(before);
+    before.fill(0);
   }
 }

@@ -6,7 +6,8 @@ import { type DataKey, wrongPlace } from './data-key.ts';
 import { byteLength, parseEnc } from './enc.ts';
 import type { SopsFile } from './file.ts';
 import type { EncryptedValue } from './leaf.ts';
-import { sopsScalar } from './scalar.ts';
+import { sopsScalar, type WholeFormat } from './scalar.ts';
+import type { YamlScalar } from '../yaml/tree.ts';
 
 /** What a MAC over encrypted values only starts with, so that it cannot pass for a full one (spec 4.3). */
 export const ONLY_ENCRYPTED_PREFIX = Buffer.from(
@@ -14,7 +15,7 @@ export const ONLY_ENCRYPTED_PREFIX = Buffer.from(
   'hex',
 );
 
-type MacFile = Pick<SopsFile, 'file' | 'format' | 'metadata' | 'macItems'>;
+type MacFile = Pick<SopsFile, 'file' | 'metadata' | 'macItems'> & { readonly format: WholeFormat };
 
 /** Values decrypted at a time. */
 const LANES = 8;
@@ -53,10 +54,10 @@ async function computeMac(file: MacFile, dataKey: DataKey): Promise<Uint8Array<A
       length += byteLength(item.value.enc.data);
       continue;
     }
-    const value = sopsScalar(item.scalar, file.format, file.file);
-    if (value.type === 'null') continue;
-    clear.push({ at: length, text: value.text });
-    length += Buffer.byteLength(value.text);
+    const text = item.kind === 'text' ? item.text : clearText(item.scalar, file);
+    if (text === undefined) continue;
+    clear.push({ at: length, text });
+    length += Buffer.byteLength(text);
   }
   const plaintext = ownedBytes(length);
   try {
@@ -67,6 +68,12 @@ async function computeMac(file: MacFile, dataKey: DataKey): Promise<Uint8Array<A
   } finally {
     plaintext.fill(0);
   }
+}
+
+/** Undefined for null, which does not count. */
+function clearText(scalar: YamlScalar, { format, file }: MacFile): string | undefined {
+  const value = sopsScalar(scalar, format === 'yaml' ? 'yaml' : 'json', file);
+  return value.type === 'null' ? undefined : value.text;
 }
 
 async function openInto(plaintext: Uint8Array, slots: readonly Slot[], file: string, dataKey: DataKey): Promise<void> {

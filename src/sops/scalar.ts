@@ -10,6 +10,9 @@ export type SopsValue =
 
 export type SopsFormat = 'yaml' | 'json';
 
+/** In what form a file is encrypted; `binary` is any file at all, inside of a JSON document. */
+export type WholeFormat = SopsFormat | 'dotenv' | 'binary' | 'ini';
+
 /** Throws SottoError for what sops cannot hold: integers beyond 64 bits, values that do not fit their tag. */
 export function sopsScalar(scalar: YamlScalar, format: SopsFormat, file: string): SopsValue {
   if (format === 'json') return jsonScalar(scalar, file);

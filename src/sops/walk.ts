@@ -8,7 +8,9 @@ import type { Selects } from './selector.ts';
 /** One scalar that counts in the MAC, in the order of the file. */
 export type MacItem =
   | { readonly kind: 'encrypted'; readonly value: EncryptedValue }
-  | { readonly kind: 'clear'; readonly scalar: YamlScalar };
+  | { readonly kind: 'clear'; readonly scalar: YamlScalar }
+  /** Of a format in which everything is text. */
+  | { readonly kind: 'text'; readonly text: string };
 
 /** What a walk over an encrypted document finds. */
 export interface Walked {

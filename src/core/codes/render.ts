@@ -151,4 +151,44 @@ export const RENDER_CODES = {
     explain:
       'The program is missing, or the folder for temporary files has no space or no rights. In a Pod that folder is a memory volume.',
   },
+  'SOTTO-RENDER-040': {
+    title: 'A line of an env file is not a variable',
+    explain:
+      'Each line of a file under envs of a generator is NAME=value. A line that is none of that could be part of a secret, and the names of variables are written into the tree that kustomize sees, so the file is refused.',
+  },
+  'SOTTO-RENDER-041': {
+    title: 'A line of an env file is too long',
+    explain:
+      'kustomize reads env files line by line with a buffer of 64 KiB. It silently drops a longer line and every line after it, so the file is refused.',
+  },
+  'SOTTO-RENDER-042': {
+    title: 'A file cannot be closed in its role',
+    explain:
+      'An encrypted file is closed for the renderer by its role: objects by value, files of a generator as a whole, env files line by line. The form in which this one is encrypted does not fit its role.',
+  },
+  'SOTTO-RENDER-043': {
+    title: 'A secret came out of the renderer changed',
+    explain:
+      'Renderers get a placeholder for each secret. A piece of one, or one in another case, was found in an object: something cut or changed it, and the value would be cut or changed in another way or not at all.',
+  },
+  'SOTTO-RENDER-044': {
+    title: 'A text looks like a placeholder but is none',
+    explain:
+      'The text has the form of the placeholders that stand for secrets while a renderer runs, but this render has none like it. It was copied from somewhere, or is meant to deceive.',
+  },
+  'SOTTO-RENDER-045': {
+    title: 'A secret is joined with other text under data',
+    explain:
+      'data of a Secret holds base64 text. Text joined to a secret there is joined to its base64 form, which gives something else than the value and the text.',
+  },
+  'SOTTO-RENDER-046': {
+    title: 'A secret that is not text stands where text belongs',
+    explain:
+      'The value holds bytes that are not UTF-8. They can be a whole entry under data of a Secret, but not part of a JSON or YAML text, of stringData or of a ConfigMap.',
+  },
+  'SOTTO-RENDER-047': {
+    title: 'A secret does not fit into the text around it',
+    explain:
+      'The value was to be put into a text in which it would mean something else: a line break inside a comment, a key of a YAML text, a base64 text of a form that cannot be written again.',
+  },
 } as const satisfies Record<string, CodeEntry>;

@@ -96,6 +96,22 @@ export const SOPS_CODES = {
   },
   'SOTTO-SOPS-021': {
     title: 'A decrypted value cannot be written in this format',
-    explain: 'The value has no form in the format of the file, for example a comment inside a JSON list.',
+    explain:
+      'The value has no form in the format of the file, for example a comment inside a JSON list; or the file has to be exactly the one that sops -d gives, and it holds something whose exact form is not known here.',
+  },
+  'SOTTO-SOPS-022': {
+    title: 'A line of a dotenv file is not readable',
+    explain:
+      'Each line of a dotenv file is NAME=value, a comment that starts with #, or empty. sops reads nothing else.',
+  },
+  'SOTTO-SOPS-023': {
+    title: 'The file is not a binary SOPS file',
+    explain:
+      'sops puts a file it has no form for under the one key data of a JSON document. This file has other keys, or a value that is not encrypted.',
+  },
+  'SOTTO-SOPS-024': {
+    title: 'INI files are not in this version',
+    explain:
+      'sops changes an INI file on its way through (alignment, quotes, comments). Encrypted as binary, every byte of it is kept.',
   },
 } as const satisfies Record<string, CodeEntry>;

@@ -1,0 +1,138 @@
+import { SecretRef } from '../../core/closed.ts';
+import { sourceDigest } from '../../core/digest.ts';
+import { SottoError } from '../../core/errors.ts';
+import { groupOf } from '../../core/ids.ts';
+import { isJsonObject, type Json, type JsonObject, memberAt, stringAt, stringifyJson } from '../../core/json.ts';
+import { sealedToSecret } from '../../sealed/resulting-secret.ts';
+import { parseSealed, type SealedObject } from '../../sealed/sealed-secret.ts';
+import { parseJsonTree } from '../../yaml/json-tree.ts';
+import { lineFinder, resolveManifest } from '../../yaml/manifest.ts';
+import { parseYaml } from '../../yaml/parse.ts';
+import type { YamlDocument } from '../../yaml/tree.ts';
+import type { ClosedFile, TokenContext, TokenMemory } from './content.ts';
+import type { TokenEntry } from './table.ts';
+import { makeToken, type Token } from './token.ts';
+
+export interface ManifestFile {
+  readonly path: string;
+  readonly text: string;
+}
+
+export interface SealedContext extends Omit<TokenContext, 'opener'> {
+  readonly opener: Pick<TokenContext['opener'], 'open'>;
+  /** Of SealedSecrets that name none: they are bound to it. */
+  readonly namespace: string;
+}
+
+/** A SealedSecret of a file with the part of the text that it is. */
+interface Found {
+  readonly document: YamlDocument;
+  readonly sealed: SealedObject;
+  readonly manifest: JsonObject;
+}
+
+/**
+ * A file of manifests with the Secret in place of each SealedSecret, its values as tokens; every other document stays
+ * as it is written. Undefined when there is none in it. Throws SottoError.
+ */
+export async function closeSealed(file: ManifestFile, context: SealedContext): Promise<ClosedFile | undefined> {
+  if (!file.text.includes('SealedSecret')) return undefined;
+  const found = findSealed(file, context.namespace);
+  if (found.length === 0) return undefined;
+  const secrets = found.map(({ sealed }) => sealedToSecret(sealed));
+  const refs = found.flatMap(({ sealed }, index) =>
+    [...(secrets[index]?.items ?? [])].map(([key, item]) => ({
+      key,
+      object: `/Secret/${sealed.namespace}/${sealed.name}`,
+      ref: new SecretRef(sealed, item, 'value', item.line),
+    })),
+  );
+  const digest = sourceDigest('tokens', 'sealed', context.namespace, file.text);
+  const memory = context.recall(digest) ?? (await sealedMemory(digest, refs, context));
+  const entries = refs.map(({ key, ref }, index): TokenEntry => {
+    const token = memory.tokens[index];
+    if (token === undefined || token === '')
+      throw new TypeError('the tokens that are remembered are not those of the file');
+    return { token, ref, role: 'leaf', file: file.path, line: ref.line, key: `spec.encryptedData.${key}` };
+  });
+  return { bytes: Buffer.from(replaced(file, found, entries), 'utf8'), entries, memory };
+}
+
+async function sealedMemory(
+  digest: TokenMemory['digest'],
+  refs: readonly { readonly key: string; readonly object: string; readonly ref: SecretRef }[],
+  { opener, key }: SealedContext,
+): Promise<TokenMemory> {
+  const tokens: Token[] = [];
+  for (const { key: name, object, ref } of refs) {
+    using value = await opener.open(ref);
+    tokens.push(makeToken(key, { role: 'leaf', object, path: ['data', name] }, value));
+  }
+  return { digest, tokens, names: [] };
+}
+
+function findSealed({ path, text }: ManifestFile, namespace: string): Found[] {
+  const isJson = path.endsWith('.json');
+  const documents = isJson ? [parseJsonTree(text, { file: path })] : parseYaml(text, { file: path });
+  return documents.flatMap((document): Found[] => {
+    const manifest = resolveManifest<never>(document.root, { file: path, leafAt: () => undefined });
+    const lineAt = lineFinder(document);
+    if (isInList(manifest)) throw sealedInList(path, document.line);
+    if (!isJsonObject(manifest) || !isSealed(manifest)) return [];
+    return [
+      { document, manifest, sealed: parseSealed(manifest, { file: path, line: document.line, namespace, lineAt }) },
+    ];
+  });
+}
+
+function isSealed(value: Json): boolean {
+  return groupOf(stringAt(value, 'apiVersion') ?? '') === 'bitnami.com' && stringAt(value, 'kind') === 'SealedSecret';
+}
+
+function isInList(manifest: Json): boolean {
+  const items = memberAt(manifest, 'items');
+  return Array.isArray(items) && items.some((item: Json) => isSealed(item));
+}
+
+function replaced({ path, text }: ManifestFile, found: readonly Found[], entries: readonly TokenEntry[]): string {
+  const tokens = new Map(entries.map(({ ref, token }) => [ref.cipher, token]));
+  const parts: string[] = [];
+  let at = 0;
+  for (const { document, sealed, manifest } of found) {
+    const { tree, items, literals } = sealedToSecret(sealed);
+    const sealedData = [...items].map(([key, item]) => [key, Buffer.from(tokens.get(item) ?? '').toString('base64')]);
+    const data = { ...Object.fromEntries(literals), ...Object.fromEntries(sealedData) } as JsonObject;
+    const secret = stringifyJson({ ...withNamespaceOf(manifest, tree), data });
+    const marker = path.endsWith('.json') ? '' : '---\n';
+    parts.push(text.slice(at, document.start), marker, ascii(secret), '\n');
+    at = document.end;
+  }
+  return [...parts, text.slice(at)].join('');
+}
+
+/** Where none is named, none is written: kustomize finds references within one namespace. */
+function withNamespaceOf(manifest: JsonObject, tree: JsonObject): JsonObject {
+  if (stringAt(manifest, 'metadata', 'namespace') !== undefined) return tree;
+  const metadata = isJsonObject(tree['metadata']) ? tree['metadata'] : {};
+  const { namespace: _namespace, ...rest } = metadata;
+  return { ...tree, metadata: rest };
+}
+
+/** JSON as YAML reads it too: YAML takes some characters for line breaks. Beyond the basic plane they stand as they are. */
+function ascii(json: string): string {
+  return json.replace(
+    /[\u007f-\ud7ff\ue000-\uffff]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+function sealedInList(file: string, line: number): SottoError {
+  return new SottoError({
+    code: 'SOTTO-RENDER-042',
+    what: 'a SealedSecret in a list cannot be closed',
+    why: 'for kustomize it is replaced by its Secret, document by document',
+    next: 'make it a document of its own, parted by ---',
+    file,
+    line,
+  });
+}

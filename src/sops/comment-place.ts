@@ -1,0 +1,193 @@
+import { SottoError } from '../core/errors.ts';
+import { endOfLine } from '../yaml/split.ts';
+import type { YamlComment, YamlDocument, YamlMap, YamlNode } from '../yaml/tree.ts';
+import { isSopsKey } from './file.ts';
+import { unknownForm } from './plain-scalar.ts';
+
+/** To which entry a comment belongs in the tree that sops makes of a document. */
+export interface CommentPlace {
+  readonly comment: YamlComment;
+  /** Before the entry of this key or element; beside its value; after the last entry of this collection. */
+  readonly place: 'before' | 'inline' | 'trailing';
+  readonly node: YamlNode;
+}
+
+/** Each is looked at together with those around it. */
+const MAX_COMMENTS = 2_000;
+
+/** The start of an entry or element of a block collection. */
+interface Mark {
+  readonly start: number;
+  readonly column: number;
+  /** Key of the entry, or the element itself. */
+  readonly node: YamlNode;
+  readonly value: YamlNode;
+  readonly within: YamlNode;
+}
+
+/**
+ * Where each comment of a document belongs. go-yaml decides it while it reads, without a written rule; here are the
+ * layouts in which there is no doubt (and which sops itself writes), and every other one is refused: a file whose
+ * exact text is not known must not be handed out. Comments of the sops block are left out; `content` is the document
+ * without it.
+ */
+export function placeComments(text: string, document: YamlDocument, content: YamlMap, file: string): CommentPlace[] {
+  const { root } = document;
+  if (root.kind !== 'map' || document.comments.length === 0) return [];
+  if (document.comments.length > MAX_COMMENTS) throw unknownForm(file, `it has more than ${MAX_COMMENTS} comments`);
+  const marks: Mark[] = [];
+  collectMarks(text, root, marks);
+  const block = root.entries.find(({ key }) => isSopsKey(key));
+  return document.comments.flatMap((comment) => {
+    if (block !== undefined && comment.start > block.key.start && comment.start < endOfLine(text, block.value.end)) {
+      return [];
+    }
+    const place = placeOf(text, comment, content, marks);
+    if (place === undefined) throw doubtful(file, text, comment);
+    return [{ comment, ...place }];
+  });
+}
+
+function placeOf(
+  text: string,
+  comment: YamlComment,
+  root: YamlMap,
+  marks: readonly Mark[],
+): Omit<CommentPlace, 'comment'> | undefined {
+  const lead = text.slice(lineStart(text, comment.start), comment.start);
+  const before = marks[firstFrom(marks, comment.start) - 1];
+  if (lead.trim() !== '') return beside(text, comment, before);
+  const column = lead.length;
+  const next = nextEntry(text, comment.end, marks);
+  const [first] = root.entries;
+  if (before === undefined) return first === undefined ? undefined : { place: 'before', node: first.key };
+  if (isInside(comment, before.value) || isDeeperThanCommentAbove(text, comment, column)) return undefined;
+  if (next.marks.length === 0 || next.marks.some(({ node }) => isSopsKey(node))) {
+    return column === 0 ? { place: 'trailing', node: root } : trailing(column, -1, comment, marks);
+  }
+  const mark = next.marks.find((each) => each.column === column);
+  if (mark !== undefined) return next.adjoins ? { place: 'before', node: mark.node } : undefined;
+  return trailing(column, next.marks[0]?.column ?? 0, comment, marks);
+}
+
+/** At the end of a line: beside a scalar, or on the line of a key whose value follows below. */
+function beside(
+  text: string,
+  comment: YamlComment,
+  before: Mark | undefined,
+): Omit<CommentPlace, 'comment'> | undefined {
+  if (before === undefined || before.within.kind === 'seq') {
+    const isBesideItem = before?.value.kind === 'scalar' && before.value.end <= comment.start;
+    return isBesideItem && isPlainText(before.value) && onOneLine(text, before.start, comment.start)
+      ? { place: 'inline', node: before.node }
+      : undefined;
+  }
+  if (before.value.kind === 'scalar') {
+    const isOnItsLine = onOneLine(text, before.start, comment.start) && before.value.end <= comment.start;
+    return isOnItsLine && isPlainText(before.value) ? { place: 'inline', node: before.node } : undefined;
+  }
+  return undefined;
+}
+
+function isPlainText(node: YamlNode): boolean {
+  return node.kind === 'scalar' && node.style !== 'literal' && node.style !== 'folded' && node.end > node.start;
+}
+
+function onOneLine(text: string, from: number, to: number): boolean {
+  return !/[\r\n]/.test(text.slice(from, to));
+}
+
+/** Deeper than what follows: it closes the innermost collection that ends here, if it stands in its column. */
+function trailing(
+  column: number,
+  nextColumn: number,
+  comment: YamlComment,
+  marks: readonly Mark[],
+): Omit<CommentPlace, 'comment'> | undefined {
+  const before = marks[firstFrom(marks, comment.start) - 1];
+  if (before === undefined || before.column !== column || column <= nextColumn) return undefined;
+  if (before.value.kind !== 'scalar') return undefined;
+  return { place: 'trailing', node: before.within };
+}
+
+/** The entries that start on the next line with content, and whether nothing but comments lies between. */
+function nextEntry(text: string, from: number, marks: readonly Mark[]): { marks: Mark[]; adjoins: boolean } {
+  let at = endOfLine(text, from);
+  let adjoins = true;
+  while (at < text.length) {
+    const end = endOfLine(text, at);
+    const line = text.slice(at, end).trim();
+    if (line === '') adjoins = false;
+    else if (!line.startsWith('#')) {
+      return { marks: marks.slice(firstFrom(marks, at), firstFrom(marks, end)), adjoins };
+    }
+    at = end;
+  }
+  return { marks: [], adjoins };
+}
+
+function collectMarks(text: string, node: YamlNode, marks: Mark[]): void {
+  if (node.kind === 'scalar' || node.flow) return;
+  if (node.kind === 'map') {
+    for (const { key, value } of node.entries) {
+      marks.push({ start: key.start, column: columnOf(text, key.start), node: key, value, within: node });
+      // An alias stands elsewhere: its comments are found at its anchor.
+      if (value.start >= key.end) collectMarks(text, value, marks);
+    }
+    return;
+  }
+  for (const item of node.items) {
+    const dash = text.lastIndexOf('-', item.start - 1);
+    marks.push({ start: dash, column: columnOf(text, dash), node: item, value: item, within: node });
+    collectMarks(text, item, marks);
+  }
+}
+
+function isDeeperThanCommentAbove(text: string, comment: YamlComment, column: number): boolean {
+  let end = lineStart(text, comment.start);
+  while (end > 0) {
+    const start = lineStart(text, end - 1);
+    const above = text.slice(start, end).trim();
+    if (above !== '') return above.startsWith('#') && text.slice(start, end).indexOf('#') < column;
+    end = start;
+  }
+  return false;
+}
+
+/** Index of the first mark at or behind an offset; they are in order. */
+function firstFrom(marks: readonly Mark[], offset: number): number {
+  let low = 0;
+  let high = marks.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((marks[middle]?.start ?? 0) < offset) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function isInside(comment: YamlComment, node: YamlNode): boolean {
+  const isFlow = node.kind !== 'scalar' && node.flow;
+  return isFlow && comment.start > node.start && comment.start < node.end;
+}
+
+function columnOf(text: string, offset: number): number {
+  return offset - lineStart(text, offset);
+}
+
+function lineStart(text: string, offset: number): number {
+  let at = offset;
+  while (at > 0 && text.charCodeAt(at - 1) !== 10 && text.charCodeAt(at - 1) !== 13) at -= 1;
+  return at;
+}
+
+function doubtful(file: string, text: string, comment: YamlComment): SottoError {
+  return new SottoError({
+    code: 'SOTTO-SOPS-021',
+    what: 'a decrypted file cannot be written as sops writes it',
+    why: 'where sops puts this comment is not certain, and the file has to be exactly the one that sops -d gives',
+    next: 'put the comment on lines of its own right above the entry it belongs to, or remove it (sops edit)',
+    file,
+    line: text.slice(0, comment.start).split(/\r\n|\r|\n/).length,
+  });
+}

@@ -1,0 +1,333 @@
+import type { webcrypto } from 'node:crypto';
+import type { Ciphertext } from '../core/closed.ts';
+import { SottoError } from '../core/errors.ts';
+import { Sensitive } from '../core/sensitive.ts';
+import type { YamlComment, YamlDocument, YamlMap } from '../yaml/tree.ts';
+import { ByteWriter } from './byte-writer.ts';
+import { openEnc, pathAad } from './cipher.ts';
+import { commentPaths } from './comment-path.ts';
+import { placeComments } from './comment-place.ts';
+import { type DataKey, wrongPlace } from './data-key.ts';
+import { type DotenvLine, parseDotenv } from './dotenv.ts';
+import { emitJson } from './emit-json.ts';
+import { emitYaml } from './emit-yaml.ts';
+import { parseEnc } from './enc.ts';
+import { envVariables } from './env-lines.ts';
+import { parseSopsTree, type SopsTree } from './file.ts';
+import type { EncryptedValue } from './leaf.ts';
+import type { MacItem } from './walk.ts';
+import { parseMetadata, type SopsMetadata } from './metadata.ts';
+import { unknownForm } from './plain-scalar.ts';
+import { type Opened, type PlainScalar, plainTree } from './plain-tree.ts';
+import { compileSelector } from './selector.ts';
+import type { SopsFormat, WholeFormat } from './scalar.ts';
+
+/** A file that is one secret as a whole: its clear text is what `sops -d` writes, to the byte. */
+export class SopsWhole implements Ciphertext {
+  /** The file as it stands in Git. */
+  readonly text: string;
+  readonly format: WholeFormat;
+  readonly file: string;
+  readonly metadata: SopsMetadata;
+  readonly macItems: readonly MacItem[];
+  /** Structure and ciphertext: kept, because an env file is opened once for each of its lines. */
+  readonly parsed: Parsed;
+
+  constructor(text: string, format: WholeFormat, file: string) {
+    this.text = text;
+    this.format = format;
+    this.file = file;
+    this.parsed = parseWhole(text, format, file);
+    this.metadata = this.parsed.metadata;
+    this.macItems = this.parsed.macItems;
+  }
+}
+
+/** The value of one variable of an encrypted env file, as kustomize reads it. */
+export class SopsEnvLine implements Ciphertext {
+  readonly text: string;
+  readonly whole: SopsWhole;
+  readonly key: string;
+  /** Of the variable among those of the file. */
+  readonly index: number;
+
+  constructor(whole: SopsWhole, key: string, index: number) {
+    this.text = `${index} ${key} ${whole.text}`;
+    this.whole = whole;
+    this.key = key;
+    this.index = index;
+  }
+}
+
+/** A variable with its value, which the caller wipes. */
+export interface OpenedVariable {
+  readonly key: string;
+  readonly line: number;
+  readonly value: Sensitive;
+}
+
+/** All variables of an encrypted env file. Throws SottoError for what kustomize would not read. */
+export async function openEnvVariables(whole: SopsWhole, dataKey: DataKey): Promise<OpenedVariable[]> {
+  const bytes = await openWholeBytes(whole, dataKey);
+  try {
+    return envVariables(bytes, whole.file).map(({ key, line, start, end }) => ({
+      key,
+      line,
+      value: Sensitive.copyOf(bytes.subarray(start, end)),
+    }));
+  } finally {
+    bytes.fill(0);
+  }
+}
+
+export async function openEnvLine(line: SopsEnvLine, dataKey: DataKey): Promise<Sensitive> {
+  const { whole, key, index } = line;
+  const bytes =
+    whole.parsed.kind === 'dotenv'
+      ? await openDotenvLine(whole.parsed.lines, index, whole.file, dataKey)
+      : await openWholeBytes(whole, dataKey);
+  try {
+    const variable = envVariables(bytes, whole.file)[whole.parsed.kind === 'dotenv' ? 0 : index];
+    if (variable?.key !== key) throw new TypeError('an env file reads differently the second time');
+    return Sensitive.copyOf(bytes.subarray(variable.start, variable.end));
+  } finally {
+    bytes.fill(0);
+  }
+}
+
+/** The line of one variable alone: which one that is, the names tell, and they are in clear. */
+async function openDotenvLine(
+  lines: readonly OpenLine[],
+  index: number,
+  file: string,
+  dataKey: DataKey,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const names = emitDotenv(
+    lines.map((line) => ({ ...line, text: '' })),
+    new Map(),
+  );
+  const line = lines[(envVariables(names, file)[index]?.line ?? 0) - 1];
+  if (line?.value === undefined) return emitDotenv(line === undefined ? [] : [line], new Map());
+  const bytes = await opened(line.value, file, dataKey.key);
+  try {
+    return emitDotenv([line], new Map([[line.value, bytes]]));
+  } finally {
+    bytes.fill(0);
+  }
+}
+
+/** The clear text, byte by byte as `sops -d` gives it. The MAC is checked by who asks (`verifyMac`). */
+export async function openWhole(whole: SopsWhole, dataKey: DataKey): Promise<Sensitive> {
+  return Sensitive.adopt(await openWholeBytes(whole, dataKey));
+}
+
+async function openWholeBytes(whole: SopsWhole, dataKey: DataKey): Promise<Uint8Array<ArrayBuffer>> {
+  const { text, file, parsed } = whole;
+  const values = new Map<EncryptedValue, Uint8Array<ArrayBuffer>>();
+  try {
+    for (const item of parsed.macItems) {
+      if (item.kind === 'encrypted') values.set(item.value, await opened(item.value, file, dataKey.key));
+    }
+    if (parsed.kind === 'dotenv') {
+      for (const { comment } of parsed.lines) {
+        // A comment that does not open is kept as it is, as sops does.
+        const bytes = comment === undefined ? undefined : await openEnc(comment.enc, pathAad([]), dataKey.key);
+        if (comment !== undefined && bytes !== undefined) values.set(comment, bytes);
+      }
+      return emitDotenv(parsed.lines, values);
+    }
+    return await emitTree(text, whole, parsed.tree, values, dataKey);
+  } finally {
+    for (const bytes of values.values()) bytes.fill(0);
+  }
+}
+
+async function opened(value: EncryptedValue, file: string, key: webcrypto.CryptoKey): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = await openEnc(value.enc, pathAad(value.path), key);
+  if (bytes === undefined) throw wrongPlace(file, value);
+  return bytes;
+}
+
+type Parsed = { readonly metadata: SopsMetadata; readonly macItems: readonly MacItem[] } & (
+  | { readonly kind: 'tree'; readonly tree: SopsTree }
+  | { readonly kind: 'dotenv'; readonly lines: readonly OpenLine[] }
+);
+
+/** A line with what is encrypted of it. */
+interface OpenLine extends DotenvLine {
+  readonly value: EncryptedValue | undefined;
+  readonly comment: EncryptedValue | undefined;
+}
+
+function parseWhole(text: string, format: WholeFormat, file: string): Parsed {
+  if (format === 'ini') throw noIni(file);
+  if (format === 'dotenv') return parseEnvFile(text, file);
+  const tree = parseSopsTree(text, format === 'binary' ? 'json' : format, file);
+  return { kind: 'tree', tree, metadata: tree.metadata, macItems: tree.walked.macItems };
+}
+
+function parseEnvFile(text: string, file: string): Parsed {
+  const dotenv = parseDotenv(text, file);
+  const metadata = parseMetadata(dotenv.metadata, 'yaml', file);
+  const { selector } = metadata;
+  const selects = compileSelector(selector, { file, line: metadata.line, key: `sops_${selector.kind}` });
+  const macItems: MacItem[] = [];
+  const lines = dotenv.lines.map((line): OpenLine => {
+    const path = line.key === undefined ? [] : [line.key];
+    const enc = selects(path) && line.text !== '' ? parseEnc(line.text) : undefined;
+    const encrypted = enc === undefined ? undefined : { text: line.text, enc, path, line: line.line };
+    if (line.key === undefined) return { ...line, value: undefined, comment: encrypted };
+    if (encrypted !== undefined) macItems.push({ kind: 'encrypted', value: encrypted });
+    else if (selects(path) && line.text !== '') throw inClear({ file, line: line.line, key: line.key });
+    else if (!metadata.macOnlyEncrypted) macItems.push({ kind: 'text', text: line.text.replaceAll('\\n', '\n') });
+    return { ...line, value: encrypted, comment: undefined };
+  });
+  return { kind: 'dotenv', lines, metadata, macItems };
+}
+
+function emitDotenv(lines: readonly OpenLine[], values: ReadonlyMap<EncryptedValue, Uint8Array>) {
+  const writer = new ByteWriter(4096);
+  for (const { key, text, value, comment } of lines) {
+    writer.text(key === undefined ? '#' : `${key}=`);
+    const sealed = value ?? comment;
+    const bytes = sealed === undefined ? undefined : values.get(sealed);
+    if (bytes === undefined) writer.text(text);
+    else if (key === undefined) writer.bytes(bytes);
+    else for (const byte of bytes) void (byte === 10 ? writer.ascii('\\n') : writer.byte(byte));
+    writer.byte(10);
+  }
+  return writer.take();
+}
+
+async function emitTree(
+  text: string,
+  { format, file }: SopsWhole,
+  tree: SopsTree,
+  values: Map<EncryptedValue, Uint8Array<ArrayBuffer>>,
+  dataKey: DataKey,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const comments = new Map<YamlComment, Uint8Array<ArrayBuffer>>();
+  try {
+    if (format === 'binary') return binaryContent(tree, values, file);
+    for (const value of tree.walked.comments.values()) {
+      values.set(value, await opened(value, file, dataKey.key));
+    }
+    if (format === 'yaml') {
+      for (const { document } of tree.documents) await openComments(text, document, comments, dataKey);
+    }
+    const reading = readingOf(tree, format === 'json' ? 'json' : 'yaml', file, values, (comment) => {
+      const bytes = comments.get(comment) ?? Buffer.from(text.slice(comment.start + 1, comment.end), 'utf8');
+      return { bytes, wasEncrypted: comments.has(comment) };
+    });
+    const documents = tree.documents.map(({ document, map = EMPTY_MAP }) =>
+      plainTree(map, format === 'yaml' ? placeComments(text, document, map, file) : [], reading),
+    );
+    const [first] = documents;
+    if (format === 'json' && first !== undefined) return emitJson(first, file);
+    return emitYaml(documents, file);
+  } finally {
+    for (const bytes of comments.values()) bytes.fill(0);
+  }
+}
+
+const EMPTY_MAP: YamlMap = { kind: 'map', tag: undefined, flow: false, entries: [], start: 0, end: 0, line: 1 };
+
+function readingOf(
+  tree: SopsTree,
+  format: SopsFormat,
+  file: string,
+  values: ReadonlyMap<EncryptedValue, Uint8Array>,
+  comment: Opened['comment'],
+): Opened {
+  const { walked } = tree;
+  return {
+    format,
+    file,
+    valueOf: (scalar) => {
+      const value = walked.encrypted.get(scalar);
+      return value === undefined ? undefined : plainScalar(value, values, file);
+    },
+    listComment: (scalar) => {
+      const value = walked.comments.get(scalar);
+      return value === undefined ? undefined : (values.get(value) ?? 'dropped');
+    },
+    comment,
+  };
+}
+
+function plainScalar(
+  value: EncryptedValue,
+  values: ReadonlyMap<EncryptedValue, Uint8Array>,
+  file: string,
+): PlainScalar {
+  const bytes = values.get(value);
+  const { type } = value.enc;
+  if (bytes === undefined || type === 'comment') throw unknownForm(file, 'a comment stands where a value is');
+  return { kind: 'scalar', type: type === 'bytes' ? 'str' : type, bytes };
+}
+
+/** The comments of a document that are encrypted and open; one that does not is kept as it is, as sops does. */
+async function openComments(
+  text: string,
+  document: YamlDocument,
+  into: Map<YamlComment, Uint8Array<ArrayBuffer>>,
+  dataKey: DataKey,
+): Promise<void> {
+  const paths = commentPaths(text, document);
+  for (const [index, comment] of document.comments.entries()) {
+    const enc = parseEnc(text.slice(comment.start + 1, comment.end));
+    if (enc?.type !== 'comment') continue;
+    for (const path of paths[index] ?? []) {
+      const bytes = await openEnc(enc, pathAad(path), dataKey.key);
+      if (bytes === undefined) continue;
+      into.set(comment, bytes);
+      break;
+    }
+  }
+}
+
+function binaryContent(
+  tree: SopsTree,
+  values: ReadonlyMap<EncryptedValue, Uint8Array>,
+  file: string,
+): Uint8Array<ArrayBuffer> {
+  const entries = tree.documents[0]?.map?.entries ?? [];
+  const scalar = entries.find(({ key }) => key.kind === 'scalar' && key.text === 'data')?.value;
+  if (entries.length !== 1 || scalar?.kind !== 'scalar') throw noBinary(file);
+  const value = tree.walked.encrypted.get(scalar);
+  const bytes = value === undefined ? undefined : values.get(value);
+  // An empty file has nothing to encrypt.
+  if (bytes === undefined && scalar.text !== '') throw noBinary(file);
+  const writer = new ByteWriter(bytes?.length ?? 0);
+  return (bytes === undefined ? writer : writer.bytes(bytes)).take();
+}
+
+function inClear(place: { readonly file: string; readonly line: number; readonly key: string }): SottoError {
+  return new SottoError({
+    code: 'SOTTO-SOPS-005',
+    what: 'a value that must be encrypted is in clear',
+    why: 'the selector of the sops block covers it, so it was added or changed without sops',
+    next: 'restore the line from Git, then set the value with sops or sotto',
+    ...place,
+  });
+}
+
+function noBinary(file: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-SOPS-023',
+    what: 'the file is not what sops makes of a binary file',
+    why: 'that is a JSON document whose one value stands under data',
+    next: 'restore the file from Git history, or encrypt it again: sops encrypt --input-type binary',
+    file,
+  });
+}
+
+function noIni(file: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-SOPS-024',
+    what: 'a file encrypted as INI is not in this version',
+    why: 'what sops makes of an INI file on the way out differs from what was put in, and is not known to the byte here',
+    next: 'encrypt the file as binary, which keeps every byte: sops encrypt --input-type binary --output-type binary',
+    file,
+  });
+}
