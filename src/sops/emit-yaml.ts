@@ -42,13 +42,35 @@ function writeMap(map: PlainMap, column: number, emitter: Emitter, started: bool
       writeComments(comments, column, emitter);
       blanks(writer, column);
     }
-    if (key.length > MAX_KEY_BYTES || scalarTraits(key).multiline) throw unknownForm(file, 'a key is too long');
+    if (scalarTraits(key).multiline) throw unknownForm(file, 'a key has several lines');
+    const isLong = key.length > MAX_KEY_BYTES;
+    if (isLong) writer.ascii('? ');
     const style = styleOf(key, { inFlow: false, isKey: true });
     writeInline(key, style === 'literal' ? 'double' : style, writer);
+    if (isLong) blanks(writer.byte(10), column);
     writer.byte(58);
+    if (isLong && value.kind !== 'scalar' && !isEmptyCollection(value)) {
+      writeBehindColon(value, column, inline, emitter);
+      return;
+    }
     writeValue(value, { column, deeper: nextLevel(column), inline }, emitter);
   });
   writeComments(map.trailing, column, emitter);
+}
+
+/** The collection of a long key starts on the line of the colon. */
+function writeBehindColon(
+  value: PlainMap | PlainSeq,
+  column: number,
+  inline: readonly Uint8Array[],
+  emitter: Emitter,
+): void {
+  if (inline.length > 0 || leadOf(value).length > 0)
+    throw unknownForm(emitter.file, 'a comment stands behind a long key');
+  const deeper = nextLevel(column);
+  blanks(emitter.writer, deeper - column - 1);
+  if (value.kind === 'map') writeMap(value, deeper, emitter, true);
+  else writeSeq(value, deeper, emitter, true);
 }
 
 function writeSeq(seq: PlainSeq, column: number, emitter: Emitter, started: boolean): void {

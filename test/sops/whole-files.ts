@@ -205,6 +205,11 @@ blank: ""
 `,
   },
   {
+    name: 'long keys',
+    file: 'long.yaml',
+    text: `${'k'.repeat(128)}: a\n${'l'.repeat(129)}: b\nm:\n  ${'n'.repeat(130)}: c\n  ${'o'.repeat(130)}:\n    p: q\n    r: [s, {t: u}]\n  ${'v'.repeat(130)}: [w, x]\n  ${'y'.repeat(130)}: |\n    two\n    lines\n  "${'z '.repeat(70)}": {}\n`,
+  },
+  {
     name: 'types in clear and encrypted',
     file: 'types.yaml',
     text: `i: 7

@@ -93,7 +93,7 @@ function closeOne(tree: JsonObject, object: string, table: TokenTable, allowed: 
   const rest = Object.fromEntries(Object.entries(tree).filter(([key]) => !fields.some((field) => field === key)));
   const name = stringAt(tree, 'kind') ?? 'object';
   const kind = findTrace(name, table) === undefined ? name : 'object of its kind';
-  if (allowed?.mayHoldSecrets(tree) === true) {
+  if (!isSecret(tree) && allowed?.mayHoldSecrets(tree) === true) {
     const opened = closeTexts(rest, [], { object, table, kind, refs });
     return { tree: opened as ClosedObject, refs };
   }

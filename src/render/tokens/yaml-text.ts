@@ -2,6 +2,7 @@ import type { Piece } from '../../core/closed.ts';
 import { SottoError } from '../../core/errors.ts';
 import { parseYaml } from '../../yaml/parse.ts';
 import type { YamlDocument, YamlNode, YamlScalar } from '../../yaml/tree.ts';
+import type { Place } from './findings.ts';
 import { cut, literal, type Span, type Spanned, unfit } from './pieces.ts';
 
 /**
@@ -10,7 +11,7 @@ import { cut, literal, type Span, type Spanned, unfit } from './pieces.ts';
  */
 export function yamlPieces(spanned: Spanned): readonly Piece[] | undefined {
   const { text, encoding, spans, place } = spanned;
-  const documents = parsed(text);
+  const documents = parsed(text, place);
   if (documents === undefined || !documents.some(({ root }) => root.kind !== 'scalar')) return undefined;
   const parts = documents.flatMap((document) => [
     ...scalarParts(document.root, spanned),
@@ -27,12 +28,16 @@ export function yamlPieces(spanned: Spanned): readonly Piece[] | undefined {
   return [...pieces, ...literal(text.slice(at), encoding)];
 }
 
-function parsed(text: string): readonly YamlDocument[] | undefined {
+/** What is too deep or too large may be YAML all the same. */
+const TOO_MUCH: ReadonlySet<string> = new Set(['SOTTO-YAML-003', 'SOTTO-YAML-004', 'SOTTO-YAML-005', 'SOTTO-YAML-006']);
+
+function parsed(text: string, place: Place): readonly YamlDocument[] | undefined {
   try {
     return parseYaml(text, { file: '' });
   } catch (thrown) {
-    if (thrown instanceof SottoError) return undefined;
-    throw thrown;
+    if (!(thrown instanceof SottoError)) throw thrown;
+    if (TOO_MUCH.has(thrown.code)) throw unfit(place, 'it is a YAML text that is too large or too deep to be read');
+    return undefined;
   }
 }
 
