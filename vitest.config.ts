@@ -7,6 +7,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          setupFiles: ['test/harness/seed.ts'],
           include: ['test/**/*.test.ts'],
           exclude: ['test/e2e/**', 'test/interop/**'],
           pool: 'threads',
@@ -17,6 +18,7 @@ export default defineConfig({
       {
         test: {
           name: 'real',
+          setupFiles: ['test/harness/seed.ts'],
           globalSetup: ['test/harness/global-setup.ts'],
           include: ['test/e2e/**/*.test.ts', 'test/interop/**/*.test.ts'],
           pool: 'forks',

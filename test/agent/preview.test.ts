@@ -17,6 +17,7 @@ import { entry, live, ours } from '../drift/objects.ts';
 import { vectorKey, vectorManifest } from '../sealed/material.ts';
 import { encrypted, newKeyPair } from '../sops/fixtures.ts';
 import { keyOf, row, setOf, syncSettings, wanted } from './fixture.ts';
+import { damaged } from '../harness/damage.ts';
 
 const data = (...keys: readonly string[]): JsonObject => ({
   'f:data': Object.fromEntries(keys.map((key) => [`f:${key}`, {}])),
@@ -217,7 +218,7 @@ describe('files of which no key at hand opens some', () => {
     const files = {
       'opens.yaml': opens,
       'closed.yaml': await encrypted(secret.replace('one', 'two'), other.recipient, selector),
-      'damaged.yaml': opens.replace(/data:./, 'data:Z'),
+      'damaged.yaml': damaged(opens),
       'mixed.yaml': `${plain}---\n${JSON.stringify(vectorManifest('strict'))}\n${plain.replace('plain', 'last')}`,
       'bad.yaml': 'a: [',
     };

@@ -12,6 +12,7 @@ import { type Ended, runSotto } from '../harness/once.ts';
 import { describeReal } from '../harness/real.ts';
 import { newAgeKeyPair } from '../harness/stock.ts';
 import { configMap, createWorld, eventually, secret, settingsText, type World } from '../harness/world.ts';
+import { damaged } from '../harness/damage.ts';
 
 const TOOLS = ['kube-apiserver', 'etcd', 'sops', 'age-keygen'] as const;
 const MANY = 25;
@@ -264,8 +265,8 @@ describeReal('sotto diff', TOOLS, () => {
   });
 
   test('one damaged file is one refused file', async () => {
-    const damaged = (base['deploy/db.json'] ?? '').replace(/ENC\[AES256_GCM,data:./, 'ENC[AES256_GCM,data:Z');
-    const seen = await withKey({ files: { 'deploy/db.json': damaged, 'deploy/left.json': 'a: [' } });
+    const file = damaged(base['deploy/db.json'] ?? '');
+    const seen = await withKey({ files: { 'deploy/db.json': file, 'deploy/left.json': 'a: [' } });
     expect(seen.lines).toEqual(['refused Secret/db', 'refused ', 'kept ConfigMap/left']);
     expect(codeOf(seen, 'Secret/db')).toMatch(/^SOTTO-SOPS-/);
     expect(stringAt(changeOf(seen, 'ConfigMap/left'), 'why')).toMatch(/deploy\/left\.json is refused/);

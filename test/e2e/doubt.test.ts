@@ -6,6 +6,7 @@ import { codesOf, passed, stateOf, untilReady, untilTried } from '../harness/att
 import { configMapPath, editByHand, remove, secretPath } from '../harness/objects.ts';
 import { describeReal } from '../harness/real.ts';
 import { configMap, createWorld, eventually, secret, type World } from '../harness/world.ts';
+import { damaged } from '../harness/damage.ts';
 
 const TOOLS = ['kube-apiserver', 'etcd', 'sops', 'age-keygen'] as const;
 
@@ -272,7 +273,7 @@ describeReal('pruning', TOOLS, () => {
     await using agent = await world.start();
     await passed(agent, commit);
     const bad: readonly (readonly [string, string])[] = [
-      ['deploy/db.json', good.replace(/ENC\[AES256_GCM,data:./, 'ENC[AES256_GCM,data:Z')],
+      ['deploy/db.json', damaged(good)],
       ['deploy/broken.yaml', 'a: [unclosed'],
       // Misspelled: what runs may be what was meant.
       ['deploy/cm-3.json', JSON.stringify({ ...configMap('cm-3', {}), kind: 'ConfigMapp' })],

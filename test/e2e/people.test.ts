@@ -10,6 +10,7 @@ import { configMapPath, editByHand } from '../harness/objects.ts';
 import { type Ended, runSotto } from '../harness/once.ts';
 import { describeReal } from '../harness/real.ts';
 import { configMap, createWorld, eventually, secret, type World } from '../harness/world.ts';
+import { damaged } from '../harness/damage.ts';
 
 const TOOLS = ['kube-apiserver', 'etcd', 'sops', 'age-keygen'] as const;
 
@@ -60,7 +61,7 @@ describeReal('people ask', TOOLS, () => {
       {
         'deploy/a.json': manifest('a'),
         'deploy/db.json': db,
-        'deploy/bad.json': bad.replace(/(ENC\[AES256_GCM,data:)./, '$1Z'),
+        'deploy/bad.json': damaged(bad),
       },
       'first',
     );

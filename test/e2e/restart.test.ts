@@ -11,6 +11,7 @@ import { runOnce } from '../harness/once.ts';
 import { describeReal } from '../harness/real.ts';
 import { requestsFromNow, shown } from '../harness/requests.ts';
 import { AGENT_RULES, configMap, createWorld, eventually, secret, type World } from '../harness/world.ts';
+import { damaged } from '../harness/damage.ts';
 
 const TOOLS = ['kube-apiserver', 'etcd', 'sops', 'age-keygen'] as const;
 const OBJECTS = 60;
@@ -252,7 +253,7 @@ describeReal('agent --once', TOOLS, () => {
     await world.repository.commit({ 'deploy/d.json': null }, 'ready again');
     expect(await code()).toBe(0);
 
-    const tampered = good.replace(/(ENC\[AES256_GCM,data:)./, '$1Z');
+    const tampered = damaged(good);
     await world.repository.commit({ 'deploy/db.json': tampered }, 'tampered');
     expect(await code()).toBe(4);
     await world.repository.commit({ 'deploy/db.json': good }, 'mended');

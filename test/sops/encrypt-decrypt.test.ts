@@ -184,7 +184,8 @@ const leaf = fc.oneof(
   fc.constant(null),
   fc.maxSafeInteger(),
   fc.bigInt({ min: 2n ** 53n, max: 2n ** 63n - 1n }),
-  fc.double({ noNaN: true, noDefaultInfinity: true }),
+  // Digits beyond 64 bits with a sign: sops refuses them, and so do we.
+  fc.double({ noNaN: true, noDefaultInfinity: true }).filter((value) => !/^-?\d{19,}$/.test(String(value))),
 );
 const { root } = fc.letrec<{ root: Record<string, Json>; node: Json }>((tie) => ({
   node: fc.oneof(
