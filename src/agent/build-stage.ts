@@ -74,7 +74,7 @@ function isHashed(name: string, base: string): boolean {
   return name.startsWith(`${base}-`) && /^[a-z0-9]{10}$/.test(name.slice(base.length + 1));
 }
 
-function noRenderer(): SottoError {
+export function noRenderer(): SottoError {
   return new SottoError({
     code: 'SOTTO-RENDER-048',
     what: 'the kustomization is not built',

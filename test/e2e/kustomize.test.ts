@@ -7,9 +7,11 @@ import { createWorld, eventually, secret, syncOf } from '../harness/world.ts';
 
 const TOOLS = ['kube-apiserver', 'etcd', 'sops', 'age-keygen', 'kustomize'] as const;
 
-describeReal('a kustomization with closed secrets', TOOLS, () => {
-  const env = () => ({ PATH: `${dirname(toolPath('kustomize'))}:${process.env['PATH'] ?? ''}` });
+const env = (): Record<string, string> => ({
+  PATH: `${dirname(toolPath('kustomize'))}:${process.env['PATH'] ?? ''}`,
+});
 
+describeReal('a kustomization with closed secrets', TOOLS, () => {
   test('is built from bases outside of the path; its secrets are values only in their Secrets', async () => {
     await using world = await createWorld();
     const files = {
@@ -33,7 +35,7 @@ describeReal('a kustomization with closed secrets', TOOLS, () => {
     const status = await world.until('ready', (document) => stringAt(syncOf(document), 'state') === 'Ready');
     expect(stringAt(syncOf(status), 'appliedRevision')).toContain(commit);
     const secrets = await world.get(`/api/v1/namespaces/${world.namespace}/secrets`);
-    const named = arrayAt(secrets, 'items').filter((item) => /^prod-/.test(stringAt(item, 'metadata', 'name') ?? ''));
+    const named = arrayAt(secrets, 'items').filter((item) => stringAt(item, 'metadata', 'name')?.startsWith('prod-'));
     expect(named.map((item) => stringAt(item, 'metadata', 'name'))).toEqual([
       expect.stringMatching(/^prod-app-[a-z0-9]{10}$/),
       'prod-db',
