@@ -1,16 +1,17 @@
-import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { delimiter, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, expect, test } from 'vitest';
-import { arrayAt, type Json, stringAt } from '../../src/core/json.ts';
+import { arrayAt, type Json, memberAt, numberAt, parseJson, stringAt } from '../../src/core/json.ts';
 import { attentionOf, passed, sourceErrorOf, untilReady } from '../harness/attention.ts';
 import { listenerOf } from '../harness/listener.ts';
 import { configMapPath, editByHand } from '../harness/objects.ts';
 import { sampleProcesses } from '../harness/process-sampler.ts';
+import { runSotto } from '../harness/once.ts';
 import { describeReal, toolPath } from '../harness/real.ts';
-import { createWorld, eventually, secret, type World } from '../harness/world.ts';
+import { createWorld, eventually, secret, settingsText, type World } from '../harness/world.ts';
 import { sealerOf } from './leak-fixture.ts';
 
 const TOOLS = ['kube-apiserver', 'etcd', 'sops', 'age-keygen', 'kustomize', 'kubeseal'] as const;
@@ -223,6 +224,45 @@ describeReal('a kustomization with closed secrets', TOOLS, () => {
     expect(agent.log.filter(({ level }) => level === 'error')).toEqual([]);
   });
 
+  test('is what diff shows: nothing where nothing changed, with keys and without; every object with its file', async () => {
+    await using world = await createWorld({ sync: '  wait: false' });
+    const files = await overlay(world);
+    const commit = await world.repository.commit(files, 'first');
+    await using agent = await world.start();
+    await passed(agent, commit);
+    // The inventory is written with the pass: from then on its tokens are known.
+    await eventually('the inventory is there', () => world.get(configMapPath(world.namespace, 'sotto-inventory')));
+    const withKey = ['--key-file', world.ageKeyFile];
+    const unknown = [
+      expect.stringMatching(/^unknown Secret\/prod-app-[a-z0-9]{10} deploy\/kustomization\.yaml:4$/),
+      'unknown Secret/prod-db base/db.json:1',
+    ];
+    expect(await diffOf(world, files)).toEqual({ code: 0, lines: unknown });
+    expect(await diffOf(world, files, withKey)).toEqual({ code: 0, lines: [] });
+
+    const web = (files['base/web.yaml'] ?? '').replace('example.com/c:1', 'example.com/c:2');
+    expect(await diffOf(world, { ...files, 'base/web.yaml': web })).toEqual({
+      code: 1,
+      lines: ['change apps/Deployment/prod-web base/web.yaml:1', ...unknown],
+    });
+
+    const token = await world.sops(`TOKEN=${world.value(2)}\n`, 'app.env', []);
+    for (const args of [[], withKey]) {
+      const { lines } = await diffOf(world, { ...files, 'deploy/app.env': token }, args);
+      expect(lines).toEqual([
+        'change apps/Deployment/prod-web base/web.yaml:1',
+        expect.stringMatching(/^create Secret\/prod-app-[a-z0-9]{10} deploy\/kustomization\.yaml:4$/),
+        expect.stringMatching(/^prune Secret\/prod-app-[a-z0-9]{10} $/),
+        ...(args === withKey ? [] : ['unknown Secret/prod-db base/db.json:1']),
+      ]);
+    }
+    const broken = { ...files, 'deploy/kustomization.yaml': 'resources: [https://example.com/x, ../base]\n' };
+    expect(await diffOf(world, broken, withKey)).toEqual({
+      code: 1,
+      lines: ['refused SOTTO-RENDER-020 deploy/kustomization.yaml:1'],
+    });
+  });
+
   test('takes SealedSecrets as resources, and secrets into other objects only where settings say so', async () => {
     const settings = '  wait: false\n  render: { kustomize: { secretsIn: [ { kind: ConfigMap, name: prod-open } ] } }';
     await using world = await createWorld({ sync: settings });
@@ -255,6 +295,29 @@ describeReal('a kustomization with closed secrets', TOOLS, () => {
     await eventually('the rest is there', () => world.get(configMapPath(world.namespace, 'sotto-inventory')));
   });
 });
+
+/** `sotto diff` over a checkout with these files. */
+async function diffOf(world: World, files: Readonly<Record<string, string>>, args: readonly string[] = []) {
+  const folder = await mkdtemp(join(world.folder, 'checkout-'));
+  await mkdir(join(folder, '.git'));
+  const settings = settingsText(world.git.url(world.repository), { sync: '  wait: false' });
+  for (const [path, text] of Object.entries({ ...files, 'sotto.yaml': settings })) {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), text);
+  }
+  const where = ['-n', world.namespace, '--kubeconfig', world.own.account.kubeconfigPath];
+  const { code, stdout, stderr } = await runSotto(['diff', folder, ...where, ...args, '-o', 'json']);
+  expect(stdout + stderr).not.toMatch(/soTTo/);
+  world.leaks.output(stdout + stderr);
+  const lines = arrayAt(stdout === '' ? null : parseJson(stdout), 'changes').map((change) => {
+    const error = memberAt(change, 'error') ?? null;
+    const place = [change, error].find((each) => stringAt(each, 'file') !== undefined) ?? null;
+    const what = stringAt(change, 'object') ?? stringAt(error, 'code') ?? '';
+    const line = place === null ? '' : `${stringAt(place, 'file')}:${numberAt(place, 'line')}`;
+    return `${stringAt(change, 'kind')} ${what} ${line}`;
+  });
+  return { code, lines: lines.toSorted() };
+}
 
 /** Everything that ever stood in a folder that kustomize builds. */
 async function watchTrees(work: string, seen: Map<string, string>, signal: AbortSignal): Promise<void> {

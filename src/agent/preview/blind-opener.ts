@@ -47,6 +47,12 @@ export class BlindOpener implements TokenOpener {
     return names.map((key, line) => ({ key, line, value: Sensitive.copyOf(Buffer.from(`${key} ${whole.text}`)) }));
   }
 
+  /** What is missing to open a reference. A file whose tokens are remembered was not opened on the way. */
+  async missing(ref: SecretRef): Promise<SottoError | undefined> {
+    if (!this.unopened.has(ref.source)) (await this.open(ref)).wipe();
+    return this.unopened.get(ref.source);
+  }
+
   async #orBlind(source: CipherSource, open: () => Promise<void>): Promise<void> {
     try {
       await open();

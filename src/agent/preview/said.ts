@@ -57,9 +57,11 @@ export async function saidBy(
   });
   if (!built.ok) return { ...built, unopened };
   for (const { tree, digest } of built.documents) {
-    const sources = secretRefs(tree).flatMap(({ ref }) => refsBehind(ref).map(({ source }) => source));
-    const error = sources.map((source) => opener.unopened.get(source)).find((each) => each !== undefined);
-    if (error !== undefined) unopened.set(digest, error);
+    const bySource = new Map(secretRefs(tree).flatMap(({ ref }) => refsBehind(ref).map((each) => [each.source, each])));
+    for (const ref of bySource.values()) {
+      const error = await opener.missing(ref);
+      if (error !== undefined) unopened.set(digest, error);
+    }
   }
   const { documents, refusals: refused, warnings } = built;
   return { ok: true, documents, refusals: refused, warnings, unopened };

@@ -84,7 +84,7 @@ async function compare(
   await using work = trees.some(({ kustomize }) => kustomize !== undefined) ? await workFolder(context) : undefined;
   const renderer = work && localRenderer({ env: context.env, workFolder: work.path, signal: context.signal });
   const { signal } = context;
-  return withCluster(flags, context, async (cluster) => {
+  return await withCluster(flags, context, async (cluster) => {
     const { transport, namespace: agentNamespace, connection } = cluster;
     const catalog = await discoverKinds(cluster, signal);
     const isWhole = flags.sync === undefined;
