@@ -165,6 +165,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     inventory,
     live,
     lanes,
+    renderer: setup.renderer.renderer,
     signal,
     syncs: syncs.runtimes,
     settings: () => inForce.current,
@@ -210,6 +211,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
       startedAt,
       settings: inForce.state,
       ring: keys.ring,
+      renderer: setup.renderer.status(),
       corrections,
       handled: desk.handled,
     });

@@ -5,6 +5,7 @@ import type { Resource } from '../kube/resource.ts';
 import type { Transport } from '../kube/transport.ts';
 import type { Opener } from '../open/opener.ts';
 import type { DesiredObject } from '../render/desired.ts';
+import type { Renderer } from '../render/kustomize/renderer.ts';
 import type { VetoRules } from '../render/veto-rules.ts';
 import type { EventFacts } from '../report/events.ts';
 import type { Logger } from '../report/log.ts';
@@ -38,6 +39,8 @@ export interface AgentContext {
   readonly inventory: InventoryStore;
   readonly live: LiveStore;
   readonly lanes: Lanes;
+  /** Runs kustomize; undefined where nobody can. */
+  readonly renderer: Renderer | undefined;
   readonly signal: AbortSignal;
   readonly syncs: ReadonlyMap<string, SyncRuntime>;
   /** In force now. */

@@ -218,6 +218,7 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     inventory,
     live,
     lanes,
+    renderer: undefined,
     signal: stop.signal,
     syncs: new Map(syncs.map((sync) => [sync.settings.name, sync])),
     settings: () => SETTINGS,
