@@ -1,9 +1,9 @@
 import { sourceDigest } from '../core/digest.ts';
-import { SottoError } from '../core/errors.ts';
 import { type JsonObject, stringAt } from '../core/json.ts';
 import { groupOf } from '../core/ids.ts';
 import type { Opener } from '../open/opener.ts';
 import { build, buildDigest } from '../render/kustomize/build.ts';
+import { noRenderer } from '../render/kustomize/renderer-failure.ts';
 import type { SyncSettings } from '../settings/settings.ts';
 import type { AgentContext } from './context.ts';
 import { openSnapshot } from './pass-stages.ts';
@@ -72,13 +72,4 @@ export function mayHoldSecrets(object: JsonObject, allowed: SyncSettings['secret
 /** kustomize appends ten characters to names of generated objects. */
 function isHashed(name: string, base: string): boolean {
   return name.startsWith(`${base}-`) && /^[a-z0-9]{10}$/.test(name.slice(base.length + 1));
-}
-
-export function noRenderer(): SottoError {
-  return new SottoError({
-    code: 'SOTTO-RENDER-048',
-    what: 'the kustomization is not built',
-    why: 'kustomize is not there: the agent found no renderer to ask and no program of that name',
-    next: 'install sotto with its renderer (sotto install), or put kustomize on the PATH of the agent',
-  });
 }

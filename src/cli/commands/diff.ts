@@ -2,12 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { localRenderer } from '../../agent/local-renderer.ts';
 import { preview } from '../../agent/preview/preview.ts';
 import type { Preview } from '../../agent/preview/previewed.ts';
 import type { SyncFiles } from '../../agent/preview/sync-files.ts';
 import { SottoError } from '../../core/errors.ts';
 import type { OpenKeys } from '../../open/opener.ts';
+import { findProgram } from '../../render/kustomize/find-program.ts';
+import { localRenderer } from '../../render/kustomize/local-renderer.ts';
+import type { Renderer } from '../../render/kustomize/renderer.ts';
 import { parseSettings } from '../../settings/parse.ts';
 import type { Settings, SyncSettings } from '../../settings/settings.ts';
 import { findAgeIdentities } from '../age-identities.ts';
@@ -82,7 +84,7 @@ async function compare(
 ): Promise<Preview> {
   const keys = await keysAtHand(flags.keyFile ?? [], context);
   await using work = trees.some(({ kustomize }) => kustomize !== undefined) ? await workFolder(context) : undefined;
-  const renderer = work && localRenderer({ env: context.env, workFolder: work.path, signal: context.signal });
+  const renderer = work && (await rendererAtHand(work.path, context));
   const { signal } = context;
   return await withCluster(flags, context, async (cluster) => {
     const { transport, namespace: agentNamespace, connection } = cluster;
@@ -91,6 +93,12 @@ async function compare(
     const common = { settings, keys, renderer, signal, isWhole, random: Math.random };
     return preview(trees, { ...common, transport, catalog, agentNamespace, user: connection.user });
   });
+}
+
+async function rendererAtHand(folder: string, { env, signal }: CommandContext): Promise<Renderer | undefined> {
+  const program = await findProgram('kustomize', env['PATH']);
+  if (program === undefined) return undefined;
+  return localRenderer({ program, searchPath: env['PATH'], workFolder: folder, signal });
 }
 
 /** For kustomize: files with tokens in them, no value of a secret. */

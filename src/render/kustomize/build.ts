@@ -12,10 +12,9 @@ import { closeFile, type EncryptedFile, type TokenContext, type TokenMemory } fr
 import { closeRendered, type RefusedRendered, type TextAllowed } from '../tokens/rendered.ts';
 import { closeSealed } from '../tokens/sealed.ts';
 import { type TokenEntry, TokenTable } from '../tokens/table.ts';
-import { KUSTOMIZE_VERSION } from './child-renderer.ts';
 import type { Find } from './file-tree.ts';
 import { findOrigin } from './origins.ts';
-import type { Renderer } from './renderer.ts';
+import { KUSTOMIZE_VERSION, type Renderer } from './renderer.ts';
 import type { PlaintextSource, ReachableFile, ScanResult } from './scan-result.ts';
 import { buildTree } from './tree.ts';
 
