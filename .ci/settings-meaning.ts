@@ -7,10 +7,11 @@ export const SETTINGS_MEANING: Readonly<Record<string, string>> = {
   'decryption.keys[].secretRef.name':
     'Secrets with age identities (entries `*.agekey`) or sealing keys, for every sync',
   'decryption.vault[].address': 'Vault servers that may be called',
-  'sealing.enabled': 'make a sealing key when there is none',
+  'sealing.enabled': 'the agent makes a sealing key when it has none: a Secret in the form of the stock controller',
   'sealing.keys': 'Secrets whose sealing key may seal; the newest one is served at `/v1/cert.pem`',
-  'sealing.certificate': 'pinned certificate that `seal` compares with',
-  'sealing.recovery': 'age recipients that each new key is encrypted to',
+  'sealing.certificate':
+    'fingerprint of the certificate in use: `sotto seal` takes no other, and the agent tells when its own is another',
+  'sealing.recovery': 'age recipients that each new key is encrypted to before it is used (ConfigMap `sotto-recovery`)',
   'sealing.renewEvery': 'how old a sealing key may become',
   plaintextSecrets: 'Secrets in clear in Git: refused, applied and reported, or applied',
   'vetoes.allow': 'vetoes on what comes from Git that do not count: docs/threat-model.md says what each one refuses',

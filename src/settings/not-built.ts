@@ -27,9 +27,6 @@ const REMOVE = 'remove the field';
 
 export const NOT_BUILT: readonly NotBuilt[] = [
   { field: 'decryption.vault', isOff: isEmptyList, instead: 'encrypt for age recipients and remove the field' },
-  { field: 'sealing.enabled', isOff: isOneOf(false), instead: 'name an existing sealing-key Secret in sealing.keys' },
-  { field: 'sealing.certificate', isOff: isOneOf(''), instead: REMOVE },
-  { field: 'sealing.recovery', isOff: isEmptyList, instead: REMOVE },
   { field: 'sealing.renewEvery', isOff: isOneOf(''), instead: REMOVE },
   {
     field: 'hooks.listen',

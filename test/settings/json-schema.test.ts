@@ -81,7 +81,7 @@ describe('docs/settings.schema.json', () => {
     inSync('drift: { policy: exact }'),
     inSync('prune: { minimum: -1 }'),
     inDocument('hooks: { listen: ":9292" }'),
-    inDocument('sealing: { enabled: true }'),
+    inDocument('sealing: { enabled: maybe }'),
     MINIMAL.replace('kind: Config', 'kind: Configuration'),
     MINIMAL.replace('name: app', 'nam: app'),
     MINIMAL.replace('branch: main', 'tag: v1'),

@@ -98,4 +98,9 @@ export const SEAL_CODES = {
     explain:
       'The input is empty, not UTF-8, or not YAML or JSON, or metadata, type or immutable is of a wrong type. The text itself is not shown, because it holds values.',
   },
+  'SOTTO-SEAL-021': {
+    title: 'The sealing certificate is not the pinned one',
+    explain:
+      'sealing.certificate in sotto.yaml holds the SHA-256 fingerprint of the one certificate that people may seal to. Whoever hands out another one could read what is sealed to it. After a new sealing key was made on purpose, put its fingerprint into sotto.yaml.',
+  },
 } as const satisfies Record<string, CodeEntry>;
