@@ -42,7 +42,10 @@ export const SETTINGS_MEANING: Readonly<Record<string, string>> = {
   'syncs[].source.folder.path': 'a folder of the agent’s machine',
   'syncs[].source.ignore': 'files of the path that are not read, besides those of `.sourceignore`',
   'syncs[].path': 'folder of the repository whose manifests are applied, subfolders included',
-  'syncs[].render.kustomize': 'the default; a path that holds a kustomization is refused in this version',
+  'syncs[].render.kustomize.secretsIn[].group': 'API group of the object; empty for the core group',
+  'syncs[].render.kustomize.secretsIn[].kind':
+    'objects other than Secrets that may hold values of secrets in clear: whoever may read them reads the values',
+  'syncs[].render.kustomize.secretsIn[].name': 'name of the object; of a generated one without its hash',
   'syncs[].render.helm.releaseName': 'name of the Helm release',
   'syncs[].render.helm.values': 'values of the chart',
   'syncs[].render.helm.valuesFiles': 'files with values',

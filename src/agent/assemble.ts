@@ -167,6 +167,8 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     live,
     lanes,
     signal,
+    fingerprint: key,
+    renderer: setup.renderer,
     syncs: syncs.runtimes,
     settings: () => inForce.current,
     vetoes: () => vetoRules(inForce.current, place.agentNamespace, account, keys.markedSecrets()),

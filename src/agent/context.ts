@@ -3,7 +3,9 @@ import type { ObjectId, ObjectKey } from '../core/ids.ts';
 import type { ResourceCatalog } from '../kube/discovery.ts';
 import type { Resource } from '../kube/resource.ts';
 import type { Transport } from '../kube/transport.ts';
+import type { FingerprintKey } from '../keys/fingerprint.ts';
 import type { Opener } from '../open/opener.ts';
+import type { Renderer } from '../render/kustomize/renderer.ts';
 import type { DesiredObject } from '../render/desired.ts';
 import type { VetoRules } from '../render/veto-rules.ts';
 import type { EventFacts } from '../report/events.ts';
@@ -50,6 +52,10 @@ export interface AgentContext {
   rediscover(): Promise<void>;
   /** Something may have begun to wait for a kind, or ceased to. */
   checkKinds(): void;
+  /** The key of all digests that leave memory. */
+  readonly fingerprint: FingerprintKey;
+  /** Builds kustomizations; undefined where there is no kustomize. */
+  readonly renderer: Renderer | undefined;
   /** Keys of a sync, for one pass or one correction. */
   opener(sync: SyncRuntime): Opener;
   /** Resolves when the live state of every kind named is known. */

@@ -11,6 +11,7 @@ import { Transport } from '../kube/transport.ts';
 import { createLogger, type Logger } from '../report/log.ts';
 import { createMetrics } from '../report/metrics.ts';
 import { Agent } from './agent.ts';
+import { localRenderer } from './local-renderer.ts';
 import type { AgentEnd, AgentOptions } from './options.ts';
 import type { AgentSetup } from './setup.ts';
 import type { ProbeView } from './serve/probes.ts';
@@ -54,6 +55,7 @@ export async function runAgent(options: AgentOptions): Promise<AgentEnd> {
     allowSources: options.allowedSources,
     takeOver: options.takeOver,
     workDir,
+    renderer: localRenderer({ env: options.env, workFolder: workDir, signal: options.signal }),
     transport,
     clock: systemClock,
     random: Math.random,

@@ -70,7 +70,7 @@ function fileKey(file: { readonly path: string; readonly blob: string }): string
 export async function renderSet(
   agent: AgentContext,
   sync: SyncRuntime,
-  documents: readonly ClosedDocument[],
+  { documents, warnings }: { readonly documents: readonly ClosedDocument[]; readonly warnings: readonly SottoError[] },
 ): Promise<DesiredSet> {
   let unknown = new Set<string>();
   const isNamespaced = (apiVersion: string, kind: string): boolean | undefined => {
@@ -96,7 +96,7 @@ export async function renderSet(
   // A refused file is read again next time: what is kept of a document between passes does not know its lines.
   const refused = new Set(set.refusals.map(({ file }) => file));
   sync.opened = new Map([...sync.opened].filter(([, ofFile]) => !ofFile.some(({ file }) => refused.has(file))));
-  return set;
+  return { ...set, warnings: [...warnings, ...set.warnings] };
 }
 
 /** The kinds of everything in the inventory: what left Git must be looked at too. */

@@ -177,6 +177,7 @@ function attentionOf(
   late: ReadonlySet<ObjectKey>,
 ): Attention[] {
   const { report } = sync;
+  const all = (sync.trouble?.all ?? []).map((error) => attention(error));
   const refused = (report?.refusals ?? []).map(({ error }) => attention(error));
   const waiting = (report?.waiting ?? []).map(({ row, error }) =>
     attention(error.at({ file: row.file, line: row.line })),
@@ -189,7 +190,7 @@ function attentionOf(
   const blocked = [...[...sync.blocked.values()].map(({ error }) => error), ...sync.fights.values()]
     .map((error) => attention(error))
     .filter(({ object }) => !named.has(object));
-  return [...refused, ...waiting, ...warned, ...held, ...rewound, ...blocked, ...unreadyOnes];
+  return [...all, ...refused, ...waiting, ...warned, ...held, ...rewound, ...blocked, ...unreadyOnes];
 }
 
 function attention(error: SottoError): Attention {

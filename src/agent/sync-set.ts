@@ -225,6 +225,7 @@ function newRuntime(settings: SyncSettings): SyncRuntime {
     settings,
     snapshot: undefined,
     opened: new Map(),
+    built: undefined,
     desired: new Map(),
     wanted: new Set(),
     blocked: new Map(),

@@ -46,10 +46,26 @@ export interface Inventory {
   /** What people asked to be left alone, and the plan of each sync they said yes to. */
   readonly pauses: readonly Pause[];
   readonly approvals: Readonly<Record<string, Approval>>;
+  /** What stood for secrets in the files of a renderer, by sync: with it an unchanged file is not opened again. */
+  readonly tokens: Readonly<Record<string, readonly StoredTokens[]>>;
   readonly rows: ReadonlyMap<ObjectKey, InventoryRow>;
 }
 
-export const EMPTY_INVENTORY: Inventory = { epoch: 0, revisions: {}, pauses: [], approvals: {}, rows: new Map() };
+/** The tokens of one file, by the digest of its ciphertext: keyed digests of values, never a value. */
+export interface StoredTokens {
+  readonly digest: SourceDigest;
+  readonly tokens: readonly string[];
+  readonly names: readonly string[];
+}
+
+export const EMPTY_INVENTORY: Inventory = {
+  epoch: 0,
+  revisions: {},
+  pauses: [],
+  approvals: {},
+  tokens: {},
+  rows: new Map(),
+};
 
 /** Makes the 32-byte MAC of the compressed rows with the fingerprint key. */
 export type Mac = (bytes: Uint8Array) => Uint8Array;
@@ -64,9 +80,11 @@ type RowTuple = [
 
 /** The one entry of ConfigMap `sotto-inventory`: MAC, then gzip of the rows. */
 export function encodeInventory(inventory: Inventory, mac: Mac): Buffer {
-  const { epoch, holder, revisions, pauses, approvals } = inventory;
+  const { epoch, holder, revisions, pauses, approvals, tokens } = inventory;
   const rows = [...inventory.rows.values()].toSorted((a, b) => (a.key < b.key ? -1 : 1)).map(toTuple);
-  const packed = gzipSync(JSON.stringify({ format: FORMAT, epoch, holder, revisions, pauses, approvals, rows }));
+  const packed = gzipSync(
+    JSON.stringify({ format: FORMAT, epoch, holder, revisions, pauses, approvals, tokens, rows }),
+  );
   return Buffer.concat([mac(packed), packed]);
 }
 
@@ -77,6 +95,7 @@ interface Stored {
   readonly revisions: Record<string, string>;
   readonly pauses?: StoredPause[];
   readonly approvals?: Record<string, Approval>;
+  readonly tokens?: Record<string, StoredTokens[]>;
   readonly rows: RowTuple[];
 }
 
@@ -88,7 +107,7 @@ export function decodeInventory(entry: Uint8Array, mac: Mac): Inventory | undefi
   // Only what the MAC vouches for is unpacked, so this is text that sotto itself wrote.
   const stored = JSON.parse(gunzipSync(packed).toString('utf8')) as Stored;
   if (stored.format !== FORMAT) return undefined;
-  const { epoch, holder, revisions, approvals = {} } = stored;
+  const { epoch, holder, revisions, approvals = {}, tokens = {} } = stored;
   const pauses = (stored.pauses ?? []).map((pause) => ({ ...pause, until: new Date(pause.until) }));
   return {
     epoch,
@@ -96,6 +115,7 @@ export function decodeInventory(entry: Uint8Array, mac: Mac): Inventory | undefi
     revisions,
     pauses,
     approvals,
+    tokens,
     rows: new Map(stored.rows.map(toRow).map((row) => [row.key, row])),
   };
 }

@@ -155,7 +155,8 @@ export function isBuiltIn(group: string): boolean {
 
 /** A reference outside a Secret would put its value where everybody who reads the object can read it. */
 function withoutRefs(tree: ClosedObject, document: ClosedDocument): ClosedObject {
-  const found = secretRefs(tree)[0]?.path;
+  // `text` is where settings allow it: only then is it made (tokens/rendered.ts).
+  const found = secretRefs(tree).find(({ ref }) => ref.form !== 'text')?.path;
   if (found === undefined) return tree;
   throw new SottoError({
     code: 'SOTTO-RENDER-006',

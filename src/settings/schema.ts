@@ -108,11 +108,18 @@ const matchEntries = {
 };
 const kind = nonEmptyText;
 
+const kustomize = section({
+  secretsIn: listOf(
+    section({ group: nullish(string('an API group'), ''), kind, name: objectName }),
+    'objects other than Secrets that may hold values of secrets, such as { kind: ConfigMap, name: app }',
+  ),
+});
+
 const sync = section({
   name: dnsLabel,
   source,
   path: repositoryPath,
-  render: sectionOrDefaults({ kustomize: nullish(section({})), helm: nullish(helm) }),
+  render: sectionOrDefaults({ kustomize: nullish(kustomize), helm: nullish(helm) }),
   decryption,
   sealedSecrets: nullish(oneOf('auto', 'unseal', 'passthrough'), 'auto'),
   serviceAccountName: nullish(nameOrNone, ''),

@@ -59,6 +59,8 @@ export interface SyncSettings {
   readonly suspend: boolean;
   readonly prune: PruneSettings;
   readonly skip: readonly ObjectMatch[];
+  /** Objects other than Secrets in which a kustomization may put secrets, generated names without their hash. */
+  readonly secretsIn: readonly { readonly group: string; readonly kind: string; readonly name: string }[];
 }
 
 export interface GitSettings {

@@ -48,6 +48,7 @@ function toSync(sync: SyncDocument, common: DecryptionSettings): SyncSettings {
       ask: sync.prune.ask,
     },
     skip: sync.skip.map(toMatch),
+    secretsIn: sync.render.kustomize?.secretsIn ?? [],
   };
 }
 

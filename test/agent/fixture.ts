@@ -127,6 +127,7 @@ export function syncSettings(name: string, more: Partial<SyncSettings> = {}): Sy
     suspend: false,
     prune: { enabled: true, maxSharePercent: 50, minimum: 5, ask: [] },
     skip: [],
+    secretsIn: [],
     ...more,
   };
 }
@@ -136,6 +137,7 @@ export function runtime(name: string, more: Partial<SyncRuntime> = {}): SyncRunt
     settings: syncSettings(name),
     snapshot: undefined,
     opened: new Map(),
+    built: undefined,
     desired: new Map(),
     wanted: new Set(),
     blocked: new Map(),
@@ -219,6 +221,8 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     live,
     lanes,
     signal: stop.signal,
+    fingerprint: { keyObject: createSecretKey(Buffer.alloc(32, 7)) },
+    renderer: undefined,
     syncs: new Map(syncs.map((sync) => [sync.settings.name, sync])),
     settings: () => SETTINGS,
     vetoes: () => vetoRules(SETTINGS, 'team', undefined, new Set()),

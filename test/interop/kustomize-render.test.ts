@@ -11,6 +11,7 @@ import {
   kustomizeVersion,
 } from '../../src/render/kustomize/child-renderer.ts';
 import { type Containment, NO_CONTAINMENT, tryContainment } from '../../src/render/kustomize/containment.ts';
+import { finderOf } from '../../src/render/kustomize/file-tree.ts';
 import type { Rendered } from '../../src/render/kustomize/renderer.ts';
 import { scan } from '../../src/render/kustomize/scan.ts';
 import { type BuildFile, buildTree } from '../../src/render/kustomize/tree.ts';
@@ -18,7 +19,7 @@ import { sampleProcesses } from '../harness/process-sampler.ts';
 import { describeReal, toolPath } from '../harness/real.ts';
 import { BOMB, FAILING, TOKEN } from '../render/kustomize/failing.ts';
 import { OVERLAYS } from '../render/kustomize/overlays.ts';
-import { CONFIG_MAP, fixture, kustomization, MAP, tree } from '../render/kustomize/trees.ts';
+import { CONFIG_MAP, emptied, fixture, kustomization, MAP, tree } from '../render/kustomize/trees.ts';
 
 const MIB = 1024 * 1024;
 const LIMITS = { timeoutMs: 30_000, maxOutputBytes: 8 * MIB };
@@ -74,10 +75,9 @@ describeReal('kustomize as a child process', ['kustomize'], () => {
     const files = tree(overlay.files);
     const scanned = scan(files, overlay.root);
     if (!scanned.ok) throw scanned.refusals[0] ?? new Error('no refusal');
-    const rendered = await render(
-      buildTree(files, scanned.result, () => new Uint8Array()),
-      { root: overlay.root },
-    );
+    const rendered = await render(buildTree(scanned.result, finderOf(files), emptied(scanned.result)), {
+      root: overlay.root,
+    });
     if (!rendered.ok) throw rendered.error;
     expect(Buffer.from(rendered.bytes).toString()).toMatch(/^apiVersion: /m);
   });
@@ -144,10 +144,7 @@ describeReal('kustomize as a child process', ['kustomize'], () => {
     async ({ files, root, why, file, object }) => {
       const scanned = scan(tree(files), root);
       if (!scanned.ok) throw scanned.refusals[0] ?? new Error('no refusal');
-      const error = await refusal(
-        buildTree(tree(files), scanned.result, () => new Uint8Array()),
-        { root },
-      );
+      const error = await refusal(buildTree(scanned.result, finderOf(tree(files)), emptied(scanned.result)), { root });
       expect(error.code).toBe('SOTTO-RENDER-037');
       expect(error.why).toContain(why);
       expect(error.place.file).toBe(file);

@@ -60,6 +60,7 @@ describe('settings that are good', () => {
           suspend: false,
           prune: { enabled: true, maxSharePercent: 50, minimum: 5, ask: [] },
           skip: [],
+        secretsIn: [],
         },
       ],
     });

@@ -49,6 +49,7 @@ const sync: fc.Arbitrary<SyncSettings> = fc.record({
     ask: fc.array(fc.record({ group: fc.constantFrom(undefined, 'apps'), kind }), { maxLength: 3 }),
   }),
   skip: fc.array(match, { maxLength: 3 }),
+  secretsIn: fc.array(fc.record({ group: fc.constantFrom('', 'apps'), kind, name }), { maxLength: 3 }),
 });
 
 const settings: fc.Arbitrary<Settings> = fc.record({
@@ -126,6 +127,7 @@ function syncDocumentOf(from: SyncSettings): unknown {
       minimum: from.prune.minimum,
       ask: from.prune.ask.map((entry) => (entry.group === undefined ? entry.kind : `${entry.group}/${entry.kind}`)),
     },
+    render: { kustomize: { secretsIn: from.secretsIn } },
     skip: from.skip.map((entry) =>
       Object.fromEntries(Object.entries(entry).filter(([, value]) => value !== undefined)),
     ),

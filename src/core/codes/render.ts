@@ -2,9 +2,9 @@ import type { CodeEntry } from './entry.ts';
 
 export const RENDER_CODES = {
   'SOTTO-RENDER-001': {
-    title: 'The path holds a kustomization',
+    title: 'A folder below the path holds a kustomization, the path itself does not',
     explain:
-      'Rendering kustomizations is not in this version; plain manifests are. Point path at a folder of plain manifests, or keep using the tool that renders it until a later version.',
+      'A path with a kustomization of its own is built by kustomize; a path without one is applied as the files it holds. With a kustomization further down neither is meant: the files there are not what the kustomization says. Make the folder a resource of a kustomization of the path, point path at it, or name it in .sourceignore.',
   },
   'SOTTO-RENDER-002': {
     title: 'A document is not an object',
@@ -190,5 +190,10 @@ export const RENDER_CODES = {
     title: 'A secret does not fit into the text around it',
     explain:
       'The value was to be put into a text in which it would mean something else: a line break inside a comment, a key of a YAML text, a base64 text of a form that cannot be written again.',
+  },
+  'SOTTO-RENDER-048': {
+    title: 'There is no kustomize to build with',
+    explain:
+      'A kustomization is built by the kustomize program, in the cluster in a container of its own, elsewhere as a child process. The agent was started without the one and found no program of that name on its PATH.',
   },
 } as const satisfies Record<string, CodeEntry>;

@@ -16,6 +16,16 @@ export function encryptionOf(path: string, bytes: Uint8Array): Encryption {
   return looksEncrypted(text) ? 'yaml' : 'none';
 }
 
+/**
+ * Whether a value of the file is in clear to everybody although sops was there: a rule that fits nothing in it. The MAC
+ * is encrypted in every file.
+ */
+export function isInClear(bytes: Uint8Array, encryption: Encryption): boolean {
+  if (encryption === 'none') return true;
+  const text = textOrUndefined(bytes) ?? '';
+  return [...text.matchAll(/ENC\[AES256_GCM,/g)].length <= 1;
+}
+
 /** sops puts the bytes of a file under the one key `data`, as JSON, whatever the file is called. */
 function isBinary(text: string, path: string): boolean {
   if (!/"data"\s*:\s*"ENC\[/.test(text)) return false;

@@ -2,7 +2,7 @@ import type { SottoError } from '../../core/errors.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
 import { foldedName } from './fields.ts';
 import { malformed, unknownField } from './refusals.ts';
-import type { InlineDocument, Place, PlaintextSource, Role } from './scan-result.ts';
+import type { InlineDocument, Origin, Place, PlaintextSource, Role } from './scan-result.ts';
 
 /** A text that kustomize takes for a path, an address or a folder. */
 export interface Reference extends Place {
@@ -37,10 +37,11 @@ export interface Findings {
   readonly plaintext: PlaintextSource[];
   readonly replacements: ReplacementRule[];
   readonly refusals: SottoError[];
+  readonly origins: Origin[];
 }
 
 export function noFindings(): Findings {
-  return { references: [], inline: [], plaintext: [], replacements: [], refusals: [] };
+  return { references: [], inline: [], plaintext: [], replacements: [], refusals: [], origins: [] };
 }
 
 /** A document that is being read: where it stands, and where what is found goes. */
