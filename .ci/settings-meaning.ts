@@ -51,7 +51,8 @@ export const SETTINGS_MEANING: Readonly<Record<string, string>> = {
   'syncs[].render.helm.valuesFiles': 'files with values',
   'syncs[].decryption.keys[].secretRef.name': 'as `decryption.keys`, for this sync; given at all, it replaces those',
   'syncs[].decryption.vault[].address': 'as `decryption.vault`, for this sync',
-  'syncs[].sealedSecrets': 'what happens with a SealedSecret; in this version `auto` means `unseal`',
+  'syncs[].sealedSecrets':
+    'what happens with a SealedSecret: `unseal` applies its Secret, `passthrough` the resource (for the SealedSecrets controller; not with kustomize), `auto` the first where a key of the agent opens it, else the second where the API server serves the kind',
   'syncs[].serviceAccountName':
     'account in the agent’s namespace as which objects of this sync are written (impersonation); without it the agent’s own',
   'syncs[].adopt': 'what exists and was not made by sotto: taken over when the apply changes nothing, never, or always',

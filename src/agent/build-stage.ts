@@ -32,6 +32,7 @@ async function buildSnapshot(
   opener: Opener,
 ): Promise<Said> {
   sync.opened = new Map();
+  if (sync.settings.sealedSecrets === 'passthrough') return { ok: false, errors: [notPassedThrough()] };
   if (!scanned.ok) return { ok: false, errors: scanned.refusals };
   const { plaintextSecrets } = agent.settings();
   const namespace = agent.place.targetNamespace;
@@ -72,6 +73,15 @@ export function mayHoldSecrets(object: JsonObject, allowed: SyncSettings['secret
 /** kustomize appends ten characters to names of generated objects. */
 function isHashed(name: string, base: string): boolean {
   return name.startsWith(`${base}-`) && /^[a-z0-9]{10}$/.test(name.slice(base.length + 1));
+}
+
+function notPassedThrough(): SottoError {
+  return new SottoError({
+    code: 'SOTTO-SEAL-023',
+    what: 'the kustomization is not built',
+    why: 'sealedSecrets: passthrough does not go with kustomize, which would rename what SealedSecrets are bound to',
+    next: 'put the SealedSecrets into a path of their own without a kustomization, in a sync with passthrough',
+  });
 }
 
 function noRenderer(): SottoError {

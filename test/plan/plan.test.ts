@@ -85,6 +85,32 @@ describe('a plan', () => {
     expect(plan(input(['new'], rows, { approval, revision: 'main@sha1:2' })).held).toBeDefined();
   });
 
+  it('lets a SealedSecret go without its dependents when its Secret is applied instead, and does not count it', () => {
+    const idOf = (kind: string, name: string) => ({
+      group: kind === 'Secret' ? '' : 'bitnami.com',
+      kind,
+      namespace: 'team',
+      name,
+    });
+    const names = numbered(6);
+    const objects = names.map((name) => ({
+      ...wanted(name),
+      id: idOf('Secret', name),
+      key: objectKey(idOf('Secret', name)),
+    }));
+    const rows = names.map((name) => row(name, { key: objectKey(idOf('SealedSecret', name)) }));
+    const given = input([], [...rows, row('gone', { key: objectKey(idOf('SealedSecret', 'gone')) })]);
+    const decided = plan({ ...given, desired: { ...given.desired, objects } });
+    expect(decided.held).toBeUndefined();
+    const prunes = decided.steps.filter((step) => step.action === 'prune');
+    expect(prunes.map((step) => [step.id.name, step.orphan === true])).toEqual([
+      ...names.map((name) => [name, true]),
+      ['gone', false],
+    ]);
+    // Files that are gone altogether count as ever.
+    expect(plan(input(['new'], rows)).held).toMatchObject({ prunes: 6 });
+  });
+
   it('asks for a yes to prune what holds data, and does the rest meanwhile', () => {
     const claim = objectKey({ ...id('data'), kind: 'PersistentVolumeClaim' });
     const rows = [row('a'), row('data', { key: claim }), row('gone')];

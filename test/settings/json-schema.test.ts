@@ -77,7 +77,7 @@ describe('docs/settings.schema.json', () => {
     inSync('adopt: sometimes'),
     inSync('render: { helm: { releaseName: x } }'),
     inSync('dependsOn: [ infra ]'),
-    inSync('sealedSecrets: passthrough'),
+    inSync('sealedSecrets: never'),
     inSync('drift: { policy: exact }'),
     inSync('prune: { minimum: -1 }'),
     inDocument('hooks: { listen: ":9292" }'),

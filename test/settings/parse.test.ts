@@ -60,7 +60,7 @@ describe('settings that are good', () => {
           suspend: false,
           prune: { enabled: true, maxSharePercent: 50, minimum: 5, ask: [] },
           skip: [],
-        secretsIn: [],
+          secretsIn: [],
         },
       ],
     });
@@ -327,7 +327,6 @@ describe('fields of features that are not built', () => {
   const sync = [
     'render: { helm: { releaseName: x } }',
     'decryption: { vault: [ { address: https://vault.example.com } ] }',
-    'sealedSecrets: passthrough',
     'dependsOn: [ infra ]',
     'deletionPolicy: delete',
     'drift: { policy: exact }',

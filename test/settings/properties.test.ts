@@ -34,7 +34,7 @@ const sync: fc.Arbitrary<SyncSettings> = fc.record({
   }),
   path: fc.array(segment, { maxLength: 4 }).map((segments) => segments.join('/')),
   decryption: fc.record({ secretNames }),
-  sealedSecrets: fc.constantFrom('auto', 'unseal'),
+  sealedSecrets: fc.constantFrom('auto', 'unseal', 'passthrough'),
   serviceAccountName: optional(name),
   adopt: fc.constantFrom('equal', 'ask', 'always'),
   intervalMs: timerMs,

@@ -18,6 +18,7 @@ import type { Settings, SyncSettings } from '../../settings/settings.ts';
 import { askVetoRules } from '../veto-rules.ts';
 import { Lanes } from '../lanes.ts';
 import { liveObject, type Look, previewObject } from './object.ts';
+import { previewedSealedRule } from '../sealed-rule.ts';
 import { openWhatFits } from './open-files.ts';
 import { goneObjects, planSyncs, type SyncPlan, type SyncWish } from './plan-syncs.ts';
 import { NO_DIFFERENCES, type Preview, type Previewed } from './previewed.ts';
@@ -49,10 +50,10 @@ export async function preview(syncs: readonly SyncFiles[], context: PreviewConte
   const look: Look = { ...context, opener, setId: applySetId(INVENTORY_NAME, context.agentNamespace) };
   const readable = syncs.filter(({ refusal }) => refusal === undefined);
   const vetoes = await askVetoRules(context.transport, context.settings, context.agentNamespace);
-  const wishes = await Promise.all(readable.map((sync) => wishOf(sync, opener, vetoes, context)));
+  const rows = await recordedRows(context);
+  const wishes = await Promise.all(readable.map((sync) => wishOf(sync, opener, vetoes, rows, context)));
   const lanes = new Lanes(PARALLEL, () => undefined);
   const seen = await seenObjects(wishes, look, lanes);
-  const rows = await recordedRows(context);
   const plans = planSyncs(wishes, {
     rows: rows ?? new Map(),
     rowsLost: rows === undefined,
@@ -79,11 +80,14 @@ async function wishOf(
   { sync, files, refusals }: SyncFiles,
   opener: Opener,
   vetoes: VetoRules,
+  rows: Inventory['rows'] | undefined,
   context: PreviewContext,
 ): Promise<SyncWish> {
   const { settings, catalog, agentNamespace } = context;
   const targetNamespace = settings.targetNamespace ?? agentNamespace;
-  const opened = await openWhatFits(files, { namespace: targetNamespace, opener });
+  const surroundings = { catalog: () => catalog, row: (key: ObjectKey) => rows?.get(key) };
+  const sealed = previewedSealedRule(surroundings, sync.sealedSecrets);
+  const opened = await openWhatFits(files, { namespace: targetNamespace, opener, sealed });
   const desired = render(opened.documents, {
     targetNamespace,
     plaintextSecrets: settings.plaintextSecrets,
