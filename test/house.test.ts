@@ -37,6 +37,7 @@ const MAY_REVEAL: readonly { readonly path: string; readonly why: string }[] = [
   { path: 'src/keys/key-secret.ts', why: 'hands entries of key Secrets to the parsers of keys' },
   { path: 'src/keys/fingerprint.ts', why: 'makes the key object of the keyed digests' },
   { path: 'src/agent/fingerprint.ts', why: 'writes a new fingerprint key into its Secret, once' },
+  { path: 'src/agent/sealing-key.ts', why: 'writes a new sealing key into its Secret, once' },
   { path: 'src/git/credential.ts', why: 'writes the private configuration that git reads' },
   { path: 'src/cli/commands/decrypt.ts', why: 'its purpose' },
   { path: 'src/cli/commands/unseal.ts', why: 'its purpose' },

@@ -98,6 +98,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
       syncs.wakeAll();
     },
     onError: (error) => log.warn('keys could not be read', { code: error.code, error }),
+    onMade: (name) => log.info('a sealing key was made', { object: `Secret/${name}` }),
   });
   const syncs = new SyncSet({ workDir: setup.workDir, keys, signal, onDefect });
   const live: LiveStore = new LiveStore({

@@ -1,4 +1,5 @@
 import { sourceDigest } from '../core/digest.ts';
+import { SottoError } from '../core/errors.ts';
 import { type JsonObject, stringAt } from '../core/json.ts';
 import { groupOf } from '../core/ids.ts';
 import type { Opener } from '../open/opener.ts';
@@ -32,6 +33,7 @@ async function buildSnapshot(
   opener: Opener,
 ): Promise<Said> {
   sync.opened = new Map();
+  if (sync.settings.sealedSecrets === 'passthrough') return { ok: false, errors: [notPassedThrough()] };
   if (!scanned.ok) return { ok: false, errors: scanned.refusals };
   const { plaintextSecrets } = agent.settings();
   const namespace = agent.place.targetNamespace;
@@ -72,4 +74,13 @@ export function mayHoldSecrets(object: JsonObject, allowed: SyncSettings['secret
 /** kustomize appends ten characters to names of generated objects. */
 function isHashed(name: string, base: string): boolean {
   return name.startsWith(`${base}-`) && /^[a-z0-9]{10}$/.test(name.slice(base.length + 1));
+}
+
+export function notPassedThrough(): SottoError {
+  return new SottoError({
+    code: 'SOTTO-SEAL-023',
+    what: 'the kustomization is not built',
+    why: 'sealedSecrets: passthrough does not go with kustomize, which would rename what SealedSecrets are bound to',
+    next: 'put the SealedSecrets into a path of their own without a kustomization, in a sync with passthrough',
+  });
 }

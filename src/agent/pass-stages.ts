@@ -3,6 +3,7 @@ import { objectIdOf, objectKey, type ObjectKey } from '../core/ids.ts';
 import type { Refusal } from '../core/refusal.ts';
 import type { ClosedDocument, Opened } from '../open/document.ts';
 import { openFiles } from '../open/open.ts';
+import { isSealedSecret } from '../open/sealed-document.ts';
 import type { Opener } from '../open/opener.ts';
 import { isKept } from '../plan/keep.ts';
 import { objectPause } from '../plan/pause.ts';
@@ -13,6 +14,7 @@ import type { Snapshot } from '../source/snapshot.ts';
 import { announcedRow } from './applied.ts';
 import { blockedUntilMs } from './blocked.ts';
 import type { AgentContext } from './context.ts';
+import { sealedRule } from './sealed-rule.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 
 /** Files that did not change since they were last read without a refusal are taken from there. */
@@ -28,6 +30,10 @@ export async function openSnapshot(
   const opened = await openFiles(fresh, {
     namespace: agent.place.targetNamespace,
     opener,
+    sealed: sealedRule(
+      { catalog: () => agent.catalog(), row: (key) => agent.inventory.row(key) },
+      sync.settings.sealedSecrets,
+    ),
     isKnown: (digest) => digests.has(digest),
   });
   const byFile = Map.groupBy(opened.documents, (document) => document.file);
@@ -37,7 +43,9 @@ export async function openSnapshot(
   for (const file of snapshot.files) {
     const ofFile = known.get(fileKey(file)) ?? byFile.get(file.path) ?? [];
     documents.push(...ofFile);
-    if (!refused.has(file.path)) next.set(fileKey(file), ofFile.map(withoutLines));
+    // What is passed through is asked again each time: the key may have come.
+    const isSettled = !refused.has(file.path) && !ofFile.some(({ tree }) => isSealedSecret(tree));
+    if (isSettled) next.set(fileKey(file), ofFile.map(withoutLines));
   }
   sync.opened = next;
   return { documents, refusals: [...opened.refusals, ...snapshot.skipped.map(skippedEntry)] };

@@ -8,5 +8,7 @@ export const INVENTORY_NAME = 'sotto-inventory';
 export const STATUS_NAME = 'sotto-status';
 /** ConfigMap in which people ask the agent for something. */
 export const REQUESTS_NAME = 'sotto-requests';
+/** ConfigMap with the sealing keys that sotto made, each encrypted to the recovery recipients. */
+export const RECOVERY_NAME = 'sotto-recovery';
 export const SETTINGS_NAME = 'sotto';
 export const SETTINGS_KEY = 'sotto.yaml';

@@ -53,6 +53,11 @@ export class Opener implements Disposable {
     await this.#counted('sops', async () => verifyMac(sops, await this.#dataKey(source)));
   }
 
+  /** Whether there is a key for SealedSecrets at all. */
+  get canUnseal(): boolean {
+    return this.#keys.sealingKeys.length > 0;
+  }
+
   /** Checks that every item of a SealedSecret opens. */
   async verifySealed(source: SealedObject): Promise<void> {
     await this.#counted('sealed', async () => {

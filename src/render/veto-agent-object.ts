@@ -1,5 +1,5 @@
 import { isClosedObject } from '../core/closed.ts';
-import { INVENTORY_NAME, REQUESTS_NAME, SETTINGS_NAME, STATUS_NAME } from '../core/labels.ts';
+import { INVENTORY_NAME, RECOVERY_NAME, REQUESTS_NAME, SETTINGS_NAME, STATUS_NAME } from '../core/labels.ts';
 import { type Finding, isBesideKeys, type Vetoed, type VetoRules } from './veto-rules.ts';
 import { membersOf, textAt } from './veto-walk.ts';
 
@@ -7,7 +7,7 @@ import { membersOf, textAt } from './veto-walk.ts';
 export const AGENT_NAME = 'sotto';
 /** ConfigMaps in which the agent keeps what it applied last. */
 const LAST_PREFIX = 'sotto-last-';
-const AGENT_CONFIG_MAPS: readonly string[] = [SETTINGS_NAME, REQUESTS_NAME, INVENTORY_NAME, STATUS_NAME];
+const AGENT_CONFIG_MAPS: readonly string[] = [SETTINGS_NAME, REQUESTS_NAME, INVENTORY_NAME, RECOVERY_NAME, STATUS_NAME];
 
 const NAME_LABEL = 'app.kubernetes.io/name';
 /** EndpointSlices belong to the Service that this label names. */

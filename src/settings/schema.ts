@@ -3,6 +3,8 @@ import type { InferOutput } from 'valibot';
 import { isJsonObject } from '../core/json.ts';
 import {
   ageOrNever,
+  ageRecipient,
+  certificateFingerprint,
   dnsLabel,
   flag,
   kindName,
@@ -155,8 +157,8 @@ export const settingsSchema = section({
   sealing: sectionOrDefaults({
     enabled: flag(false),
     keys: listOf(objectName, 'names of Secrets'),
-    certificate: nullish(string('the SHA-256 fingerprint of a certificate'), ''),
-    recovery: listOf(nonEmptyText, 'age recipients'),
+    certificate: nullish(certificateFingerprint, ''),
+    recovery: listOf(ageRecipient, 'age recipients'),
     renewEvery: nullish(ageOrNever, ''),
   }),
   plaintextSecrets: nullish(oneOf('refuse', 'warn', 'allow'), 'refuse'),

@@ -28,8 +28,14 @@ export interface DecryptionSettings {
 }
 
 export interface SealingSettings {
+  /** The agent makes a sealing key when it has none. */
+  readonly enabled: boolean;
   /** Secrets besides those sotto made whose sealing key may seal. */
   readonly secretNames: readonly string[];
+  /** SHA-256 fingerprint of the certificate that people may seal to, lower case hex; undefined: any. */
+  readonly certificate: string | undefined;
+  /** age recipients that a new key is encrypted to before it is used. */
+  readonly recovery: readonly string[];
 }
 
 export interface SyncSettings {
@@ -40,7 +46,7 @@ export interface SyncSettings {
   readonly path: string;
   /** The sync's own keys when it names any, otherwise those of all syncs. */
   readonly decryption: DecryptionSettings;
-  readonly sealedSecrets: 'auto' | 'unseal';
+  readonly sealedSecrets: 'auto' | 'unseal' | 'passthrough';
   /** Account beside the agent as which objects are written; undefined: as the agent. */
   readonly serviceAccountName: string | undefined;
   readonly adopt: 'equal' | 'ask' | 'always';

@@ -171,7 +171,7 @@ const SETTINGS: Settings = {
   targetNamespace: undefined,
   fingerprintSecret: 'sotto-fingerprint',
   decryption: { secretNames: [] },
-  sealing: { secretNames: [] },
+  sealing: { enabled: false, secretNames: [], certificate: undefined, recovery: [] },
   plaintextSecrets: 'refuse',
   liftedVetoes: [],
   pageListen: undefined,

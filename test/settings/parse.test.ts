@@ -32,7 +32,7 @@ describe('settings that are good', () => {
       fingerprintSecret: 'sotto-fingerprint',
       liftedVetoes: [],
       decryption: { secretNames: [] },
-      sealing: { secretNames: [] },
+      sealing: { enabled: false, secretNames: [], certificate: undefined, recovery: [] },
       plaintextSecrets: 'refuse',
       pageListen: { host: '127.0.0.1', port: 8081 },
       syncs: [
@@ -111,6 +111,28 @@ describe('settings that are good', () => {
     ['""', ''],
   ])('write the path %s as %j', (written, path) => {
     expect(good(MINIMAL.replace('./deploy/prod', written)).syncs[0]?.path).toBe(path);
+  });
+
+  it('take a fingerprint as openssl prints it, and X25519 recipients', () => {
+    const hex = 'ab'.repeat(32);
+    const colons = hex.toUpperCase().replace(/..(?=.)/g, '$&:');
+    const recipient = 'age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p';
+    const written = `sealing: { enabled: true, certificate: "${colons}", recovery: [ ${recipient} ] }`;
+    expect(good(inDocument(written)).sealing).toEqual({
+      enabled: true,
+      secretNames: [],
+      certificate: hex,
+      recovery: [recipient],
+    });
+  });
+
+  it.each([
+    ['sealing: { certificate: abc }', 'SOTTO-CONF-001 3 sealing.certificate'],
+    ['sealing: { recovery: [ age1xyz ] }', 'SOTTO-CONF-001 3 sealing.recovery[0]'],
+    ['sealing: { recovery: [ AGE-SECRET-KEY-1QQQQ ] }', 'SOTTO-CONF-001 3 sealing.recovery[0]'],
+  ])('take no other form of them: %s', (written, problem) => {
+    expect(told(inDocument(written))).toEqual([problem]);
+    expect(problemsOf(inDocument(written))[0]?.text()).not.toContain('QQQQ');
   });
 
   it('take everything that is built', () => {
@@ -299,16 +321,12 @@ describe('settings that are bad', () => {
 describe('fields of features that are not built', () => {
   const document = [
     'decryption: { vault: [ { address: https://vault.example.com } ] }',
-    'sealing: { enabled: true }',
-    'sealing: { certificate: abc }',
-    'sealing: { recovery: [ age1xyz ] }',
     'sealing: { renewEvery: 30d }',
     'hooks: { listen: ":9292" }',
   ];
   const sync = [
     'render: { helm: { releaseName: x } }',
     'decryption: { vault: [ { address: https://vault.example.com } ] }',
-    'sealedSecrets: passthrough',
     'dependsOn: [ infra ]',
     'deletionPolicy: delete',
     'drift: { policy: exact }',

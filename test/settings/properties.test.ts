@@ -10,6 +10,7 @@ import { ALL_DEFAULTS, MINIMAL } from './example.ts';
 const name = fc.stringMatching(/^[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,4})?$/);
 const timerMs = fc.integer({ min: 100, max: 24 * 86_400_000 });
 const secretNames = fc.array(name, { maxLength: 3 });
+const RECIPIENT = 'age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p';
 const segment = fc.stringMatching(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,6}$/);
 const group = fc.option(fc.constantFrom('', 'apps', 'batch'), { nil: undefined });
 const kind = fc.constantFrom('Job', 'Deployment', 'Secret');
@@ -33,7 +34,7 @@ const sync: fc.Arbitrary<SyncSettings> = fc.record({
   }),
   path: fc.array(segment, { maxLength: 4 }).map((segments) => segments.join('/')),
   decryption: fc.record({ secretNames }),
-  sealedSecrets: fc.constantFrom('auto', 'unseal'),
+  sealedSecrets: fc.constantFrom('auto', 'unseal', 'passthrough'),
   serviceAccountName: optional(name),
   adopt: fc.constantFrom('equal', 'ask', 'always'),
   intervalMs: timerMs,
@@ -55,7 +56,12 @@ const settings: fc.Arbitrary<Settings> = fc.record({
   targetNamespace: optional(name),
   fingerprintSecret: name,
   decryption: fc.record({ secretNames }),
-  sealing: fc.record({ secretNames }),
+  sealing: fc.record({
+    enabled: fc.boolean(),
+    secretNames,
+    certificate: optional(fc.stringMatching(/^[0-9a-f]{64}$/)),
+    recovery: fc.subarray([RECIPIENT]),
+  }),
   plaintextSecrets: fc.constantFrom('refuse', 'warn', 'allow'),
   liftedVetoes: fc.subarray(['key-mount', 'agent-account', 'agent-rbac', 'key-label']),
   pageListen: optional(
@@ -72,7 +78,12 @@ function documentOf(from: Settings): unknown {
     targetNamespace: from.targetNamespace ?? null,
     fingerprintSecret: from.fingerprintSecret,
     decryption: decryptionOf(from.decryption.secretNames),
-    sealing: { keys: from.sealing.secretNames },
+    sealing: {
+      enabled: from.sealing.enabled,
+      keys: from.sealing.secretNames,
+      certificate: from.sealing.certificate ?? '',
+      recovery: from.sealing.recovery,
+    },
     plaintextSecrets: from.plaintextSecrets,
     vetoes: { allow: from.liftedVetoes },
     page: { listen: listenText(from.pageListen) },

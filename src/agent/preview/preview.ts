@@ -49,7 +49,10 @@ export async function preview(syncs: readonly SyncFiles[], context: PreviewConte
     readable.map(async (files) => {
       const namespace = context.settings.targetNamespace ?? context.agentNamespace;
       const tokens = recorded?.tokens[files.sync.name] ?? [];
-      return { files, said: await saidBy(files, { ...context, namespace, opener, key: digestKey, tokens }) };
+      return {
+        files,
+        said: await saidBy(files, { ...context, namespace, opener, key: digestKey, tokens, rows: recorded?.rows }),
+      };
     }),
   );
   const wishes = said.flatMap(({ files, said: each }) => (each.ok ? [wishOf(files, each, vetoes, context)] : []));

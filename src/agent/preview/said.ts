@@ -1,17 +1,19 @@
 import { ComposedRef, secretRefs, type SecretRef } from '../../core/closed.ts';
 import type { SottoError } from '../../core/errors.ts';
-import type { SourceDigest } from '../../core/ids.ts';
+import type { ObjectKey, SourceDigest } from '../../core/ids.ts';
+import type { ResourceCatalog } from '../../kube/discovery.ts';
 import type { FingerprintKey } from '../../keys/fingerprint.ts';
 import type { Opener } from '../../open/opener.ts';
-import type { StoredTokens } from '../../plan/inventory.ts';
+import type { Inventory, StoredTokens } from '../../plan/inventory.ts';
 import { build } from '../../render/kustomize/build.ts';
 import type { Renderer } from '../../render/kustomize/renderer.ts';
 import { noRenderer } from '../../render/kustomize/renderer-failure.ts';
 import { refsOf } from '../../render/tokens/pieces.ts';
 import type { Token } from '../../render/tokens/token.ts';
 import type { Settings } from '../../settings/settings.ts';
-import { mayHoldSecrets } from '../build-stage.ts';
+import { mayHoldSecrets, notPassedThrough } from '../build-stage.ts';
 import type { Said } from '../said.ts';
+import { previewedSealedRule } from '../sealed-rule.ts';
 import { BlindOpener } from './blind-opener.ts';
 import { openWhatFits } from './open-files.ts';
 import type { SyncFiles } from './sync-files.ts';
@@ -20,6 +22,9 @@ export interface SaidContext {
   readonly settings: Settings;
   readonly namespace: string;
   readonly opener: Opener;
+  readonly catalog: ResourceCatalog;
+  /** What the agent has applied. */
+  readonly rows: Inventory['rows'] | undefined;
   readonly renderer: Renderer | undefined;
   /** Any: the agent's own is in its namespace. What changed has other tokens, and so other hashes, than there. */
   readonly key: FingerprintKey;
@@ -36,10 +41,14 @@ export async function saidBy(
 ): Promise<PartlySaid> {
   const unopened = new Map<SourceDigest, SottoError>();
   if (kustomize === undefined) {
-    const opened = await openWhatFits(files, context);
+    const { catalog, rows } = context;
+    const surroundings = { catalog: () => catalog, row: (key: ObjectKey) => rows?.get(key) };
+    const sealed = previewedSealedRule(surroundings, sync.sealedSecrets);
+    const opened = await openWhatFits(files, { ...context, sealed });
     return { ok: true, ...opened, refusals: [...opened.refusals, ...refusals], warnings: [] };
   }
   const { scanned, find } = kustomize;
+  if (sync.sealedSecrets === 'passthrough') return { ok: false, errors: [notPassedThrough()], unopened };
   if (!scanned.ok) return { ok: false, errors: scanned.refusals, unopened };
   const { renderer, settings, namespace, key, tokens } = context;
   if (renderer === undefined) return { ok: false, errors: [noRenderer()], unopened };

@@ -179,4 +179,15 @@ export const CLI_CODES = {
     explain:
       'Between the plan and the yes somebody changed a ConfigMap of the install, such as the settings. Nothing is overwritten that was not shown; the same command shows it as it is now.',
   },
+  'SOTTO-CLI-110': {
+    title: 'There is nothing to take over from the SealedSecrets controller',
+    explain:
+      'sotto adopt --from sealed-secrets looks for SealedSecrets in the namespace that the agent applies to, and none was found, or none of that name. A Secret that exists without one is taken over with sotto adopt.',
+    example: 'sotto adopt --from sealed-secrets db -n team-app',
+  },
+  'SOTTO-CLI-112': {
+    title: 'A Secret was not taken over from the SealedSecrets controller',
+    explain:
+      'The Secret was replaced meanwhile, its owner came back, or the resource is held by a finalizer. The Secret itself is there in every case; the same command goes on where it stopped.',
+  },
 } as const satisfies Record<string, CodeEntry>;

@@ -98,4 +98,19 @@ export const SEAL_CODES = {
     explain:
       'The input is empty, not UTF-8, or not YAML or JSON, or metadata, type or immutable is of a wrong type. The text itself is not shown, because it holds values.',
   },
+  'SOTTO-SEAL-021': {
+    title: 'The sealing certificate is not the pinned one',
+    explain:
+      'sealing.certificate in sotto.yaml holds the SHA-256 fingerprint of the one certificate that people may seal to. Whoever hands out another one could read what is sealed to it. After a new sealing key was made on purpose, put its fingerprint into sotto.yaml.',
+  },
+  'SOTTO-SEAL-022': {
+    title: 'A SealedSecret cannot be passed through while sotto applies its Secret',
+    explain:
+      'One name is either a Secret that sotto applies or a SealedSecret that the controller opens, never both. To hand a Secret over without a moment in which it is missing, commit the annotations sotto.dev/prune: disabled and sealedsecrets.bitnami.com/managed: "true" in the template while the file is still unsealed, wait until it is applied, and then set sealedSecrets: passthrough.',
+  },
+  'SOTTO-SEAL-023': {
+    title: 'sealedSecrets: passthrough does not go with kustomize',
+    explain:
+      'kustomize may change name, namespace and annotations of what it builds, and the ciphertext is bound to them. Put the SealedSecrets into a path without a kustomization.',
+  },
 } as const satisfies Record<string, CodeEntry>;
