@@ -41,6 +41,13 @@ export const SETTINGS_MEANING: Readonly<Record<string, string>> = {
   'syncs[].source.folder.path': 'a folder of the agent’s machine',
   'syncs[].source.ignore': 'files of the path that are not read, besides those of `.sourceignore`',
   'syncs[].path': 'folder of the repository whose manifests are applied, subfolders included',
+  'syncs[].postBuild.substitute':
+    'variables: what `${name}` in the manifests stands for; counts before what ConfigMaps say',
+  'syncs[].postBuild.substituteFrom[].kind': 'ConfigMap: a Secret is refused, with the reason, by SOTTO-RENDER-070',
+  'syncs[].postBuild.substituteFrom[].name':
+    'a ConfigMap in the namespace where objects are applied, whose keys are variables; a change of it is followed, and a later one counts before an earlier one',
+  'syncs[].postBuild.substituteFrom[].optional': 'whether it may be missing',
+  'syncs[].postBuild.substituteStrategy': 'whether `${name:=default}` is replaced while there is no variable at all',
   'syncs[].render.kustomize': 'the default; a path that holds a kustomization is refused in this version',
   'syncs[].render.helm.releaseName': 'name of the Helm release',
   'syncs[].render.helm.values': 'values of the chart',

@@ -13,6 +13,7 @@ import type { Snapshot } from '../source/snapshot.ts';
 import { announcedRow } from './applied.ts';
 import { blockedUntilMs } from './blocked.ts';
 import type { AgentContext } from './context.ts';
+import { withVariables } from './substituting.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 
 /** Files that did not change since they were last read without a refusal are taken from there. */
@@ -70,8 +71,9 @@ function fileKey(file: { readonly path: string; readonly blob: string }): string
 export async function renderSet(
   agent: AgentContext,
   sync: SyncRuntime,
-  documents: readonly ClosedDocument[],
+  opened: readonly ClosedDocument[],
 ): Promise<DesiredSet> {
+  const { documents, refusals } = await withVariables(agent, sync, opened);
   let unknown = new Set<string>();
   const isNamespaced = (apiVersion: string, kind: string): boolean | undefined => {
     const resource = agent.catalog().find(apiVersion, kind);
@@ -80,13 +82,14 @@ export async function renderSet(
   };
   const once = (): DesiredSet => {
     unknown = new Set();
-    return render(documents, {
+    const rendered = render(documents, {
       targetNamespace: agent.place.targetNamespace,
       plaintextSecrets: agent.settings().plaintextSecrets,
       skip: sync.settings.skip,
       vetoes: agent.vetoes(),
       isNamespaced,
     });
+    return { ...rendered, refusals: [...refusals, ...rendered.refusals] };
   };
   const first = once();
   const isUnknownKind = unknown.size > 0;

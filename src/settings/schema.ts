@@ -18,6 +18,7 @@ import {
   secretRef,
   section,
   sectionOrDefaults,
+  textMap,
   timerMs,
   wholeNumber,
 } from './forms.ts';
@@ -87,6 +88,16 @@ const helm = section({
   valuesFiles: listOf(repositoryPath, 'paths inside the repository'),
 });
 
+// `Secret` is a kind here so that it is refused with its reason (`rules.ts`).
+const postBuild = section({
+  substitute: textMap(/^[_a-zA-Z][_a-zA-Z0-9]*$/, 'names of letters, digits and _, each with a text'),
+  substituteFrom: listOf(
+    section({ kind: oneOf('ConfigMap', 'Secret'), name: objectName, optional: flag(false) }),
+    'entries such as kind: ConfigMap, name: cluster-vars',
+  ),
+  substituteStrategy: nullish(oneOf('WithVariables', 'Always'), 'WithVariables'),
+});
+
 // `prune: false` and `prune: true` stand for the section with only `enabled`.
 const prune = pipe(
   nullish(unknown(), {}),
@@ -111,6 +122,7 @@ const sync = section({
   source,
   path: repositoryPath,
   render: sectionOrDefaults({ kustomize: nullish(section({})), helm: nullish(helm) }),
+  postBuild: nullish(postBuild),
   decryption,
   sealedSecrets: nullish(oneOf('auto', 'unseal', 'passthrough'), 'auto'),
   serviceAccountName: nullish(nameOrNone, ''),

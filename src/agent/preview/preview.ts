@@ -19,6 +19,7 @@ import { askVetoRules } from '../veto-rules.ts';
 import { Lanes } from '../lanes.ts';
 import { liveObject, type Look, previewObject } from './object.ts';
 import { openWhatFits } from './open-files.ts';
+import { previewVariables } from './variables.ts';
 import { goneObjects, planSyncs, type SyncPlan, type SyncWish } from './plan-syncs.ts';
 import { NO_DIFFERENCES, type Preview, type Previewed } from './previewed.ts';
 
@@ -49,7 +50,8 @@ export async function preview(syncs: readonly SyncFiles[], context: PreviewConte
   const look: Look = { ...context, opener, setId: applySetId(INVENTORY_NAME, context.agentNamespace) };
   const readable = syncs.filter(({ refusal }) => refusal === undefined);
   const vetoes = await askVetoRules(context.transport, context.settings, context.agentNamespace);
-  const wishes = await Promise.all(readable.map((sync) => wishOf(sync, opener, vetoes, context)));
+  const tried = await Promise.all(readable.map((sync) => wishOf(sync, opener, vetoes, context)));
+  const wishes = tried.filter((wish): wish is SyncWish => !(wish instanceof SottoError));
   const lanes = new Lanes(PARALLEL, () => undefined);
   const seen = await seenObjects(wishes, look, lanes);
   const rows = await recordedRows(context);
@@ -60,7 +62,10 @@ export async function preview(syncs: readonly SyncFiles[], context: PreviewConte
   });
   const parts = await Promise.all(plans.map((planned) => previewSync(planned, seen, look, lanes)));
   const gone = context.isWhole ? await previewGone(plans, parts, look) : [];
-  const refusedPaths = syncs.flatMap(({ refusal }) => (refusal === undefined ? [] : [refused(refusal)]));
+  const refusedPaths = [
+    ...syncs.flatMap(({ refusal }) => (refusal === undefined ? [] : [refused(refusal)])),
+    ...tried.filter((wish) => wish instanceof SottoError).map(refused),
+  ];
   return {
     changes: [...refusedPaths, ...parts.flatMap(({ changes }) => changes), ...gone],
     unchanged: parts.reduce((sum, { unchanged }) => sum + unchanged, 0),
@@ -75,15 +80,18 @@ function refused(error: SottoError): Previewed {
   return { kind: 'refused', error, ...NO_DIFFERENCES };
 }
 
+/** An error: nothing of the sync is certain, because its variables are not. */
 async function wishOf(
   { sync, files, refusals }: SyncFiles,
   opener: Opener,
   vetoes: VetoRules,
   context: PreviewContext,
-): Promise<SyncWish> {
+): Promise<SyncWish | SottoError> {
   const { settings, catalog, agentNamespace } = context;
   const targetNamespace = settings.targetNamespace ?? agentNamespace;
-  const opened = await openWhatFits(files, { namespace: targetNamespace, opener });
+  const inFiles = await openWhatFits(files, { namespace: targetNamespace, opener });
+  const opened = await previewVariables(inFiles, sync, { ...context, targetNamespace });
+  if (opened instanceof SottoError) return opened;
   const desired = render(opened.documents, {
     targetNamespace,
     plaintextSecrets: settings.plaintextSecrets,
