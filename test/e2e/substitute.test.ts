@@ -31,6 +31,22 @@ spec:
     spec: { containers: [ { name: c, image: "example.com/c:\${version:=1}" } ] }
 `;
 
+const pod = (secretName: string): string =>
+  JSON.stringify({
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: '${name}' },
+    spec: {
+      selector: { matchLabels: { app: 'web' } },
+      template: {
+        metadata: { labels: { app: 'web' } },
+        spec: {
+          containers: [{ name: 'c', image: 'example.com/c:1' }],
+          volumes: [{ name: 'v', secret: { secretName } }],
+        },
+      },
+    },
+  });
 const app = (color: string): string => JSON.stringify(configMap('app', { color }));
 const deploymentPath = (world: World): string => `/apis/apps/v1/namespaces/${world.namespace}/deployments/web-prod`;
 
@@ -140,6 +156,45 @@ describeReal('variables', TOOLS, () => {
     await setVariables(world, { color: 'green' });
     await becomes(world, 'app', 'color', 'green');
     expect(agent.output()).not.toContain('red # or blue');
+  });
+
+  test('reach no key: vetoes judge what they make of an object', async () => {
+    await using world = await worldWithVariables({ name: 'web' });
+    const commit = await world.repository.commit({ 'deploy/web.json': pod('${name}-tls') }, 'first');
+    await using agent = await world.start();
+    await passed(agent, commit);
+    await setVariables(world, { name: 'sotto' });
+    await agent.line('the name of the agent is refused', ({ code }) => code === 'SOTTO-PLAN-020');
+    await setVariables(world, { name: 'web' });
+    const next = await world.repository.commit({ 'deploy/web.json': pod('${key:=sops-age}') }, 'second');
+    await passed(agent, next);
+    expect(codesOf(await untilTried(world, next))).toEqual({ 'apps/Deployment/web': 'SOTTO-PLAN-021' });
+    await setVariables(world, { key: 'web-tls' });
+    await world.until('it is taken again', (status) => attentionOf(status).length === 0);
+    await setVariables(world, { key: 'sops-age' });
+    await world.until('a key is refused', (status) => codesOf(status)['apps/Deployment/web'] === 'SOTTO-PLAN-021');
+  });
+
+  test('follow the settings: a ConfigMap that they name no more wakes nobody', async () => {
+    await using world = await worldWithVariables({ color: 'blue' });
+    const collection = `/api/v1/namespaces/${world.namespace}/configmaps`;
+    await world.create(collection, configMap('other', { color: 'red' }));
+    const commit = await world.repository.commit(
+      { 'deploy/app.yaml': app('${color}'), ...(await world.canaryFile()) },
+      'first',
+    );
+    await using agent = await world.start();
+    await passed(agent, commit);
+    const text = settingsText(world.git.url(world.repository), { sync: SYNC.replace('name: vars', 'name: other') });
+    await world.settings(text);
+    await becomes(world, 'app', 'color', 'red');
+    await setVariables(world, { color: 'green' });
+    await sleep(1_500);
+    expect(agent.log.filter(({ msg }) => msg === 'variables changed')).toEqual([]);
+    // Without postBuild nothing is replaced.
+    await world.settings(settingsText(world.git.url(world.repository), { sync: '  wait: false' }));
+    await becomes(world, 'app', 'color', '${color}');
+    expect(agent.log.filter(({ level }) => level === 'error')).toEqual([]);
   });
 
   test('wait for their ConfigMap: without it nothing is changed and nothing pruned', async () => {

@@ -121,23 +121,17 @@ interface Matching {
 
 function trimmed(value: string, use: Extract<Use, { op: 'trim' }>, pattern: string, matching: Matching): string {
   const { name, budget } = matching;
-  if (use.from === 'start') {
-    return cutStart(Array.from(value), parseGlob(pattern, name), use.longest, budget).join('');
-  }
+  const chars = Array.from(value);
+  spend(budget, (chars.length + 1) * (pattern.length + 1));
+  if (use.from === 'start') return cutStart(chars, parseGlob(pattern, name), use.longest).join('');
   // Flux turns value and pattern round, and with the pattern its brackets and backslashes.
   if (/[[\]\\]/.test(pattern)) throw badExpression(name, 'a pattern for the end has neither brackets nor backslashes');
   const turned = parseGlob(Array.from(pattern).toReversed().join(''), name);
-  return cutStart(Array.from(value).toReversed(), turned, use.longest, budget).toReversed().join('');
+  return cutStart(chars.toReversed(), turned, use.longest).toReversed().join('');
 }
 
 /** Without what the pattern matches; at least one character is matched, as in Flux. */
-function cutStart(
-  chars: readonly string[],
-  items: readonly GlobItem[],
-  longest: boolean,
-  budget: Budget,
-): readonly string[] {
-  spend(budget, (chars.length + 1) * (items.length + 1));
+function cutStart(chars: readonly string[], items: readonly GlobItem[], longest: boolean): readonly string[] {
   const lengths = prefixLengths(items, chars).filter((length) => length > 0);
   return chars.slice((longest ? lengths.at(-1) : lengths[0]) ?? 0);
 }

@@ -57,7 +57,7 @@ function badPattern(name: string): never {
   throw badExpression(name, 'its pattern ends in the middle, or has an empty class');
 }
 
-/** How many characters can be matched from the start, fewest first. Takes items times characters of work at most. */
+/** How many characters can be matched from the start, fewest first. Its work is pattern times text at most. */
 export function prefixLengths(items: readonly GlobItem[], chars: readonly string[]): readonly number[] {
   let reached: readonly boolean[] = [true, ...chars.map(() => false)];
   for (const item of items) {

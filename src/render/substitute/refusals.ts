@@ -42,6 +42,15 @@ export function doesNotFit(why: string): SottoError {
   });
 }
 
+export function notText(): SottoError {
+  return new SottoError({
+    code: 'SOTTO-RENDER-075',
+    what: 'what the variables make is a number or a boolean where only text can stand',
+    why: 'a value is typed where it is put, and quotes that YAML does not need are gone by then',
+    next: "make the quotes a variable: ${quote}${name}${quote}, with quote: '\"' in postBuild.substitute",
+  });
+}
+
 export function notHere(where: string, why: string): SottoError {
   return new SottoError({
     code: 'SOTTO-RENDER-076',

@@ -13,7 +13,7 @@ import { groupOf, type SourceDigest } from '../../core/ids.ts';
 import { canonicalJson, stringAt } from '../../core/json.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { expand, type Expanding, type Variables } from './expand.ts';
-import { doesNotFit, notHere } from './refusals.ts';
+import { doesNotFit, notHere, notText } from './refusals.ts';
 import { readKey, readScalar, scalarText } from './scalar-text.ts';
 import { isTemplate, parseTemplate } from './template.ts';
 
@@ -58,7 +58,7 @@ export function substitute<T extends Substitutable>(objects: readonly T[], varia
       done.push(object);
       continue;
     }
-    const walk = new Walk(expanding, isSecret(object.tree));
+    const walk = new Walk(expanding, object.tree);
     const tree = walk.object(object.tree, []);
     const { failure } = walk;
     if (failure !== undefined) refused.push({ object, tree, ...failure });
@@ -83,8 +83,8 @@ function isSwitchedOff(tree: ClosedObject): boolean {
   return ['labels', 'annotations'].some((field) => stringAt(tree, 'metadata', field, SWITCH) === 'disabled');
 }
 
-function isSecret(tree: ClosedObject): boolean {
-  return tree['kind'] === 'Secret' && groupOf(stringAt(tree, 'apiVersion') ?? '') === '';
+function isCore(tree: ClosedObject, kind: string): boolean {
+  return tree['kind'] === kind && groupOf(stringAt(tree, 'apiVersion') ?? '') === '';
 }
 
 interface Failure {
@@ -97,10 +97,12 @@ class Walk {
   failure: Failure | undefined;
   readonly #expanding: Expanding;
   readonly #isSecret: boolean;
+  readonly #isConfigMap: boolean;
 
-  constructor(expanding: Expanding, isSecretObject: boolean) {
+  constructor(expanding: Expanding, tree: ClosedObject) {
     this.#expanding = expanding;
-    this.#isSecret = isSecretObject;
+    this.#isSecret = isCore(tree, 'Secret');
+    this.#isConfigMap = isCore(tree, 'ConfigMap');
   }
 
   object(value: ClosedObject, path: readonly string[]): ClosedObject {
@@ -133,7 +135,9 @@ class Walk {
       if (this.#isSecretValue(path)) return this.#secretText(value, path);
       if (path.length === 1 && (path[0] === 'apiVersion' || path[0] === 'kind')) throw notHere(path[0], WHAT_IT_IS);
       const before = scalarText(value, false);
-      return readScalar(expand(parseTemplate(before), this.#expanding), before);
+      const scalar = readScalar(expand(parseTemplate(before), this.#expanding), before);
+      if (scalar !== null && typeof scalar !== 'string' && this.#isTextPlace(path)) throw notText();
+      return scalar;
     });
   }
 
@@ -165,6 +169,12 @@ class Walk {
 
   #isSecretValue(path: readonly string[]): boolean {
     return this.#isSecret && path.length > 1 && (path[0] === 'data' || path[0] === 'stringData');
+  }
+
+  /** Where the API server would refuse a number in words of its own; it is what everybody meets first. */
+  #isTextPlace(path: readonly string[]): boolean {
+    if (path[0] === 'metadata') return ['name', 'namespace', 'labels', 'annotations'].includes(path[1] ?? '');
+    return this.#isConfigMap && path[0] === 'data';
   }
 
   #attempt<V>(path: readonly string[], otherwise: V, task: () => V): V {

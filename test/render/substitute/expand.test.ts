@@ -154,6 +154,7 @@ describe('a text with variables', () => {
     const many = '${a}'.repeat(2000);
     expect(expanded(many, { a: 'x'.repeat(1000) })).toBe('SOTTO-RENDER-077');
     expect(expanded(`\${a#${'*x'.repeat(2000)}}`, { a: 'x'.repeat(1000) })).toBe('SOTTO-RENDER-077');
+    expect(expanded(`\${a#[${'ab'.repeat(2000)}]}`, { a: 'x'.repeat(1000) })).toBe('SOTTO-RENDER-077');
     expect(expanded('${a//x/${b}}', { a: 'x'.repeat(1000), b: 'y'.repeat(10_000) })).toBe('SOTTO-RENDER-077');
   });
 

@@ -31,8 +31,8 @@ function result(tree: ClosedObject, variables: Readonly<Record<string, string>> 
 
 /** A value as it reads once `${v}` is replaced in it. */
 function valueOf(text: string, v: string): Closed | undefined {
-  const found = result({ metadata: { k: text } }, { v });
-  return typeof found === 'string' ? found : (found as { metadata: { k: Closed } }).metadata.k;
+  const found = result({ spec: { k: text } }, { v });
+  return typeof found === 'string' ? found : (found as { spec: { k: Closed } }).spec.k;
 }
 
 function secret(more: ClosedObject): ClosedObject {
@@ -71,16 +71,16 @@ describe('a value with a variable', () => {
   });
 
   it('is written into the quotes that its text has in YAML', () => {
-    expect(valueOf('a: ${v}', "'")).toBe('SOTTO-RENDER-075 metadata.k');
+    expect(valueOf('a: ${v}', "'")).toBe('SOTTO-RENDER-075 spec.k');
     expect(valueOf('a: ${v}', "''")).toBe("a: '");
     expect(valueOf('\t${v}', '\\n')).toBe('\t\n');
-    expect(valueOf('\t${v}', '"')).toBe('SOTTO-RENDER-075 metadata.k');
+    expect(valueOf('\t${v}', '"')).toBe('SOTTO-RENDER-075 spec.k');
   });
 
   it('stays one value: what would be anything else in YAML is refused', () => {
     const bad = ['a: b', 'a:', '- a', '[a]', '{a: b}', '[', '# c', 'x # c', '*a', '&a b', '!!str 5', '!x', '|', '>-'];
     for (const v of [...bad, '? a', '"a" b', '"', "'", '@a', '`a', '%a', '.inf', '.nan']) {
-      expect([v, valueOf('${v}', v)]).toEqual([v, 'SOTTO-RENDER-075 metadata.k']);
+      expect([v, valueOf('${v}', v)]).toEqual([v, 'SOTTO-RENDER-075 spec.k']);
     }
     for (const v of ['a:b', 'a#b', 'a, b', 'x]', '-a', '---', '<<', '='])
       expect([v, valueOf('${v}', v)]).toEqual([v, v]);
@@ -88,7 +88,7 @@ describe('a value with a variable', () => {
 
   it('cannot end the block that it stands in', () => {
     for (const v of ['# c', 'a: b', '*a', "'", '"', '---']) expect(valueOf('one\n${v}\n', v)).toBe(`one\n${v}\n`);
-    expect(valueOf('${v}one\ntwo\n', '  ')).toBe('SOTTO-RENDER-075 metadata.k');
+    expect(valueOf('${v}one\ntwo\n', '  ')).toBe('SOTTO-RENDER-075 spec.k');
   });
 
   it('is not looked at where nothing is written: numbers, empty texts, a lone $', () => {
@@ -103,13 +103,15 @@ describe('an object', () => {
       apiVersion: 'v1',
       kind: 'ConfigMap',
       metadata: { name: 'app-${env}', labels: { '${env}': '${env}' } },
-      data: { '${env}.yaml': 'a', list: ['${env}', { x: '${n}' }] },
+      data: { '${env}.yaml': 'a' },
+      list: ['${env}', { x: '${n}' }],
     };
     expect(result(tree, { env: 'prod', n: '3' })).toEqual({
       apiVersion: 'v1',
       kind: 'ConfigMap',
       metadata: { name: 'app-prod', labels: { prod: 'prod' } },
-      data: { 'prod.yaml': 'a', list: ['prod', { x: 3 }] },
+      data: { 'prod.yaml': 'a' },
+      list: ['prod', { x: 3 }],
     });
   });
 
@@ -157,6 +159,32 @@ describe('an object', () => {
     expect(result({ apiVersion: '${v}', kind: 'A' }, { v: 'v1' })).toBe('SOTTO-RENDER-076 apiVersion');
     expect(result({ apiVersion: 'v1', kind: '${v}' }, { v: 'Secret' })).toBe('SOTTO-RENDER-076 kind');
     expect(result({ spec: { kind: '${v}' } }, { v: 'A' })).toEqual({ spec: { kind: 'A' } });
+  });
+});
+
+describe('a place for text only', () => {
+  it('takes no number and no boolean, and the error says how to make a text of it', () => {
+    for (const path of ['name', 'namespace', 'labels', 'annotations']) {
+      const value = ['name', 'namespace'].includes(path) ? '${n}' : { a: '${n}' };
+      const { refused } = done({ kind: 'ConfigMap', metadata: { [path]: value } }, { n: '3' });
+      expect(refused.map(({ error }) => [error.code, error.next.includes('${quote}')])).toEqual([
+        ['SOTTO-RENDER-075', true],
+      ]);
+    }
+    expect(result({ apiVersion: 'v1', kind: 'ConfigMap', data: { a: '${n}' } }, { n: 'on' })).toBe(
+      'SOTTO-RENDER-075 data.a',
+    );
+    expect(
+      result({ apiVersion: 'v1', kind: 'ConfigMap', data: { a: '${q}${n}${q}' } }, { q: '"', n: 'on' }),
+    ).toMatchObject({
+      data: { a: 'on' },
+    });
+    expect(result({ apiVersion: 'v1', kind: 'ConfigMap', data: { a: '${n}' } }, { n: '' })).toMatchObject({
+      data: { a: null },
+    });
+    expect(result({ apiVersion: 'example.com/v1', kind: 'ConfigMap', data: { a: '${n}' } }, { n: '3' })).toMatchObject({
+      data: { a: 3 },
+    });
   });
 });
 
