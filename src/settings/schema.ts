@@ -23,6 +23,7 @@ import {
   wholeNumber,
 } from './forms.ts';
 import type { LiftableVeto } from './settings.ts';
+import { VARIABLE_NAME } from './variable-name.ts';
 
 /**
  * Every field of sotto.yaml with its form and default. Fields of features that are not built are here too, so that
@@ -90,7 +91,7 @@ const helm = section({
 
 // `Secret` is a kind here so that it is refused with its reason (`rules.ts`).
 const postBuild = section({
-  substitute: textMap(/^[_a-zA-Z][_a-zA-Z0-9]*$/, 'names of letters, digits and _, each with a text'),
+  substitute: textMap(VARIABLE_NAME, 'names of letters, digits and _, each with a text'),
   substituteFrom: listOf(
     section({ kind: oneOf('ConfigMap', 'Secret'), name: objectName, optional: flag(false) }),
     'entries such as kind: ConfigMap, name: cluster-vars',

@@ -1,17 +1,11 @@
 import { SottoError } from '../../core/errors.ts';
 import { isJsonObject, type Json, memberAt } from '../../core/json.ts';
 import type { PostBuildSettings } from '../../settings/settings.ts';
+import { VARIABLE_NAME } from '../../settings/variable-name.ts';
 import type { Variables } from './expand.ts';
 
 /** A ConfigMap of the namespace as it is now; undefined: there is none. */
 export type ConfigMapNamed = (name: string) => Json | undefined;
-
-/** As Flux has them: letters, digits and `_`, no digit first. */
-const NAME = /^[_a-zA-Z][_a-zA-Z0-9]*$/;
-
-export function isVariableName(name: string): boolean {
-  return NAME.test(name);
-}
 
 /**
  * The variables of a sync: a later ConfigMap replaces what an earlier one says, and `substitute` all of them. Line
@@ -27,7 +21,7 @@ export function collectVariables(postBuild: PostBuildSettings, configMap: Config
     if (object === undefined && !optional) throw missing(name);
     const data = memberAt(object, 'data');
     const entries = isJsonObject(data) ? Object.entries(data) : [];
-    const stray = entries.find(([key]) => !isVariableName(key));
+    const stray = entries.find(([key]) => !VARIABLE_NAME.test(key));
     if (stray !== undefined) throw badName(name, stray[0]);
     add(entries);
   }
