@@ -46,6 +46,13 @@ export const SETTINGS_MEANING: Readonly<Record<string, string>> = {
   'syncs[].render.kustomize.secretsIn[].kind':
     'objects other than Secrets that may hold values of secrets in clear: whoever may read them reads the values',
   'syncs[].render.kustomize.secretsIn[].name': 'name of the object; of a generated one without its hash',
+  'syncs[].postBuild.substitute':
+    'variables: what `${name}` in the manifests stands for; counts before what ConfigMaps say',
+  'syncs[].postBuild.substituteFrom[].kind': 'ConfigMap: a Secret is refused, with the reason, by SOTTO-RENDER-070',
+  'syncs[].postBuild.substituteFrom[].name':
+    'a ConfigMap in the namespace where objects are applied, whose keys are variables; a change of it is followed, and a later one counts before an earlier one',
+  'syncs[].postBuild.substituteFrom[].optional': 'whether it may be missing',
+  'syncs[].postBuild.substituteStrategy': 'whether `${name:=default}` is replaced while there is no variable at all',
   'syncs[].render.helm.releaseName': 'name of the Helm release',
   'syncs[].render.helm.values': 'values of the chart',
   'syncs[].render.helm.valuesFiles': 'files with values',

@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import type { ObjectId, ObjectKey } from '../core/ids.ts';
+import type { Json } from '../core/json.ts';
 import type { ResourceCatalog } from '../kube/discovery.ts';
 import type { Resource } from '../kube/resource.ts';
 import type { Transport } from '../kube/transport.ts';
@@ -58,6 +59,8 @@ export interface AgentContext {
   readonly fingerprint: FingerprintKey;
   /** Keys of a sync, for one pass or one correction. */
   opener(sync: SyncRuntime): Opener;
+  /** ConfigMaps of the target namespace that syncs take variables from; those that do not exist are left out. */
+  configMaps(names: readonly string[]): Promise<ReadonlyMap<string, Json>>;
   /** Resolves when the live state of every kind named is known. */
   cover(kinds: readonly { readonly apiVersion: string; readonly kind: string }[]): Promise<void>;
   /** Whether objects of the kind were listed and are watched: otherwise their absence means nothing. */

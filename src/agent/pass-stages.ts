@@ -15,6 +15,7 @@ import { announcedRow } from './applied.ts';
 import { blockedUntilMs } from './blocked.ts';
 import type { AgentContext } from './context.ts';
 import { sealedRule } from './sealed-rule.ts';
+import { withVariables } from './substituting.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 
 /** Files that did not change since they were last read without a refusal are taken from there. */
@@ -78,8 +79,9 @@ function fileKey(file: { readonly path: string; readonly blob: string }): string
 export async function renderSet(
   agent: AgentContext,
   sync: SyncRuntime,
-  { documents, warnings }: { readonly documents: readonly ClosedDocument[]; readonly warnings: readonly SottoError[] },
+  said: { readonly documents: readonly ClosedDocument[]; readonly warnings: readonly SottoError[] },
 ): Promise<DesiredSet> {
+  const { documents, refusals } = await withVariables(agent, sync, said.documents);
   let unknown = new Set<string>();
   const isNamespaced = (apiVersion: string, kind: string): boolean | undefined => {
     const resource = agent.catalog().find(apiVersion, kind);
@@ -88,13 +90,14 @@ export async function renderSet(
   };
   const once = (): DesiredSet => {
     unknown = new Set();
-    return render(documents, {
+    const rendered = render(documents, {
       targetNamespace: agent.place.targetNamespace,
       plaintextSecrets: agent.settings().plaintextSecrets,
       skip: sync.settings.skip,
       vetoes: agent.vetoes(),
       isNamespaced,
     });
+    return { ...rendered, refusals: [...refusals, ...rendered.refusals] };
   };
   const first = once();
   const isUnknownKind = unknown.size > 0;
@@ -104,7 +107,7 @@ export async function renderSet(
   // A refused file is read again next time: what is kept of a document between passes does not know its lines.
   const refused = new Set(set.refusals.map(({ file }) => file));
   sync.opened = new Map([...sync.opened].filter(([, ofFile]) => !ofFile.some(({ file }) => refused.has(file))));
-  return { ...set, warnings: [...warnings, ...set.warnings] };
+  return { ...set, warnings: [...said.warnings, ...set.warnings] };
 }
 
 /** The kinds of everything in the inventory: what left Git must be looked at too. */

@@ -27,6 +27,8 @@ export const LIMITS = {
   maxRenderedBytes: 64 * 1024 * 1024,
   maxRenderMemoryBytes: 1024 * 1024 * 1024,
   maxRenderMs: 60_000,
+  /** Characters written and patterns compared while the variables of one sync are replaced. */
+  maxSubstitutionSteps: 64 * 1024 * 1024,
   /** etcd refuses requests over 1.5 MiB; an object above that can never be applied. */
   maxObjectBytes: 1_500_000,
   /** All values of one Secret together, as the API server checks them. */

@@ -11,6 +11,7 @@ import {
   object,
   picklist,
   pipe,
+  record,
   string,
   transform,
 } from 'valibot';
@@ -47,6 +48,24 @@ export function section<const Entries extends ObjectEntries>(entries: Entries) {
 /** A mapping that may be left out: its own defaults then apply. */
 export function sectionOrDefaults<const Entries extends ObjectEntries>(entries: Entries) {
   return nullish(section(entries), {});
+}
+
+/** A mapping of names to texts that may be left out, which means empty. */
+export function textMap(name: RegExp, form: string) {
+  return nullish(
+    pipe(
+      custom<Record<string, unknown>>((value) => isJsonObject(value), form),
+      record(
+        pipe(
+          string(form),
+          check((key) => name.test(key), form),
+        ),
+        string('a text, in quotes where YAML would read a number or a boolean'),
+        form,
+      ),
+    ),
+    {},
+  );
 }
 
 /** A list that may be left out, which means empty. */

@@ -20,10 +20,12 @@ import {
   secretRef,
   section,
   sectionOrDefaults,
+  textMap,
   timerMs,
   wholeNumber,
 } from './forms.ts';
 import type { LiftableVeto } from './settings.ts';
+import { VARIABLE_NAME } from './variable-name.ts';
 
 /**
  * Every field of sotto.yaml with its form and default. Fields of features that are not built are here too, so that
@@ -89,6 +91,16 @@ const helm = section({
   valuesFiles: listOf(repositoryPath, 'paths inside the repository'),
 });
 
+// `Secret` is a kind here so that it is refused with its reason (`rules.ts`).
+const postBuild = section({
+  substitute: textMap(VARIABLE_NAME, 'names of letters, digits and _, each with a text'),
+  substituteFrom: listOf(
+    section({ kind: oneOf('ConfigMap', 'Secret'), name: objectName, optional: flag(false) }),
+    'entries such as kind: ConfigMap, name: cluster-vars',
+  ),
+  substituteStrategy: nullish(oneOf('WithVariables', 'Always'), 'WithVariables'),
+});
+
 // `prune: false` and `prune: true` stand for the section with only `enabled`.
 const prune = pipe(
   nullish(unknown(), {}),
@@ -120,6 +132,7 @@ const sync = section({
   source,
   path: repositoryPath,
   render: sectionOrDefaults({ kustomize: nullish(kustomize), helm: nullish(helm) }),
+  postBuild: nullish(postBuild),
   decryption,
   sealedSecrets: nullish(oneOf('auto', 'unseal', 'passthrough'), 'auto'),
   serviceAccountName: nullish(nameOrNone, ''),

@@ -44,6 +44,8 @@ export interface SyncSettings {
   readonly source: { readonly git: GitSettings; readonly ignore: readonly string[] };
   /** Inside the repository, without leading `./` and trailing `/`; the root is the empty string. */
   readonly path: string;
+  /** Variables in the manifests; undefined: none is replaced. */
+  readonly postBuild: PostBuildSettings | undefined;
   /** The sync's own keys when it names any, otherwise those of all syncs. */
   readonly decryption: DecryptionSettings;
   readonly sealedSecrets: 'auto' | 'unseal' | 'passthrough';
@@ -72,6 +74,22 @@ export interface GitSettings {
   readonly intervalMs: number;
   /** True: a branch that was rewritten is refused instead of followed. */
   readonly requireFastForward: boolean;
+}
+
+/** As in a Kustomization of Flux. */
+export interface PostBuildSettings {
+  /** Counts before what ConfigMaps say. */
+  readonly substitute: Readonly<Record<string, string>>;
+  /** ConfigMaps of the target namespace, a later one before an earlier one. */
+  readonly substituteFrom: readonly VariableSource[];
+  /** Also while there is no variable at all: for defaults that stand in the manifests. */
+  readonly always: boolean;
+}
+
+export interface VariableSource {
+  readonly name: string;
+  /** It may be missing. */
+  readonly optional: boolean;
 }
 
 export interface PruneSettings {

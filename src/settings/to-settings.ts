@@ -1,6 +1,13 @@
 import { readListenAddress } from './listen-address.ts';
 import type { SettingsDocument } from './schema.ts';
-import type { DecryptionSettings, GitSettings, ObjectMatch, Settings, SyncSettings } from './settings.ts';
+import type {
+  DecryptionSettings,
+  GitSettings,
+  ObjectMatch,
+  PostBuildSettings,
+  Settings,
+  SyncSettings,
+} from './settings.ts';
 
 type SyncDocument = SettingsDocument['syncs'][number];
 
@@ -32,6 +39,7 @@ function toSync(sync: SyncDocument, common: DecryptionSettings): SyncSettings {
     name: sync.name,
     source: { git: gitOf(sync), ignore: sync.source.ignore },
     path: sync.path,
+    postBuild: postBuildOf(sync),
     decryption: decryptionOf(sync.decryption) ?? common,
     sealedSecrets: sync.sealedSecrets,
     serviceAccountName: sync.serviceAccountName === '' ? undefined : sync.serviceAccountName,
@@ -49,6 +57,15 @@ function toSync(sync: SyncDocument, common: DecryptionSettings): SyncSettings {
     },
     skip: sync.skip.map(toMatch),
     secretsIn: sync.render.kustomize?.secretsIn ?? [],
+  };
+}
+
+function postBuildOf({ postBuild }: SyncDocument): PostBuildSettings | undefined {
+  if (postBuild === null || postBuild === undefined) return undefined;
+  return {
+    substitute: postBuild.substitute,
+    substituteFrom: postBuild.substituteFrom.map(({ name, optional }) => ({ name, optional })),
+    always: postBuild.substituteStrategy === 'Always',
   };
 }
 

@@ -22,6 +22,7 @@ function told(text: string): string[] {
 }
 
 const inSync = (line: string): string => `${MINIMAL}  ${line}\n`;
+const inPostBuild = (line: string): string => inSync(`postBuild:\n    ${line}`);
 const inDocument = (line: string): string => MINIMAL.replace('syncs:', `${line}\nsyncs:`);
 const inGit = (line: string): string => MINIMAL.replace('      ref:', `      ${line}\n      ref:`);
 
@@ -162,6 +163,49 @@ describe('settings that are good', () => {
         },
       ],
     });
+  });
+});
+
+describe('variables', () => {
+  it('are read as Flux has them', () => {
+    const text = inPostBuild(
+      'substitute: { env: prod, _n: "3" }\n    substituteFrom:\n    - { kind: ConfigMap, name: vars }\n    - { kind: ConfigMap, name: more, optional: true }\n    substituteStrategy: Always',
+    );
+    expect(good(text).syncs[0]?.postBuild).toEqual({
+      substitute: { env: 'prod', _n: '3' },
+      substituteFrom: [
+        { name: 'vars', optional: false },
+        { name: 'more', optional: true },
+      ],
+      always: true,
+    });
+    expect(good(inSync('postBuild: {}')).syncs[0]?.postBuild).toEqual({
+      substitute: {},
+      substituteFrom: [],
+      always: false,
+    });
+  });
+
+  it.each([
+    ['substitute: { count: 3 }', 'SOTTO-CONF-001 11 syncs[0].postBuild.substitute.count'],
+    ['substitute: { a-b: x }', 'SOTTO-CONF-001 11 syncs[0].postBuild.substitute.a-b'],
+    ['substitute: { "1a": x }', 'SOTTO-CONF-001 11 syncs[0].postBuild.substitute["1a"]'],
+    ['substitute: [ a ]', 'SOTTO-CONF-001 11 syncs[0].postBuild.substitute'],
+    ['substituteFrom: [ { kind: Secret, name: s } ]', 'SOTTO-RENDER-070 11 syncs[0].postBuild.substituteFrom[0].kind'],
+    ['substituteFrom: [ { kind: Pod, name: s } ]', 'SOTTO-CONF-001 11 syncs[0].postBuild.substituteFrom[0].kind'],
+    ['substituteFrom: [ { kind: ConfigMap } ]', 'SOTTO-CONF-004 11 syncs[0].postBuild.substituteFrom[0].name'],
+    [
+      'substituteFrom: [ { kind: ConfigMap, name: A_b } ]',
+      'SOTTO-CONF-001 11 syncs[0].postBuild.substituteFrom[0].name',
+    ],
+    ['substituteStrategy: Never', 'SOTTO-CONF-001 11 syncs[0].postBuild.substituteStrategy'],
+    ['substitut: {}', 'SOTTO-CONF-002 11 syncs[0].postBuild.substitut'],
+  ])('are refused when they are %s', (line, expected) => {
+    expect(told(inPostBuild(line))).toEqual([expected]);
+  });
+
+  it('that are numbers are told to be put in quotes', () => {
+    expect(problemsOf(inPostBuild('substitute: { count: 3 }'))[0]?.next).toMatch(/quotes/);
   });
 });
 

@@ -33,6 +33,15 @@ const sync: fc.Arbitrary<SyncSettings> = fc.record({
     ignore: fc.array(fc.stringMatching(/^[!*a-z/.]{1,10}$/), { maxLength: 3 }),
   }),
   path: fc.array(segment, { maxLength: 4 }).map((segments) => segments.join('/')),
+  postBuild: optional(
+    fc.record({
+      substitute: fc.dictionary(fc.stringMatching(/^[_a-zA-Z][_a-zA-Z0-9]{0,5}$/), fc.string(), {
+        noNullPrototype: true,
+      }),
+      substituteFrom: fc.array(fc.record({ name, optional: fc.boolean() }), { maxLength: 3 }),
+      always: fc.boolean(),
+    }),
+  ),
   decryption: fc.record({ secretNames }),
   sealedSecrets: fc.constantFrom('auto', 'unseal', 'passthrough'),
   serviceAccountName: optional(name),
@@ -112,6 +121,11 @@ function syncDocumentOf(from: SyncSettings): unknown {
       ignore: from.source.ignore,
     },
     path: `./${from.path}`,
+    postBuild: from.postBuild && {
+      substitute: from.postBuild.substitute,
+      substituteFrom: from.postBuild.substituteFrom.map((source) => ({ kind: 'ConfigMap', ...source })),
+      substituteStrategy: from.postBuild.always ? 'Always' : 'WithVariables',
+    },
     decryption: decryptionOf(from.decryption.secretNames),
     sealedSecrets: from.sealedSecrets,
     serviceAccountName: from.serviceAccountName ?? '',

@@ -15,10 +15,11 @@ import type { DesiredObject } from '../../render/desired.ts';
 import type { Renderer } from '../../render/kustomize/renderer.ts';
 import { render } from '../../render/render.ts';
 import type { VetoRules } from '../../render/veto-rules.ts';
-import type { Settings } from '../../settings/settings.ts';
+import type { Settings, SyncSettings } from '../../settings/settings.ts';
 import { askVetoRules } from '../veto-rules.ts';
 import { Lanes } from '../lanes.ts';
 import { liveObject, type Look, previewObject } from './object.ts';
+import { previewVariables, type VariablesContext } from './variables.ts';
 import { goneObjects, planSyncs, type SyncPlan, type SyncWish } from './plan-syncs.ts';
 import { NO_DIFFERENCES, type Preview, type Previewed } from './previewed.ts';
 import { type PartlySaid, saidBy } from './said.ts';
@@ -45,17 +46,16 @@ export async function preview(syncs: readonly SyncFiles[], context: PreviewConte
   const vetoes = await askVetoRules(context.transport, context.settings, context.agentNamespace);
   const recorded = await recordedState(context);
   const digestKey = fingerprintKey(newFingerprintBytes());
-  const said = await Promise.all(
+  const wanted = await Promise.all(
     readable.map(async (files) => {
       const namespace = context.settings.targetNamespace ?? context.agentNamespace;
       const tokens = recorded?.tokens[files.sync.name] ?? [];
-      return {
-        files,
-        said: await saidBy(files, { ...context, namespace, opener, key: digestKey, tokens, rows: recorded?.rows }),
-      };
+      const given = { ...context, namespace, opener, key: digestKey, tokens, rows: recorded?.rows };
+      const said = await saidBy(files, given);
+      return { files, said: await varied(said, files.sync, { ...context, targetNamespace: namespace }) };
     }),
   );
-  const wishes = said.flatMap(({ files, said: each }) => (each.ok ? [wishOf(files, each, vetoes, context)] : []));
+  const wishes = wanted.flatMap(({ files, said: each }) => (each.ok ? [wishOf(files, each, vetoes, context)] : []));
   const lanes = new Lanes(PARALLEL, () => undefined);
   const seen = await seenObjects(wishes, look, lanes);
   const plans = planSyncs(wishes, {
@@ -67,7 +67,7 @@ export async function preview(syncs: readonly SyncFiles[], context: PreviewConte
   const gone = context.isWhole ? await previewGone(plans, parts, look) : [];
   const refusedPaths = [
     ...syncs.flatMap(({ refusal }) => (refusal === undefined ? [] : [refused(refusal)])),
-    ...said.flatMap(({ said: each }) => (each.ok ? [] : each.errors.map(refused))),
+    ...wanted.flatMap(({ said: each }) => (each.ok ? [] : each.errors.map(refused))),
   ];
   return {
     changes: [...refusedPaths, ...parts.flatMap(({ changes }) => changes), ...gone],
@@ -80,6 +80,15 @@ export async function preview(syncs: readonly SyncFiles[], context: PreviewConte
     prunesShown: context.isWhole,
     hasKeys: context.keys.ageIdentities.length + context.keys.sealingKeys.length > 0,
   };
+}
+
+/** With the variables of the sync replaced. When they are not certain nothing of the sync is. */
+async function varied(said: PartlySaid, sync: SyncSettings, context: VariablesContext): Promise<PartlySaid> {
+  if (!said.ok) return said;
+  const replaced = await previewVariables(said, sync, context);
+  return replaced instanceof SottoError
+    ? { ok: false, errors: [replaced], unopened: said.unopened }
+    : { ...said, ...replaced };
 }
 
 function refused(error: SottoError): Previewed {

@@ -196,4 +196,43 @@ export const RENDER_CODES = {
     explain:
       'In a cluster kustomize runs in a container of its own (or a Pod of its own) that the agent is told of by --renderer; outside of one the agent takes the kustomize in its PATH. This agent has neither. What runs stays as it is.',
   },
+  'SOTTO-RENDER-070': {
+    title: 'Variables are not taken from a Secret',
+    explain:
+      'postBuild.substituteFrom takes ConfigMaps. A variable is put where everybody who may read the object can read it, and never into a value of a Secret, so a value out of a Secret would have no place to go. Put it, encrypted, into the Secret that needs it.',
+  },
+  'SOTTO-RENDER-071': {
+    title: 'A ConfigMap with variables does not exist',
+    explain:
+      'postBuild.substituteFrom names a ConfigMap that is not in the namespace in which objects are applied. The sync waits for it: nothing is changed or pruned, and it goes on as soon as the ConfigMap is there. With optional: true it may be missing.',
+  },
+  'SOTTO-RENDER-072': {
+    title: 'A key of a ConfigMap with variables is not a name',
+    explain:
+      'All keys under data of a ConfigMap that substituteFrom names are variables. A name has letters, digits and _, and does not begin with a digit.',
+  },
+  'SOTTO-RENDER-073': {
+    title: 'A variable is not known',
+    explain:
+      'The object uses a variable that has no value and no default. It is refused, because an empty text in its place is seldom meant. A script that uses ${NAME} itself writes $${NAME} or $NAME, or its object has the annotation kustomize.toolkit.fluxcd.io/substitute: disabled.',
+  },
+  'SOTTO-RENDER-074': {
+    title: 'An expression with a variable cannot be read',
+    explain:
+      'The functions are those of Flux: ${v}, ${#v}, ${v^}, ${v^^}, ${v,}, ${v,,}, ${v:=default}, ${v:-default}, ${v=default}, ${v:offset}, ${v:offset:length}, ${v#pattern}, ${v##pattern}, ${v%pattern}, ${v%%pattern}, ${v/text/by}, ${v//text/by}, ${v/#text/by}, ${v/%text/by}. What Flux itself refuses, or reads in another way than a shell does, is refused. $${ stands for the text ${.',
+  },
+  'SOTTO-RENDER-075': {
+    title: 'The value of a variable does not fit',
+    explain:
+      'As in Flux, a value is put into the YAML text of the object, so it can become a number or a boolean. It cannot become a mapping, a list, a comment, a tag or a second value: then everybody who may write the ConfigMap could change what the object is. Control characters are refused as well.',
+  },
+  'SOTTO-RENDER-076': {
+    title: 'A variable stands where none may stand',
+    explain:
+      'Values of Secrets are never changed by variables; apiVersion and kind are not either, because it is told by them how an object is opened and checked. Write the text itself, or switch substitution off for the object: kustomize.toolkit.fluxcd.io/substitute: disabled.',
+  },
+  'SOTTO-RENDER-077': {
+    title: 'There is too much to substitute',
+    explain: 'The work of replacing variables is capped, so that a repository cannot make the agent stand still.',
+  },
 } as const satisfies Record<string, CodeEntry>;
