@@ -63,6 +63,10 @@ function input(names: readonly string[], rows: readonly InventoryRow[], more: Pa
   };
 }
 
+function sealedId(kind: 'Secret' | 'SealedSecret', name: string) {
+  return { group: kind === 'Secret' ? '' : 'bitnami.com', kind, namespace: 'team', name };
+}
+
 const numbered = (count: number): string[] => Array.from({ length: count }, (_, index) => `c${index}`);
 const pruned = (given: PlanInput): number => plan(given).steps.filter((step) => step.action === 'prune').length;
 
@@ -86,20 +90,14 @@ describe('a plan', () => {
   });
 
   it('lets a SealedSecret go without its dependents when its Secret is applied instead, and does not count it', () => {
-    const idOf = (kind: string, name: string) => ({
-      group: kind === 'Secret' ? '' : 'bitnami.com',
-      kind,
-      namespace: 'team',
-      name,
-    });
     const names = numbered(6);
     const objects = names.map((name) => ({
       ...wanted(name),
-      id: idOf('Secret', name),
-      key: objectKey(idOf('Secret', name)),
+      id: sealedId('Secret', name),
+      key: objectKey(sealedId('Secret', name)),
     }));
-    const rows = names.map((name) => row(name, { key: objectKey(idOf('SealedSecret', name)) }));
-    const given = input([], [...rows, row('gone', { key: objectKey(idOf('SealedSecret', 'gone')) })]);
+    const rows = names.map((name) => row(name, { key: objectKey(sealedId('SealedSecret', name)) }));
+    const given = input([], [...rows, row('gone', { key: objectKey(sealedId('SealedSecret', 'gone')) })]);
     const decided = plan({ ...given, desired: { ...given.desired, objects } });
     expect(decided.held).toBeUndefined();
     const prunes = decided.steps.filter((step) => step.action === 'prune');

@@ -4,9 +4,11 @@ import { base64Length, writeBase64 } from '../../apply/body.ts';
 import { SottoError } from '../../core/errors.ts';
 import type { Sensitive } from '../../core/sensitive.ts';
 import { ownedBytes } from '../../core/sensitive.ts';
+import { fillParts } from '../../sealed/fill-parts.ts';
 import { sealedToSecret } from '../../sealed/resulting-secret.ts';
-import type { SealedObject } from '../../sealed/sealed-secret.ts';
-import { parseSealed } from '../../sealed/sealed-secret.ts';
+import { openWholeSecret, wholeTree } from '../../open/whole-secret.ts';
+import type { SealedObject, SealedWhole } from '../../sealed/sealed-secret.ts';
+import { parseSealed, parseSealedWhole } from '../../sealed/sealed-secret.ts';
 import type { UnsealKey } from '../../sealed/sealing-key.ts';
 import { unsealAll } from '../../sealed/unseal.ts';
 import { readManifests } from '../../yaml/manifest.ts';
@@ -67,7 +69,12 @@ async function unseal(file: string, flags: UnsealFlags, context: CommandContext)
         namespace: flags.namespace ?? '',
         lineAt: (path: readonly string[]) => manifest.lineAt(path),
       };
-      secrets.push(await openedSecret(parseSealed(manifest.value, place), unsealKeys, flags.output));
+      const whole = parseSealedWhole(manifest.value, place);
+      secrets.push(
+        whole === undefined
+          ? await openedSecret(parseSealed(manifest.value, place), unsealKeys, flags.output)
+          : await openedWhole(whole, unsealKeys, flags.output),
+      );
     }
     for (const bytes of secrets) await writeData(context, bytes);
   } finally {
@@ -80,17 +87,35 @@ async function openedSecret(
   keys: readonly UnsealKey[],
   form: 'yaml' | 'json',
 ): Promise<Uint8Array> {
-  const { tree, items, literals } = sealedToSecret(sealed);
+  const { tree, items, literals, composed } = sealedToSecret(sealed);
   const opened = await unsealAll(sealed, keys);
+  const valueOf = ({ key }: { readonly key: string }): Sensitive => {
+    const value = opened.get(key)?.value;
+    if (value === undefined) throw new TypeError('an item was not opened');
+    return value;
+  };
+  const texts = [...composed].map(([name, parts]) => ({ name, value: fillParts(parts, valueOf) }));
   try {
     const entries: Entry[] = [...items.keys()].flatMap((name) => {
       const value = opened.get(name)?.value;
       return value === undefined ? [] : [{ name, value }];
     });
     for (const [name, base64] of literals) entries.push({ name, base64 });
+    entries.push(...texts);
     return secretText(tree, entries, form);
   } finally {
-    for (const { value } of opened.values()) value.wipe();
+    for (const { value } of [...opened.values(), ...texts]) value.wipe();
+  }
+}
+
+/** The deprecated `spec.data`. */
+async function openedWhole(whole: SealedWhole, keys: readonly UnsealKey[], form: 'yaml' | 'json'): Promise<Uint8Array> {
+  const content = await openWholeSecret(whole, keys);
+  try {
+    const entries = [...content.entries].map(([name, value]) => ({ name, value }));
+    return secretText(wholeTree(whole, content), entries, form);
+  } finally {
+    for (const value of content.entries.values()) value.wipe();
   }
 }
 
