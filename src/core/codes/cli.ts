@@ -190,4 +190,8 @@ export const CLI_CODES = {
     explain:
       'The Secret was replaced meanwhile, its owner came back, or the resource is held by a finalizer. The Secret itself is there in every case; the same command goes on where it stopped.',
   },
+  'SOTTO-CLI-113': {
+    title: 'The input was given up',
+    explain: 'Ctrl-C ended the prompt for a value. Nothing was sealed and no file was changed.',
+  },
 } as const satisfies Record<string, CodeEntry>;

@@ -113,4 +113,10 @@ export const SEAL_CODES = {
     explain:
       'kustomize may change name, namespace and annotations of what it builds, and the ciphertext is bound to them. Put the SealedSecrets into a path without a kustomization.',
   },
+  'SOTTO-SEAL-024': {
+    title: 'Nothing can be merged into the SealedSecret',
+    explain:
+      'sotto seal --merge-into takes scope, name and namespace from the one SealedSecret of the file, because an item sealed for anything else would not open there. What is given must not say otherwise, and the file must hold exactly one SealedSecret whose encryptedData is a mapping.',
+    example: 'sotto seal --raw --cert sealing.pem --merge-into sealed.yaml --item password',
+  },
 } as const satisfies Record<string, CodeEntry>;
