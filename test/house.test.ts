@@ -41,7 +41,8 @@ const MAY_REVEAL: readonly { readonly path: string; readonly why: string }[] = [
   { path: 'src/agent/sealing-key.ts', why: 'writes a new sealing key into its Secret, once' },
   { path: 'src/git/credential.ts', why: 'writes the private configuration that git reads' },
   { path: 'src/cli/commands/decrypt.ts', why: 'its purpose' },
-  { path: 'src/cli/commands/unseal.ts', why: 'its purpose' },
+  { path: 'src/cli/commands/convert.ts', why: 'its purpose' },
+  { path: 'src/cli/unsealed.ts', why: 'what sotto unseal prints, and sotto convert encrypts again' },
 ];
 
 /** Loaded where they are needed: together they cost more memory than the rest of the agent. */

@@ -46,7 +46,7 @@ const EXCEPTIONS: readonly { readonly exit: ExitCode; readonly codes: readonly C
   // No key is at hand.
   {
     exit: EXIT.cannotDecrypt,
-    codes: ['SOTTO-CLI-008'],
+    codes: ['SOTTO-CLI-008', 'SOTTO-CLI-114'],
   },
   // An agent without a status is one that is not Ready, and one without a Pod is none.
   {
