@@ -166,9 +166,9 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     inventory,
     live,
     lanes,
+    renderer: setup.renderer.renderer,
     signal,
     fingerprint: key,
-    renderer: setup.renderer,
     syncs: syncs.runtimes,
     settings: () => inForce.current,
     vetoes: () => vetoRules(inForce.current, place.agentNamespace, account, keys.markedSecrets()),
@@ -213,6 +213,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
       startedAt,
       settings: inForce.state,
       ring: keys.ring,
+      renderer: setup.renderer.status(),
       corrections,
       handled: desk.handled,
     });

@@ -4,6 +4,7 @@ import { type JsonObject, stringAt } from '../core/json.ts';
 import { groupOf } from '../core/ids.ts';
 import type { Opener } from '../open/opener.ts';
 import { build, buildDigest } from '../render/kustomize/build.ts';
+import { noRenderer } from '../render/kustomize/renderer-failure.ts';
 import type { SyncSettings } from '../settings/settings.ts';
 import type { AgentContext } from './context.ts';
 import { openSnapshot } from './pass-stages.ts';
@@ -75,20 +76,11 @@ function isHashed(name: string, base: string): boolean {
   return name.startsWith(`${base}-`) && /^[a-z0-9]{10}$/.test(name.slice(base.length + 1));
 }
 
-function notPassedThrough(): SottoError {
+export function notPassedThrough(): SottoError {
   return new SottoError({
     code: 'SOTTO-SEAL-023',
     what: 'the kustomization is not built',
     why: 'sealedSecrets: passthrough does not go with kustomize, which would rename what SealedSecrets are bound to',
     next: 'put the SealedSecrets into a path of their own without a kustomization, in a sync with passthrough',
-  });
-}
-
-function noRenderer(): SottoError {
-  return new SottoError({
-    code: 'SOTTO-RENDER-048',
-    what: 'the kustomization is not built',
-    why: 'kustomize is not there: the agent found no renderer to ask and no program of that name',
-    next: 'install sotto with its renderer (sotto install), or put kustomize on the PATH of the agent',
   });
 }

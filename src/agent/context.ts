@@ -5,8 +5,8 @@ import type { Resource } from '../kube/resource.ts';
 import type { Transport } from '../kube/transport.ts';
 import type { FingerprintKey } from '../keys/fingerprint.ts';
 import type { Opener } from '../open/opener.ts';
-import type { Renderer } from '../render/kustomize/renderer.ts';
 import type { DesiredObject } from '../render/desired.ts';
+import type { Renderer } from '../render/kustomize/renderer.ts';
 import type { VetoRules } from '../render/veto-rules.ts';
 import type { EventFacts } from '../report/events.ts';
 import type { Logger } from '../report/log.ts';
@@ -40,6 +40,8 @@ export interface AgentContext {
   readonly inventory: InventoryStore;
   readonly live: LiveStore;
   readonly lanes: Lanes;
+  /** Runs kustomize; undefined where nobody can. */
+  readonly renderer: Renderer | undefined;
   readonly signal: AbortSignal;
   readonly syncs: ReadonlyMap<string, SyncRuntime>;
   /** In force now. */
@@ -54,8 +56,6 @@ export interface AgentContext {
   checkKinds(): void;
   /** The key of all digests that leave memory. */
   readonly fingerprint: FingerprintKey;
-  /** Builds kustomizations; undefined where there is no kustomize. */
-  readonly renderer: Renderer | undefined;
   /** Keys of a sync, for one pass or one correction. */
   opener(sync: SyncRuntime): Opener;
   /** Resolves when the live state of every kind named is known. */

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../core/clock.ts';
 import { SottoError } from '../core/errors.ts';
@@ -11,8 +11,8 @@ import { Transport } from '../kube/transport.ts';
 import { createLogger, type Logger } from '../report/log.ts';
 import { createMetrics } from '../report/metrics.ts';
 import { Agent } from './agent.ts';
-import { localRenderer } from './local-renderer.ts';
 import type { AgentEnd, AgentOptions } from './options.ts';
+import { openRenderer } from './renderer.ts';
 import type { AgentSetup } from './setup.ts';
 import type { ProbeView } from './serve/probes.ts';
 import type { Listener } from './serve/listener.ts';
@@ -46,7 +46,15 @@ export async function runAgent(options: AgentOptions): Promise<AgentEnd> {
   // Also when somebody does not wait for a clean end: a credential lies in it for moments.
   const removeWorkDir = (): void => rmSync(workDir, { recursive: true, force: true });
   process.once('exit', removeWorkDir);
+  const renderer = await openRenderer({
+    searchPath: options.env['PATH'],
+    workRoot: dirname(workDir),
+    signal: options.signal,
+    log,
+    onChange: () => current.changed(),
+  });
   const setup: AgentSetup = {
+    renderer,
     agentNamespace: options.namespace ?? connection.namespace,
     instance: options.env['HOSTNAME'] ?? `local-${randomBytes(4).toString('hex')}`,
     pod: podName(options),
@@ -55,7 +63,6 @@ export async function runAgent(options: AgentOptions): Promise<AgentEnd> {
     allowSources: options.allowedSources,
     takeOver: options.takeOver,
     workDir,
-    renderer: localRenderer({ env: options.env, workFolder: workDir, signal: options.signal }),
     transport,
     clock: systemClock,
     random: Math.random,
@@ -82,6 +89,7 @@ export async function runAgent(options: AgentOptions): Promise<AgentEnd> {
     await current.close();
     await Promise.all([listener?.close(), page.close()]);
     transport.close();
+    await renderer.close();
     await rm(workDir, { recursive: true, force: true });
     process.off('exit', removeWorkDir);
   }

@@ -1,9 +1,9 @@
 import type { Clock } from '../core/clock.ts';
 import type { Transport } from '../kube/transport.ts';
-import type { Renderer } from '../render/kustomize/renderer.ts';
 import type { Logger } from '../report/log.ts';
 import type { Metrics } from '../report/metrics.ts';
 import type { Settings } from '../settings/settings.ts';
+import type { AgentRenderer } from './renderer.ts';
 
 /** What an agent is started with. */
 export interface AgentSetup {
@@ -20,8 +20,7 @@ export interface AgentSetup {
   readonly takeOver: boolean;
   /** On a memory volume: Git objects, ciphertext only. */
   readonly workDir: string;
-  /** Builds kustomizations; undefined where there is no kustomize. */
-  readonly renderer: Renderer | undefined;
+  readonly renderer: AgentRenderer;
   readonly transport: Transport;
   readonly clock: Clock;
   readonly random: () => number;

@@ -13,6 +13,7 @@ import type {
   HandledRequest,
   PauseStatus,
   PendingPlan,
+  RendererStatus,
   SourceStatus,
   StatusDocument,
   SyncCounts,
@@ -26,13 +27,15 @@ export interface StatusSources {
   readonly startedAt: Date;
   readonly settings: SettingsState;
   readonly ring: KeyRing | undefined;
+  readonly renderer: RendererStatus | undefined;
   readonly corrections: readonly CorrectionStatus[];
   /** Oldest first. */
   readonly handled: readonly HandledRequest[];
 }
 
 /** The status document as of now. */
-export function statusOf({ agent, startedAt, settings, ring, corrections, handled }: StatusSources): StatusDocument {
+export function statusOf(sources: StatusSources): StatusDocument {
+  const { agent, startedAt, settings, ring, renderer, corrections, handled } = sources;
   const { version, instance } = agent.place;
   const certificate = ring?.sealingCertificate;
   const general = [...settings.problems, ...(ring?.problems ?? [])].map((error) => attention(error));
@@ -44,6 +47,7 @@ export function statusOf({ agent, startedAt, settings, ring, corrections, handle
     pauses: agent.inventory.inventory.pauses.map(pauseStatus),
     handled,
     sealing: certificate && { fingerprint: certificate.fingerprint, notBefore: rfc3339(certificate.notBefore) },
+    renderer,
     keys: (ring?.report ?? []).map((key) => ({
       kind: key.kind,
       id: key.id,

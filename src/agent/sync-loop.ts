@@ -154,8 +154,9 @@ export class SyncLoop {
     sync.trouble = trouble;
     if (textOf(trouble) === textOf(before)) return;
     if (trouble !== undefined) {
-      const { error } = trouble;
-      agent.log.warn('the sync does not get on', { sync: sync.settings.name, code: error.code, error });
+      for (const error of trouble.all ?? [trouble.error]) {
+        agent.log.warn('the sync does not get on', { sync: sync.settings.name, code: error.code, error });
+      }
     }
     agent.changed();
   }

@@ -1,6 +1,6 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { type ObjectKey, objectIdOf, type SourceDigest } from '../core/ids.ts';
-import { arrayAt, type Json, member } from '../core/json.ts';
+import { arrayAt, isJsonObject, type Json, member, stringAt } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Approval } from './hold.ts';
 import type { Pause, PauseTarget } from './pause.ts';
@@ -131,16 +131,30 @@ interface StoredPause {
  * The rows as they stand there, for people without the fingerprint key: nothing vouches for them, so they may be shown
  * and compared with, and nothing is ever done on their word. `undefined` when the entry cannot be read.
  */
-export function unverifiedRows(entry: Uint8Array): Inventory['rows'] | undefined {
+export function unverified(entry: Uint8Array): Pick<Inventory, 'rows' | 'tokens'> | undefined {
   try {
     const text = gunzipSync(entry.subarray(MAC_BYTES), { maxOutputLength: LIMITS.maxListAnswerBytes }).toString('utf8');
     const stored = JSON.parse(text) as unknown;
     if (member(stored, 'format') !== FORMAT) return undefined;
     const rows = arrayAt(stored, 'rows').filter((row): row is Json & RowTuple => isRowTuple(row));
-    return new Map(rows.map(toRow).map((row) => [row.key, row]));
+    return { rows: new Map(rows.map(toRow).map((row) => [row.key, row])), tokens: tokensIn(member(stored, 'tokens')) };
   } catch {
     return undefined;
   }
+}
+
+function tokensIn(stored: unknown): Inventory['tokens'] {
+  if (!isJsonObject(stored)) return {};
+  return Object.fromEntries(
+    Object.entries(stored).map(([sync, files]) => [sync, (Array.isArray(files) ? files : []).flatMap(tokensOfFile)]),
+  );
+}
+
+function tokensOfFile(file: unknown): StoredTokens[] {
+  const digest = stringAt(file, 'digest');
+  const [tokens, names] = ['tokens', 'names'].map((key) => arrayAt(file, key).map(String));
+  if (digest === undefined || tokens?.every((token) => /^(?:soTTo[A-Za-z0-9]{43})?$/.test(token)) !== true) return [];
+  return [{ digest: digest as SourceDigest, tokens, names: names ?? [] }];
 }
 
 const NUMBER_CELLS: ReadonlySet<number> = new Set([4, 8, 11]);

@@ -8,6 +8,7 @@ import { sealingCertificate } from '../../src/sealed/certificate.ts';
 import { sealLabel } from '../../src/sealed/scope.ts';
 import { sealValue } from '../../src/sealed/seal.ts';
 import { readManifests } from '../../src/yaml/manifest.ts';
+import { sourceErrorOf } from '../harness/attention.ts';
 import { objectOf, ROOT, rulesOf } from '../harness/deploy.ts';
 import { listenerOf } from '../harness/listener.ts';
 import { secretPath } from '../harness/objects.ts';
@@ -41,6 +42,10 @@ async function sealedWith(world: World, certificatePem: string, index: number, n
 
 function codes(status: Json): readonly Json[] {
   return arrayAt(syncOf(status), 'attention').map((each) => memberAt(each, 'code') ?? null);
+}
+
+function manifestOf(name: string, spec: JsonObject): string {
+  return JSON.stringify({ apiVersion: 'bitnami.com/v1alpha1', kind: 'SealedSecret', metadata: { name }, spec });
 }
 
 const fingerprintIn = (status: Json): string | undefined => stringAt(status, 'sealing', 'fingerprint');
@@ -86,8 +91,6 @@ describeReal('an agent with sealing.enabled', TOOLS, () => {
       const label = sealLabel({ scope: 'strict', namespace: world.namespace, name });
       return sealValue(Sensitive.copyOf(Buffer.from(value)), certificate, label);
     };
-    const manifestOf = (name: string, spec: JsonObject): string =>
-      JSON.stringify({ apiVersion: 'bitnami.com/v1alpha1', kind: 'SealedSecret', metadata: { name }, spec });
     const template = { data: { url: 'postgres://{{ .user }}:{{ .password }}@db', auth: '{{ .password | b64enc }}' } };
     const encryptedData = { user: sealed('url', world.value(3)), password: sealed('url', world.value(4)) };
     const whole = JSON.stringify({
@@ -120,6 +123,16 @@ describeReal('an agent with sealing.enabled', TOOLS, () => {
     await world.until('told', (document) => codes(document).includes('SOTTO-SEAL-009'));
     expect(stringAt(await world.get(path), 'metadata', 'resourceVersion')).toBe(before);
     await second.stop();
+  });
+
+  test('passes nothing through kustomize, which would change what SealedSecrets are bound to', async () => {
+    await using world = await createWorld({ sync: '  sealedSecrets: passthrough\n' });
+    const files = { 'deploy/kustomization.yaml': 'resources: [db.json]\n', 'deploy/db.json': manifestOf('db', {}) };
+    await world.repository.commit(files, 'first');
+    await using agent = await world.start();
+    const status = await world.until('refused', (document) => sourceErrorOf(document) !== undefined);
+    expect(sourceErrorOf(status)).toBe('SOTTO-SEAL-023');
+    await agent.stop();
   });
 
   test('encrypts a new key to the recovery recipients; what that gives back restores it', async () => {

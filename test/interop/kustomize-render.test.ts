@@ -7,12 +7,11 @@ import type { SottoError } from '../../src/core/errors.ts';
 import {
   childRenderer,
   type ChildRendererOptions,
-  KUSTOMIZE_VERSION,
   kustomizeVersion,
 } from '../../src/render/kustomize/child-renderer.ts';
 import { type Containment, NO_CONTAINMENT, tryContainment } from '../../src/render/kustomize/containment.ts';
 import { finderOf } from '../../src/render/kustomize/file-tree.ts';
-import type { Rendered } from '../../src/render/kustomize/renderer.ts';
+import { KUSTOMIZE_VERSION, type Rendered } from '../../src/render/kustomize/renderer.ts';
 import { scan } from '../../src/render/kustomize/scan.ts';
 import { type BuildFile, buildTree } from '../../src/render/kustomize/tree.ts';
 import { sampleProcesses } from '../harness/process-sampler.ts';

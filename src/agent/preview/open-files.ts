@@ -13,7 +13,7 @@ export interface PartlyOpened extends Opened {
 }
 
 /** No key at hand fits; the agent may well have one that does. */
-const NO_KEY_FITS: ReadonlySet<string> = new Set(['SOTTO-AGE-001', 'SOTTO-SEAL-001']);
+export const NO_KEY_FITS: ReadonlySet<string> = new Set(['SOTTO-AGE-001', 'SOTTO-SEAL-001']);
 
 /** Structure needs no key: what none at hand opens is read without its values. */
 export async function openWhatFits(

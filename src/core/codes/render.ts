@@ -191,9 +191,9 @@ export const RENDER_CODES = {
     explain:
       'The value was to be put into a text in which it would mean something else: a line break inside a comment, a key of a YAML text, a base64 text of a form that cannot be written again.',
   },
-  'SOTTO-RENDER-048': {
-    title: 'There is no kustomize to build with',
+  'SOTTO-RENDER-060': {
+    title: 'There is no renderer for kustomizations',
     explain:
-      'A kustomization is built by the kustomize program, in the cluster in a container of its own, elsewhere as a child process. The agent was started without the one and found no program of that name on its PATH.',
+      'In a cluster kustomize runs in a container of its own (or a Pod of its own) that the agent is told of by --renderer; outside of one the agent takes the kustomize in its PATH. This agent has neither. What runs stays as it is.',
   },
 } as const satisfies Record<string, CodeEntry>;

@@ -6,23 +6,21 @@ import { stringAt } from '../../core/json.ts';
 import type { Refusal } from '../../core/refusal.ts';
 import type { FingerprintKey } from '../../keys/fingerprint.ts';
 import type { ClosedDocument } from '../../open/document.ts';
-import type { Opener } from '../../open/opener.ts';
 import { readManifests } from '../../yaml/manifest.ts';
 import type { PlaintextRule } from '../secret.ts';
-import { closeFile, type EncryptedFile, type TokenMemory } from '../tokens/content.ts';
+import { closeFile, type EncryptedFile, type TokenContext, type TokenMemory } from '../tokens/content.ts';
 import { closeRendered, type RefusedRendered, type TextAllowed } from '../tokens/rendered.ts';
 import { closeSealed } from '../tokens/sealed.ts';
 import { type TokenEntry, TokenTable } from '../tokens/table.ts';
-import { KUSTOMIZE_VERSION } from './child-renderer.ts';
 import type { Find } from './file-tree.ts';
 import { findOrigin } from './origins.ts';
-import type { Renderer } from './renderer.ts';
+import { KUSTOMIZE_VERSION, type Renderer } from './renderer.ts';
 import type { PlaintextSource, ReachableFile, ScanResult } from './scan-result.ts';
 import { buildTree } from './tree.ts';
 
 export interface BuildContext {
   readonly key: FingerprintKey;
-  readonly opener: Opener;
+  readonly opener: TokenContext['opener'];
   /** Of SealedSecrets that name none. */
   readonly namespace: string;
   readonly renderer: Renderer;

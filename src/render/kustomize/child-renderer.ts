@@ -55,9 +55,6 @@ async function build(
   return { ok: false, error: failureOf(outcome.complaint, { folder, root, paths }) };
 }
 
-/** The version whose fields and behaviour the scan knows; another one is reported to people. */
-export const KUSTOMIZE_VERSION = '5.8.2';
-
 /** What the program says of itself; undefined when it does not run or says something else. */
 export async function kustomizeVersion(program: string): Promise<string | undefined> {
   const limits = { timeoutMs: 10_000, maxOutputBytes: 1_024 };

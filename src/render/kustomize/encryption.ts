@@ -17,13 +17,14 @@ export function encryptionOf(path: string, bytes: Uint8Array): Encryption {
 }
 
 /**
- * Whether a value of the file is in clear to everybody although sops was there: a rule that fits nothing in it. The MAC
- * is encrypted in every file.
+ * Whether all of the file is in clear although sops was there: a rule that fits nothing in it. The MAC, which every file
+ * has once, counts for none.
  */
 export function isInClear(bytes: Uint8Array, encryption: Encryption): boolean {
   if (encryption === 'none') return true;
   const text = textOrUndefined(bytes) ?? '';
-  return [...text.matchAll(/ENC\[AES256_GCM,/g)].length <= 1;
+  const hasMac = /\bmac\b["']?\s*[:=]\s*["']?ENC\[AES256_GCM,/.test(text);
+  return [...text.matchAll(/ENC\[AES256_GCM,/g)].length <= (hasMac ? 1 : 0);
 }
 
 /** sops puts the bytes of a file under the one key `data`, as JSON, whatever the file is called. */

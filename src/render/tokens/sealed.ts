@@ -49,7 +49,8 @@ export async function closeSealed(file: ManifestFile, context: SealedContext): P
     })),
   );
   const digest = sourceDigest('tokens', 'sealed', context.namespace, file.text);
-  const memory = context.recall(digest) ?? (await sealedMemory(digest, refs, context));
+  const known = context.recall(digest);
+  const memory = known?.tokens.length === refs.length ? known : await sealedMemory(digest, refs, context);
   const entries = refs.map(({ key, ref }, index): TokenEntry => {
     const token = memory.tokens[index];
     if (token === undefined || token === '')
