@@ -33,6 +33,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** Where a value is seen as bytes. A new line needs a reason that a reader of docs/threat-model.md accepts. */
 const MAY_REVEAL: readonly { readonly path: string; readonly why: string }[] = [
   { path: 'src/apply/fill.ts', why: 'writes one value into the request body' },
+  { path: 'src/open/whole-secret.ts', why: 'takes a Secret apart that was sealed as a whole' },
   { path: 'src/sealed/', why: 'codec: seals and unseals' },
   { path: 'src/keys/key-secret.ts', why: 'hands entries of key Secrets to the parsers of keys' },
   { path: 'src/keys/fingerprint.ts', why: 'makes the key object of the keyed digests' },
@@ -40,7 +41,8 @@ const MAY_REVEAL: readonly { readonly path: string; readonly why: string }[] = [
   { path: 'src/agent/sealing-key.ts', why: 'writes a new sealing key into its Secret, once' },
   { path: 'src/git/credential.ts', why: 'writes the private configuration that git reads' },
   { path: 'src/cli/commands/decrypt.ts', why: 'its purpose' },
-  { path: 'src/cli/commands/unseal.ts', why: 'its purpose' },
+  { path: 'src/cli/commands/convert.ts', why: 'its purpose' },
+  { path: 'src/cli/unsealed.ts', why: 'what sotto unseal prints, and sotto convert encrypts again' },
 ];
 
 /** Loaded where they are needed: together they cost more memory than the rest of the agent. */

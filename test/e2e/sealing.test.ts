@@ -2,8 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { arrayAt, type Json, memberAt, stringAt } from '../../src/core/json.ts';
+import { arrayAt, type Json, type JsonObject, memberAt, stringAt } from '../../src/core/json.ts';
+import { Sensitive } from '../../src/core/sensitive.ts';
+import { sealingCertificate } from '../../src/sealed/certificate.ts';
+import { sealLabel } from '../../src/sealed/scope.ts';
+import { sealValue } from '../../src/sealed/seal.ts';
 import { readManifests } from '../../src/yaml/manifest.ts';
+import { sourceErrorOf } from '../harness/attention.ts';
 import { objectOf, ROOT, rulesOf } from '../harness/deploy.ts';
 import { listenerOf } from '../harness/listener.ts';
 import { secretPath } from '../harness/objects.ts';
@@ -39,6 +44,10 @@ function codes(status: Json): readonly Json[] {
   return arrayAt(syncOf(status), 'attention').map((each) => memberAt(each, 'code') ?? null);
 }
 
+function manifestOf(name: string, spec: JsonObject): string {
+  return JSON.stringify({ apiVersion: 'bitnami.com/v1alpha1', kind: 'SealedSecret', metadata: { name }, spec });
+}
+
 const fingerprintIn = (status: Json): string | undefined => stringAt(status, 'sealing', 'fingerprint');
 
 describeReal('an agent with sealing.enabled', TOOLS, () => {
@@ -70,6 +79,60 @@ describeReal('an agent with sealing.enabled', TOOLS, () => {
     await second.line('started', ({ msg }) => msg === 'started');
     expect(await (await listenerOf(second)).text('/v1/cert.pem')).toBe(pem);
     expect(await keySecrets(world)).toHaveLength(1);
+  });
+
+  test('unseals templates and the form of 2018 too, and forgets their values', async () => {
+    await using world = await createWorld({ top: 'sealing: { enabled: true }' });
+    await world.repository.commit(await world.canaryFile(), 'first');
+    await using agent = await world.start();
+    await world.until('a key', (document) => fingerprintIn(document) !== undefined);
+    const certificate = sealingCertificate(await (await listenerOf(agent)).text('/v1/cert.pem'), new Date());
+    const sealed = (name: string, value: string): string => {
+      const label = sealLabel({ scope: 'strict', namespace: world.namespace, name });
+      return sealValue(Sensitive.copyOf(Buffer.from(value)), certificate, label);
+    };
+    const template = { data: { url: 'postgres://{{ .user }}:{{ .password }}@db', auth: '{{ .password | b64enc }}' } };
+    const encryptedData = { user: sealed('url', world.value(3)), password: sealed('url', world.value(4)) };
+    const whole = JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'Secret',
+      data: { password: Buffer.from(world.value(5)).toString('base64') },
+    });
+    await world.repository.commit(
+      {
+        'deploy/url.json': manifestOf('url', { encryptedData, template }),
+        'deploy/old.json': manifestOf('old', { encryptedData: {}, data: sealed('old', whole) }),
+        'deploy/bad.json': manifestOf('bad', { encryptedData: {}, template: { data: { a: '{{ env "HOME" }}' } } }),
+      },
+      'second',
+    );
+    const live = (name: string) => eventually(`Secret ${name}`, () => world.get(secretPath(world.namespace, name)));
+    const url = await live('url');
+    expect(valueOf(url, 'url')).toBe(`postgres://${world.value(3)}:${world.value(4)}@db`);
+    expect(valueOf(url, 'auth')).toBe(Buffer.from(world.value(4)).toString('base64'));
+    expect(valueOf(await live('old'), 'password')).toBe(world.value(5));
+    await world.until('refused', (document) => codes(document).includes('SOTTO-SEAL-009'));
+    // Changed by hand, it is composed anew.
+    const path = secretPath(world.namespace, 'url');
+    await world.own.plane.admin('PATCH', path, { data: { url: 'eA==' } }, 'application/merge-patch+json');
+    await eventually('restored', async () => (valueOf(await world.get(path), 'url') === 'x' ? undefined : true));
+    await agent.stop();
+    // Nothing changed: a restart applies nothing again.
+    const before = stringAt(await world.get(path), 'metadata', 'resourceVersion');
+    await using second = await world.start();
+    await world.until('told', (document) => codes(document).includes('SOTTO-SEAL-009'));
+    expect(stringAt(await world.get(path), 'metadata', 'resourceVersion')).toBe(before);
+    await second.stop();
+  });
+
+  test('passes nothing through kustomize, which would change what SealedSecrets are bound to', async () => {
+    await using world = await createWorld({ sync: '  sealedSecrets: passthrough\n' });
+    const files = { 'deploy/kustomization.yaml': 'resources: [db.json]\n', 'deploy/db.json': manifestOf('db', {}) };
+    await world.repository.commit(files, 'first');
+    await using agent = await world.start();
+    const status = await world.until('refused', (document) => sourceErrorOf(document) !== undefined);
+    expect(sourceErrorOf(status)).toBe('SOTTO-SEAL-023');
+    await agent.stop();
   });
 
   test('encrypts a new key to the recovery recipients; what that gives back restores it', async () => {

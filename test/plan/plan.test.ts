@@ -63,8 +63,7 @@ function input(names: readonly string[], rows: readonly InventoryRow[], more: Pa
   };
 }
 
-/** Of a Secret, or of the SealedSecret that it is made from. */
-function idOf(kind: 'Secret' | 'SealedSecret', name: string) {
+function sealedId(kind: 'Secret' | 'SealedSecret', name: string) {
   return { group: kind === 'Secret' ? '' : 'bitnami.com', kind, namespace: 'team', name };
 }
 
@@ -94,11 +93,11 @@ describe('a plan', () => {
     const names = numbered(6);
     const objects = names.map((name) => ({
       ...wanted(name),
-      id: idOf('Secret', name),
-      key: objectKey(idOf('Secret', name)),
+      id: sealedId('Secret', name),
+      key: objectKey(sealedId('Secret', name)),
     }));
-    const rows = names.map((name) => row(name, { key: objectKey(idOf('SealedSecret', name)) }));
-    const given = input([], [...rows, row('gone', { key: objectKey(idOf('SealedSecret', 'gone')) })]);
+    const rows = names.map((name) => row(name, { key: objectKey(sealedId('SealedSecret', name)) }));
+    const given = input([], [...rows, row('gone', { key: objectKey(sealedId('SealedSecret', 'gone')) })]);
     const decided = plan({ ...given, desired: { ...given.desired, objects } });
     expect(decided.held).toBeUndefined();
     const prunes = decided.steps.filter((step) => step.action === 'prune');

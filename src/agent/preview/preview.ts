@@ -20,6 +20,7 @@ import { askVetoRules } from '../veto-rules.ts';
 import { Lanes } from '../lanes.ts';
 import { liveObject, type Look, previewObject } from './object.ts';
 import { previewVariables, type VariablesContext } from './variables.ts';
+import { previewedSealedRule } from '../sealed-rule.ts';
 import { goneObjects, planSyncs, type SyncPlan, type SyncWish } from './plan-syncs.ts';
 import { NO_DIFFERENCES, type Preview, type Previewed } from './previewed.ts';
 import { type PartlySaid, saidBy } from './said.ts';
@@ -46,12 +47,13 @@ export async function preview(syncs: readonly SyncFiles[], context: PreviewConte
   const vetoes = await askVetoRules(context.transport, context.settings, context.agentNamespace);
   const recorded = await recordedState(context);
   const digestKey = fingerprintKey(newFingerprintBytes());
+  const row = (key: ObjectKey): InventoryRow | undefined => recorded?.rows.get(key);
   const wanted = await Promise.all(
     readable.map(async (files) => {
       const namespace = context.settings.targetNamespace ?? context.agentNamespace;
       const tokens = recorded?.tokens[files.sync.name] ?? [];
-      const given = { ...context, namespace, opener, key: digestKey, tokens, rows: recorded?.rows };
-      const said = await saidBy(files, given);
+      const sealed = previewedSealedRule({ catalog: () => context.catalog, row }, files.sync.sealedSecrets);
+      const said = await saidBy(files, { ...context, namespace, opener, key: digestKey, tokens, sealed });
       return { files, said: await varied(said, files.sync, { ...context, targetNamespace: namespace }) };
     }),
   );

@@ -1,10 +1,10 @@
 import { ComposedRef, secretRefs, type SecretRef } from '../../core/closed.ts';
 import type { SottoError } from '../../core/errors.ts';
-import type { ObjectKey, SourceDigest } from '../../core/ids.ts';
-import type { ResourceCatalog } from '../../kube/discovery.ts';
+import type { SourceDigest } from '../../core/ids.ts';
 import type { FingerprintKey } from '../../keys/fingerprint.ts';
 import type { Opener } from '../../open/opener.ts';
-import type { Inventory, StoredTokens } from '../../plan/inventory.ts';
+import type { SealedRule } from '../../open/sealed-document.ts';
+import type { StoredTokens } from '../../plan/inventory.ts';
 import { build } from '../../render/kustomize/build.ts';
 import type { Renderer } from '../../render/kustomize/renderer.ts';
 import { noRenderer } from '../../render/kustomize/renderer-failure.ts';
@@ -13,7 +13,6 @@ import type { Token } from '../../render/tokens/token.ts';
 import type { Settings } from '../../settings/settings.ts';
 import { mayHoldSecrets, notPassedThrough } from '../build-stage.ts';
 import type { Said } from '../said.ts';
-import { previewedSealedRule } from '../sealed-rule.ts';
 import { BlindOpener } from './blind-opener.ts';
 import { openWhatFits } from './open-files.ts';
 import type { SyncFiles } from './sync-files.ts';
@@ -22,14 +21,12 @@ export interface SaidContext {
   readonly settings: Settings;
   readonly namespace: string;
   readonly opener: Opener;
-  readonly catalog: ResourceCatalog;
-  /** What the agent has applied. */
-  readonly rows: Inventory['rows'] | undefined;
   readonly renderer: Renderer | undefined;
   /** Any: the agent's own is in its namespace. What changed has other tokens, and so other hashes, than there. */
   readonly key: FingerprintKey;
   /** What the agent has made of files, as far as its inventory may be read. */
   readonly tokens: readonly StoredTokens[];
+  readonly sealed: SealedRule;
 }
 
 export type PartlySaid = Said & { readonly unopened: ReadonlyMap<SourceDigest, SottoError> };
@@ -41,10 +38,7 @@ export async function saidBy(
 ): Promise<PartlySaid> {
   const unopened = new Map<SourceDigest, SottoError>();
   if (kustomize === undefined) {
-    const { catalog, rows } = context;
-    const surroundings = { catalog: () => catalog, row: (key: ObjectKey) => rows?.get(key) };
-    const sealed = previewedSealedRule(surroundings, sync.sealedSecrets);
-    const opened = await openWhatFits(files, { ...context, sealed });
+    const opened = await openWhatFits(files, context);
     return { ok: true, ...opened, refusals: [...opened.refusals, ...refusals], warnings: [] };
   }
   const { scanned, find } = kustomize;

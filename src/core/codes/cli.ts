@@ -190,4 +190,18 @@ export const CLI_CODES = {
     explain:
       'The Secret was replaced meanwhile, its owner came back, or the resource is held by a finalizer. The Secret itself is there in every case; the same command goes on where it stopped.',
   },
+  'SOTTO-CLI-113': {
+    title: 'The input was given up',
+    explain: 'Ctrl-C ended the prompt for a value. Nothing was sealed and no file was changed.',
+  },
+  'SOTTO-CLI-114': {
+    title: 'The conversion cannot be proved',
+    explain:
+      'sotto convert writes nothing that it has not opened again and compared byte by byte. To SOPS that takes an age identity of one of the recipients (--key-file, SOPS_AGE_KEY_FILE); add your own recipient, or let somebody who holds one convert.',
+  },
+  'SOTTO-CLI-115': {
+    title: 'The conversion gave other values',
+    explain:
+      'What was encrypted again did not open to the same Secrets. Nothing was written. This is a defect of sotto: please report it, without values.',
+  },
 } as const satisfies Record<string, CodeEntry>;
