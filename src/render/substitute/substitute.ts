@@ -145,6 +145,7 @@ class Walk {
     if (!isTemplate(key)) return key;
     return this.#attempt(path, key, () => {
       if (this.#isSecretValue(path)) throw notHere('a key of a Secret', KEY_OF_SECRET);
+      if (path.length === 1) throw notHere('a field of the object itself', WHAT_IT_IS);
       if (key.includes('\n')) throw doesNotFit('it is a key with a line break');
       return readKey(expand(parseTemplate(scalarText(key, true)), this.#expanding));
     });

@@ -158,6 +158,10 @@ describe('an object', () => {
   it('does not become another kind', () => {
     expect(result({ apiVersion: '${v}', kind: 'A' }, { v: 'v1' })).toBe('SOTTO-RENDER-076 apiVersion');
     expect(result({ apiVersion: 'v1', kind: '${v}' }, { v: 'Secret' })).toBe('SOTTO-RENDER-076 kind');
+    expect(result({ apiVersion: 'v1', '${v}': 'Secret', data: {} }, { v: 'kind' })).toBe('SOTTO-RENDER-076 ${v}');
+    expect(result({ apiVersion: 'v1', kind: 'Secret', '${v}': { a: '${v}' } }, { v: 'stringData' })).toBe(
+      'SOTTO-RENDER-076 ${v}',
+    );
     expect(result({ spec: { kind: '${v}' } }, { v: 'A' })).toEqual({ spec: { kind: 'A' } });
   });
 });
