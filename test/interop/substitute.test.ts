@@ -91,7 +91,7 @@ const variables = fc.record({
   q: fc.constantFrom('"', "'", ''),
 });
 const object = fc.oneof(
-  text.map((each): ClosedObject & Json => ({ [`k${each}`]: 'v' })),
+  text.map((each): ClosedObject & Json => ({ map: { [`k${each}`]: 'v' } })),
   text.map((each): ClosedObject & Json => ({ list: [each], map: { in: { deep: each } } })),
 );
 const anyCase: fc.Arbitrary<Case> = fc.record({ object, variables });

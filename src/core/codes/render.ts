@@ -229,7 +229,7 @@ export const RENDER_CODES = {
   'SOTTO-RENDER-076': {
     title: 'A variable stands where none may stand',
     explain:
-      'Values of Secrets are never changed by variables; apiVersion and kind are not either, because it is told by them how an object is opened and checked. Write the text itself, or switch substitution off for the object: kustomize.toolkit.fluxcd.io/substitute: disabled.',
+      'Values of Secrets are never changed by variables; apiVersion, kind and the names of the fields at the top are not either, because it is told by them how an object is opened and checked. Write the text itself, or switch substitution off for the object: kustomize.toolkit.fluxcd.io/substitute: disabled.',
   },
   'SOTTO-RENDER-077': {
     title: 'There is too much to substitute',

@@ -1,20 +1,13 @@
-import {
-  type Closed,
-  type ClosedObject,
-  ComposedRef,
-  isClosedObject,
-  type Piece,
-  SecretRef,
-  withoutSecrets,
-} from '../../core/closed.ts';
+import { type Closed, type ClosedObject, isClosedObject, SecretRef, withoutSecrets } from '../../core/closed.ts';
 import { sourceDigest } from '../../core/digest.ts';
 import { SottoError } from '../../core/errors.ts';
-import { groupOf, type SourceDigest } from '../../core/ids.ts';
+import type { SourceDigest } from '../../core/ids.ts';
 import { canonicalJson, stringAt } from '../../core/json.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { expand, type Expanding, type Variables } from './expand.ts';
 import { doesNotFit, notHere, notText } from './refusals.ts';
 import { readKey, readScalar, scalarText } from './scalar-text.ts';
+import { isOf, refuseReadable, type SecretValues, secretText, secretValues } from './secret-values.ts';
 import { isTemplate, parseTemplate } from './template.ts';
 
 /** An object before its identity is settled: its name may hold a variable. */
@@ -83,10 +76,6 @@ function isSwitchedOff(tree: ClosedObject): boolean {
   return ['labels', 'annotations'].some((field) => stringAt(tree, 'metadata', field, SWITCH) === 'disabled');
 }
 
-function isCore(tree: ClosedObject, kind: string): boolean {
-  return tree['kind'] === kind && groupOf(stringAt(tree, 'apiVersion') ?? '') === '';
-}
-
 interface Failure {
   readonly error: SottoError;
   readonly path: readonly string[];
@@ -96,13 +85,13 @@ interface Failure {
 class Walk {
   failure: Failure | undefined;
   readonly #expanding: Expanding;
-  readonly #isSecret: boolean;
+  readonly #values: readonly SecretValues[];
   readonly #isConfigMap: boolean;
 
   constructor(expanding: Expanding, tree: ClosedObject) {
     this.#expanding = expanding;
-    this.#isSecret = isCore(tree, 'Secret');
-    this.#isConfigMap = isCore(tree, 'ConfigMap');
+    this.#values = secretValues(tree);
+    this.#isConfigMap = isOf(tree, '', 'ConfigMap');
   }
 
   object(value: ClosedObject, path: readonly string[]): ClosedObject {
@@ -132,7 +121,8 @@ class Walk {
   #string(value: string, path: readonly string[]): Closed {
     if (!isTemplate(value)) return value;
     return this.#attempt(path, value, () => {
-      if (this.#isSecretValue(path)) return this.#secretText(value, path);
+      const secret = this.#secretValues(path);
+      if (secret !== undefined) return secretText(value, secret);
       if (path.length === 1 && (path[0] === 'apiVersion' || path[0] === 'kind')) throw notHere(path[0], WHAT_IT_IS);
       const before = scalarText(value, false);
       const scalar = readScalar(expand(parseTemplate(before), this.#expanding), before);
@@ -144,31 +134,21 @@ class Walk {
   #key(key: string, path: readonly string[]): string {
     if (!isTemplate(key)) return key;
     return this.#attempt(path, key, () => {
-      if (this.#isSecretValue(path)) throw notHere('a key of a Secret', KEY_OF_SECRET);
+      if (this.#secretValues(path) !== undefined) throw notHere('a key of a Secret', KEY_OF_SECRET);
+      if (path.length === 1) throw notHere('a field of the object itself', WHAT_IT_IS);
       if (key.includes('\n')) throw doesNotFit('it is a key with a line break');
       return readKey(expand(parseTemplate(scalarText(key, true)), this.#expanding));
     });
   }
 
-  /** A text with a secret in it is not changed, so what Flux would have replaced in it must not be left silently. */
   #ref(ref: SecretRef, path: readonly string[]): SecretRef {
-    return this.#attempt(path, ref, () => {
-      const isBase64 = this.#isSecret && path[0] === 'data';
-      if (ref instanceof ComposedRef && !isBase64 && ref.pieces.some(holdsExpression)) {
-        throw notHere('a text with a secret in it', VALUE_OF_SECRET);
-      }
-      return ref;
-    });
+    return this.#attempt(path, ref, () => refuseReadable(ref, this.#secretValues(path)));
   }
 
-  /** In clear, beside encrypted values or where settings allow it. Base64 text hides what it holds from Flux too. */
-  #secretText(value: string, path: readonly string[]): string {
-    if (path[0] === 'stringData' && value.includes('${')) throw notHere('a value of a Secret', VALUE_OF_SECRET);
-    return value;
-  }
-
-  #isSecretValue(path: readonly string[]): boolean {
-    return this.#isSecret && path.length > 1 && (path[0] === 'data' || path[0] === 'stringData');
+  #secretValues(path: readonly string[]): SecretValues | undefined {
+    return this.#values.find(
+      ({ below }) => path.length > below.length && below.every((step, index) => path[index] === step),
+    );
   }
 
   /** Where the API server would refuse a number in words of its own; it is what everybody meets first. */
@@ -195,20 +175,3 @@ class Walk {
 const WHAT_IT_IS =
   'sotto tells by it what the object is, and how it is opened and checked, before anything is replaced';
 const KEY_OF_SECRET = 'the values of a Secret stay where they were encrypted for';
-const VALUE_OF_SECRET = 'values of Secrets are never changed by variables, so that none can become part of a secret';
-
-function holdsExpression(piece: Piece): boolean {
-  switch (piece.kind) {
-    case 'literal':
-      return Buffer.from(piece.bytes).includes('${');
-    case 'value':
-      return false;
-    case 'json':
-    case 'base64':
-      return piece.of.some(holdsExpression);
-    case 'yaml':
-      return piece.scalar.meaning.some(holdsExpression);
-    default:
-      return piece satisfies never;
-  }
-}

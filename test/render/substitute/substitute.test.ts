@@ -39,6 +39,10 @@ function secret(more: ClosedObject): ClosedObject {
   return { apiVersion: 'v1', kind: 'Secret', ...more };
 }
 
+function sealed(spec: ClosedObject): ClosedObject {
+  return { apiVersion: 'bitnami.com/v1alpha1', kind: 'SealedSecret', metadata: { name: '${v}' }, spec };
+}
+
 describe('a value with a variable', () => {
   it('is typed anew where it stands in YAML without quotes, as in Flux', () => {
     const cases: readonly (readonly [string, string, Closed])[] = [
@@ -158,6 +162,10 @@ describe('an object', () => {
   it('does not become another kind', () => {
     expect(result({ apiVersion: '${v}', kind: 'A' }, { v: 'v1' })).toBe('SOTTO-RENDER-076 apiVersion');
     expect(result({ apiVersion: 'v1', kind: '${v}' }, { v: 'Secret' })).toBe('SOTTO-RENDER-076 kind');
+    expect(result({ apiVersion: 'v1', '${v}': 'Secret', data: {} }, { v: 'kind' })).toBe('SOTTO-RENDER-076 ${v}');
+    expect(result({ apiVersion: 'v1', kind: 'Secret', '${v}': { a: '${v}' } }, { v: 'stringData' })).toBe(
+      'SOTTO-RENDER-076 ${v}',
+    );
     expect(result({ spec: { kind: '${v}' } }, { v: 'A' })).toEqual({ spec: { kind: 'A' } });
   });
 });
@@ -212,6 +220,23 @@ describe('a Secret', () => {
   it('has every other value as it is: base64 hides what it holds, and $$ stays', () => {
     const tree = secret({ stringData: { a: 'pa$$word' }, data: { b: composed('${v}'), c: 'JHt2fQ==' } });
     expect(done(tree, { v: 'x' }).objects[0]?.tree).toBe(tree);
+  });
+});
+
+describe('a SealedSecret that is passed on', () => {
+  it('has its name replaced, and nothing of what becomes its Secret', () => {
+    const spec = { encryptedData: { a: 'AgB${v' }, template: { metadata: { name: '${v}' }, data: { b: 'x$$y' } } };
+    expect(result(sealed(spec), { v: 'db' })).toMatchObject({
+      metadata: { name: 'db' },
+      spec: { ...spec, template: { metadata: { name: 'db' }, data: { b: 'x$$y' } } },
+    });
+    for (const field of ['data', 'stringData']) {
+      const place = `spec.template.${field}`;
+      expect(result(sealed({ template: { [field]: { a: '${v}' } } }), { v: 'x' })).toBe(`SOTTO-RENDER-076 ${place}.a`);
+      expect(result(sealed({ template: { [field]: { '${v}': 'a' } } }), { v: 'x' })).toBe(
+        `SOTTO-RENDER-076 ${place}.\${v}`,
+      );
+    }
   });
 });
 
