@@ -11,7 +11,7 @@ import { configMapPath, editByHand } from '../harness/objects.ts';
 import { sampleProcesses } from '../harness/process-sampler.ts';
 import { runSotto } from '../harness/once.ts';
 import { describeReal, toolPath } from '../harness/real.ts';
-import { createWorld, eventually, secret, settingsText, type World } from '../harness/world.ts';
+import { configMap, createWorld, eventually, secret, settingsText, type World } from '../harness/world.ts';
 import { sealerOf } from './leak-fixture.ts';
 
 const TOOLS = ['kube-apiserver', 'etcd', 'sops', 'age-keygen', 'kustomize', 'kubeseal'] as const;
@@ -71,6 +71,52 @@ async function referred(world: World): Promise<string | undefined> {
 describeReal('a kustomization with closed secrets', TOOLS, () => {
   beforeAll(() => {
     process.env['PATH'] = [dirname(toolPath('kustomize')), process.env['PATH'] ?? ''].join(delimiter);
+  });
+
+  test('has its variables replaced after the build: in what was generated and patched, never in a secret', async () => {
+    const sync =
+      '  wait: false\n  postBuild: { substitute: { env: prod, replicas: "2" }, substituteFrom: [ { kind: ConfigMap, name: vars } ] }';
+    await using world = await createWorld({ sync });
+    const collection = `/api/v1/namespaces/${world.namespace}/configmaps`;
+    await world.create(collection, configMap('vars', { tag: '1.2' }));
+    const files = await overlay(world, `${world.value(1)}\${env}`);
+    const commit = await world.repository.commit(
+      {
+        ...files,
+        'deploy/kustomization.yaml': [
+          'namePrefix: prod-',
+          'resources: [../base]',
+          'images: [ { name: example.com/c, newTag: "${tag}" } ]',
+          'patches:',
+          '- target: { kind: Deployment }',
+          '  patch: |-',
+          '    - { op: add, path: /spec/replicas, value: "${replicas}" }',
+          'configMapGenerator:',
+          '- name: settings',
+          '  literals: ["env=${env}", "script=echo $${HOME}"]',
+          'secretGenerator:',
+          '- name: app',
+          '  envs: [app.env]',
+          '',
+        ].join('\n'),
+      },
+      'first',
+    );
+    await using agent = await world.start();
+    await untilReady(world, commit);
+    const path = `/apis/apps/v1/namespaces/${world.namespace}/deployments/prod-web`;
+    const spec = async (): Promise<Json | undefined> => memberAt(await world.get(path), 'spec');
+    const image = async (): Promise<string | undefined> =>
+      stringAt(arrayAt(await spec(), 'template', 'spec', 'containers')[0], 'image');
+    expect(numberAt(await spec(), 'replicas')).toBe(2);
+    expect(await image()).toBe('example.com/c:1.2');
+    const maps = arrayAt(await world.get(collection), 'items');
+    const settings = maps.find((map) => stringAt(map, 'metadata', 'name')?.startsWith('prod-settings-') === true);
+    expect(memberAt(settings, 'data')).toEqual({ env: 'prod', script: 'echo ${HOME}' });
+    expect(valueOf((await secretsOf(world)).get(await generatedName(world)), 'TOKEN')).toBe(`${world.value(1)}\${env}`);
+    await editByHand(world, configMapPath(world.namespace, 'vars'), { data: { tag: '1.3' } });
+    await eventually('the image follows', async () => ((await image()) === 'example.com/c:1.3' ? true : undefined));
+    expect(agent.log.filter(({ level }) => level === 'error')).toEqual([]);
   });
 
   test('is built from bases outside of the path, and its names follow the values, not their encryption', async () => {
