@@ -286,4 +286,33 @@ describeReal('leaving the SealedSecrets controller', TOOLS, () => {
     expect(valueOf(await world.get(secretPath(world.namespace, 'patched')), 'foreign')).toBe('kept');
     await agent.stop();
   });
+
+  test('and the way back: a Secret is handed to the controller when its template says so, and not before', async () => {
+    await using world = await worldOf('unseal');
+    await restoreKeys(world);
+    const plain = await sealedBy(world, 'db', 0);
+    const first = await world.repository.commit({ ...(await world.canaryFile()), 'deploy/db.json': plain }, 'first');
+    await using agent = await world.start();
+    await untilReady(world, first);
+    const uid = stringAt(await world.get(secretPath(world.namespace, 'db')), 'metadata', 'uid') ?? '';
+    const watched = watchSecret(world, 'db', uid);
+    const url = world.git.url(world.repository);
+    const passthrough = settingsText(url, { sync: '  sealedSecrets: passthrough\n' });
+    await world.settings(passthrough);
+    await world.until('refused', (status) => codesOf(status)['Secret/db'] === 'SOTTO-SEAL-022');
+    expect(await world.get(sealedPath(world.namespace, 'db'))).toBeUndefined();
+    await world.settings(settingsText(url, { sync: '  sealedSecrets: unseal\n' }));
+    const handOver = { 'sotto.dev/prune': 'disabled', 'sealedsecrets.bitnami.com/managed': 'true' };
+    const marked = await sealedBy(world, 'db', 0, handOver);
+    const second = await world.repository.commit({ 'deploy/db.json': marked }, 'second');
+    await untilReady(world, second);
+    await world.settings(passthrough);
+    await eventually('the controller owns the Secret', async () => {
+      const live = await world.get(secretPath(world.namespace, 'db'));
+      return arrayAt(live, 'metadata', 'ownerReferences').length === 1 ? true : undefined;
+    });
+    await world.until('ready', (status) => isReady(status) && Object.keys(codesOf(status)).length === 0);
+    expect((await watched.end()).misses).toEqual([]);
+    await agent.stop();
+  });
 });
