@@ -8,5 +8,7 @@ export const INVENTORY_NAME = 'sotto-inventory';
 export const STATUS_NAME = 'sotto-status';
 /** ConfigMap in which people ask the agent for something. */
 export const REQUESTS_NAME = 'sotto-requests';
+/** Deployment, Service, policy and shared token of a renderer in a Pod of its own. */
+export const RENDERER_NAME = 'sotto-renderer';
 export const SETTINGS_NAME = 'sotto';
 export const SETTINGS_KEY = 'sotto.yaml';

@@ -112,10 +112,16 @@ async function askPatiently(
     const { trouble } = answered;
     if (trouble.kind === 'cut') cuts += 1;
     const isOver = cuts === MAX_CUTS || performance.now() - fromMs + waitMs > waits.reachMs;
+    if (isOver && trouble.kind === 'cut' && cuts < MAX_CUTS) return notAgain();
     if (isOver || !MAY_PASS.has(trouble.kind)) return answered;
     if (trouble.kind === 'refused' && trouble.why !== 'busy') return answered;
     await sleep(waitMs, undefined, { signal: options.signal }).catch(() => undefined);
   }
+}
+
+/** It broke once, and there is no time left to see whether the build is the reason. */
+function notAgain(): Exchanged<BuildAnswer> {
+  return { ok: false, trouble: { kind: 'unreachable', reason: 'the connection broke' } };
 }
 
 const MAY_PASS: ReadonlySet<Trouble['kind']> = new Set<Trouble['kind']>(['unreachable', 'cut', 'refused']);

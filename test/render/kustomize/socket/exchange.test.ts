@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -65,6 +64,11 @@ function client(place: RendererPlace, more: Partial<SocketRendererOptions> = {})
 async function codeOf(place: RendererPlace, more: Partial<SocketRendererOptions> = {}): Promise<string> {
   const rendered = await client(place, more).build(FILES, '');
   return rendered.ok ? 'built' : rendered.error.code;
+}
+
+/** However it ends: an error comes before the end and says nothing more. */
+function end(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.once('close', () => resolve()));
 }
 
 /** Somebody who answers each connection with these bytes. */
@@ -243,7 +247,7 @@ describe('a client that means harm', () => {
         socket.resume();
         socket.write(Buffer.concat([head, noise]));
         if (!isPatient) socket.end();
-        await once(socket, 'close');
+        await end(socket);
       }),
       { numRuns: 40 },
     );
@@ -261,7 +265,7 @@ describe('a client that means harm', () => {
     for (const sent of [whole.subarray(0, 5), whole.subarray(0, HEAD_BYTES + 3), whole]) {
       const socket = connect(place.path);
       socket.on('error', () => undefined);
-      const closed = once(socket, 'close');
+      const closed = end(socket);
       socket.write(sent);
       if (sent !== whole) socket.resume();
       // What it does not read stays where it is; the end is seen by reading later.
@@ -390,7 +394,7 @@ describe('a renderer at a port', () => {
       socket.on('error', () => undefined);
       socket.resume();
       socket.end(text);
-      await once(socket, 'close');
+      await end(socket);
     }
     expect(await codeOf(at(await tokenFile(token)))).toBe('built');
   });
