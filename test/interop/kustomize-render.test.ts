@@ -105,109 +105,115 @@ async function refusal(files: readonly BuildFile[], options: RenderOptions = {})
   return rendered.error;
 }
 
-for (const [name, run] of Object.entries(WAYS)) {
-  describeReal(`kustomize ${name}`, ['kustomize'], () => {
-    beforeAll(async () => {
-      way = run;
-      containment = await tryContainment(toolPath('kustomize'), TOOLS, CAPS);
-    });
+function suite(): void {
+  beforeAll(async () => {
+    containment = await tryContainment(toolPath('kustomize'), TOOLS, CAPS);
+  });
 
-    test('is contained by what the system has, and says by what', async () => {
-      const program = toolPath('kustomize');
-      expect(await tryContainment(program, {}, CAPS)).toEqual(NO_CONTAINMENT);
-      expect(await tryContainment(program, { unshare: '/nonexistent/unshare' }, CAPS)).toEqual(NO_CONTAINMENT);
-      expect((await tryContainment(program, { prlimit: TOOLS.prlimit }, CAPS)).resources).toBe('capped');
-      // A limit under which kustomize cannot even start is not taken for a wall.
-      expect(await tryContainment(program, { prlimit: TOOLS.prlimit }, { ...CAPS, maxMemoryBytes: MIB })).toEqual(
-        NO_CONTAINMENT,
-      );
-    });
-
-    test.each(OVERLAYS.filter((_, index) => index % 10 === 0))('builds what was scanned: $name', async (overlay) => {
-      const files = tree(overlay.files);
-      const scanned = scan(files, overlay.root);
-      if (!scanned.ok) throw scanned.refusals[0] ?? new Error('no refusal');
-      const rendered = await render(
-        buildTree(files, scanned.result, () => new Uint8Array()),
-        { root: overlay.root },
-      );
-      if (!rendered.ok) throw rendered.error;
-      expect(Buffer.from(rendered.bytes).toString()).toMatch(/^apiVersion: /m);
-    });
-
-    test('inherits no environment, gets no secret as argument, and leaves no file', async () => {
-      using sampler = sampleProcesses();
-      await refusal(unscanned(BOMB), { limits: { ...LIMITS, timeoutMs: 300 }, containment: NO_CONTAINMENT });
-      const seen = sampler.samples().filter(({ argv }) => argv.includes('kustomize'));
-      expect(seen.length).toBeGreaterThan(0);
-      expect(seen.map(({ environ }) => environ).filter((environ) => environ !== '')).toEqual([]);
-      expect(seen.map(({ argv }) => argv.split('\0')[1])).toEqual(seen.map(() => 'build'));
-      expect(await readdir(workFolder)).toEqual([]);
-    });
-
-    test('is ended when it takes too long, and when this process ends', async () => {
-      const late = await refusal(unscanned(BOMB), { limits: { ...LIMITS, timeoutMs: 300 } });
-      expect(late.text()).toContain('SOTTO-RENDER-038: kustomize was ended — it ran for more than 0.3 s');
-      const stop = new AbortController();
-      setTimeout(() => stop.abort(), 100);
-      expect((await refusal(unscanned(BOMB), { signal: stop.signal })).why).toBe('this process is ending');
-      expect((await refusal(unscanned(BOMB), { signal: AbortSignal.abort() })).why).toBe('this process is ending');
-    });
-
-    test('is ended when it wants too much memory', async () => {
-      const program = toolPath('kustomize');
-      const capped = await tryContainment(program, TOOLS, { ...CAPS, maxMemoryBytes: 256 * MIB });
-      expect(capped.resources).toBe('capped');
-      const error = await refusal(unscanned(BOMB), { containment: capped });
-      expect([error.code, error.why]).toEqual(['SOTTO-RENDER-038', 'it needed more memory than it may have']);
-    });
-
-    test('is ended when it says too much', async () => {
-      const error = await refusal(unscanned(kustomization('resources: [map.yaml]', MAP)), {
-        limits: { ...LIMITS, maxOutputBytes: 20 },
-      });
-      expect([error.code, error.why]).toEqual(['SOTTO-RENDER-038', 'it gave more than 20 bytes']);
-    });
-
-    test('is of the version that the scan knows', async () => {
-      expect(await kustomizeVersion(toolPath('kustomize'))).toBe(KUSTOMIZE_VERSION);
-      expect(await kustomizeVersion('/bin/true')).toBeUndefined();
-      expect(await kustomizeVersion('/nonexistent/kustomize')).toBeUndefined();
-    });
-
-    test('builds in a folder of the same name each time', async () => {
-      const plugin =
-        'apiVersion: builtin\nkind: ValueAddTransformer\nmetadata: { name: v }\ntargets: [{ fieldPath: data/x }]\n';
-      const files = unscanned(
-        kustomization('resources: [map.yaml]\ntransformers: [v.yaml]', MAP, `-- v.yaml\n${plugin}`),
-      );
-      const [one, two] = [await render(files), await render(files)];
-      expect(one.ok && Buffer.from(one.bytes).toString()).toContain('x: repository');
-      expect(two).toEqual(one);
-    });
-
-    test('that is not there is told', async () => {
-      const error = await refusal([], { program: '/nonexistent/kustomize', containment: NO_CONTAINMENT });
-      expect(error.code).toBe('SOTTO-RENDER-039');
-      expect((await refusal([], { workFolder: '/nonexistent' })).code).toBe('SOTTO-RENDER-039');
-    });
-
-    test.each(FAILING)(
-      'tells in other words why it refused, and where: $name',
-      async ({ files, root, why, file, object }) => {
-        const scanned = scan(tree(files), root);
-        if (!scanned.ok) throw scanned.refusals[0] ?? new Error('no refusal');
-        const error = await refusal(
-          buildTree(tree(files), scanned.result, () => new Uint8Array()),
-          { root },
-        );
-        expect(error.code).toBe('SOTTO-RENDER-037');
-        expect(error.why).toContain(why);
-        expect(error.place.file).toBe(file);
-        expect(error.place.object).toBe(object);
-        expectNoContent(error);
-      },
+  test('is contained by what the system has, and says by what', async () => {
+    const program = toolPath('kustomize');
+    expect(await tryContainment(program, {}, CAPS)).toEqual(NO_CONTAINMENT);
+    expect(await tryContainment(program, { unshare: '/nonexistent/unshare' }, CAPS)).toEqual(NO_CONTAINMENT);
+    expect((await tryContainment(program, { prlimit: TOOLS.prlimit }, CAPS)).resources).toBe('capped');
+    // A limit under which kustomize cannot even start is not taken for a wall.
+    expect(await tryContainment(program, { prlimit: TOOLS.prlimit }, { ...CAPS, maxMemoryBytes: MIB })).toEqual(
+      NO_CONTAINMENT,
     );
+  });
+
+  test.each(OVERLAYS.filter((_, index) => index % 10 === 0))('builds what was scanned: $name', async (overlay) => {
+    const files = tree(overlay.files);
+    const scanned = scan(files, overlay.root);
+    if (!scanned.ok) throw scanned.refusals[0] ?? new Error('no refusal');
+    const rendered = await render(
+      buildTree(files, scanned.result, () => new Uint8Array()),
+      { root: overlay.root },
+    );
+    if (!rendered.ok) throw rendered.error;
+    expect(Buffer.from(rendered.bytes).toString()).toMatch(/^apiVersion: /m);
+  });
+
+  test('inherits no environment, gets no secret as argument, and leaves no file', async () => {
+    using sampler = sampleProcesses();
+    await refusal(unscanned(BOMB), { limits: { ...LIMITS, timeoutMs: 300 }, containment: NO_CONTAINMENT });
+    const seen = sampler.samples().filter(({ argv }) => argv.includes('kustomize'));
+    expect(seen.length).toBeGreaterThan(0);
+    expect(seen.map(({ environ }) => environ).filter((environ) => environ !== '')).toEqual([]);
+    expect(seen.map(({ argv }) => argv.split('\0')[1])).toEqual(seen.map(() => 'build'));
+    expect(await readdir(workFolder)).toEqual([]);
+  });
+
+  test('is ended when it takes too long, and when this process ends', async () => {
+    const late = await refusal(unscanned(BOMB), { limits: { ...LIMITS, timeoutMs: 300 } });
+    expect(late.text()).toContain('SOTTO-RENDER-038: kustomize was ended — it ran for more than 0.3 s');
+    const stop = new AbortController();
+    setTimeout(() => stop.abort(), 100);
+    expect((await refusal(unscanned(BOMB), { signal: stop.signal })).why).toBe('this process is ending');
+    expect((await refusal(unscanned(BOMB), { signal: AbortSignal.abort() })).why).toBe('this process is ending');
+  });
+
+  test('is ended when it wants too much memory', async () => {
+    const program = toolPath('kustomize');
+    const capped = await tryContainment(program, TOOLS, { ...CAPS, maxMemoryBytes: 256 * MIB });
+    expect(capped.resources).toBe('capped');
+    const error = await refusal(unscanned(BOMB), { containment: capped });
+    expect([error.code, error.why]).toEqual(['SOTTO-RENDER-038', 'it needed more memory than it may have']);
+  });
+
+  test('is ended when it says too much', async () => {
+    const error = await refusal(unscanned(kustomization('resources: [map.yaml]', MAP)), {
+      limits: { ...LIMITS, maxOutputBytes: 20 },
+    });
+    expect([error.code, error.why]).toEqual(['SOTTO-RENDER-038', 'it gave more than 20 bytes']);
+  });
+
+  test('is of the version that the scan knows', async () => {
+    expect(await kustomizeVersion(toolPath('kustomize'))).toBe(KUSTOMIZE_VERSION);
+    expect(await kustomizeVersion('/bin/true')).toBeUndefined();
+    expect(await kustomizeVersion('/nonexistent/kustomize')).toBeUndefined();
+  });
+
+  test('builds in a folder of the same name each time', async () => {
+    const plugin =
+      'apiVersion: builtin\nkind: ValueAddTransformer\nmetadata: { name: v }\ntargets: [{ fieldPath: data/x }]\n';
+    const files = unscanned(
+      kustomization('resources: [map.yaml]\ntransformers: [v.yaml]', MAP, `-- v.yaml\n${plugin}`),
+    );
+    const [one, two] = [await render(files), await render(files)];
+    expect(one.ok && Buffer.from(one.bytes).toString()).toContain('x: repository');
+    expect(two).toEqual(one);
+  });
+
+  test('that is not there is told', async () => {
+    const error = await refusal([], { program: '/nonexistent/kustomize', containment: NO_CONTAINMENT });
+    expect(error.code).toBe('SOTTO-RENDER-039');
+    expect((await refusal([], { workFolder: '/nonexistent' })).code).toBe('SOTTO-RENDER-039');
+  });
+
+  test.each(FAILING)(
+    'tells in other words why it refused, and where: $name',
+    async ({ files, root, why, file, object }) => {
+      const scanned = scan(tree(files), root);
+      if (!scanned.ok) throw scanned.refusals[0] ?? new Error('no refusal');
+      const error = await refusal(
+        buildTree(tree(files), scanned.result, () => new Uint8Array()),
+        { root },
+      );
+      expect(error.code).toBe('SOTTO-RENDER-037');
+      expect(error.why).toContain(why);
+      expect(error.place.file).toBe(file);
+      expect(error.place.object).toBe(object);
+      expectNoContent(error);
+    },
+  );
+}
+
+for (const [name, open] of Object.entries(WAYS)) {
+  describeReal(`kustomize ${name}`, ['kustomize'], () => {
+    beforeAll(() => {
+      way = open;
+    });
+    suite();
   });
 }
 
