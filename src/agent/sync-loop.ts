@@ -207,6 +207,9 @@ const MENDS_ITSELF: ReadonlySet<string> = new Set([
   'SOTTO-KUBE-001',
   'SOTTO-KUBE-015',
   'SOTTO-KUBE-016',
+  'SOTTO-RENDER-064',
+  'SOTTO-RENDER-067',
+  'SOTTO-RENDER-068',
 ]);
 
 function isSourceTrouble(trouble: Trouble | undefined): boolean {
