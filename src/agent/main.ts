@@ -47,6 +47,8 @@ export async function runAgent(options: AgentOptions): Promise<AgentEnd> {
   const removeWorkDir = (): void => rmSync(workDir, { recursive: true, force: true });
   process.once('exit', removeWorkDir);
   const renderer = await openRenderer({
+    address: options.renderer,
+    tokenFile: options.rendererToken,
     searchPath: options.env['PATH'],
     workRoot: dirname(workDir),
     signal: options.signal,

@@ -214,6 +214,9 @@ const MENDS_ITSELF: ReadonlySet<string> = new Set([
   'SOTTO-KUBE-001',
   'SOTTO-KUBE-015',
   'SOTTO-KUBE-016',
+  'SOTTO-RENDER-064',
+  'SOTTO-RENDER-067',
+  'SOTTO-RENDER-068',
 ]);
 
 /** Nothing of the path could be told. What may mend by itself is tried again at once, the rest too: keys may come. */

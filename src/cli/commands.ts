@@ -51,6 +51,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/convert.ts'),
   },
   { name: 'demo', summary: 'show the main job live', load: () => import('./commands/demo.ts') },
+  {
+    name: 'renderer',
+    summary: 'run kustomize for an agent, in a container of its own',
+    load: () => import('./commands/renderer.ts'),
+  },
   { name: 'errors', summary: 'what an error code means and what to do', load: () => import('./commands/errors.ts') },
   {
     name: 'completion',

@@ -10,5 +10,7 @@ export const STATUS_NAME = 'sotto-status';
 export const REQUESTS_NAME = 'sotto-requests';
 /** ConfigMap with the sealing keys that sotto made, each encrypted to the recovery recipients. */
 export const RECOVERY_NAME = 'sotto-recovery';
+/** Deployment, Service, policy and shared token of a renderer in a Pod of its own. */
+export const RENDERER_NAME = 'sotto-renderer';
 export const SETTINGS_NAME = 'sotto';
 export const SETTINGS_KEY = 'sotto.yaml';

@@ -1,15 +1,18 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { access, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { arrayAt, stringAt } from '../../src/core/json.ts';
+import { arrayAt, memberAt, stringAt } from '../../src/core/json.ts';
+import { socketRenderer } from '../../src/render/kustomize/socket/socket-renderer.ts';
+import { fixture, kustomization, MAP } from '../render/kustomize/trees.ts';
 import { kindAndName, kustomizeBuild, objectOf, pathOf, podTemplate, rulesOf } from '../harness/deploy.ts';
 import { leakCheck, leaksIn, plantCanaries } from '../harness/leak-check.ts';
 import { filesBelow } from '../harness/leak-places.ts';
 import { buildAsInImage, collectImage, type Image, startPod, whyNoPods } from '../harness/pod.ts';
-import { describeReal } from '../harness/real.ts';
+import { describeReal, toolPath } from '../harness/real.ts';
 import { requestsFromNow, shown } from '../harness/requests.ts';
 import { AGENT_RULES, configMap, createWorld, eventually, secret, syncOf, type World } from '../harness/world.ts';
 
@@ -34,7 +37,7 @@ function suite(): void {
   let checkout: string;
   beforeAll(async () => {
     checkout = await mkdtemp(join(tmpdir(), 'sotto-checkout-'));
-    image = await collectImage(await buildAsInImage(checkout));
+    image = await collectImage(await buildAsInImage(checkout), toolPath('kustomize'));
   });
   afterAll(async () => {
     await image[Symbol.asyncDispose]();
@@ -43,7 +46,9 @@ function suite(): void {
 
   test('the image holds what the agent needs and no shell', async () => {
     const files = (await filesBelow(image.folder)).map(({ name }) => name.slice(image.folder.length));
-    expect(files).toEqual(expect.arrayContaining(['/usr/local/bin/node', '/usr/bin/git', '/opt/sotto/sotto.cjs']));
+    expect(files).toEqual(
+      expect.arrayContaining(['/usr/local/bin/node', '/usr/bin/git', '/opt/sotto/sotto.cjs', '/opt/sotto/kustomize']),
+    );
     expect(files.filter((file) => /\/(?:ba|da|z)?sh$|\/(?:apt|dpkg|perl|curl)[\w-]*$/.test(file))).toEqual([]);
   });
 
@@ -135,6 +140,39 @@ function suite(): void {
     await leakCheck(world, agent, canaries);
   });
 
+  test('kustomize runs in the container beside it, which the agent knows of and which may be killed', async () => {
+    await using world = await createWorld();
+    await world.repository.commit({ 'deploy/a.json': JSON.stringify(configMap('a', {})) }, 'first');
+    await using pod = await podOf(world, image);
+    await using agent = world.observe(pod.child, { host: '127.0.0.1', port: pod.port });
+    await world.until('ready', (document) => stringAt(syncOf(document), 'state') === 'Ready');
+    const line = await eventually('the renderer has answered', async () => {
+      const lines = (await (await fetch(`http://127.0.0.1:${pod.port}/readyz`)).text()).split('\n');
+      return lines.find((each) => each.startsWith('renderer: socket, kustomize'));
+    });
+    expect(line).toMatch(/^renderer: socket, kustomize 5\.8\.2, network (?:none|shared), resources capped$/);
+    const status = await world.until(
+      'the status tells it',
+      (document) => memberAt(document, 'renderer', 'pinned') === true,
+    );
+    expect(stringAt(status, 'renderer', 'where')).toBe('socket');
+    const path = `/proc/${agent.pid}/root/run/sotto-renderer/private/socket`;
+    const renderer = socketRenderer({ place: { kind: 'unix', path }, patience: { reachMs: 100 } });
+    const files = [...fixture(kustomization('resources: [map.yaml]\nnamePrefix: a-', MAP)).files];
+    const tree = files.map(([name, text]) => ({ path: name, bytes: new TextEncoder().encode(text) }));
+    const built = await renderer.build(tree, '');
+    expect(built.ok && Buffer.from(built.bytes).toString()).toContain('name: a-');
+    pod.renderer?.child.kill('SIGKILL');
+    if (pod.renderer !== undefined) await once(pod.renderer.child, 'exit');
+    const lost = await renderer.build(tree, '');
+    expect(!lost.ok && lost.error.code).toBe('SOTTO-RENDER-064');
+    // Plain manifests need no renderer.
+    await world.repository.commit({ 'deploy/b.json': JSON.stringify(configMap('b', {})) }, 'second');
+    await eventually('the second commit is applied', () =>
+      world.get(`/api/v1/namespaces/${world.namespace}/configmaps/b`),
+    );
+  });
+
   test('what the shape is: seen from outside, while it runs', async () => {
     await using world = await createWorld();
     await world.repository.commit({ 'deploy/a.json': JSON.stringify(configMap('a', {})) }, 'first');
@@ -166,6 +204,15 @@ function suite(): void {
     ).toEqual(['/proc', '/work']);
     await expect(writeFile(`${proc}/root/opt/sotto/x`, '')).rejects.toThrow('EROFS');
     await expect(writeFile(`${proc}/root/tmp/x`, '')).rejects.toThrow('EROFS');
+
+    // The renderer beside it: same user, other files, and nothing of the agent's.
+    const beside = `/proc/${pod.renderer?.child.pid ?? 0}`;
+    expect(await readFile(`${beside}/status`, 'utf8')).toMatch(new RegExp(`^Uid:\t${pod.uid}\t`, 'm'));
+    expect(await readdir(`${beside}/root/work`)).toEqual([]);
+    expect(await readdir(`${beside}/root/var/run/secrets/kubernetes.io/serviceaccount`)).toEqual([]);
+    expect(await readdir(`${proc}/root/trees`)).toEqual([]);
+    await expect(writeFile(`${beside}/root/opt/sotto/x`, '')).rejects.toThrow('EROFS');
+    await expect(writeFile(`${proc}/root/run/sotto-renderer/x`, '')).rejects.toThrow('EROFS');
 
     // No interface but loopback, and nothing of this machine behind it but the two ports.
     expect((await pod.inNetwork('ip', ['-o', 'link'])).trim().split('\n')).toHaveLength(1);

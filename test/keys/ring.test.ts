@@ -46,6 +46,10 @@ function agesOf(ring: { readonly ageIdentities: KeyRing['ageIdentities'] }): str
   return ring.ageIdentities.map(({ recipient }) => recipient);
 }
 
+function lacks(secrets: readonly KeySecret[], keyRules: KeyRules = NONE): boolean {
+  return !hasSealingKey(secrets.map(parseKeySecret), keyRules);
+}
+
 describe('keyRing', () => {
   it('takes keys from named, labelled and stock Secrets, and of no other', () => {
     const secrets = [
@@ -117,8 +121,6 @@ describe('keyRing', () => {
   });
 
   it('lacks a sealing key only while sotto has made none and the settings name none', () => {
-    const lacks = (secrets: readonly KeySecret[], keyRules: KeyRules = NONE): boolean =>
-      !hasSealingKey(secrets.map(parseKeySecret), keyRules);
     const stock = { labels: STOCK, type: TLS };
     expect(lacks([])).toBe(true);
     expect(lacks([keySecret('k1', oldPair, stock)])).toBe(true);

@@ -70,6 +70,10 @@ describe('an object of the agent itself', () => {
     object('v1', 'Endpoints', 'sotto'),
     object('networking.k8s.io/v1', 'NetworkPolicy', 'sotto'),
     object('example.com/v1', 'Thing', 'sotto'),
+    object('apps/v1', 'Deployment', 'sotto-renderer'),
+    object('v1', 'Service', 'sotto-renderer'),
+    object('networking.k8s.io/v1', 'NetworkPolicy', 'sotto-renderer'),
+    object('v1', 'Secret', 'sotto-renderer'),
     ...['sotto', 'sotto-requests', 'sotto-inventory', 'sotto-status', 'sotto-last-app'].map((name) =>
       object('v1', 'ConfigMap', name),
     ),
@@ -79,16 +83,16 @@ describe('an object of the agent itself', () => {
     expect(told(tree, { lifted: ['key-mount', 'agent-account', 'agent-rbac'] })).toBe('020 metadata.name');
   });
 
-  it('is refused where it would pass for the agent, or decide over its size', () => {
-    const labels = { 'app.kubernetes.io/name': 'sotto' };
+  it.each(['sotto', 'sotto-renderer'])('is refused where it would pass for %s, or decide over its size', (name) => {
+    const labels = { 'app.kubernetes.io/name': name };
     const template = { metadata: { labels }, spec: { containers: [container] } };
     expect(told(object('apps/v1', 'Deployment', 'web', { spec: { template } }))).toContain('020 spec.template');
     expect(told({ ...pod({}), metadata: { name: 'web', labels } })).toContain('020 metadata.labels');
     const slice = object('discovery.k8s.io/v1', 'EndpointSlice', 'web');
-    expect(told({ ...slice, metadata: { name: 'web', labels: { 'kubernetes.io/service-name': 'sotto' } } })).toContain(
+    expect(told({ ...slice, metadata: { name: 'web', labels: { 'kubernetes.io/service-name': name } } })).toContain(
       '020',
     );
-    const spec = { scaleTargetRef: { kind: 'Deployment', name: 'sotto' } };
+    const spec = { scaleTargetRef: { kind: 'Deployment', name } };
     expect(told(object('autoscaling/v2', 'HorizontalPodAutoscaler', 'web', { spec }))).toContain('020');
     expect(told(object('keda.sh/v1alpha1', 'ScaledObject', 'web', { spec }))).toContain('020');
   });

@@ -196,6 +196,54 @@ export const RENDER_CODES = {
     explain:
       'In a cluster kustomize runs in a container of its own (or a Pod of its own) that the agent is told of by --renderer; outside of one the agent takes the kustomize in its PATH. This agent has neither. What runs stays as it is.',
   },
+  'SOTTO-RENDER-061': {
+    title: 'An address of a renderer cannot be used',
+    explain:
+      'A renderer is asked at a socket of the file system (unix:/PATH, absolute, at most 107 bytes) or at a port (tcp:HOST:PORT). At a port both sides need the file of a token besides, because whoever answers there says what is applied.',
+    example: 'sotto agent --renderer tcp:sotto-renderer:9443 --renderer-token /run/sotto-renderer-token/token',
+  },
+  'SOTTO-RENDER-062': {
+    title: 'The token of agent and renderer cannot be used',
+    explain:
+      'Where the renderer is a Pod of its own, agent and renderer know each other by Secret sotto-renderer, mounted into both: 32 to 4096 bytes. It is read with each connection, so a new one needs no restart.',
+    example: 'openssl rand -hex 32 | kubectl create secret generic sotto-renderer --from-file=token=/dev/stdin',
+  },
+  'SOTTO-RENDER-063': {
+    title: 'The renderer cannot listen',
+    explain:
+      'The folder of the socket must belong to the user that the renderer runs as and be writable (a memory volume in a Pod), the port be free. What a killed renderer has left behind is removed; anything else of that name is not.',
+  },
+  'SOTTO-RENDER-064': {
+    title: 'The renderer cannot be reached',
+    explain:
+      'The agent has waited for its renderer and tries again with the next pass. Plain manifests need no renderer and go on; of a kustomization what runs stays as it is, and nothing is pruned.',
+    example: 'kubectl get pods; kubectl logs POD -c renderer; kubectl describe pod POD',
+  },
+  'SOTTO-RENDER-065': {
+    title: 'The renderer ended in the middle of a build',
+    explain:
+      'The connection broke twice while the renderer worked on the same kustomization. Mostly its container was ended for its use of memory: the kustomization multiplies (aliases, many bases) or the limit is low.',
+  },
+  'SOTTO-RENDER-066': {
+    title: 'The answer of the renderer was not understood',
+    explain:
+      'The agent takes the renderer for hostile: an answer that is larger than may be, or has another form than the one that was asked for, is not used at all.',
+  },
+  'SOTTO-RENDER-067': {
+    title: 'Agent and renderer are of different versions',
+    explain:
+      'They are one program in one image; their protocol has a number, and the two numbers differ. During an update this passes by itself.',
+  },
+  'SOTTO-RENDER-068': {
+    title: 'The renderer did not take the build',
+    explain:
+      'A renderer builds one thing at a time and lets few wait. More come only when several agents share one, or when somebody else has got to its address.',
+  },
+  'SOTTO-RENDER-069': {
+    title: 'What answers in the place of the renderer does not know the token',
+    explain:
+      'Agent and renderer prove to each other that they have the same token before anything is sent. Here that failed: the Secret was changed in one of them only, or something else answers under the name of the renderer.',
+  },
   'SOTTO-RENDER-070': {
     title: 'Variables are not taken from a Secret',
     explain:
