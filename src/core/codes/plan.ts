@@ -103,7 +103,7 @@ export const PLAN_CODES = {
   'SOTTO-PLAN-021': {
     title: 'The object refers to a key or credential of the agent',
     explain:
-      'A workload that mounts or reads a key, fingerprint or credential Secret could hand it to whoever may push. In custom resources any text that is the name of such a Secret counts, because nobody can know what their controllers read. vetoes.allow: [ key-mount ] lifts it.',
+      'A workload that mounts or reads a key, fingerprint or credential Secret could hand it to whoever may push. In custom resources, annotations and attributes of volume drivers the name of such a Secret counts as a word of any text, because nobody can know what is read there. vetoes.allow: [ key-mount ] lifts it.',
   },
   'SOTTO-PLAN-022': {
     title: 'The object uses the account of the agent',
