@@ -142,6 +142,8 @@ const REFERENCES: Readonly<Record<string, (name: string) => JsonObject>> = {
   imagePullSecrets: (name) => ({ imagePullSecrets: [{ name }] }),
 };
 
+const volume = (driver: JsonObject): JsonObject => pod({ volumes: [{ name: 'v', ...driver }] });
+
 /** A Pod spec as every kind that makes Pods holds it. */
 const HOLDERS: Readonly<Record<string, (spec: JsonObject) => JsonObject>> = {
   Pod: pod,
@@ -201,9 +203,8 @@ describe('a workload that refers to a key', () => {
     const template = { metadata: annotated, spec: { containers: [container] } };
     expect(told(object('apps/v1', 'Deployment', 'web', { spec: { template } }))).toContain('021 spec.template');
     expect(told(object('example.com/v1', 'Thing', 'web', { spec: { from: text } }))).toBe('021 spec.from');
-    const csi = (driver: JsonObject): JsonObject => pod({ volumes: [{ name: 'v', ...driver }] });
-    expect(told(csi({ csi: { driver: 'd', volumeAttributes: { what: text } } }))).toContain('021 spec.volumes');
-    expect(told(csi({ flexVolume: { driver: 'd', options: { what: text } } }))).toContain('021 spec.volumes');
+    expect(told(volume({ csi: { driver: 'd', volumeAttributes: { what: text } } }))).toContain('021 spec.volumes');
+    expect(told(volume({ flexVolume: { driver: 'd', options: { what: text } } }))).toContain('021 spec.volumes');
     expect(told(object('resource.k8s.io/v1', 'ResourceClaim', 'web', { spec: { opaque: text } }))).toContain('021');
   });
 

@@ -95,6 +95,11 @@ export const PLAN_CODES = {
     title: 'The sync is at rest',
     explain: 'A sync that is suspended by the settings or paused makes no pass. Resume it first.',
   },
+  'SOTTO-PLAN-046': {
+    title: 'The name cannot be the name of an object',
+    explain:
+      'A name stands in paths of the API server and in ids, so the API server takes none that is a dot or two, or that holds a slash or a percent sign. sotto refuses such a manifest, and one with invisible characters in the name, before anything looks for an object of that name.',
+  },
   'SOTTO-PLAN-020': {
     title: 'The object is the agent’s own',
     explain:
