@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { CODES } from '../src/core/codes.ts';
 import type { Import, SourceFile } from './house/source-tree.ts';
@@ -104,6 +106,23 @@ describe('a file of src', () => {
   });
 });
 
+describe('an end-to-end test that runs an agent', () => {
+  const tests = endToEndTests();
+  const running = tests.filter(({ text }) => /\bcreateWorld\(|\bwatchLeaks\(/.test(text));
+
+  it('runs it in a world, or gives it to the leak check itself', () => {
+    const past = /\bstartAgent\b|src\/agent\/main|src\/main\.ts|\bobserveAgent\(/;
+    const given = 'leaks.agent(observeAgent(';
+    expect(tests.filter(({ text }) => past.test(text.replaceAll(given, ''))).map(({ file }) => file)).toEqual([]);
+  });
+
+  it('has a value in a Secret, so that the leak check in the end has something to find', () => {
+    const plants = /\bplantCanaries\(|\.canaryFile\(|\bworld\w*\.value\(|\bcanary\(|\bfindable\(/;
+    expect(running.filter(({ text }) => !plants.test(text)).map(({ file }) => file)).toEqual([]);
+    expect(running.length).toBeGreaterThan(20);
+  });
+});
+
 describe('an error code', () => {
   it('is used when it is registered', () => {
     const used = codesIn(files.filter((file) => !file.path.startsWith('src/core/codes')));
@@ -188,6 +207,13 @@ function isEntrance(file: SourceFile): boolean {
 
 function reveals(file: SourceFile): boolean {
   return /\.reveal\(/.test(file.code);
+}
+
+/** The tests only: what they import runs no agent. */
+function endToEndTests(): readonly { readonly file: string; readonly text: string }[] {
+  const folder = path.join(import.meta.dirname, 'e2e');
+  const names = readdirSync(folder).filter((name) => name.endsWith('.ts'));
+  return names.map((file) => ({ file, text: readFileSync(path.join(folder, file), 'utf8') }));
 }
 
 function paths(select: (file: SourceFile) => boolean): readonly string[] {

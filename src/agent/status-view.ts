@@ -1,6 +1,7 @@
 import { rfc3339 } from '../core/clock.ts';
 import type { ErrorJson, SottoError } from '../core/errors.ts';
 import { displayObject, objectIdOf, type ObjectKey } from '../core/ids.ts';
+import { shellWord } from '../core/shell-word.ts';
 import type { Held } from '../plan/hold.ts';
 import type { InventoryRow } from '../plan/inventory.ts';
 import { objectPause, type Pause, syncPause } from '../plan/pause.ts';
@@ -231,7 +232,7 @@ function unready(
       object: displayObject(id),
       file: row.file,
       line: row.line,
-      next: `kubectl describe ${id.kind.toLowerCase()} ${id.name} -n ${id.namespace}`,
+      next: `kubectl describe ${id.kind.toLowerCase()} ${shellWord(id.name)} -n ${id.namespace}`,
     };
     return [item];
   });

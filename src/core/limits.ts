@@ -44,6 +44,9 @@ export const LIMITS = {
   maxRequestBytes: 4 * 1024,
   maxPauseMs: 90 * 24 * 3_600_000,
   maxPauses: 500,
+  /** UTF-16 units of what a request says of itself: pauses keep it in the inventory, which must not be filled by it. */
+  maxRequestBy: 100,
+  maxRequestReason: 300,
   maxPlanIdLength: 64,
   /** One event line of a watch stream. */
   maxWatchLineBytes: 8 * 1024 * 1024,

@@ -1,6 +1,7 @@
 import { SottoError } from '../core/errors.ts';
 import { displayObject, type ObjectId, type ObjectKey, objectIdOf, objectKey } from '../core/ids.ts';
 import type { Refusal } from '../core/refusal.ts';
+import { shellWord } from '../core/shell-word.ts';
 import type { DesiredObject, DesiredSet } from '../render/desired.ts';
 import { type Approval, covers, type Held, holdReason, planHeld, planIdOf } from './hold.ts';
 import type { Inventory, InventoryRow } from './inventory.ts';
@@ -293,7 +294,7 @@ function inventoryLost(object: string): SottoError {
     code: 'SOTTO-PLAN-009',
     what: 'the object left Git and is not pruned',
     why: 'the inventory was lost or changed, so it is not certain that sotto applied the object',
-    next: `kubectl delete ${object.replace(/^[^/]*\/(?=[^/]*\/)/, '')}   (if it is to go)`,
+    next: `kubectl delete ${shellWord(object.replace(/^[^/]*\/(?=[^/]*\/)/, ''))}   (if it is to go)`,
     object,
   });
 }
@@ -303,7 +304,7 @@ function pausedPrune(object: string): SottoError {
     code: 'SOTTO-PLAN-043',
     what: 'the object left Git and is not pruned yet',
     why: 'it is paused',
-    next: `sotto resume ${object}   (it is pruned then, or when the pause ends)`,
+    next: `sotto resume ${shellWord(object)}   (it is pruned then, or when the pause ends)`,
     object,
   });
 }

@@ -17,6 +17,8 @@ const OWN_NAMES: ReadonlySet<string> = new Set([AGENT_NAME, RENDERER_NAME]);
 /** ConfigMaps in which the agent keeps what it applied last. */
 const LAST_PREFIX = 'sotto-last-';
 const AGENT_CONFIG_MAPS: readonly string[] = [SETTINGS_NAME, REQUESTS_NAME, INVENTORY_NAME, RECOVERY_NAME, STATUS_NAME];
+/** Mounted into the Pod of the agent: by them it knows the API server. */
+const AUTHORITIES: readonly string[] = ['kube-root-ca.crt', 'openshift-service-ca.crt'];
 
 const NAME_LABEL = 'app.kubernetes.io/name';
 /** EndpointSlices belong to the Service that this label names. */
@@ -45,6 +47,7 @@ export function isAgentConfigMap(name: string): boolean {
 
 function ownCoreObject({ id }: Vetoed, rules: VetoRules): Finding | undefined {
   if (id.kind === 'ConfigMap' && isAgentConfigMap(id.name)) return owned('a record of the agent itself');
+  if (id.kind === 'ConfigMap' && AUTHORITIES.includes(id.name)) return owned('what the agent knows the API server by');
   if (id.kind === 'ServiceAccount' && rules.accounts.includes(id.name)) return owned('the account of the agent');
   if (id.kind !== 'Secret') return undefined;
   if (rules.namedSecrets.has(id.name)) return owned('a key or credential of the agent, named in its settings');

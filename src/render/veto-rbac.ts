@@ -17,7 +17,8 @@ interface Right {
 const EVERYWHERE: readonly Right[] = [
   { group: '', resources: ['secrets'], verbs: undefined },
   { group: '', resources: ['serviceaccounts/token'], verbs: undefined },
-  { group: RBAC, resources: ['roles', 'rolebindings'], verbs: ['escalate', 'bind'] },
+  // In a Role the right to bind ClusterRoles holds for its namespace: `edit`, for example, with every Secret.
+  { group: RBAC, resources: ['roles', 'rolebindings', 'clusterroles'], verbs: ['escalate', 'bind'] },
 ];
 
 /** Whose wildcard verb means impersonation, of old and by the constrained form. */

@@ -16,7 +16,7 @@ const TOOLS = ['kube-apiserver', 'etcd', 'sops', 'age-keygen'] as const;
 describeReal('the leak check', TOOLS, () => {
   test('finds a value in every place where one may be left, and names the place', async () => {
     await using world = await createWorld();
-    using canaries = plantCanaries([4, 4, 4, 4, 4, 4, 4, 4]);
+    using canaries = plantCanaries([4, 4, 4, 4, 4, 4, 4, 4], true);
     const [live = '', log = '', inGit = '', entry = '', packed = '', note = '', file = '', argument = ''] =
       canaries.values;
     const core = `/api/v1/namespaces/${world.namespace}`;
@@ -83,6 +83,16 @@ describeReal('a test that ends', TOOLS, () => {
   });
   test('and is told the place', () => expect(said).toEqual([expect.stringContaining('configmaps/left: 1 values')]));
 
+  test.fails('fails when a value that the test itself has planted is left', async ({ task }) => {
+    tell(task);
+    await using world = await createWorld();
+    using canaries = plantCanaries([4]);
+    await using agent = await world.start();
+    expect(agent.isRunning()).toBe(true);
+    await leave(world, 'planted', canaries.values[0]);
+  });
+  test('and is told where', () => expect(said).toEqual([expect.stringContaining('configmaps/planted: ')]));
+
   test.fails('fails when a value is left after its agent was killed', async ({ task }) => {
     tell(task);
     await using world = await createWorld();
@@ -142,8 +152,8 @@ describeReal('a test that ends', TOOLS, () => {
   }
 });
 
-async function leave(world: World, name: string): Promise<void> {
-  await world.create(`/api/v1/namespaces/${world.namespace}/configmaps`, configMap(name, { a: world.value(0) }));
+async function leave(world: World, name: string, value = world.value(0)): Promise<void> {
+  await world.create(`/api/v1/namespaces/${world.namespace}/configmaps`, configMap(name, { a: value }));
 }
 
 /** As the inventory has it: something in front of the compressed part. */

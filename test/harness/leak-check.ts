@@ -12,7 +12,7 @@ import {
   type ScanResult,
 } from '../../src/demo/memory-scan.ts';
 import type { RunningAgent } from './agent.ts';
-import { canaryValues } from './canary-values.ts';
+import { canaryValues, FILE_CANARIES } from './canary-values.ts';
 import { apiItems, fileItems, type Item, listenerItems, metricsOf, processItems } from './leak-places.ts';
 import { type ProcessSampler, sampleProcesses } from './process-sampler.ts';
 import { GIT_PASSWORD, type Place } from './place.ts';
@@ -32,10 +32,18 @@ export interface Canaries extends Disposable, Findable {
   readonly plantedAt: Date;
 }
 
-/** Values of the sizes given, in chunks of 15 bytes, and a number. Plant them before the agent starts. */
-export function plantCanaries(chunksPerValue: readonly number[]): Canaries {
+/**
+ * Values of the sizes given, in chunks of 15 bytes, and a number. Plant them before the agent starts. They begin like
+ * those of the world, whose own check in the end therefore finds them too; `apart`: for values that are left on purpose.
+ */
+export function plantCanaries(chunksPerValue: readonly number[], apart = false): Canaries {
   const digits = String(10 ** 14 + Math.floor(Math.random() * 8 * 10 ** 14));
-  return watched(findable(canaryValues(chunksPerValue), { prefix: digits.slice(0, 6), values: [digits] }));
+  return watched(
+    findable(canaryValues(chunksPerValue, apart ? undefined : FILE_CANARIES.prefix), {
+      prefix: digits.slice(0, 6),
+      values: [digits],
+    }),
+  );
 }
 
 export function findable(set: CanarySet, numbers: CanarySet = { prefix: '', values: [] }): Findable {
