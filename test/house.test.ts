@@ -38,7 +38,10 @@ const MAY_REVEAL: readonly { readonly path: string; readonly why: string }[] = [
   { path: 'src/keys/fingerprint.ts', why: 'makes the key object of the keyed digests' },
   { path: 'src/agent/fingerprint.ts', why: 'writes a new fingerprint key into its Secret, once' },
   { path: 'src/git/credential.ts', why: 'writes the private configuration that git reads' },
+  { path: 'src/sops/change-', why: 'codec: encrypts a changed file anew' },
   { path: 'src/cli/commands/decrypt.ts', why: 'its purpose' },
+  { path: 'src/cli/commands/edit.ts', why: 'its purpose: puts the clear text before the editor' },
+  { path: 'src/cli/change-values.ts', why: 'sets, shows and removes single values of an opened file' },
   { path: 'src/cli/commands/unseal.ts', why: 'its purpose' },
 ];
 
