@@ -42,9 +42,12 @@ const MAY_REVEAL: readonly { readonly path: string; readonly why: string }[] = [
   { path: 'src/agent/fingerprint.ts', why: 'writes a new fingerprint key into its Secret, once' },
   { path: 'src/agent/sealing-key.ts', why: 'writes a new sealing key into its Secret, once' },
   { path: 'src/git/credential.ts', why: 'writes the private configuration that git reads' },
+  { path: 'src/sops/change-', why: 'codec: encrypts a changed file anew' },
   { path: 'src/cli/commands/decrypt.ts', why: 'its purpose' },
   { path: 'src/cli/commands/convert.ts', why: 'its purpose' },
   { path: 'src/cli/unsealed.ts', why: 'what sotto unseal prints, and sotto convert encrypts again' },
+  { path: 'src/cli/commands/edit.ts', why: 'its purpose: puts the clear text before the editor' },
+  { path: 'src/cli/change-values.ts', why: 'sets, shows and removes single values of an opened file' },
 ];
 
 /** Loaded where they are needed: together they cost more memory than the rest of the agent. */

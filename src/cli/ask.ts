@@ -34,7 +34,7 @@ function nobodyToAsk(command: string): SottoError {
   return new SottoError({
     code: 'SOTTO-CLI-060',
     what: 'nobody is there to say yes',
-    why: 'stdin is no terminal, and the command changes the cluster',
-    next: `look with --dry-run, then: ${command} --yes`,
+    why: 'stdin is no terminal, and the command changes or removes something',
+    next: `once you are sure: ${command} --yes`,
   });
 }

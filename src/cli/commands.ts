@@ -43,6 +43,12 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'adopt', summary: 'take over objects that existed before', load: () => import('./commands/adopt.ts') },
   { name: 'encrypt', summary: 'encrypt a file as sops does', load: () => import('./commands/encrypt.ts') },
   { name: 'decrypt', summary: 'decrypt a SOPS file', load: () => import('./commands/decrypt.ts') },
+  { name: 'edit', summary: 'change a SOPS file in an editor', load: () => import('./commands/edit.ts') },
+  {
+    name: 'secret',
+    summary: 'set, unset, list, show or generate single values of a SOPS file',
+    load: () => import('./commands/secret.ts'),
+  },
   { name: 'seal', summary: 'make a SealedSecret of a Secret', load: () => import('./commands/seal.ts') },
   { name: 'unseal', summary: 'make a Secret of a SealedSecret', load: () => import('./commands/unseal.ts') },
   {
@@ -67,5 +73,5 @@ export const COMMANDS: readonly CommandEntry[] = [
 
 /** Commands that are described but not built yet: refused by name instead of called unknown. */
 export const NOT_BUILT_COMMANDS: ReadonlySet<string> = new Set(
-  'init keep edit secret keys recipients rotate guard git-setup dev ui'.split(' '),
+  'init keep keys recipients rotate guard git-setup dev ui'.split(' '),
 );

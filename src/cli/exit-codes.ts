@@ -46,7 +46,7 @@ const EXCEPTIONS: readonly { readonly exit: ExitCode; readonly codes: readonly C
   // No key is at hand.
   {
     exit: EXIT.cannotDecrypt,
-    codes: ['SOTTO-CLI-008', 'SOTTO-CLI-114'],
+    codes: ['SOTTO-CLI-008', 'SOTTO-CLI-097', 'SOTTO-CLI-114'],
   },
   // An agent without a status is one that is not Ready, and one without a Pod is none.
   {
@@ -95,6 +95,16 @@ const EXCEPTIONS: readonly { readonly exit: ExitCode; readonly codes: readonly C
       'SOTTO-SOPS-019',
       'SOTTO-SOPS-020',
       'SOTTO-SOPS-021',
+      'SOTTO-SOPS-022',
+      'SOTTO-SOPS-023',
+      'SOTTO-SOPS-024',
+      'SOTTO-SOPS-050',
+      'SOTTO-SOPS-051',
+      'SOTTO-SOPS-052',
+      'SOTTO-SOPS-053',
+      'SOTTO-SOPS-054',
+      'SOTTO-SOPS-055',
+      'SOTTO-SOPS-056',
     ],
   },
   // The manifest or the certificate, not the keys.

@@ -1,14 +1,15 @@
 import { SottoError } from '../core/errors.ts';
+import type { WholeFormat } from '../sops/scalar.ts';
 
-/** The file formats this version reads and writes. */
-export type FileFormat = 'yaml' | 'json';
+/** The formats of sops. */
+export type FileFormat = WholeFormat;
 
 export interface FormatFlags {
   readonly inputType?: string;
   readonly outputType?: string;
 }
 
-const LATER = ['dotenv', 'ini', 'binary'];
+const FORMATS: readonly FileFormat[] = ['yaml', 'json', 'dotenv', 'ini', 'binary'];
 
 /** The format by flag, else by name, as sops decides. `--output-type` may only repeat it in this version. */
 export function fileFormat(name: string, flags: FormatFlags): FileFormat {
@@ -27,31 +28,28 @@ export function fileFormat(name: string, flags: FormatFlags): FileFormat {
 }
 
 function formatNamed(word: string | undefined, flag: string): FileFormat | undefined {
-  if (word === undefined || word === 'yaml' || word === 'json') return word;
-  if (LATER.includes(word)) {
-    throw new SottoError({
-      code: 'SOTTO-CLI-003',
-      what: `not in this version: ${flag} ${word}`,
-      why: 'only yaml and json are built',
-      next: 'use sops for this file',
-    });
-  }
+  if (word === undefined) return undefined;
+  const format = FORMATS.find((each) => each === word);
+  if (format !== undefined) return format;
   throw new SottoError({
     code: 'SOTTO-CLI-001',
     what: `${flag} does not know this format`,
-    why: 'it takes yaml or json',
+    why: `it takes ${FORMATS.join(', ')}`,
     next: `${flag} yaml`,
   });
 }
 
+/** Every name that tells nothing is binary, as in sops; content without a name is nothing until it is said. */
 function formatOfName(name: string): FileFormat {
   if (/\.ya?ml$/.test(name)) return 'yaml';
   if (name.endsWith('.json')) return 'json';
+  if (name.endsWith('.env')) return 'dotenv';
+  if (name.endsWith('.ini')) return 'ini';
+  if (name !== 'stdin') return 'binary';
   throw new SottoError({
-    code: 'SOTTO-CLI-003',
-    what: 'not in this version: a file that is neither YAML nor JSON',
-    file: name,
-    why: 'the format follows from the name, and sops would treat every other name as dotenv, ini or binary',
-    next: 'say --input-type yaml, or for stdin --filename with a name that ends in .yaml or .json',
+    code: 'SOTTO-CLI-001',
+    what: 'nothing says what format the content on stdin has',
+    why: 'the format follows from the name, and there is none',
+    next: '--filename with the name of the file, or --input-type yaml',
   });
 }

@@ -25,12 +25,18 @@ export interface FileFlags {
   readonly filename?: string;
 }
 
+export const inputTypeOption = (): Option =>
+  new Option('--input-type <type>', 'yaml, json, dotenv, ini or binary (default: by the name)');
+
+export const keyFileOption = (): Option =>
+  repeatable('--key-file <file>', 'age identities, or a Secret with *.agekey entries; tried first');
+
 /** The flags of commands that rewrite one file, as sops has them. */
 export function addFileOptions(command: Command): Command {
   return command
     .option('-i, --in-place', 'replace the content of the file')
-    .option('--input-type <type>', 'yaml or json (default: by the name)')
-    .option('--output-type <type>', 'the same; other formats are not in this version')
+    .addOption(inputTypeOption())
+    .option('--output-type <type>', 'the same: a file keeps its format in this version')
     .addOption(filenameOption());
 }
 

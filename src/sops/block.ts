@@ -6,7 +6,8 @@ export interface BlockFields {
   readonly lastModified: string;
   readonly mac: string;
   readonly macOnlyEncrypted: boolean;
-  readonly selector: Selector;
+  /** Undefined for binary files, where sops writes none. */
+  readonly selector: Selector | undefined;
   readonly version: string;
 }
 
@@ -15,9 +16,9 @@ function orderedFields(fields: BlockFields): [string, string | boolean][] {
   const all: [string, string | boolean][] = [
     ['lastmodified', fields.lastModified],
     ['mac', fields.mac],
-    [fields.selector.kind, fields.selector.value],
     ['version', fields.version],
   ];
+  if (fields.selector !== undefined) all.push([fields.selector.kind, fields.selector.value]);
   if (fields.macOnlyEncrypted) all.push(['mac_only_encrypted', true]);
   return all.toSorted(([a], [b]) => (a < b ? -1 : 1));
 }
@@ -50,4 +51,15 @@ export function jsonMember(fields: BlockFields, indent: { unit: string; margin: 
   };
   if (indent === undefined) return `"sops": ${JSON.stringify(block)}`;
   return `"sops": ${JSON.stringify(block, null, indent.unit).replaceAll('\n', `\n${indent.margin}`)}`;
+}
+
+/** The fields with the names and texts that dotenv and INI files have them under (spec 6.4), in alphabetical order. */
+export function flatBlock(fields: BlockFields): [string, string][] {
+  const age = fields.age.flatMap(({ recipient, enc }, index): [string, string][] => [
+    [`age__list_${index}__map_enc`, enc],
+    [`age__list_${index}__map_recipient`, recipient],
+  ]);
+  return [...age, ...orderedFields(fields).map(([name, value]): [string, string] => [name, String(value)])].toSorted(
+    ([a], [b]) => (a < b ? -1 : 1),
+  );
 }

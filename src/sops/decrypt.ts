@@ -4,11 +4,12 @@ import { endOfLine } from '../yaml/split.ts';
 import type { YamlDocument, YamlMap, YamlNode, YamlScalar } from '../yaml/tree.ts';
 import type { AgeIdentity } from './age.ts';
 import { ByteWriter } from './byte-writer.ts';
-import { openEnc, pathAad } from './cipher.ts';
+import { bytesOf, openEnc, pathAad } from './cipher.ts';
 import { commentPaths } from './comment-path.ts';
 import { type DataKey, unwrapDataKey, wrongPlace } from './data-key.ts';
 import { parseEnc } from './enc.ts';
 import { isSopsKey, parseSopsTree, type SopsTree } from './file.ts';
+import type { KnownEntries } from './known.ts';
 import { verifyMac } from './mac.ts';
 import { commentText, jsonValue, yamlValue } from './quote.ts';
 import type { SopsFormat } from './scalar.ts';
@@ -31,22 +32,60 @@ export async function decryptSops(
   identities: readonly AgeIdentity[],
 ): Promise<Sensitive> {
   const tree = parseSopsTree(text, format, file);
+  using dataKey = await unwrapDataKey({ file, metadata: tree.metadata }, identities);
+  return (await openTree({ text, format, file, tree }, dataKey)).clear;
+}
+
+/** A parsed file with its text. */
+export interface SopsText {
+  readonly text: string;
+  readonly format: SopsFormat;
+  readonly file: string;
+  readonly tree: SopsTree;
+}
+
+export interface OpenedText {
+  /** The caller wipes it. */
+  readonly clear: Sensitive;
+  /** Where the sops block of each document stood, as a character offset of the clear text. */
+  readonly blocksAt: readonly (number | undefined)[];
+}
+
+/** The same with the data key in hand. What is opened is added to `known`. Throws SottoError. */
+export async function openTree(
+  { text, format, file, tree }: SopsText,
+  dataKey: DataKey,
+  known?: KnownEntries,
+): Promise<OpenedText> {
   const { metadata, walked } = tree;
-  using dataKey = await unwrapDataKey({ file, metadata }, identities);
   await verifyMac({ file, format, metadata, macItems: walked.macItems }, dataKey);
   const splices: SecretSplice[] = [];
+  const blocks: (SecretSplice | undefined)[] = [];
   try {
     for (const { document, map } of tree.documents) {
+      const block = map === undefined ? undefined : blockSplice(text, document);
+      blocks.push(block);
       if (map === undefined) continue;
-      await openValues({ text, format, file, walked, dataKey, splices }, map);
-      await openComments({ text, dataKey, splices }, document);
-      const block = blockSplice(text, document);
+      await openValues({ text, format, file, walked, dataKey, splices, known }, map);
+      await openComments({ text, dataKey, splices, known }, document, block);
       if (block !== undefined) splices.push(block);
     }
-    return assemble(text, withoutNested(splices));
+    const used = withoutNested(splices);
+    const blocksAt = blocks.map((block) => (block === undefined ? undefined : clearOffset(block, used)));
+    return { clear: assemble(text, used), blocksAt };
   } finally {
     for (const splice of splices) splice.by.wipe();
   }
+}
+
+/** Of a splice in the assembled text, in characters. */
+function clearOffset(splice: SecretSplice, splices: readonly SecretSplice[]): number {
+  let offset = splice.start;
+  for (const { start, end, by } of splices) {
+    if (start >= splice.start) break;
+    offset += Buffer.from(by.written.buffer, 0, by.written.length).toString('utf8').length - (end - start);
+  }
+  return offset;
 }
 
 interface ValueContext {
@@ -56,6 +95,7 @@ interface ValueContext {
   readonly walked: SopsTree['walked'];
   readonly dataKey: DataKey;
   readonly splices: SecretSplice[];
+  readonly known: KnownEntries | undefined;
 }
 
 async function openValues(context: ValueContext, root: YamlMap): Promise<void> {
@@ -76,21 +116,32 @@ async function openValues(context: ValueContext, root: YamlMap): Promise<void> {
 
 /** `parentColumn` is where the key or dash of the value stands: what a block scalar must be indented beyond. */
 async function openScalar(context: ValueContext, scalar: YamlScalar, parentColumn: number | undefined): Promise<void> {
-  const { text, format, file, walked, dataKey, splices } = context;
+  const { text, format, file, walked, dataKey, splices, known } = context;
   const value = walked.encrypted.get(scalar) ?? walked.comments.get(scalar);
   if (value === undefined) return;
   const opened = await openEnc(value.enc, pathAad(value.path), dataKey.key);
   if (opened === undefined) throw wrongPlace(file, value);
   try {
-    if (value.enc.type === 'comment') splices.push(listComment(context, scalar, opened));
-    else if (format === 'json')
-      splices.push({ start: scalar.start, end: scalar.end, by: jsonValue(opened, value.enc.type) });
+    if (value.enc.type === 'comment') {
+      const splice = listComment(context, scalar, opened);
+      splices.push(splice);
+      const token = text.slice(splice.start, splice.end);
+      known?.add(splice.start, token, [known.keyOf('comment', value.path, opened)]);
+      return;
+    }
+    let by: ByteWriter;
+    if (format === 'json') by = jsonValue(opened, value.enc.type);
     else {
       const endsLine = /^[ \t]*(?:[\r\n]|$)/.test(text.slice(scalar.end, endOfLine(text, scalar.end)));
       const blockColumn = parentColumn === undefined || !endsLine || scalar.inFlow ? undefined : parentColumn + 2;
-      const by = yamlValue(opened, value.enc.type, { inFlow: scalar.inFlow, blockColumn });
-      splices.push({ start: scalar.start, end: scalar.end, by });
+      by = yamlValue(opened, value.enc.type, { inFlow: scalar.inFlow, blockColumn });
     }
+    splices.push({ start: scalar.start, end: scalar.end, by });
+    const token = text.slice(scalar.start, scalar.end);
+    known?.add(scalar.start, /[\r\n]/.test(token) ? value.text : token, [
+      known.keyOf('source', value.path, by.written),
+      known.keyOf(`value ${value.enc.type}`, value.path, opened),
+    ]);
   } finally {
     opened.fill(0);
   }
@@ -113,22 +164,29 @@ function listComment(context: ValueContext, scalar: YamlScalar, opened: Uint8Arr
 }
 
 async function openComments(
-  context: { readonly text: string; readonly dataKey: DataKey; readonly splices: SecretSplice[] },
+  context: Pick<ValueContext, 'text' | 'dataKey' | 'splices' | 'known'>,
   document: YamlDocument,
+  block: SecretSplice | undefined,
 ): Promise<void> {
-  const { text, dataKey, splices } = context;
+  const { text, dataKey, splices, known } = context;
   if (document.comments.length === 0) return;
   const paths = commentPaths(text, document);
   for (const [index, { start, end }] of document.comments.entries()) {
-    const enc = parseEnc(text.slice(start + 1, end));
-    if (enc?.type !== 'comment') continue;
-    for (const path of paths[index] ?? []) {
-      const opened = await openEnc(enc, pathAad(path), dataKey.key);
+    if (block !== undefined && start >= block.start && start < block.end) continue;
+    const comment = text.slice(start + 1, end);
+    const enc = parseEnc(comment);
+    let isOpen = false;
+    for (const path of enc?.type === 'comment' ? (paths[index] ?? []) : []) {
+      const opened = enc === undefined ? undefined : await openEnc(enc, pathAad(path), dataKey.key);
       if (opened === undefined) continue;
       splices.push({ start, end, by: commentText(opened) });
+      known?.add(start, `#${comment}`, [known.keyOf('comment', path, opened)]);
       opened.fill(0);
+      isOpen = true;
       break;
     }
+    // In clear, whatever the selector says of it: it stays so, for it is no secret any more.
+    if (!isOpen) known?.add(start, `#${comment}`, [known.keyOf('comment', paths[index]?.[0] ?? [], bytesOf(comment))]);
   }
 }
 

@@ -49,7 +49,8 @@ function collectMap(map: YamlMap, path: readonly string[], context: PlanContext,
     if (path.length === 0 && isSopsKey(key)) throw alreadyEncrypted(context.file, key.line);
     const name = mapKey(key, context.format, context.file);
     if (name === '<<' && context.format === 'yaml') throw anchors(context.file, key.line, 'it has a merge key');
-    if (seen.has(name)) throw duplicateKey(key, name, context.file);
+    // sops keeps the duplicates of JSON and refuses those of YAML.
+    if (seen.has(name) && context.format === 'yaml') throw duplicateKey(key, name, context.file);
     seen.add(name);
     collect(value, [...path, name], context, into);
   }

@@ -5,7 +5,8 @@ import type { SopsFormat } from './scalar.ts';
 
 /** Puts `ENC[…]` where a scalar stands, tag and anchor included. Inside brackets a plain one would be cut at its commas. */
 export function replaceScalar(text: string, scalar: YamlScalar, enc: string): Splice[] {
-  const by = scalar.inFlow ? `"${enc}"` : enc;
+  // What stood there before has its own quotes.
+  const by = scalar.inFlow && !/^['"]/.test(enc) ? `"${enc}"` : enc;
   if (scalar.style !== 'literal' && scalar.style !== 'folded') return [{ start: scalar.start, end: scalar.end, by }];
   // A comment behind the header stays, and so do the line breaks at the end of the block.
   const header = /[|>][-+0-9]*/y;

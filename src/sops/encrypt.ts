@@ -9,6 +9,7 @@ import { DATA_KEY_BYTES, DataKey } from './data-key.ts';
 import { type DocumentPlan, type PlainValue, planEncryption } from './encrypt-plan.ts';
 import { insertBlock, replaceScalar } from './encrypt-splice.ts';
 import { parseDocuments } from './file.ts';
+import { type KnownEntries, sourceOf } from './known.ts';
 import { macText, ONLY_ENCRYPTED_PREFIX } from './mac.ts';
 import { checkRecipients, wrapDataKey } from './recipients.ts';
 import type { SopsFormat } from './scalar.ts';
@@ -35,38 +36,73 @@ export interface EncryptOptions {
  */
 export async function encryptSops(text: string, options: EncryptOptions): Promise<string> {
   const { file, format, selector = DEFAULT_SELECTOR, macOnlyEncrypted = false } = options;
-  const recipients = checkRecipients(options.recipients, file);
   const selects = compileSelector(selector, { file });
   const plans = planEncryption(parseDocuments(text, format, file), { format, file, selects });
+  return withNewKey(options, selector, async ({ dataKey, block }) => {
+    const fields = await block(
+      macOf(
+        plans.flatMap((plan) => plan.values),
+        macOnlyEncrypted,
+      ),
+    );
+    const splices: Splice[] = [];
+    for (const plan of plans) {
+      splices.push(...(await contentSplices(text, plan, { selects, dataKey })));
+      splices.push(insertBlock(text, plan.document, plan.map, format, fields));
+    }
+    return spliceText(text, splices);
+  });
+}
+
+export interface NewKey {
+  readonly dataKey: DataKey;
+  /** The sops block of the file; the MAC is wiped. */
+  readonly block: (mac: Uint8Array<ArrayBuffer>) => Promise<BlockFields>;
+}
+
+/** Makes a data key for one file, wraps it for the recipients, and drops it when the file is made. */
+export async function withNewKey<T>(
+  options: Omit<EncryptOptions, 'format'>,
+  selector: Selector | undefined,
+  make: (key: NewKey) => Promise<T>,
+): Promise<T> {
+  const recipients = checkRecipients(options.recipients, options.file);
   const dataKeyBytes = randomFillSync(ownedBytes(DATA_KEY_BYTES));
   try {
     using dataKey = await DataKey.from(dataKeyBytes);
     const lastModified = rfc3339(options.now);
-    const mac = macOf(
-      plans.flatMap((plan) => plan.values),
-      macOnlyEncrypted,
-    );
-    const fields: BlockFields = {
-      age: await wrapDataKey(dataKeyBytes, recipients),
-      lastModified,
-      mac: await sealEnc(mac, 'str', bytesOf(lastModified), dataKey.key),
-      macOnlyEncrypted,
-      selector,
-      version: SOPS_VERSION,
+    const block = async (mac: Uint8Array<ArrayBuffer>): Promise<BlockFields> => {
+      const fields: BlockFields = {
+        age: await wrapDataKey(dataKeyBytes, recipients),
+        lastModified,
+        mac: await sealEnc(mac, 'str', bytesOf(lastModified), dataKey.key),
+        macOnlyEncrypted: options.macOnlyEncrypted ?? false,
+        selector,
+        version: SOPS_VERSION,
+      };
+      mac.fill(0);
+      return fields;
     };
-    const splices: Splice[] = [];
-    for (const plan of plans) {
-      splices.push(...(await valueSplices(text, plan, dataKey)));
-      splices.push(...(await commentSplices(text, plan, selects, dataKey)));
-      splices.push(insertBlock(text, plan.document, plan.map, format, fields));
-    }
-    return spliceText(text, splices);
+    return await make({ dataKey, block });
   } finally {
     dataKeyBytes.fill(0);
   }
 }
 
-function macOf(values: readonly PlainValue[], macOnlyEncrypted: boolean): Uint8Array<ArrayBuffer> {
+export interface Sealing {
+  readonly selects: Selects;
+  readonly dataKey: DataKey;
+  /** What keeps its ciphertext where it did not change. */
+  readonly known?: KnownEntries;
+}
+
+/** Puts ciphertext in the place of the values and comments of a document that are selected. */
+export async function contentSplices(text: string, plan: DocumentPlan, sealing: Sealing): Promise<Splice[]> {
+  const values = await valueSplices(text, plan, sealing);
+  return [...values, ...(await commentSplices(text, plan, sealing))];
+}
+
+export function macOf(values: readonly PlainValue[], macOnlyEncrypted: boolean): Uint8Array<ArrayBuffer> {
   const counted = values
     .filter(({ selected }) => selected || !macOnlyEncrypted)
     .map(({ value }) => bytesOf(value.text));
@@ -76,25 +112,31 @@ function macOf(values: readonly PlainValue[], macOnlyEncrypted: boolean): Uint8A
   return mac;
 }
 
-async function valueSplices(text: string, plan: DocumentPlan, dataKey: DataKey): Promise<Splice[]> {
+async function valueSplices(text: string, plan: DocumentPlan, { dataKey, known }: Sealing): Promise<Splice[]> {
   const splices: Splice[] = [];
   for (const { scalar, value, path, selected } of plan.values) {
     // Empty values stay as they are: there is no empty ciphertext (spec 3.1).
     if (!selected || value.text === '') continue;
-    const sealed = await sealText(value.text, value.type, path, dataKey);
+    const token = known?.take([
+      known.keyOf('source', path, sourceOf(text.slice(scalar.start, scalar.end))),
+      known.keyOf(`value ${value.type}`, path, bytesOf(value.text)),
+    ]);
+    const sealed = token ?? (await sealText(value.text, value.type, path, dataKey));
     splices.push(...replaceScalar(text, scalar, sealed));
   }
   return splices;
 }
 
-async function commentSplices(text: string, plan: DocumentPlan, selects: Selects, dataKey: DataKey): Promise<Splice[]> {
+async function commentSplices(text: string, plan: DocumentPlan, sealing: Sealing): Promise<Splice[]> {
+  const { selects, dataKey, known } = sealing;
   const paths = commentPaths(text, plan.document);
   const splices: Splice[] = [];
   for (const [index, { start, end }] of plan.document.comments.entries()) {
     const path = paths[index]?.[0] ?? [];
     const comment = text.slice(start + 1, end);
     if (comment === '' || !selects(path)) continue;
-    splices.push({ start: start + 1, end, by: await sealText(comment, 'comment', path, dataKey) });
+    const token = known?.take((paths[index] ?? []).map((each) => known.keyOf('comment', each, bytesOf(comment))));
+    splices.push({ start, end, by: token ?? `#${await sealText(comment, 'comment', path, dataKey)}` });
   }
   return splices;
 }

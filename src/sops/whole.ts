@@ -124,6 +124,50 @@ async function openDotenvLine(
   }
 }
 
+/** What is told of each opened value and comment of a dotenv file, while its bytes are not wiped yet. */
+type OnOpened = (
+  kind: 'comment' | 'value str',
+  path: readonly string[],
+  value: Uint8Array,
+  token: string,
+  line: number,
+) => void;
+
+/** A dotenv file in clear with its empty lines, which `sops -d` drops. The caller wipes it and checks the MAC. */
+export async function openEnvText(whole: SopsWhole, dataKey: DataKey, onOpened: OnOpened): Promise<Sensitive> {
+  const { parsed, file, text } = whole;
+  if (parsed.kind !== 'dotenv') throw new TypeError('only a dotenv file has lines');
+  const at = new Map(parsed.lines.map((line) => [line.line, line]));
+  const values = new Map<EncryptedValue, Uint8Array<ArrayBuffer>>();
+  const writer = new ByteWriter(text.length);
+  try {
+    for (const [index, content] of text.replace(/\n$/, '').split('\n').entries()) {
+      const line = at.get(index + 1);
+      if (line === undefined && content === '') writer.byte(10);
+      if (line === undefined) continue;
+      const sealed = line.value ?? line.comment;
+      const isValue = line.value !== undefined;
+      const bytes =
+        sealed === undefined
+          ? undefined
+          : isValue
+            ? await opened(sealed, file, dataKey.key)
+            : await openEnc(sealed.enc, pathAad([]), dataKey.key);
+      if (sealed !== undefined && bytes !== undefined) {
+        values.set(sealed, bytes);
+        onOpened(isValue ? 'value str' : 'comment', sealed.path, bytes, sealed.text, line.line);
+      } else if (line.key === undefined) onOpened('comment', [], Buffer.from(line.text), line.text, line.line);
+      const written = emitDotenv([line], values);
+      writer.bytes(written);
+      written.fill(0);
+    }
+    return Sensitive.adopt(writer.take());
+  } finally {
+    writer.wipe();
+    for (const bytes of values.values()) bytes.fill(0);
+  }
+}
+
 /** The clear text, byte by byte as `sops -d` gives it. The MAC is checked by who asks (`verifyMac`). */
 export async function openWhole(whole: SopsWhole, dataKey: DataKey): Promise<Sensitive> {
   return Sensitive.adopt(await openWholeBytes(whole, dataKey));
@@ -330,7 +374,7 @@ function noBinary(file: string): SottoError {
   });
 }
 
-function noIni(file: string): SottoError {
+export function noIni(file: string): SottoError {
   return new SottoError({
     code: 'SOTTO-SOPS-024',
     what: 'a file encrypted as INI is not in this version',

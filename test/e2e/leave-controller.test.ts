@@ -1,13 +1,11 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { arrayAt, type Json, type JsonObject, memberAt, parseJson, stringAt } from '../../src/core/json.ts';
 import { type ControlPlane, type PolicyRule, startControlPlane } from '../../src/demo/control-plane.ts';
 import { codesOf, untilReady, untilTried } from '../harness/attention.ts';
-import { ROOT } from '../harness/deploy.ts';
 import { secretPath } from '../harness/objects.ts';
+import { startSotto } from '../harness/once.ts';
 import { personIn, REQUEST_RULES } from '../harness/person.ts';
 import { describeReal, toolPath } from '../harness/real.ts';
 import { type SealedSecretsController, startSealedSecretsController } from '../harness/sealed-secrets-controller.ts';
@@ -182,11 +180,7 @@ describeReal('leaving the SealedSecrets controller', TOOLS, () => {
     );
     const { kubeconfigPath } = await plane.createServiceAccount(world.namespace, 'leaver', LEAVE_RULES);
     const args = ['adopt', '--from', 'sealed-secrets', '--yes', '-n', world.namespace, '--kubeconfig', kubeconfigPath];
-    const command = () =>
-      spawn(process.execPath, [join(ROOT, 'src/main.ts'), ...args], {
-        env: { PATH: process.env['PATH'], HOME: '/nonexistent' },
-        stdio: ['ignore', 'pipe', 'pipe'],
-      });
+    const command = () => startSotto(args);
     const left = async (): Promise<number> => {
       const listed = await world.get(`/apis/bitnami.com/v1alpha1/namespaces/${world.namespace}/sealedsecrets`);
       return arrayAt(listed, 'items').length;

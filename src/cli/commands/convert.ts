@@ -86,7 +86,7 @@ async function toSealed(
   const certificate = sealingCertificate(await readFileBytes(resolve(context.cwd, flags.cert), flags.cert), new Date());
   const unpinned = pinProblem(certificate, await pinnedCertificate(context));
   if (unpinned !== undefined) throw unpinned.at({ file: flags.cert });
-  const format = fileFormat(input.name, {});
+  const format = manifestFormat(input.name);
   const { identities } = await findAgeIdentities(context, flags.keyFile ?? []);
   using plaintext = await decryptSops(text, format, input.name, identities);
   const target = { scope: flags.scope, namespace: flags.namespace };
@@ -101,6 +101,16 @@ async function toSealed(
     else await compare(placed, opened, input.name);
     return sealed;
   });
+}
+
+/** Secrets and SealedSecrets are manifests, whatever else sops encrypts. */
+function manifestFormat(name: string): 'yaml' | 'json' {
+  const format = fileFormat(name, {});
+  if (format === 'yaml' || format === 'json') return format;
+  throw usage(
+    `${name} is no manifest`,
+    'only YAML and JSON files hold Secrets: their names end in .yaml, .yml or .json',
+  );
 }
 
 /** Undefined where no key at hand is that of the certificate. */
@@ -126,7 +136,7 @@ async function toSops(
   context: CommandContext,
 ): Promise<string> {
   if (keys.length === 0) throw noSealingKey();
-  const format = fileFormat(input.name, {});
+  const format = manifestFormat(input.name);
   const rule = flags.age === undefined ? await findCreationRule(context, input.path) : undefined;
   const recipients = flags.age?.flatMap((list) => list.split(',')) ?? rule?.recipients ?? [];
   if (recipients.length === 0)

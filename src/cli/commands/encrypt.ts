@@ -3,7 +3,7 @@ import { SottoError } from '../../core/errors.ts';
 import { stringAt } from '../../core/json.ts';
 import type { CreationRule } from '../../sops/creation-rule.ts';
 import { ENC_START } from '../../sops/enc.ts';
-import { encryptSops } from '../../sops/encrypt.ts';
+import { encryptFile } from '../../sops/encrypt-file.ts';
 import type { Selector } from '../../sops/selector.ts';
 import { readManifests } from '../../yaml/manifest.ts';
 import type { CommandContext } from '../context.ts';
@@ -26,6 +26,8 @@ Recipients: --age, else SOPS_AGE_RECIPIENTS, else the first rule that matches in
 What is encrypted: --encrypted-regex, else what that rule says; else data and stringData of a Secret; of any other file
 everything, as in sops.
 
+A name that ends in .yaml, .yml, .json, .env or .ini tells the format; every other file is encrypted as one value.
+
 Examples:
   sotto encrypt -i deploy/db.yaml
   sotto encrypt --age age1… deploy/db.yaml > deploy/db.enc.yaml
@@ -37,7 +39,7 @@ export function register(program: Command, context: CommandContext): void {
   const command = program
     .command('encrypt')
     .description('encrypt a file as sops does')
-    .argument('<file>', 'YAML or JSON in clear; - for stdin')
+    .argument('<file>', 'YAML, JSON, dotenv, INI or any other file in clear; - for stdin')
     .addOption(repeatable('--age <recipient>', 'age recipient (age1…), several by comma or by repeating'))
     .option('--encrypted-regex <regex>', 'encrypt the values below keys that match');
   addFileOptions(command)
@@ -54,9 +56,10 @@ async function encrypt(file: string, flags: EncryptFlags, context: CommandContex
   const rule = await ruleFor(input, given, context);
   const recipients = given.length > 0 ? given : (rule?.recipients ?? []);
   if (recipients.length === 0) throw noRecipient(input);
-  const text = textOf(input);
-  const selector = selectorOf(flags, rule) ?? (isSecrets(text, input.name) ? SECRET_SELECTOR : undefined);
-  const encrypted = await encryptSops(text, {
+  const isTree = format === 'yaml' || format === 'json';
+  const ofSecret = isTree && isSecrets(textOf(input), input.name) ? SECRET_SELECTOR : undefined;
+  const selector = selectorOf(flags, rule) ?? ofSecret;
+  const encrypted = await encryptFile(input.bytes, {
     format,
     file: input.name,
     recipients,
@@ -64,7 +67,8 @@ async function encrypt(file: string, flags: EncryptFlags, context: CommandContex
     macOnlyEncrypted: rule?.macOnlyEncrypted ?? false,
     now: new Date(),
   });
-  if (!encryptsAnything(encrypted)) throw nothingEncrypted(input.name);
+  // An empty file has no value at all.
+  if (format !== 'binary' && !encryptsAnything(encrypted)) throw nothingEncrypted(input.name);
   if (flags.inPlace === true) writeInPlace(input.path, input.name, new TextEncoder().encode(encrypted));
   else await writeData(context, encrypted);
 }

@@ -179,6 +179,44 @@ export const CLI_CODES = {
     explain:
       'Between the plan and the yes somebody changed a ConfigMap of the install, such as the settings. Nothing is overwritten that was not shown; the same command shows it as it is now.',
   },
+  'SOTTO-CLI-090': {
+    title: 'The path of a value is not readable',
+    explain:
+      'A path is names with dots between them (stringData.password), or names and numbers in brackets as sops writes them (["stringData"]["tls.crt"]). A backslash before a dot makes it part of the name.',
+  },
+  'SOTTO-CLI-091': {
+    title: 'The file is encrypted for somebody whom .sops.yaml does not name',
+    explain:
+      'Nothing vouches for the recipients in a SOPS file: whoever can write to the repository can add one. Before sotto encrypts anything anew it compares them with the rule that .sops.yaml has for the file.',
+  },
+  'SOTTO-CLI-092': {
+    title: 'There is no place for the clear text that is not on a disk',
+    explain:
+      'sotto edit puts the clear text into a folder that is in memory: XDG_RUNTIME_DIR or /dev/shm. Where neither is one (macOS has none) it refuses; sotto secret set changes single values without a file.',
+  },
+  'SOTTO-CLI-093': {
+    title: 'There is no editor',
+    explain:
+      'sotto edit runs what SOPS_EDITOR or EDITOR names, else vim, nano or vi. None of them is there. Set EDITOR, or change single values with sotto secret set, which needs none.',
+  },
+  'SOTTO-CLI-094': {
+    title: 'The editor failed',
+    explain: 'It did not start, or did not end with 0. The encrypted file is as it was, and the clear text is gone.',
+  },
+  'SOTTO-CLI-095': {
+    title: 'The file was changed meanwhile',
+    explain: 'Between reading and writing somebody else wrote the file. It is left as that other one made it.',
+  },
+  'SOTTO-CLI-096': {
+    title: 'No value was typed',
+    explain:
+      'The prompt was interrupted before the value was complete. Nothing was changed. In a script give the value on stdin or by --from-file instead of typing it.',
+  },
+  'SOTTO-CLI-097': {
+    title: 'The value cannot be set without a key that opens the file',
+    explain:
+      'All values of a SOPS file are encrypted with one data key, and its MAC covers all of them. So whoever adds a value needs a key that opens the file, unlike with SealedSecrets, where the public certificate is enough.',
+  },
   'SOTTO-CLI-110': {
     title: 'There is nothing to take over from the SealedSecrets controller',
     explain:

@@ -114,4 +114,39 @@ export const SOPS_CODES = {
     explain:
       'sops changes an INI file on its way through (alignment, quotes, comments). Encrypted as binary, every byte of it is kept.',
   },
+  'SOTTO-SOPS-050': {
+    title: 'The changed file was not written',
+    explain:
+      'Every file is opened again before it is written. This one did not open to the values that were put in, so the old file stays. Values that are not UTF-8 text do this.',
+  },
+  'SOTTO-SOPS-051': {
+    title: 'There is no value at that path',
+    explain:
+      'A path names keys of mappings and numbers of list elements (from 0) on the way to one value. sotto secret list shows all paths of a file.',
+  },
+  'SOTTO-SOPS-052': {
+    title: 'The path leads to a mapping or list',
+    explain:
+      'Single values are set and shown. A value that would replace a whole mapping or list is refused: take that out first with sotto secret unset.',
+  },
+  'SOTTO-SOPS-053': {
+    title: 'The path leads through something that has no such part',
+    explain:
+      'On the way to the value there is a single value, or a list without that element. New elements are added at the end of a list only: their number is the length of the list.',
+  },
+  'SOTTO-SOPS-054': {
+    title: 'The content is not text',
+    explain:
+      'YAML, JSON, dotenv and INI files are UTF-8 text. A file with other bytes is encrypted as binary, which keeps every byte.',
+  },
+  'SOTTO-SOPS-055': {
+    title: 'The file has no such document',
+    explain:
+      'The documents of a YAML file are counted from 1, empty ones included. --document says which one is meant.',
+  },
+  'SOTTO-SOPS-056': {
+    title: 'The file has no single values',
+    explain:
+      'A binary file is encrypted as one value, so there is no part of it that could be set, shown or removed alone. Change it as a whole with sotto edit.',
+  },
 } as const satisfies Record<string, CodeEntry>;

@@ -1,0 +1,141 @@
+import { stringAt } from '../core/json.ts';
+import { SottoError } from '../core/errors.ts';
+import type { ChangeableSops } from '../sops/change.ts';
+import { openForChange } from '../sops/change.ts';
+import { formatKeyPath, type KeyPath } from '../sops/key-path.ts';
+import type { ClearFile } from '../sops/value-edit.ts';
+import { valueText } from '../sops/value-edit.ts';
+import { readManifests } from '../yaml/manifest.ts';
+import type { CommandContext } from './context.ts';
+import { fileFormat } from './file-format.ts';
+import { type InputFile, readFileBytes, readInput, textOf } from './files.ts';
+import { checkAgainstRules } from './recipient-check.ts';
+import { withIdentities } from './with-identities.ts';
+import { writeInPlace } from './write-in-place.ts';
+
+export interface ValueFlags {
+  readonly keyFile?: readonly string[];
+  readonly inputType?: string;
+  readonly document?: string;
+  readonly asIs?: true;
+}
+
+/** A SOPS file opened for one of its values. */
+export interface OpenedValue extends Disposable {
+  readonly input: InputFile;
+  readonly clear: ClearFile;
+  /** `data` of a Secret holds base64: values go in and out decoded, unless `--as-is`. */
+  readonly isBase64: boolean;
+  /** As the file has it; undefined where there is none. */
+  readonly value: string | undefined;
+  /** Encrypts the changed clear text and replaces the file, or leaves it when nothing changed: then false. */
+  write(changed: string): Promise<boolean>;
+}
+
+export async function openValue(
+  context: CommandContext,
+  command: string,
+  file: string,
+  path: KeyPath,
+  flags: ValueFlags,
+  { anything = false }: { readonly anything?: boolean } = {},
+): Promise<OpenedValue> {
+  if (file === '-') throw noStdin();
+  const input = await readInput(context, file);
+  const format = fileFormat(input.name, flags);
+  const opened = await opening(context, command, input, flags);
+  try {
+    const text = Buffer.from(opened.clear.reveal()).toString('utf8');
+    const clear: ClearFile = { text, format, file: input.name, document: documentNumber(flags) };
+    return {
+      input,
+      clear,
+      isBase64: flags.asIs !== true && isDataOfSecret(clear, path),
+      value: anything ? undefined : valueText(clear, path),
+      write: async (changed) => {
+        if (changed === text) return false;
+        await checkAgainstRules(context, input, opened.metadata);
+        const sealed = await opened.sealed(Buffer.from(changed), new Date());
+        await replaceUnchanged(input, Buffer.from(sealed));
+        return true;
+      },
+      [Symbol.dispose]: () => opened[Symbol.dispose](),
+    };
+  } catch (thrown) {
+    opened[Symbol.dispose]();
+    throw thrown;
+  }
+}
+
+/** Even to add a value the data key of the file is needed, so without a fitting key it is said who could do it. */
+async function opening(
+  context: CommandContext,
+  command: string,
+  input: InputFile,
+  flags: ValueFlags,
+): Promise<ChangeableSops> {
+  try {
+    return await withIdentities(context, { name: input.name, command, ...flags }, (identities) =>
+      openForChange(textOf(input), fileFormat(input.name, flags), input.name, identities),
+    );
+  } catch (thrown) {
+    if (command === 'secret show' || !(thrown instanceof SottoError)) throw thrown;
+    if (thrown.code !== 'SOTTO-AGE-001' && thrown.code !== 'SOTTO-CLI-008') throw thrown;
+    const why = `${thrown.why}; every value of a SOPS file is encrypted with the one data key of the file, which is needed even to add one`;
+    throw new SottoError({
+      code: 'SOTTO-CLI-097',
+      what: 'the value cannot be set without a key that opens the file',
+      why,
+      next: 'have a holder of one of these keys do it, or add your recipient: sops updatekeys',
+      ...thrown.place,
+    });
+  }
+}
+
+/** Writes unless somebody else wrote the file while it was open here. */
+export async function replaceUnchanged(input: InputFile, bytes: Uint8Array): Promise<void> {
+  const now = await readFileBytes(input.path, input.name);
+  if (!Buffer.from(now).equals(input.bytes)) {
+    throw new SottoError({
+      code: 'SOTTO-CLI-095',
+      what: 'the file was changed meanwhile, and was not written',
+      why: 'its content is not the one that was read when this command began',
+      next: 'run the command again',
+      file: input.name,
+    });
+  }
+  writeInPlace(input.path, input.name, bytes);
+}
+
+function documentNumber({ document = '1' }: ValueFlags): number {
+  if (/^[1-9]\d{0,4}$/.test(document)) return Number(document);
+  throw new SottoError({
+    code: 'SOTTO-CLI-001',
+    what: '--document takes the number of a document',
+    why: 'they are counted from 1',
+    next: '--document 1',
+  });
+}
+
+function isDataOfSecret(clear: ClearFile, path: KeyPath): boolean {
+  if ((clear.format !== 'yaml' && clear.format !== 'json') || path.length !== 2 || path[0] !== 'data') return false;
+  try {
+    return stringAt(readManifests(clear.text, clear.file)[clear.document - 1]?.value ?? null, 'kind') === 'Secret';
+  } catch {
+    // What kubectl cannot read is no Secret.
+    return false;
+  }
+}
+
+export function describeValue(input: InputFile, path: KeyPath): string {
+  return `${formatKeyPath(path)} of ${input.name}`;
+}
+
+function noStdin(): SottoError {
+  return new SottoError({
+    code: 'SOTTO-CLI-001',
+    what: 'the command needs a file',
+    why: 'stdin is for the value',
+    next: 'name the file instead of -',
+  });
+}

@@ -1,0 +1,209 @@
+import { randomInt } from 'node:crypto';
+import type { Command } from 'commander';
+import { Option } from 'commander';
+import { SottoError } from '../../core/errors.ts';
+import { formatKeyPath, type KeyPath, parseKeyPath } from '../../sops/key-path.ts';
+import { listValues } from '../../sops/list-values.ts';
+import type { NewValue } from '../../sops/set-value.ts';
+import { withoutValue, withValue } from '../../sops/value-edit.ts';
+import { noSuchValue } from '../../sops/value-place.ts';
+import { parseJsonTree } from '../../yaml/json-tree.ts';
+import { askValue } from '../ask-value.ts';
+import { confirmed } from '../ask.ts';
+import { describeValue, type OpenedValue, openValue, type ValueFlags } from '../change-values.ts';
+import type { CommandContext } from '../context.ts';
+import { fileFormat } from '../file-format.ts';
+import { readInput, readStdin, textOf } from '../files.ts';
+import { errorFormOption, inputTypeOption, keyFileOption, outputOption } from '../options.ts';
+import { say, table, writeData } from '../output.ts';
+
+interface SetFlags extends ValueFlags {
+  readonly fromFile?: string;
+  readonly json?: true;
+  readonly yes?: true;
+}
+
+interface GenerateFlags extends ValueFlags {
+  readonly length: string;
+  readonly alphabet: keyof typeof ALPHABETS;
+  readonly yes?: true;
+}
+
+const EXAMPLES = `
+A path is names with dots between them (stringData.password), or as sops writes it: '["stringData"]["tls.crt"][0]'.
+Values under data of a Secret go in and out decoded, because Kubernetes wants base64 there; --as-is leaves them alone.
+A change touches the value, the time and the MAC, and no other byte of the file.
+
+Examples:
+  sotto secret list deploy/db.yaml
+  sotto secret set deploy/db.yaml stringData.password          asks for the value
+  pass show db | sotto secret set --yes deploy/db.yaml stringData.password
+  sotto secret set --from-file tls.key deploy/tls.yaml '["stringData"]["tls.key"]'
+  sotto secret generate deploy/db.yaml stringData.token
+  sotto secret show deploy/db.yaml data.password
+
+Exit code: 0 done, 2 input or usage, 4 no key opens it or it was changed.`;
+
+export function register(program: Command, context: CommandContext): void {
+  const secret = program
+    .command('secret')
+    .description('set, unset, list, show or generate single values of a SOPS file')
+    .addHelpText('after', EXAMPLES);
+  onePath(secret, 'set', 'set a value: from stdin, or typed without being shown')
+    .option('--from-file <file>', 'take the content of a file, to the last byte')
+    .option('--json', 'the value is JSON and keeps its type')
+    .addOption(yesOption())
+    .action((file: string, path: string, flags: SetFlags) => set(file, parseKeyPath(path), flags, context));
+  onePath(secret, 'unset', 'take a value, mapping or list out')
+    .addOption(yesOption())
+    .action((file: string, path: string, flags: SetFlags) => unset(file, parseKeyPath(path), flags, context));
+  secret
+    .command('list')
+    .description('what values there are; no key is needed, and no value is shown')
+    .argument('<file>', 'SOPS file; - for stdin')
+    .addOption(inputTypeOption())
+    .option('--filename <name>', 'name of the content on stdin')
+    .addOption(outputOption(['json'], 'one JSON object per line'))
+    .action((file: string, flags: ListFlags) => list(file, flags, context));
+  onePath(secret, 'show', 'print one value, byte by byte').action((file: string, path: string, flags: ValueFlags) =>
+    show(file, parseKeyPath(path), flags, context),
+  );
+  onePath(secret, 'generate', 'set a value to random characters, which are not shown')
+    .option('--length <characters>', 'how many', '32')
+    .addOption(new Option('--alphabet <name>', 'of what').choices(Object.keys(ALPHABETS)).default('alphanumeric'))
+    .addOption(yesOption())
+    .action((file: string, path: string, flags: GenerateFlags) => generate(file, parseKeyPath(path), flags, context));
+}
+
+function onePath(secret: Command, name: string, description: string): Command {
+  return secret
+    .command(name)
+    .description(description)
+    .argument('<file>', 'SOPS file')
+    .argument('<path>', 'stringData.password')
+    .addOption(keyFileOption())
+    .addOption(inputTypeOption())
+    .option('--document <number>', 'of a file with several documents (default: 1)')
+    .option('--as-is', 'no base64 for data of a Secret')
+    .addOption(errorFormOption());
+}
+
+const yesOption = (): Option => new Option('--yes', 'replace or remove what is there without asking');
+
+async function set(file: string, path: KeyPath, flags: SetFlags, context: CommandContext): Promise<void> {
+  using opened = await openValue(context, 'secret set', file, path, flags);
+  // Asked before the value is read: both may come from the same terminal.
+  if (!(await mayReplace(opened, path, flags, context))) return;
+  const bytes = await newBytes(path, flags, context);
+  try {
+    const value: NewValue =
+      flags.json === true ? jsonOf(bytes) : { kind: 'text', bytes: opened.isBase64 ? base64Of(bytes) : bytes };
+    await write(opened, path, withValue(opened.clear, path, value), context);
+  } finally {
+    bytes.fill(0);
+  }
+}
+
+async function unset(file: string, path: KeyPath, flags: SetFlags, context: CommandContext): Promise<void> {
+  // A mapping may be taken out as a whole, so what is at the path is not looked at.
+  using opened = await openValue(context, 'secret unset', file, path, flags, { anything: true });
+  const changed = withoutValue(opened.clear, path);
+  const question = `Remove ${describeValue(opened.input, path)}?`;
+  const command = `sotto secret unset ${file} '${formatKeyPath(path)}'`;
+  if (await confirmed(context, question, { command, ...flags })) await write(opened, path, changed, context);
+}
+
+interface ListFlags {
+  readonly inputType?: string;
+  readonly filename?: string;
+  readonly output?: 'json';
+}
+
+async function list(file: string, flags: ListFlags, context: CommandContext): Promise<void> {
+  const input = await readInput(context, file, flags.filename);
+  const values = listValues(textOf(input), fileFormat(input.name, flags), input.name);
+  if (flags.output === 'json') {
+    const rows = values.map((value) => `${JSON.stringify({ ...value, path: formatKeyPath(value.path) })}\n`);
+    return writeData(context, rows.join(''));
+  }
+  const hasSeveral = values.some(({ document }) => document > 1);
+  const rows = values.map(({ document, path, encrypted, type, line }) => [
+    ...(hasSeveral ? [String(document)] : []),
+    encrypted ? 'encrypted' : 'clear',
+    type,
+    String(line),
+    formatKeyPath(path),
+  ]);
+  await writeData(context, table([...(hasSeveral ? ['DOCUMENT'] : []), 'STATE', 'TYPE', 'LINE', 'PATH'], rows));
+}
+
+async function show(file: string, path: KeyPath, flags: ValueFlags, context: CommandContext): Promise<void> {
+  using opened = await openValue(context, 'secret show', file, path, flags);
+  if (opened.value === undefined) throw noSuchValue(opened.input.name, path);
+  const bytes = Buffer.from(opened.value, opened.isBase64 ? 'base64' : 'utf8');
+  await writeData(context, bytes);
+  bytes.fill(0);
+}
+
+const ALPHABETS = {
+  alphanumeric: 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789',
+  hex: '0123456789abcdef',
+  digits: '0123456789',
+  symbols: 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#%+,-./:=?@^_~',
+} as const;
+const MAX_LENGTH = 4096;
+
+async function generate(file: string, path: KeyPath, flags: GenerateFlags, context: CommandContext): Promise<void> {
+  const length = /^[1-9]\d{0,3}$/.test(flags.length) ? Number(flags.length) : 0;
+  if (length < 1 || length > MAX_LENGTH) throw badLength();
+  using opened = await openValue(context, 'secret generate', file, path, flags);
+  if (!(await mayReplace(opened, path, flags, context))) return;
+  const alphabet = ALPHABETS[flags.alphabet];
+  const bytes = Buffer.from(new ArrayBuffer(length)).map(() => alphabet.charCodeAt(randomInt(alphabet.length)));
+  const value: NewValue = { kind: 'text', bytes: opened.isBase64 ? base64Of(bytes) : bytes };
+  await write(opened, path, withValue(opened.clear, path, value), context);
+  bytes.fill(0);
+}
+
+async function mayReplace(
+  opened: OpenedValue,
+  path: KeyPath,
+  flags: { readonly yes?: true },
+  context: CommandContext,
+): Promise<boolean> {
+  if (opened.value === undefined || opened.value === '') return true;
+  const command = `sotto secret set ${opened.input.name} '${formatKeyPath(path)}'`;
+  return confirmed(context, `Replace ${describeValue(opened.input, path)}?`, { command, ...flags });
+}
+
+async function write(opened: OpenedValue, path: KeyPath, changed: string, context: CommandContext): Promise<void> {
+  if (!(await opened.write(changed))) return say(context, `${opened.input.name}: nothing changed, nothing written`);
+  const note = opened.isBase64 ? ' (base64, as data of a Secret has to be)' : '';
+  await say(context, `${describeValue(opened.input, path)}: written${note}`);
+}
+
+/** From a file to the last byte; from stdin without the line break that most commands end with. */
+async function newBytes(path: KeyPath, flags: SetFlags, context: CommandContext): Promise<Uint8Array> {
+  if (flags.fromFile !== undefined) return (await readInput(context, flags.fromFile)).bytes;
+  if (context.isTerminal.stdin) return askValue(context, `Value of ${formatKeyPath(path)}: `);
+  const bytes = await readStdin(context);
+  const end = bytes.at(-1) === 10 ? (bytes.at(-2) === 13 ? 2 : 1) : 0;
+  return bytes.subarray(0, bytes.length - end);
+}
+
+function jsonOf(bytes: Uint8Array): NewValue {
+  return { kind: 'json', node: parseJsonTree(Buffer.from(bytes).toString('utf8'), { file: 'the value' }).root };
+}
+
+function base64Of(bytes: Uint8Array): Uint8Array {
+  return Buffer.from(Buffer.from(bytes).toString('base64'), 'latin1');
+}
+
+function badLength(): SottoError {
+  return new SottoError({
+    code: 'SOTTO-CLI-001',
+    what: '--length takes a number of characters',
+    why: `it is from 1 to ${MAX_LENGTH}`,
+    next: '--length 32',
+  });
+}

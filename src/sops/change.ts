@@ -1,0 +1,45 @@
+import type { Sensitive } from '../core/sensitive.ts';
+import type { AgeIdentity } from './age.ts';
+import { openBinaryForChange } from './change-binary.ts';
+import { openEnvForChange } from './change-env.ts';
+import { openTreeForChange } from './change-tree.ts';
+import type { ChangeableSops, Unwrap } from './changeable.ts';
+import { unwrapDataKey } from './data-key.ts';
+import { decryptSops } from './decrypt.ts';
+import type { WholeFormat } from './scalar.ts';
+import { noIni } from './whole.ts';
+
+export type { ChangeableSops } from './changeable.ts';
+
+/** Checks the MAC and opens a file of any format. Throws SottoError. */
+export async function openForChange(
+  text: string,
+  format: WholeFormat,
+  file: string,
+  identities: readonly AgeIdentity[],
+): Promise<ChangeableSops> {
+  const unwrap: Unwrap = (keyed) => unwrapDataKey(keyed, identities);
+  switch (format) {
+    case 'yaml':
+    case 'json':
+      return openTreeForChange(text, format, file, unwrap);
+    case 'dotenv':
+      return openEnvForChange(text, file, unwrap);
+    case 'binary':
+      return openBinaryForChange(text, file, unwrap);
+    case 'ini':
+    default:
+      throw noIni(file);
+  }
+}
+
+/** A file of any format in clear; the MAC is checked first. The caller wipes the result. Throws SottoError. */
+export async function decryptFile(
+  text: string,
+  format: WholeFormat,
+  file: string,
+  identities: readonly AgeIdentity[],
+): Promise<Sensitive> {
+  if (format === 'yaml' || format === 'json') return decryptSops(text, format, file, identities);
+  return (await openForChange(text, format, file, identities)).clear;
+}

@@ -1,0 +1,50 @@
+import { flatBlock, jsonMember } from './block.ts';
+import { BINARY_KEY, binaryMac, sealBinary } from './change-binary.ts';
+import { textOfBytes } from './changeable.ts';
+import { type EncryptOptions, encryptSops, withNewKey } from './encrypt.ts';
+import { ENV_METADATA_PREFIX, envMac, parseEnvText, sealEnvLines } from './env-text.ts';
+import type { WholeFormat } from './scalar.ts';
+import { noIni } from './whole.ts';
+import { compileSelector, DEFAULT_SELECTOR } from './selector.ts';
+
+export type EncryptFileOptions = Omit<EncryptOptions, 'format'> & { readonly format: WholeFormat };
+
+/** Encrypts a file of any format so that sops and sotto open it. Throws SottoError. */
+export async function encryptFile(clear: Uint8Array, options: EncryptFileOptions): Promise<string> {
+  const { format, file } = options;
+  switch (format) {
+    case 'yaml':
+    case 'json':
+      return encryptSops(textOfBytes(clear, file), { ...options, format });
+    case 'dotenv':
+      return encryptEnv(textOfBytes(clear, file), options);
+    case 'binary':
+      return encryptBinary(clear, options);
+    case 'ini':
+    default:
+      throw noIni(file);
+  }
+}
+
+async function encryptEnv(text: string, options: EncryptFileOptions): Promise<string> {
+  const { file, selector = DEFAULT_SELECTOR, macOnlyEncrypted = false } = options;
+  const selects = compileSelector(selector, { file });
+  const lines = parseEnvText(text, file);
+  return withNewKey(options, selector, async ({ dataKey, block }) => {
+    const sealing = { selects, dataKey, macOnlyEncrypted };
+    const fields = await block(envMac(lines, sealing));
+    const metadata = flatBlock(fields).map(
+      ([name, value]) => `${ENV_METADATA_PREFIX}${name}=${value.replaceAll('\n', '\\n')}\n`,
+    );
+    return (await sealEnvLines(lines, sealing)) + metadata.join('');
+  });
+}
+
+/** Selectors and `mac_only_encrypted` say nothing about a file that is one value (spec/sops.md, section 9). */
+async function encryptBinary(clear: Uint8Array, options: EncryptFileOptions): Promise<string> {
+  return withNewKey({ ...options, macOnlyEncrypted: false }, undefined, async ({ dataKey, block }) => {
+    const fields = await block(binaryMac(clear, false));
+    const data = await sealBinary(clear, dataKey);
+    return `{\n\t"${BINARY_KEY}": "${data}",\n\t${jsonMember(fields, { unit: '\t', margin: '\t' })}\n}\n`;
+  });
+}
