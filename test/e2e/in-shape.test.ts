@@ -5,11 +5,12 @@ import { join } from 'node:path';
 import { access, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { arrayAt, memberAt, stringAt } from '../../src/core/json.ts';
+import { arrayAt, type Json, memberAt, stringAt } from '../../src/core/json.ts';
 import { socketRenderer } from '../../src/render/kustomize/socket/socket-renderer.ts';
 import { fixture, kustomization, MAP } from '../render/kustomize/trees.ts';
 import { kindAndName, kustomizeBuild, objectOf, pathOf, podTemplate, rulesOf } from '../harness/deploy.ts';
-import { leakCheck, leaksIn, plantCanaries } from '../harness/leak-check.ts';
+import { sourceErrorOf, untilReady } from '../harness/attention.ts';
+import { leakCheck, leaksIn, memoryLeaks, plantCanaries } from '../harness/leak-check.ts';
 import { filesBelow } from '../harness/leak-places.ts';
 import { buildAsInImage, collectImage, type Image, startPod, whyNoPods } from '../harness/pod.ts';
 import { describeReal, toolPath } from '../harness/real.ts';
@@ -30,6 +31,10 @@ async function podOf(world: World, image: Image, folder = 'deploy') {
     apiPort: plane.access.port,
     gitPort: Number(new URL(world.git.url(world.repository)).port),
   });
+}
+
+function valueOf(object: Json | undefined, key: string): string {
+  return Buffer.from(stringAt(object, 'data', key) ?? '', 'base64').toString();
 }
 
 function suite(): void {
@@ -171,6 +176,44 @@ function suite(): void {
     await eventually('the second commit is applied', () =>
       world.get(`/api/v1/namespaces/${world.namespace}/configmaps/b`),
     );
+  });
+
+  test('a kustomization with closed secrets is built in the container beside, which never holds a value; it may be killed', async () => {
+    using canaries = plantCanaries([4, 4]);
+    const [password = '', token = ''] = canaries.values;
+    await using world = await createWorld({ rules: AGENT_RULES });
+    const files = {
+      'base/kustomization.yaml': 'resources: [db.json]\n',
+      'base/db.json': await world.sops(JSON.stringify(secret('db', { password })), 'db.json'),
+      'deploy/kustomization.yaml':
+        'namePrefix: prod-\nresources: [../base]\nsecretGenerator:\n- name: app\n  envs: [app.env]\n',
+      'deploy/app.env': await world.sops(`TOKEN=${token}\n`, 'app.env', []),
+    };
+    const commit = await world.repository.commit(files, 'first');
+    await using pod = await podOf(world, image);
+    await using agent = world.observe(pod.child, { host: '127.0.0.1', port: pod.port });
+    await untilReady(world, commit);
+    const secrets = `/api/v1/namespaces/${world.namespace}/secrets`;
+    expect(valueOf(await world.get(`${secrets}/prod-db`), 'password')).toBe(password);
+    const generated = arrayAt(await world.get(secrets), 'items').find((item) =>
+      stringAt(item, 'metadata', 'name')?.startsWith('prod-app-'),
+    );
+    expect(valueOf(generated, 'TOKEN')).toBe(token);
+    const beside = pod.renderer?.child.pid ?? 0;
+    expect(await memoryLeaks(beside, canaries)).toEqual([]);
+    expect(leaksIn(await filesBelow(`/proc/${beside}/root/trees`), canaries)).toEqual([]);
+    await leakCheck(world, agent, canaries);
+
+    pod.renderer?.child.kill('SIGKILL');
+    await world.repository.commit(
+      { 'deploy/kustomization.yaml': files['deploy/kustomization.yaml'].replace('prod-', 'test-') },
+      'second',
+    );
+    await eventually('the sync says that its renderer is away', async () =>
+      sourceErrorOf(await world.status()) === 'SOTTO-RENDER-064' ? true : undefined,
+    );
+    expect(await world.get(`${secrets}/prod-db`)).toBeDefined();
+    expect(await world.get(`${secrets}/test-db`)).toBeUndefined();
   });
 
   test('what the shape is: seen from outside, while it runs', async () => {
