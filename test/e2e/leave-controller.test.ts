@@ -189,19 +189,17 @@ describeReal('leaving the SealedSecrets controller', TOOLS, () => {
     let kills = 0;
     for (;;) {
       await using command = startCommand(args);
-      let code: number | null | undefined;
-      const ended = command.ended().then((exit) => (code = exit));
+      const ended = command.ended();
+      const isOver = (): Promise<boolean> => Promise.race([ended.then(() => true), sleep(5).then(() => false)]);
       const before = await left();
       // Killed as soon as it has taken one more resource away: in the middle of the next.
-      while (code === undefined) {
+      while (!(await isOver())) {
         if ((await left()) < before && kills < 3) {
           kills += 1;
           await command.end('SIGKILL');
         }
-        await sleep(5);
       }
-      await ended;
-      if (code === 0) break;
+      if ((await ended) === 0) break;
       // Killed, or an agent that had just been asked by one that was killed.
       expect(kills).toBeGreaterThan(0);
     }
