@@ -22,7 +22,7 @@ function overlaysTable({ overlays, objects, sotto, again, loop, once }: Overlays
     note,
   });
   const rows: Row[] = [
-    { what: '', sotto: 'time', peer: 'CPU', ratio: 'of the loop' },
+    { what: '', sotto: 'time', peer: 'CPU', ratio: 'of loop' },
     row('sops -d and kustomize build, in a loop', loop, 'each overlay by itself'),
     row('sops -d of every file, one build', once, 'the least that stock tools need'),
     row('sotto, nothing remembered', sotto, 'the Git server asked, objects ready to be applied'),
@@ -49,8 +49,6 @@ function agentRows(files: AgentCost, kustomized: AgentCost): Row[] {
     const [one, other] = [figure(files), figure(kustomized)];
     return { what, sotto: unit(one), peer: unit(other), ratio: one === 0 ? '' : ratio(other / one) };
   };
-  const perObject = (bytes: number): string => count(bytes / files.objects);
-  const more = (figure: (cost: AgentCost) => number): string => perObject(figure(kustomized) - figure(files));
   return [
     { what: '', sotto: 'plain', peer: 'kustomize', ratio: 'ratio' },
     row('commit → everything live', (cost) => cost.firstCommitMs, time),
@@ -65,15 +63,5 @@ function agentRows(files: AgentCost, kustomized: AgentCost): Row[] {
     row('resident, 3 s after a restart', (cost) => cost.afterRestart.rss, mebi),
     row('private, 3 s after a restart', (cost) => cost.afterRestart.private, mebi),
     row('kustomize itself, highest resident', (cost) => cost.childPeakRss, mebi),
-    plain(
-      'private bytes more for each object',
-      more((cost) => cost.afterPass.private),
-      'after the pass',
-    ),
-    plain(
-      '',
-      more((cost) => cost.afterRestart.private),
-      'after a restart',
-    ),
   ];
 }
