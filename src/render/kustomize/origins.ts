@@ -32,9 +32,9 @@ export function findOrigin(
   origins: readonly Origin[],
   kustomization: string,
 ): Source {
-  const alike = origins.filter(
-    ({ group, kind, name }) => group === rendered.group && kind === rendered.kind && rendered.name.includes(name),
-  );
+  const ofKind = origins.filter(({ group, kind }) => group === rendered.group && kind === rendered.kind);
+  const exact = ofKind.filter(({ name }) => name === rendered.name);
+  const alike = exact.length > 0 ? exact : ofKind.filter(({ name }) => rendered.name.includes(name));
   const longest = Math.max(0, ...alike.map(({ name }) => name.length));
   const [first, ...others] = alike.filter(({ name }) => name.length === longest);
   const isOne = first !== undefined && others.every(({ file, line }) => file === first.file && line === first.line);
