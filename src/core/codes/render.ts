@@ -105,7 +105,7 @@ export const RENDER_CODES = {
   'SOTTO-RENDER-030': {
     title: 'A replacement splits a value that may be a secret',
     explain:
-      'source.options.delimiter takes a piece of a value. kustomize sees a stand-in without any delimiter, so the piece would be the whole of it, and the wrong value would be applied. It is refused when the source is a Secret, may be one, or gets its value from one by another replacement.',
+      'source.options.delimiter takes a piece of a value. kustomize sees a stand-in without any delimiter, so the piece would be the whole of it, and the wrong value would be applied. It is refused when the source is a Secret, may be one, or gets its value from one by another replacement. For the same reason a target with options.delimiter may not be a value that is encrypted: keep the template of a URL in clear (in a ConfigMap, or in a Secret whose other values are encrypted), or encrypt the URL as a whole.',
   },
   'SOTTO-RENDER-031': {
     title: 'A line of an env file is too long',

@@ -29,7 +29,9 @@ export function isInClear(bytes: Uint8Array, encryption: Encryption): boolean {
 
 /** sops puts the bytes of a file under the one key `data`, as JSON, whatever the file is called. */
 function isBinary(text: string, path: string): boolean {
-  if (!/"data"\s*:\s*"ENC\[/.test(text)) return false;
+  // Of an empty file nothing is encrypted; only the name tells it from a document with an empty value.
+  const isNamed = /\.(?:ya?ml|json|env|ini)$/.test(path);
+  if (!(isNamed ? /"data"\s*:\s*"ENC\[/ : /"data"\s*:\s*"(?:ENC\[|")/).test(text)) return false;
   try {
     const [document] = parseSopsFile(text, 'json', path).documents;
     const tree = document?.tree;

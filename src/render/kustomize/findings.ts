@@ -27,7 +27,15 @@ export interface PatchTarget {
 export interface ReplacementRule extends Place {
   readonly from: { readonly kind: string | undefined; readonly isName: boolean };
   readonly splitsSource: boolean;
-  readonly toKinds: readonly (string | undefined)[];
+  readonly targets: readonly ReplacementTarget[];
+}
+
+/** Where a replacement writes; what cannot be told is undefined, or no path. */
+export interface ReplacementTarget {
+  readonly kind: string | undefined;
+  readonly paths: readonly string[];
+  /** Only a piece of the text there, between delimiters, is replaced. */
+  readonly splits: boolean;
 }
 
 /** What the reading of one folder's configuration brings up; filled while it is read. */
@@ -38,10 +46,12 @@ export interface Findings {
   readonly replacements: ReplacementRule[];
   readonly refusals: SottoError[];
   readonly origins: Origin[];
+  /** Fields of Secrets for which a token will stand. */
+  readonly secretPaths: string[];
 }
 
 export function noFindings(): Findings {
-  return { references: [], inline: [], plaintext: [], replacements: [], refusals: [], origins: [] };
+  return { references: [], inline: [], plaintext: [], replacements: [], refusals: [], origins: [], secretPaths: [] };
 }
 
 /** A document that is being read: where it stands, and where what is found goes. */

@@ -17,6 +17,7 @@ import type { Place, ReachableFile, Role, Scanned, Unread } from './scan-result.
 import { originsOf } from './origins.ts';
 import { plainOperations, plainPatch, plainSecrets } from './plain-secrets.ts';
 import { splitSecrets } from './secret-flow.ts';
+import { GENERATED_PATH, secretPaths } from './secret-paths.ts';
 
 const KUSTOMIZATION_NAMES = ['kustomization.yaml', 'kustomization.yml', 'Kustomization'];
 
@@ -70,7 +71,11 @@ export function scanFurther(find: Find, root: string): Scanned | Unread {
   const { plaintext, inline, replacements, refusals, origins } = walk.findings;
   const weight = scanFolder(walk, root, undefined);
   if (walk.unread.size > 0) return { ok: 'later', unread: [...walk.unread] };
-  refusals.push(...splitSecrets(replacements), ...sizeRefusals(walk, weight), ...roleRefusals(walk));
+  refusals.push(
+    ...splitSecrets(replacements, walk.findings.secretPaths),
+    ...sizeRefusals(walk, weight),
+    ...roleRefusals(walk),
+  );
   if (refusals.length > 0) return { ok: false, refusals: distinct(refusals) };
   const files = [...walk.reached].map(([path, reached]) => reachableFile(path, reached));
   files.sort((a, b) => (a.path < b.path ? -1 : 1));
@@ -194,7 +199,9 @@ function readReached(walk: Walk, at: Folder, reference: Reference, path: string,
     const what = as.role === 'env-file' ? 'env-file' : 'file';
     at.findings.plaintext.push({ ...placeOf(reference), what });
   }
+  if (as.kind === 'secret-file' && !isClear) at.findings.secretPaths.push(GENERATED_PATH);
   if (nodes === undefined) return NOTHING;
+  if (role === 'document') at.findings.secretPaths.push(...secretPaths(nodes.documents));
   if (as.kind === 'plugin' && isPlain) {
     const documents = readValues(nodes, path);
     for (const document of documents) readPlugin(document.value, as.field, readingOf(path, document, at.findings));
@@ -334,6 +341,7 @@ function keep(into: Findings, from: Findings): void {
   into.inline.push(...from.inline);
   into.replacements.push(...from.replacements);
   into.origins.push(...from.origins);
+  into.secretPaths.push(...from.secretPaths);
   into.refusals.push(...from.refusals);
 }
 
