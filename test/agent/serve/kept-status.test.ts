@@ -3,7 +3,8 @@ import { keptStatus } from '../../../src/agent/serve/kept-status.ts';
 
 describe('the status document', () => {
   it('is made once for however many ask in the same half second, and anew after it', () => {
-    let [nowMs, made] = [0, 0];
+    let nowMs = 0;
+    let made = 0;
     const status = keptStatus(() => ({ made: (made += 1) }), { elapsedMs: () => nowMs });
     for (let asked = 0; asked < 10_000; asked += 1) expect(status()).toEqual({ made: 1 });
     nowMs = 500;
@@ -12,10 +13,10 @@ describe('the status document', () => {
   });
 
   it('is there as soon as there is one', () => {
-    let document: unknown;
-    const status = keptStatus(() => document, { elapsedMs: () => 0 });
+    let latest: unknown;
+    const status = keptStatus(() => latest, { elapsedMs: () => 0 });
     expect(status()).toBeUndefined();
-    document = { a: 1 };
+    latest = { a: 1 };
     expect(status()).toEqual({ a: 1 });
   });
 });
