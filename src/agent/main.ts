@@ -15,6 +15,7 @@ import type { AgentEnd, AgentOptions } from './options.ts';
 import { openRenderer } from './renderer.ts';
 import type { AgentSetup } from './setup.ts';
 import type { ProbeView } from './serve/probes.ts';
+import { keptStatus } from './serve/kept-status.ts';
 import type { Listener } from './serve/listener.ts';
 import { PageListener } from './serve/page-listener.ts';
 import { startProbes } from './serve/probe-listener.ts';
@@ -72,7 +73,7 @@ export async function runAgent(options: AgentOptions): Promise<AgentEnd> {
     metrics,
     onSettings: ({ pageListen }) => (options.once ? undefined : page.follow(pageListen)),
   };
-  const page = new PageListener({ status: () => current.status() }, log);
+  const page = new PageListener({ status: keptStatus(() => current.status(), systemClock) }, log);
   let current = new Agent(setup);
   const begin = async (): Promise<void> => {
     await current.close();

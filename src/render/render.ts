@@ -90,7 +90,7 @@ function identify(document: ClosedDocument, targetNamespace: string): ObjectId {
 
 /** As the API server asks of every name; a slash would make the name end in the middle for whoever takes ids apart. */
 function isPathSegment(name: string): boolean {
-  return name !== '.' && name !== '..' && !/[/%\p{Cc}\p{Cf}]/u.test(name);
+  return name !== '.' && name !== '..' && !/[/%\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}]/u.test(name);
 }
 
 /** A SOPS file that encrypts identity is the usual beginner's fault: say which setting mends it. */

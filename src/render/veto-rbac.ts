@@ -37,8 +37,13 @@ const BESIDE_KEYS: readonly Right[] = [
     resources: ['pods/exec', 'pods/attach', 'pods/portforward', 'pods/ephemeralcontainers'],
     verbs: undefined,
   },
-  { group: '', resources: ['pods', 'replicationcontrollers'], verbs: WRITE },
-  { group: 'apps', resources: ['deployments', 'statefulsets', 'daemonsets', 'replicasets'], verbs: WRITE },
+  { group: '', resources: ['pods', 'replicationcontrollers', 'podtemplates'], verbs: WRITE },
+  {
+    group: 'apps',
+    resources: ['deployments', 'statefulsets', 'daemonsets', 'replicasets', 'controllerrevisions'],
+    verbs: WRITE,
+  },
+  { group: 'apps.openshift.io', resources: ['deploymentconfigs'], verbs: WRITE },
   { group: 'batch', resources: ['jobs', 'cronjobs'], verbs: WRITE },
 ];
 

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -44,6 +45,12 @@ describeReal('the leak check', TOOLS, () => {
       metadata: { name: 'noted', annotations: { a: note } },
     });
     await world.create(`${core}/configmaps`, configMap('number', { n: canaries.numbers.values[0] ?? '' }));
+    const digest = createHash('sha256').update(live);
+    await world.create(
+      `${core}/configmaps`,
+      configMap('digest', { a: `sha256:${digest.copy().digest('hex').slice(0, 16)}` }),
+    );
+    await world.create(`${core}/configmaps`, configMap('digest-64', { a: digest.digest('base64') }));
     await writeFile(join(world.folder, 'left'), file.slice(7, 40));
     const child = spawn('sleep', ['60'], { argv0: `sleep ${argument}` });
     await sleep(100);
@@ -59,6 +66,8 @@ describeReal('the leak check', TOOLS, () => {
       'configmaps/packed a',
       'secrets/noted',
       'configmaps/number',
+      'configmaps/digest',
+      'configmaps/digest-64',
       join(world.folder, 'left'),
       `git objects of ${world.repository.folder}`,
     ];

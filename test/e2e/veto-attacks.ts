@@ -292,6 +292,7 @@ export const ATTACKS: readonly Attack[] = [
     subjects: [{ kind: 'ServiceAccount', name: 'sotto' }],
   }),
   hands('a Role that is not in Git', 'rolebindings', { roleRef: roleRef('Role', 'secret-reader'), subjects: [APP] }),
+  hands('a Role that is not there yet', 'rolebindings', { roleRef: roleRef('Role', 'made-later'), subjects: [APP] }),
   hands('a Role that Git only pretends to have', 'rolebindings', {
     roleRef: roleRef('Role', 'pretended'),
     subjects: [APP],
