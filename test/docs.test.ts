@@ -199,7 +199,10 @@ function wordsOf(line: string): string[] {
 /** What the parser says against it; nothing is run. */
 async function parseProblem(words: readonly string[]): Promise<string | undefined> {
   const program = await buildProgram(words, silentContext());
-  for (const command of program.commands) command.action(() => undefined);
+  for (const command of program.commands) {
+    if (command.commands.length === 0) command.action(() => undefined);
+    for (const below of command.commands) below.action(() => undefined);
+  }
   try {
     await program.parseAsync([...words], { from: 'user' });
     return undefined;

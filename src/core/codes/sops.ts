@@ -146,6 +146,7 @@ export const SOPS_CODES = {
   },
   'SOTTO-SOPS-056': {
     title: 'The file has no single values',
-    explain: 'A binary file is encrypted as one value. Change it as a whole with sotto edit.',
+    explain:
+      'A binary file is encrypted as one value, so there is nothing in it to name. Change it as a whole with sotto edit.',
   },
 } as const satisfies Record<string, CodeEntry>;
