@@ -200,8 +200,8 @@ function wordsOf(line: string): string[] {
 async function parseProblem(words: readonly string[]): Promise<string | undefined> {
   const program = await buildProgram(words, silentContext());
   for (const command of program.commands) {
-    const { commands } = command;
-    for (const inner of commands.length === 0 ? [command] : commands) inner.action(() => undefined);
+    if (command.commands.length === 0) command.action(() => undefined);
+    for (const below of command.commands) below.action(() => undefined);
   }
   try {
     await program.parseAsync([...words], { from: 'user' });

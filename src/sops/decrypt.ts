@@ -1,6 +1,6 @@
 import { SottoError } from '../core/errors.ts';
 import { ownedBytes, Sensitive } from '../core/sensitive.ts';
-import { endOfLine } from '../yaml/split.ts';
+import { columnOf, endOfLine } from '../yaml/split.ts';
 import type { YamlDocument, YamlMap, YamlNode, YamlScalar } from '../yaml/tree.ts';
 import type { AgeIdentity } from './age.ts';
 import { ByteWriter } from './byte-writer.ts';
@@ -212,10 +212,6 @@ function blockSplice(text: string, document: YamlDocument): SecretSplice | undef
   const lineEnd = /[\r\n]/.test(text.charAt(end - 1)) ? end : endOfLine(text, end);
   if (root.entries.length > 1) return nothing(start - columnOf(text, start), lineEnd);
   return { start, end: lineEnd, by: new ByteWriter(3).ascii('{}\n') };
-}
-
-function columnOf(text: string, offset: number): number {
-  return offset - (Math.max(text.lastIndexOf('\n', offset - 1), text.lastIndexOf('\r', offset - 1)) + 1);
 }
 
 /** The dash of a list element that stands on the element's line with blanks between. */

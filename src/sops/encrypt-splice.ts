@@ -1,4 +1,5 @@
 import type { Splice } from '../yaml/splice.ts';
+import { columnOf } from '../yaml/split.ts';
 import type { YamlDocument, YamlMap, YamlScalar } from '../yaml/tree.ts';
 import { type BlockFields, jsonMember, yamlBlock } from './block.ts';
 import type { SopsFormat } from './scalar.ts';
@@ -32,7 +33,7 @@ export function insertBlock(
   if (map.flow) return insertIntoFlow(text, map, fields);
   const eol = text.includes('\r\n') ? '\r\n' : '\n';
   const first = map.entries[0]?.key.start ?? map.start;
-  const column = first - (Math.max(text.lastIndexOf('\n', first - 1), text.lastIndexOf('\r', first - 1)) + 1);
+  const column = columnOf(text, first);
   const before = text.slice(document.start, document.end);
   const lead = /[\r\n]$/.test(before) ? '' : eol;
   return { start: document.end, end: document.end, by: lead + yamlBlock(fields, column, eol) };

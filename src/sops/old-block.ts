@@ -1,6 +1,6 @@
 import type { Splice } from '../yaml/splice.ts';
 import { spliceText } from '../yaml/splice.ts';
-import { endOfLine } from '../yaml/split.ts';
+import { endOfLine, lineStart } from '../yaml/split.ts';
 import type { YamlDocument, YamlMap, YamlNode, YamlScalar } from '../yaml/tree.ts';
 import { replaceScalar } from './encrypt-splice.ts';
 import { isSopsKey } from './file.ts';
@@ -93,8 +93,4 @@ function asJson(node: YamlNode, now: { readonly lastModified: string; readonly m
     return `${JSON.stringify(name)}: ${text === undefined ? asJson(value, now) : JSON.stringify(text)}`;
   });
   return `{${fields.join(', ')}}`;
-}
-
-function lineStart(text: string, offset: number): number {
-  return Math.max(text.lastIndexOf('\n', offset - 1), text.lastIndexOf('\r', offset - 1)) + 1;
 }

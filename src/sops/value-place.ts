@@ -1,4 +1,5 @@
 import { SottoError } from '../core/errors.ts';
+import { columnOf, lineStart } from '../yaml/split.ts';
 import type { YamlNode } from '../yaml/tree.ts';
 import { formatKeyPath } from './key-path.ts';
 import type { SopsFormat } from './scalar.ts';
@@ -11,13 +12,7 @@ export interface ValueDocument {
   readonly root: YamlNode;
 }
 
-export function columnOf(text: string, offset: number): number {
-  return offset - lineStart(text, offset);
-}
-
-export function lineStart(text: string, offset: number): number {
-  return Math.max(text.lastIndexOf('\n', offset - 1), text.lastIndexOf('\r', offset - 1)) + 1;
-}
+export { columnOf, lineStart };
 
 export function isBlankBefore(text: string, offset: number): boolean {
   return text.slice(lineStart(text, offset), offset).trim() === '';

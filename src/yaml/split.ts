@@ -63,3 +63,14 @@ export function endOfLine(text: string, from: number): number {
   }
   return at;
 }
+
+/** Offset at which the line of an offset starts. A walk and no `lastIndexOf`, which looks for a `\r` through the whole file. */
+export function lineStart(text: string, offset: number): number {
+  let at = offset;
+  while (at > 0 && text.charCodeAt(at - 1) !== 10 && text.charCodeAt(at - 1) !== 13) at -= 1;
+  return at;
+}
+
+export function columnOf(text: string, offset: number): number {
+  return offset - lineStart(text, offset);
+}

@@ -197,7 +197,7 @@ export const CLI_CODES = {
   'SOTTO-CLI-093': {
     title: 'There is no editor',
     explain:
-      'sotto edit runs what SOPS_EDITOR or EDITOR names, else vim, nano or vi. None of them is there. Set EDITOR, or change single values with sotto secret set, which needs none.',
+      'sotto edit runs what SOPS_EDITOR or EDITOR names, else vim, nano or vi from PATH. Name one, or change single values with sotto secret set.',
   },
   'SOTTO-CLI-094': {
     title: 'The editor failed',
@@ -210,7 +210,7 @@ export const CLI_CODES = {
   'SOTTO-CLI-096': {
     title: 'No value was typed',
     explain:
-      'The prompt was interrupted before the value was complete. Nothing was changed. In a script give the value on stdin or by --from-file instead of typing it.',
+      'The prompt was interrupted before the value was complete. Nothing was changed: run the command again, or give the value on stdin.',
   },
   'SOTTO-CLI-097': {
     title: 'The value cannot be set without a key that opens the file',

@@ -147,6 +147,6 @@ export const SOPS_CODES = {
   'SOTTO-SOPS-056': {
     title: 'The file has no single values',
     explain:
-      'A binary file is encrypted as one value, so there is no part of it that could be set, shown or removed alone. Change it as a whole with sotto edit.',
+      'A binary file is encrypted as one value, so there is nothing in it to name. Change it as a whole with sotto edit.',
   },
 } as const satisfies Record<string, CodeEntry>;
