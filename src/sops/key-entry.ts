@@ -30,6 +30,8 @@ export function holderOf(entry: KeyEntry): string {
       return `Vault key ${entry.address}/v1/${entry.enginePath}/keys/${entry.keyName}`;
     case 'other':
       return `${entry.name} ${entry.key}`;
+    default:
+      return entry satisfies never;
   }
 }
 

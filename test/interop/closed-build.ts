@@ -1,11 +1,10 @@
-import { dirname } from 'node:path';
-import { localRenderer } from '../../src/agent/local-renderer.ts';
 import { reach } from '../../src/agent/reach.ts';
 import { SottoError } from '../../src/core/errors.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import type { FingerprintKey } from '../../src/keys/fingerprint.ts';
 import { build, type BuildContext, type Built } from '../../src/render/kustomize/build.ts';
 import { type FileTree, finderOf, type TreeEntry } from '../../src/render/kustomize/file-tree.ts';
+import { localRenderer } from '../../src/render/kustomize/local-renderer.ts';
 import type { Renderer } from '../../src/render/kustomize/renderer.ts';
 import type { BuildFile } from '../../src/render/kustomize/tree.ts';
 import { toolPath } from '../harness/real.ts';
@@ -33,10 +32,11 @@ export function repositoryOf(files: Files): FileTree {
 
 /** kustomize as the agent runs it on its own machine. */
 export function realRenderer(stock: Stock): Renderer {
-  const PATH = `${dirname(toolPath('kustomize'))}:${process.env['PATH'] ?? ''}`;
-  const renderer = localRenderer({ env: { PATH }, workFolder: stock.folder });
-  if (renderer === undefined) throw new Error('no kustomize');
-  return renderer;
+  return localRenderer({
+    program: toolPath('kustomize'),
+    searchPath: process.env['PATH'],
+    workFolder: stock.folder,
+  });
 }
 
 export interface Wanted extends Partial<BuildContext> {

@@ -13,6 +13,10 @@ const SHARING = fc
     }),
   );
 
+function share(...bytes: number[]): Uint8Array {
+  return Uint8Array.from(bytes);
+}
+
 describe('a shared secret', () => {
   it('comes back from any shares in any order that reach the threshold', () => {
     fc.assert(
@@ -49,7 +53,6 @@ describe('a shared secret', () => {
   });
 
   it('does not come from shares that cannot belong together', () => {
-    const share = (...bytes: number[]): Uint8Array => Uint8Array.from(bytes);
     for (const shares of [
       [],
       [share(1, 2, 1)],
