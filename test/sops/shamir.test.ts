@@ -13,7 +13,7 @@ const SHARING = fc
     }),
   );
 
-function share(...bytes: number[]): Uint8Array {
+function bytesOf(...bytes: number[]): Uint8Array {
   return Uint8Array.from(bytes);
 }
 
@@ -55,11 +55,11 @@ describe('a shared secret', () => {
   it('does not come from shares that cannot belong together', () => {
     for (const shares of [
       [],
-      [share(1, 2, 1)],
-      [share(1, 1), share(2, 1)],
-      [share(1, 1), share(2, 2, 2)],
-      [share(1, 0), share(1, 1)],
-      [share(1), share(2)],
+      [bytesOf(1, 2, 1)],
+      [bytesOf(1, 1), bytesOf(2, 1)],
+      [bytesOf(1, 1), bytesOf(2, 2, 2)],
+      [bytesOf(1, 0), bytesOf(1, 1)],
+      [bytesOf(1), bytesOf(2)],
     ]) {
       expect(combineShares(shares)).toBeUndefined();
     }
