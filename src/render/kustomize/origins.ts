@@ -12,9 +12,14 @@ export function originsOf(file: string, documents: readonly YamlDocument[]): Ori
       const kind = isSealed ? 'Secret' : textOf(childOf(node, 'kind'));
       const name = textOf(childOf(childOf(node, 'metadata'), 'name'));
       if (kind === '' || name === '') return [];
-      return [{ group: isSealed ? '' : group, kind, name, file, line: node.line }];
+      return [{ group: isSealed ? '' : group, kind, name: ownText(name), file, line: node.line }];
     }),
   );
+}
+
+/** A copy: a part of a text keeps all of the text in memory, and origins stay as long as the commit. */
+function ownText(part: string): string {
+  return Buffer.from(part).toString();
 }
 
 /** Where people find a rendered object in the repository. */
