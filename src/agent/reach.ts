@@ -1,6 +1,7 @@
 import { LIMITS } from '../core/limits.ts';
 import { tooLargeTogether } from '../git/content.ts';
 import type { Find, Found } from '../render/kustomize/file-tree.ts';
+import { tooMuch } from '../render/kustomize/refusals.ts';
 import { scanFurther } from '../render/kustomize/scan.ts';
 import type { Scanned } from '../render/kustomize/scan-result.ts';
 import type { GitSource } from '../source/git-source.ts';
@@ -23,6 +24,9 @@ export type Look = (paths: readonly string[]) => Promise<ReadonlyMap<string, Fou
 /** Every step reads what the one before named; bases are at most so deep, and each needs two. */
 const MAX_STEPS = LIMITS.maxKustomizationDepth * 2 + 10;
 
+/** Each folder is asked for by the three names that a kustomization may have. */
+const MAX_PATHS = LIMITS.maxSnapshotFiles + 3 * LIMITS.maxKustomizationBuilds;
+
 /** Scans a kustomization, reading only what it names, until all is known. */
 export async function reach(root: string, look: Look): Promise<Reached> {
   const seen = new Map<string, Found>();
@@ -31,13 +35,21 @@ export async function reach(root: string, look: Look): Promise<Reached> {
   for (let step = 0; ; step += 1) {
     const scanned = scanFurther(find, root);
     if (scanned.ok !== 'later') return { scanned, find };
-    if (step > MAX_STEPS) throw new TypeError('a scan asks for the same again and again');
+    // Told before it is read: names cost nothing to write.
+    if (step > MAX_STEPS) return { scanned: refused(root, `its files name one another ${MAX_STEPS} times over`), find };
+    if (seen.size + scanned.unread.length > MAX_PATHS) {
+      return { scanned: refused(root, `it names more than ${MAX_PATHS} files and folders`), find };
+    }
     for (const [path, found] of await look(scanned.unread)) {
       seen.set(path, found);
       if (found.kind === 'file') bytes += found.file.bytes.length;
     }
     if (bytes > LIMITS.maxSnapshotBytes) throw tooLargeTogether();
   }
+}
+
+function refused(root: string, why: string): Scanned {
+  return { ok: false, refusals: [tooMuch({ file: root === '' ? undefined : root }, why)] };
 }
 
 /** The snapshot with everything that its kustomization names. Files known from the one before are not read again. */

@@ -54,7 +54,7 @@ const FETCH = [
   '--no-auto-maintenance',
 ];
 /** A command line takes no more than 2 MiB. */
-const PATHS_PER_LISTING = 1_000;
+const PATHS_PER_LISTING = 250;
 const READ_BATCH_BYTES = 8 * 1024 * 1024;
 
 /** Contents of the blobs that are within the cap of one file; the others with the error of each. */

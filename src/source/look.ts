@@ -10,6 +10,8 @@ export async function lookAt(
   known: readonly SnapshotFile[],
 ): Promise<Map<string, Standing>> {
   const asked = new Set(paths.flatMap((path) => [...foldersOf(path), path]));
+  // The root is no entry of anything.
+  asked.delete('');
   const entries = new Map((await repository.lookUp(commit, [...asked])).map((entry) => [entry.path, entry]));
   const blobs = new Map<BlobId, string>();
   for (const path of paths) {

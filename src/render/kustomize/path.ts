@@ -11,6 +11,9 @@ export type CleanPath =
 /** `user@…` and `github.com/…` need no scheme to be cloned; every other address has a colon. */
 const REMOTE = /^(?:[a-z][a-z0-9-]*@|github\.com\/)|:\/\/|^[a-z][a-z0-9+.-]*:|^git::/i;
 
+/** No system has longer ones, and programs are not started with them. */
+const MAX_PATH_BYTES = 4096;
+
 /** A path relative to `folder` as kustomize cleans it: by its letters, so that `absent/../file` is `file`. */
 export function cleanPath(folder: string, text: string): CleanPath {
   if (text === '') return { kind: 'odd', why: 'it is empty' };
@@ -25,7 +28,9 @@ export function cleanPath(folder: string, text: string): CleanPath {
     if (part !== '..') parts.push(part);
     else if (parts.pop() === undefined) return { kind: 'outside', why: 'it leads out of the repository' };
   }
-  return { kind: 'path', path: parts.join('/') };
+  const path = parts.join('/');
+  if (Buffer.byteLength(path) > MAX_PATH_BYTES) return { kind: 'odd', why: 'it is longer than any path' };
+  return { kind: 'path', path };
 }
 
 function hasControl(text: string): boolean {

@@ -208,7 +208,8 @@ function readReached(walk: Walk, at: Folder, reference: Reference, path: string,
     walk.rewritten.set(path, canonicalDocuments(documents.map(({ root }) => root)));
   }
   if (as.kind === 'resource') at.findings.origins.push(...originsOf(path, nodes.documents));
-  if (isClear && role === 'document') at.findings.plaintext.push(...plainSecrets(path, nodes.documents));
+  if (isClear && role === 'document')
+    at.findings.plaintext.push(...plainSecrets(path, nodes.documents, reference.target));
   if (as.kind === 'file' && as.content !== undefined) {
     for (const document of readValues(nodes, path)) {
       const reading = readingOf(path, document, at.findings);
@@ -261,7 +262,7 @@ function readInlinePlugins(at: Folder, reference: Reference, field: PluginField)
 function readInline(findings: Findings, inline: Findings['inline'][number]): Weight {
   if (inline.what === 'plugin') return NOTHING;
   const { nodes, documents } = readText(inline);
-  findings.plaintext.push(...plainPatch(nodes.documents, placeOf(inline)));
+  findings.plaintext.push(...plainPatch(nodes.documents, inline.target, placeOf(inline)));
   for (const document of documents) {
     findings.plaintext.push(...plainOperations(document.value, inline.target, placeOf(inline)));
     const tests = secretTests({ ...document, lineAt: () => undefined }, inline.target, placeOf(inline));
