@@ -13,6 +13,8 @@ const SHARING = fc
     }),
   );
 
+const share = (...bytes: number[]): Uint8Array => Uint8Array.from(bytes);
+
 describe('a shared secret', () => {
   it('comes back from any shares in any order that reach the threshold', () => {
     fc.assert(
@@ -33,7 +35,7 @@ describe('a shared secret', () => {
   });
 
   it('numbers its shares from 1, as sops does', () => {
-    expect(splitSecret(new Uint8Array(32), 3, 2).map((share) => [share.length, share[32]])).toEqual([
+    expect(splitSecret(new Uint8Array(32), 3, 2).map((each) => [each.length, each[32]])).toEqual([
       [33, 1],
       [33, 2],
       [33, 3],
@@ -49,7 +51,6 @@ describe('a shared secret', () => {
   });
 
   it('does not come from shares that cannot belong together', () => {
-    const share = (...bytes: number[]): Uint8Array => Uint8Array.from(bytes);
     for (const shares of [
       [],
       [share(1, 2, 1)],
