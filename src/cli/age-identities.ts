@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { asSottoError, SottoError } from '../core/errors.ts';
 import type { AgeIdentity } from '../sops/age.ts';
@@ -44,12 +45,23 @@ interface Source {
 
 function sourcesOfSops(around: Surroundings): Source[] {
   const { SOPS_AGE_KEY: content = '', SOPS_AGE_KEY_FILE: file = '' } = around.env;
-  const sources: Source[] = [];
+  const sources = sshSources(around);
   if (content !== '') sources.push({ name: 'SOPS_AGE_KEY', read: () => Promise.resolve(keyLines(content)) });
   if (file !== '') sources.push({ name: file, read: () => readFileBytes(resolve(around.cwd, file), file) });
   const standard = standardKeyFile(around);
   if (standard !== undefined) sources.push({ name: standard, read: () => readFileBytes(standard, standard) });
   return sources;
+}
+
+/** The SSH keys that sops reads: the one it is told of, then those of the user. */
+function sshSources(around: Pick<Surroundings, 'env' | 'cwd'>): Source[] {
+  const { SOPS_AGE_SSH_PRIVATE_KEY_FILE: file = '', HOME: home = '' } = around.env;
+  const named = file === '' ? [] : [{ name: file, read: () => readFileBytes(resolve(around.cwd, file), file) }];
+  const own = home === '' ? [] : ['id_ed25519', 'id_rsa'].map((name) => join(home, '.ssh', name));
+  return [
+    ...named,
+    ...own.filter((path) => existsSync(path)).map((path) => ({ name: path, read: () => readFileBytes(path, path) })),
+  ];
 }
 
 /** Since 3.13 sops takes several identities on one line, parted by blanks; comments have a line of their own. */
@@ -70,7 +82,7 @@ function standardKeyFile(around: Pick<Surroundings, 'env'>): string | undefined 
 }
 
 /** Sources that sops reads and this version does not. */
-const UNREAD = ['SOPS_AGE_KEY_CMD', 'SOPS_AGE_SSH_PRIVATE_KEY_FILE', 'SOPS_AGE_SSH_PRIVATE_KEY_CMD'];
+const UNREAD = ['SOPS_AGE_KEY_CMD', 'SOPS_AGE_SSH_PRIVATE_KEY_CMD'];
 
 function unreadSources(around: Pick<Surroundings, 'env'>): string[] {
   return UNREAD.filter((name) => (around.env[name] ?? '') !== '').map((name) => `${name}: not in this version`);

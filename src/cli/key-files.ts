@@ -46,7 +46,6 @@ function merged(keys: readonly FileKeys[]): FileKeys {
 
 const LATER: readonly (readonly [RegExp, string])[] = [
   [/^-----BEGIN AGE ENCRYPTED FILE-----|^age-encryption\.org\//, 'a passphrase-protected age identity file'],
-  [/^-----BEGIN OPENSSH PRIVATE KEY-----/, 'an SSH key'],
   [/^-----BEGIN PGP PRIVATE KEY BLOCK-----/, 'an OpenPGP key'],
 ];
 const LATER_HEAD_BYTES = 64;
@@ -56,7 +55,9 @@ function keysOf(bytes: Uint8Array, name: string): FileKeys {
   const head = Buffer.from(bytes.subarray(start, start + LATER_HEAD_BYTES)).toString('latin1');
   const later = LATER.find(([pattern]) => pattern.test(head));
   if (later !== undefined) throw notBuilt(name, later[1]);
-  if (head.startsWith('AGE-')) return { ageIdentities: parseAgeIdentities(bytes), unsealKeys: [] };
+  // A key in PEM is for sealing, as it always was; an SSH key in PEM is found by the variable of sops.
+  const isIdentity = head.startsWith('AGE-') || head.startsWith('-----BEGIN OPENSSH PRIVATE KEY-----');
+  if (isIdentity) return { ageIdentities: parseAgeIdentities(bytes), unsealKeys: [] };
   if (head.startsWith('-----BEGIN ')) return { ageIdentities: [], unsealKeys: [parseUnsealKey(bytes.subarray(start))] };
   return merged(secretsOf(bytes, name).map((secret) => keysOfSecret(secret)));
 }
@@ -136,7 +137,7 @@ function notBuilt(name: string, form: string): SottoError {
     code: 'SOTTO-CLI-003',
     what: `not in this version: ${form} as key file`,
     file: name,
-    why: 'only plain age identities and sealing keys are read',
+    why: 'only plain age identities, SSH keys without passphrase and sealing keys are read',
     next: 'use sops for this file, or add an age recipient to it',
   });
 }

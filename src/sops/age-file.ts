@@ -2,7 +2,7 @@ import type { Stanza } from 'age-encryption';
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 import { SottoError } from '../core/errors.ts';
 import { ownedBytes } from '../core/sensitive.ts';
-import { type AgeIdentity, openOnce } from './age.ts';
+import { type AgeIdentity, openOnce } from './age-stanza.ts';
 import { isBase64 } from './enc.ts';
 
 /**

@@ -29,7 +29,9 @@ export function yamlBlock(fields: BlockFields, column: number, eol: string): str
   for (const { recipient, enc } of fields.age) {
     lines.push('        - enc: |');
     for (const line of enc.trimEnd().split('\n')) lines.push(`            ${line}`);
-    lines.push(`          recipient: ${recipient}`);
+    // The comment of an SSH recipient is anybody's text.
+    const plain = /^[\w+/=@. -]+$/.test(recipient);
+    lines.push(`          recipient: ${plain ? recipient : JSON.stringify(recipient)}`);
   }
   const before = orderedFields(fields);
   for (const [name, value] of before) lines.push(`    ${name}: ${typeof value === 'string' ? yamlText(value) : value}`);

@@ -1,4 +1,4 @@
-import type { AgeIdentity } from './age.ts';
+import type { AgeIdentity } from './age-stanza.ts';
 import type { KeyEntry } from './key-entry.ts';
 import type { SopsMetadata } from './metadata.ts';
 

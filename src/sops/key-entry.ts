@@ -21,18 +21,10 @@ export type KeyGroup = readonly KeyEntry[];
 
 /** For whom an entry is wrapped, in the words of the file. */
 export function holderOf(entry: KeyEntry): string {
-  switch (entry.kind) {
-    case 'age':
-      return entry.recipient;
-    case 'pgp':
-      return `OpenPGP key ${entry.fingerprint}`;
-    case 'vault':
-      return `Vault key ${entry.address}/v1/${entry.enginePath}/keys/${entry.keyName}`;
-    case 'other':
-      return `${entry.name} ${entry.key}`;
-    default:
-      return entry satisfies never;
-  }
+  if (entry.kind === 'age') return entry.recipient;
+  if (entry.kind === 'pgp') return `OpenPGP key ${entry.fingerprint}`;
+  if (entry.kind === 'other') return `${entry.name} ${entry.key}`;
+  return `Vault key ${entry.address}/v1/${entry.enginePath}/keys/${entry.keyName}`;
 }
 
 export interface AgeEntry {

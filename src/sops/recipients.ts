@@ -1,8 +1,12 @@
 import { SottoError } from '../core/errors.ts';
 import { decodeBech32 } from './bech32.ts';
 import { bytesOf } from './cipher.ts';
+import { parseSshRecipient } from './ssh.ts';
 
-/** Checks that recipients are X25519 ones, and removes doubles. Throws SottoError; `place` says where they came from. */
+/** An ML-KEM-768 key and an X25519 one. */
+const HYBRID_BYTES = 1184 + 32;
+
+/** Checks that recipients are of the kinds known here, and removes doubles. Throws SottoError; `place` says where they came from. */
 export function checkRecipients(recipients: readonly string[], file?: string): string[] {
   const distinct = [...new Set(recipients.map((recipient) => recipient.trim()))];
   if (distinct.length === 0) throw noRecipient(file);
@@ -16,32 +20,37 @@ export function isX25519Recipient(recipient: string): boolean {
 
 function checkRecipient(recipient: string, file: string | undefined): void {
   if (isX25519Recipient(recipient)) return;
-  const other = otherKind(recipient);
-  if (other !== undefined) {
+  if (decodeBech32(bytesOf(recipient), 'age1pq', HYBRID_BYTES) !== undefined) return;
+  if (recipient.startsWith('ssh-') && parseSshRecipient(recipient) !== undefined) return;
+  if (/^age1(?!pq1)[a-z0-9]+1/.test(recipient)) {
     throw new SottoError({
       code: 'SOTTO-AGE-008',
-      what: `${other} is not in this version`,
-      why: 'this version encrypts for X25519 recipients (age1 and 58 more characters)',
+      what: 'a plugin recipient is not in this version',
+      why: 'this version encrypts for X25519, post-quantum hybrid and SSH recipients',
       next: 'name the X25519 recipient of an identity: age-keygen -y keys.txt',
       file,
     });
   }
-  throw new SottoError({
+  throw unusable(recipient, file);
+}
+
+function unusable(recipient: string, file: string | undefined): SottoError {
+  return new SottoError({
     code: 'SOTTO-AGE-007',
     what: 'an age recipient is not usable',
-    // A secret key in place of a recipient must not be printed.
-    why: recipient.startsWith('age1')
-      ? `${recipient} is not age1 and 58 more characters with a fitting checksum`
-      : 'it does not start with age1',
+    why: problemOf(recipient),
     next: 'copy the recipient again: age-keygen -y keys.txt',
     file,
   });
 }
 
-function otherKind(recipient: string): string | undefined {
-  if (recipient.startsWith('age1pq1')) return 'a post-quantum recipient';
-  if (recipient.startsWith('ssh-')) return 'an SSH recipient';
-  return /^age1[a-z0-9]+1/.test(recipient) ? 'a plugin recipient' : undefined;
+/** Why a recipient is refused. A secret key in place of one must not be printed. */
+function problemOf(recipient: string): string {
+  if (recipient.startsWith('ssh-')) return 'it is no public key of Ed25519, or of RSA with at least 2048 bits';
+  if (recipient.startsWith('age1pq1'))
+    return 'it is not as long as a post-quantum recipient, or its checksum does not fit';
+  if (!recipient.startsWith('age1')) return 'it does not start with age1 or ssh-';
+  return `${recipient} is not age1 and 58 more characters with a fitting checksum`;
 }
 
 function noRecipient(file: string | undefined): SottoError {
@@ -63,8 +72,11 @@ export async function wrapDataKey(
   return Promise.all(
     recipients.map(async (recipient) => {
       const encrypter = new Encrypter();
-      encrypter.addRecipient(recipient);
-      return { recipient, enc: armor.encode(await encrypter.encrypt(dataKey)) };
+      encrypter.addRecipient(parseSshRecipient(recipient) ?? recipient);
+      // A hybrid recipient of the right length may hold numbers that ML-KEM has no key for.
+      const sealed = await encrypter.encrypt(dataKey).catch(() => undefined);
+      if (sealed === undefined) throw unusable(recipient, undefined);
+      return { recipient, enc: armor.encode(sealed) };
     }),
   );
 }

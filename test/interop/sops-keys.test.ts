@@ -1,9 +1,15 @@
+import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { generateHybridIdentity, identityToRecipient } from 'age-encryption';
+import * as fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { SottoError } from '../../src/core/errors.ts';
 import { parseAgeIdentities } from '../../src/sops/age.ts';
 import { decryptSops } from '../../src/sops/decrypt.ts';
+import { encryptSops } from '../../src/sops/encrypt.ts';
 import type { Identity } from '../../src/sops/identity.ts';
 import { refusal } from '../sops/fixtures.ts';
 import { describeReal } from '../harness/real.ts';
@@ -52,7 +58,7 @@ describeReal('key groups', ['sops', 'age-keygen'], () => {
     const text = await byStock(2);
     const error = await decryptSops(text, 'yaml', 'f.yaml', identitiesOf(1)).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: 'SOTTO-SOPS-030', place: { file: 'f.yaml', key: 'sops.key_groups' } });
-    for (const { recipient } of pairs) expect((error as { why: string }).why).toContain(recipient);
+    for (const { recipient } of pairs) expect((error as SottoError).why).toContain(recipient);
   });
 
   it('all count when no threshold is set', async () => {
@@ -66,5 +72,95 @@ describeReal('key groups', ['sops', 'age-keygen'], () => {
     const env = { HOME: folder, SOPS_AGE_KEY: `${pairs[0]?.identity} ${pairs[1]?.identity}` };
     await stockOutput('sops', ['rotate', '-i', 'f.yaml'], { env, cwd: folder });
     expect(await opened(readFileSync(join(folder, 'f.yaml'), 'utf8'), identitiesOf(1, 2))).toBe(CLEAR);
+  });
+});
+
+describeReal('identities of every kind', ['sops', 'age-keygen'], () => {
+  let folder: string;
+  beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), 'sotto-identities-'))));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  const KINDS: readonly (readonly [string, () => Promise<Pair>])[] = [
+    ['a post-quantum hybrid', hybridPair],
+    ['ssh-ed25519', () => sshPair('ed25519', [])],
+    ['ssh-rsa', () => sshPair('rsa', ['-b', '2048'])],
+    ['ssh-rsa in PEM', () => sshPair('rsa', ['-b', '3072', '-m', 'PEM'])],
+  ];
+
+  interface Pair {
+    readonly recipient: string;
+    readonly secret: Buffer;
+    /** How stock sops finds it. */
+    readonly env: Record<string, string>;
+  }
+
+  async function hybridPair(): Promise<Pair> {
+    const identity = await generateHybridIdentity();
+    const env = { HOME: folder, SOPS_AGE_KEY: identity };
+    return { recipient: await identityToRecipient(identity), secret: Buffer.from(identity), env };
+  }
+
+  async function sshPair(type: string, args: readonly string[]): Promise<Pair> {
+    const file = join(mkdtempSync(join(folder, 'ssh-')), `id_${type}`);
+    await promisify(execFile)('ssh-keygen', ['-q', '-t', type, ...args, '-N', '', '-C', 'me@here', '-f', file]);
+    const env = { HOME: folder, SOPS_AGE_SSH_PRIVATE_KEY_FILE: file };
+    return { recipient: readFileSync(`${file}.pub`, 'utf8').trim(), secret: readFileSync(file), env };
+  }
+
+  it.each(KINDS)('%s opens what stock sops wrote, and what it rotated', async (_kind, newPair) => {
+    const { recipient, secret, env } = await newPair();
+    const identities = parseAgeIdentities(secret);
+    expect(recipient.startsWith(identities[0]?.recipient ?? '?')).toBe(true);
+    writeFileSync(join(folder, 'f.yaml'), CLEAR);
+    await stockOutput('sops', ['encrypt', '-i', '--age', recipient, 'f.yaml'], { env, cwd: folder });
+    expect(await opened(readFileSync(join(folder, 'f.yaml'), 'utf8'), identities)).toBe(CLEAR);
+    await stockOutput('sops', ['rotate', '-i', 'f.yaml'], { env, cwd: folder });
+    expect(await opened(readFileSync(join(folder, 'f.yaml'), 'utf8'), identities)).toBe(CLEAR);
+  });
+
+  it.each(KINDS)('%s: stock sops opens and rotates what sotto wrote', async (_kind, newPair) => {
+    const { recipient, secret, env } = await newPair();
+    const options = { format: 'yaml' as const, file: 'f.yaml', recipients: [recipient], now: new Date() };
+    const text = await encryptSops(CLEAR, options);
+    expect(await opened(text, parseAgeIdentities(secret))).toBe(CLEAR);
+    writeFileSync(join(folder, 'g.yaml'), text);
+    expect((await stockOutput('sops', ['decrypt', 'g.yaml'], { env, cwd: folder })).toString()).toBe(CLEAR);
+    await stockOutput('sops', ['rotate', '-i', 'g.yaml'], { env, cwd: folder });
+    expect(await opened(readFileSync(join(folder, 'g.yaml'), 'utf8'), parseAgeIdentities(secret))).toBe(CLEAR);
+  });
+
+  it('an SSH key that is damaged anywhere is read or refused by code, and never quoted', async () => {
+    const secrets = [(await sshPair('ed25519', [])).secret, (await sshPair('rsa', ['-b', '2048'])).secret];
+    const base64 = fc.constantFrom(...Buffer.from('AQgw/+9=\n-'));
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...secrets),
+        fc.array(fc.tuple(fc.nat(), base64), { minLength: 1, maxLength: 4 }),
+        (secret, damages) => {
+          const file = Buffer.from(secret);
+          for (const [at, char] of damages) file[at % file.length] = char;
+          try {
+            parseAgeIdentities(file);
+          } catch (thrown) {
+            expect((thrown as SottoError).code).toMatch(/^SOTTO-AGE-0(?:02|04|10)$/);
+            expect((thrown as SottoError).text()).not.toContain(secret.toString().slice(300, 330));
+          }
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  it('an SSH key with a passphrase is refused with the reason', async () => {
+    const file = join(mkdtempSync(join(folder, 'ssh-')), 'locked');
+    await promisify(execFile)('ssh-keygen', ['-q', '-t', 'ed25519', '-N', 'hunter22', '-f', file]);
+    expect(await refusal(() => parseAgeIdentities(readFileSync(file)))).toEqual({ code: 'SOTTO-AGE-010', line: 1 });
+  });
+
+  it('the comment of an SSH recipient may be any text', async () => {
+    const { recipient, secret } = await sshPair('ed25519', []);
+    const odd = `${recipient.split(' ').slice(0, 2).join(' ')} me: "x" # y`;
+    const text = await encryptSops(CLEAR, { format: 'yaml', file: 'f.yaml', recipients: [odd], now: new Date() });
+    expect(await opened(text, parseAgeIdentities(secret))).toBe(CLEAR);
   });
 });

@@ -13,9 +13,7 @@ const SHARING = fc
     }),
   );
 
-function bytesOf(...bytes: number[]): Uint8Array {
-  return Uint8Array.from(bytes);
-}
+const share = (...bytes: number[]): Uint8Array => Uint8Array.from(bytes);
 
 describe('a shared secret', () => {
   it('comes back from any shares in any order that reach the threshold', () => {
@@ -37,7 +35,7 @@ describe('a shared secret', () => {
   });
 
   it('numbers its shares from 1, as sops does', () => {
-    expect(splitSecret(new Uint8Array(32), 3, 2).map((share) => [share.length, share[32]])).toEqual([
+    expect(splitSecret(new Uint8Array(32), 3, 2).map((each) => [each.length, each[32]])).toEqual([
       [33, 1],
       [33, 2],
       [33, 3],
@@ -55,11 +53,11 @@ describe('a shared secret', () => {
   it('does not come from shares that cannot belong together', () => {
     for (const shares of [
       [],
-      [bytesOf(1, 2, 1)],
-      [bytesOf(1, 1), bytesOf(2, 1)],
-      [bytesOf(1, 1), bytesOf(2, 2, 2)],
-      [bytesOf(1, 0), bytesOf(1, 1)],
-      [bytesOf(1), bytesOf(2)],
+      [share(1, 2, 1)],
+      [share(1, 1), share(2, 1)],
+      [share(1, 1), share(2, 2, 2)],
+      [share(1, 0), share(1, 1)],
+      [share(1), share(2)],
     ]) {
       expect(combineShares(shares)).toBeUndefined();
     }

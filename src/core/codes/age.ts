@@ -14,7 +14,7 @@ export const AGE_CODES = {
   'SOTTO-AGE-003': {
     title: 'This kind of identity is not in this version',
     explain:
-      'This version holds X25519 identities (AGE-SECRET-KEY-1…). Post-quantum, plugin and SSH identities and encrypted key files are refused.',
+      'This version holds X25519 and post-quantum hybrid identities and SSH keys. Plugin identities are refused, and encrypted key files where nobody can be asked for the passphrase.',
   },
   'SOTTO-AGE-004': {
     title: 'The key file holds no identity',
@@ -32,16 +32,22 @@ export const AGE_CODES = {
   },
   'SOTTO-AGE-007': {
     title: 'An age recipient is not usable',
-    explain: 'A recipient is the public part of an identity: age1 and 58 more characters. It is told by age-keygen -y.',
+    explain:
+      'A recipient is the public part of an identity: age1 and 58 more characters, age1pq1 and about 1,950 more, or the line of an SSH public key (Ed25519, or RSA of at least 2048 bits). It is told by age-keygen -y.',
     example: 'age-keygen -y age.agekey',
   },
   'SOTTO-AGE-008': {
     title: 'This kind of recipient is not in this version',
     explain:
-      'This version encrypts for X25519 recipients (age1…). Post-quantum, plugin and SSH recipients are refused.',
+      'This version encrypts for X25519 (age1…), post-quantum hybrid (age1pq1…) and SSH recipients. Recipients of plugins are refused.',
   },
   'SOTTO-AGE-009': {
     title: 'No recipient was given',
     explain: 'A file is encrypted for at least one recipient. Name one, or put one into .sops.yaml.',
+  },
+  'SOTTO-AGE-010': {
+    title: 'An SSH key cannot be used as identity',
+    explain:
+      'SSH keys open files that were encrypted for their public key. Ed25519 and RSA keys without a passphrase are read.',
   },
 } as const satisfies Record<string, CodeEntry>;
