@@ -13,19 +13,20 @@ const LAYERS: readonly (readonly string[])[] = [
     '/ResourceQuota',
     '/LimitRange',
     'rbac.authorization.k8s.io/Role',
-    'rbac.authorization.k8s.io/RoleBinding',
     'networking.k8s.io/NetworkPolicy',
     'policy/PodDisruptionBudget',
     '/Service',
   ],
+  // What a binding hands out is looked at when it is applied.
+  ['rbac.authorization.k8s.io/RoleBinding'],
   [],
   ['autoscaling/HorizontalPodAutoscaler', 'networking.k8s.io/Ingress', 'gateway.networking.k8s.io/HTTPRoute'],
 ];
-const MIDDLE = 1;
+const MIDDLE = 2;
 
 export const LAYER_COUNT = LAYERS.length;
 
-/** 0 for configuration, 1 for workloads and kinds we do not know, 2 for what points at workloads. */
+/** 0 for configuration, then bindings, then workloads and kinds we do not know, then what points at workloads. */
 export function layerOf(id: ObjectId): number {
   const found = LAYERS.findIndex((kinds) => kinds.includes(`${id.group}/${id.kind}`));
   return found === -1 ? MIDDLE : found;

@@ -78,7 +78,13 @@ describeReal('whoever may write the settings and nothing else', TOOLS, () => {
 
   beforeAll(async () => {
     world = resources.use(await createWorld());
-    canaries = resources.use(plantCanaries(FOREIGN.map(() => 4)));
+    // Apart: the last test has one of them used as the credential that it is.
+    canaries = resources.use(
+      plantCanaries(
+        FOREIGN.map(() => 4),
+        true,
+      ),
+    );
     // Plain TCP: a connection counts, whatever would be sent over it.
     const trap = createServer((socket) => {
       connections += 1;
@@ -100,7 +106,8 @@ describeReal('whoever may write the settings and nothing else', TOOLS, () => {
     editor = await world.own.plane.createServiceAccount(world.namespace, 'editor', [
       { apiGroups: [''], resources: ['configmaps'], resourceNames: ['sotto'], verbs: ['get', 'patch'] },
     ]);
-    const commit = await world.repository.commit({ 'deploy/a.json': JSON.stringify(configMap('a', {})) }, 'first');
+    const files = { 'deploy/a.json': JSON.stringify(configMap('a', {})), ...(await world.canaryFile()) };
+    const commit = await world.repository.commit(files, 'first');
     agent = await world.start();
     await passed(agent, commit);
   });

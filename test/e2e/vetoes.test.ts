@@ -73,6 +73,14 @@ describeReal('what whoever may push must not do', TOOLS, () => {
         metadata: { name: 'harmless' },
         rules: [{ apiGroups: [''], resources: ['services'], verbs: ['get'] }],
       }),
+      // Begins before its Role, and is applied in the same pass all the same.
+      'deploy/a-binding.yaml': yaml({
+        apiVersion: 'rbac.authorization.k8s.io/v1',
+        kind: 'RoleBinding',
+        metadata: { name: 'a-harmless-binding' },
+        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'harmless' },
+        subjects: [{ kind: 'ServiceAccount', name: 'app' }],
+      }),
       'deploy/pretended.yaml': yaml({
         apiVersion: 'rbac.authorization.k8s.io/v1',
         kind: 'Role',
@@ -111,6 +119,7 @@ describeReal('what whoever may push must not do', TOOLS, () => {
   test('a good object of the same commit is applied', async () => {
     expect(await world.get(secretPath(world.namespace, 'good'))).toBeDefined();
     expect(await world.get(`${collection(`${RBAC}/roles`)}/harmless`)).toBeDefined();
+    expect(await world.get(`${collection(`${RBAC}/rolebindings`)}/a-harmless-binding`)).toBeDefined();
     expect(attention.filter(({ code }) => code?.startsWith('SOTTO-PLAN-02') === true).length).toBe(ATTACKS.length);
   });
 

@@ -336,12 +336,13 @@ describe('layers', () => {
       'PersistentVolumeClaim/p',
       'rbac.authorization.k8s.io/Role/r',
       'Service/s',
+      'rbac.authorization.k8s.io/RoleBinding/r',
       'apps/Deployment/d',
       'example.com/Thing/t',
       'networking.k8s.io/Ingress/i',
     ];
-    expect(order.map((name) => layerOf(idOf(name)))).toEqual([0, 0, 0, 0, 1, 1, 2]);
-    expect(LAYER_COUNT).toBe(3);
+    expect(order.map((name) => layerOf(idOf(name)))).toEqual([0, 0, 0, 0, 1, 2, 2, 3]);
+    expect(LAYER_COUNT).toBe(4);
   });
 });
 
