@@ -11,6 +11,7 @@ import { measureSize, type SizeResult } from './measure.ts';
 import { measurePod, type PodResult } from './pod.ts';
 import { LEGEND, memoryPerObject, podTable, sizeTable } from './report.ts';
 import { newAgeKeyPair } from './repository.ts';
+import { benchSops } from './sops.ts';
 import { GIT_USER, type Ground } from './world.ts';
 
 const USAGE = `npm run bench -- [--quick] [--sizes 10,100] [--edits N] [--json FILE] [--agent FILE]
@@ -20,6 +21,7 @@ const USAGE = `npm run bench -- [--quick] [--sizes 10,100] [--edits N] [--json F
   --edits N      hand edits of each size (200)
   --json FILE    also writes every figure there
   --agent FILE   measures that bundle instead of dist/sotto.cjs
+  --sops         only decrypting SOPS files against stock sops
   --pod          only the agent in the shape of its Pod, at 10 and 1,000 objects; without it that comes last
 `;
 
@@ -28,6 +30,8 @@ const ROOT = join(import.meta.dirname, '..');
 interface Wanted {
   readonly sizes: readonly number[];
   readonly edits: number;
+  /** Files of the comparison with stock sops, which is all that is measured then. */
+  readonly sopsFiles: number | undefined;
   readonly jsonPath: string | undefined;
   readonly agentPath: string | undefined;
 }
@@ -41,6 +45,7 @@ function readArguments(): Wanted | undefined {
       json: { type: 'string' },
       agent: { type: 'string' },
       pod: { type: 'boolean', default: false },
+      sops: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
@@ -48,11 +53,13 @@ function readArguments(): Wanted | undefined {
   const edits = Number(values.edits ?? (values.quick ? 50 : 200));
   const isUsable = sizes.every((size) => size > 0 && size % 10 === 0) && Number.isInteger(edits) && edits > 0;
   if (values.help || !isUsable) return undefined;
-  return { sizes: values.pod ? [] : sizes, edits, jsonPath: values.json, agentPath: values.agent };
+  const sopsFiles = values.sops ? (values.quick ? 100 : 1000) : undefined;
+  return { sizes: values.pod ? [] : sizes, edits, sopsFiles, jsonPath: values.json, agentPath: values.agent };
 }
 
 /** Measures each size and prints its table at once. Ends with the first failure; nothing that was started stays. */
 async function bench(wanted: Wanted, signal: AbortSignal): Promise<void> {
+  if (wanted.sopsFiles !== undefined) return benchOfSops(wanted.sopsFiles, signal);
   const program = agentProgram(ROOT, wanted.agentPath);
   const isBuilt = program.isBundle ? '' : '   (no bundle: the sources, which start slower; npm run build)';
   const machine = machineFacts();
@@ -82,6 +89,21 @@ async function bench(wanted: Wanted, signal: AbortSignal): Promise<void> {
   const pod = await podFigures(ground);
   if (wanted.jsonPath === undefined) return;
   await writeFile(wanted.jsonPath, `${JSON.stringify({ machine, agent: program, results, pod }, undefined, 2)}\n`);
+}
+
+async function benchOfSops(files: number, signal: AbortSignal): Promise<void> {
+  print(`${Object.values(machineFacts()).join(', ')}\n\n`);
+  const tools = await ensureTools(['sops', 'age-keygen'], {
+    packageRoot: ROOT,
+    env: process.env,
+    signal,
+    onProgress: sayStep,
+  });
+  print(await benchSops(tools, files, files * 100));
+}
+
+function sayStep({ tool, step }: { readonly tool: string; readonly step: string }): void {
+  say(`${tool}: ${step}`);
 }
 
 /** Undefined where the machine or the build does not allow it; that is said. */

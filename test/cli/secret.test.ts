@@ -178,15 +178,16 @@ describe('sotto secret unset, list, show and generate', () => {
   });
 });
 
-describe('sotto edit', () => {
-  const editor = (script: string): Record<string, string> => {
-    writeFileSync(join(folder, 'editor'), `#!/bin/sh\nset -e\n${script}\n`);
-    chmodSync(join(folder, 'editor'), 0o755);
-    return { EDITOR: `"${join(folder, 'editor')}" --wait`, XDG_RUNTIME_DIR: '/dev/shm' };
-  };
-  const edit = (script: string, file = 'db.yaml'): Promise<CliResult> => run(['edit', file], undefined, editor(script));
-  const leftovers = (): string[] => readdirSync('/dev/shm').filter((name) => name.startsWith('sotto-edit-'));
+const editor = (script: string): Record<string, string> => {
+  writeFileSync(join(folder, 'editor'), `#!/bin/sh\nset -e\n${script}\n`);
+  chmodSync(join(folder, 'editor'), 0o755);
+  return { EDITOR: `"${join(folder, 'editor')}" --wait`, XDG_RUNTIME_DIR: '/dev/shm' };
+};
+const leftovers = (): string[] => readdirSync('/dev/shm').filter((name) => name.startsWith('sotto-edit-'));
 
+const edit = (script: string, file = 'db.yaml'): Promise<CliResult> => run(['edit', file], undefined, editor(script));
+
+describe('sotto edit', () => {
   it('writes what the editor changed and no other byte; the clear text is gone', async () => {
     const before = read();
     const { exit, stderr } = await edit('sed -i s/horse/battery/ "$2"; echo "$2" > path; stat -c %a "$2" > mode');

@@ -86,6 +86,12 @@ const ENDING: Readonly<Record<WholeFormat, string>> = {
   binary: 'bin',
 };
 
+/** Lines of one that the other does not have, apart from time and MAC. */
+function touched(before: string, after: string): string[] {
+  const old = before.split('\n');
+  return after.split('\n').filter((line) => !old.includes(line) && !/lastmodified|"?(?:sops_)?mac"?[:=]/.test(line));
+}
+
 describeReal('a file that sotto changes', ['sops', 'age-keygen'], () => {
   let folder: string;
   let pair: AgeKeyPair;
@@ -114,12 +120,6 @@ describeReal('a file that sotto changes', ['sops', 'age-keygen'], () => {
     const clear = Buffer.from(open.clear.reveal()).toString();
     expect(clear).toContain(each.edit[0]);
     return await open.sealed(Buffer.from(clear.replace(...each.edit)), new Date());
-  }
-
-  /** Lines of one that the other does not have, apart from time and MAC. */
-  function touched(before: string, after: string): string[] {
-    const old = before.split('\n');
-    return after.split('\n').filter((line) => !old.includes(line) && !/lastmodified|"?(?:sops_)?mac"?[:=]/.test(line));
   }
 
   it.each(CASES)('as stock made it opens in stock, with the change and no other: $name', async (each) => {
