@@ -1,9 +1,24 @@
 # The base is given by digest, so that the same source makes the same image; there is no default that could be forgotten:
 #   docker buildx imagetools inspect node:24-bookworm-slim
-#   docker build --build-arg BASE=node:24-bookworm-slim@sha256:… -t sotto:0.1.0 .
-# It has to be Debian with glibc (docs/runtime.md) and Node.js 24.15 or newer. Nothing else is taken from anywhere but
-# its package mirror (git, CA certificates) and the npm registry (package-lock.json, by digest).
+#   docker buildx imagetools inspect golang:1.26-bookworm
+#   docker build --build-arg BASE=node:24-bookworm-slim@sha256:… --build-arg GO=golang:1.26-bookworm@sha256:… \
+#     -t sotto:0.1.0 .
+# BASE has to be Debian with glibc (docs/runtime.md) and Node.js 24.15 or newer, GO any image with Go 1.26 or newer.
+# Nothing else is taken from anywhere but the package mirror of BASE (git, CA certificates), the npm registry
+# (package-lock.json, by digest) and the Go module proxy (go.sum, by digest).
 ARG BASE
+ARG GO
+
+# The release that the tests run against, from the same pinned sources.
+FROM ${GO} AS kustomize
+ARG GO
+RUN case "${GO}" in *@sha256:*) ;; *) echo "GO has to name its image by digest: NAME@sha256:…" >&2; exit 1 ;; esac
+WORKDIR /build
+COPY test/tools/kustomize/go.mod test/tools/kustomize/go.sum ./
+RUN version=$(go list -m -f '{{.Version}}' sigs.k8s.io/kustomize/kustomize/v5) \
+ && CGO_ENABLED=0 GOTOOLCHAIN=local GOFLAGS=-mod=readonly go build -trimpath -buildvcs=false \
+      -ldflags "-s -w -X sigs.k8s.io/kustomize/api/provenance.version=${version}" \
+      -o /kustomize sigs.k8s.io/kustomize/kustomize/v5
 
 FROM ${BASE} AS build
 ARG BASE
@@ -19,7 +34,8 @@ COPY src src
 # `prepare` builds the bundle; nothing of node_modules is needed afterwards.
 RUN npm ci --no-audit --no-fund
 # The same file set that the tests run the agent in: no shell, no package manager.
-RUN .ci/image-root /image dist/sotto.cjs /usr/local/bin/node
+COPY --from=kustomize /kustomize /build/kustomize
+RUN .ci/image-root /image dist/sotto.cjs /usr/local/bin/node /build/kustomize
 COPY LICENSE /image/opt/sotto/LICENSE
 
 FROM scratch

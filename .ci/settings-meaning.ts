@@ -7,10 +7,11 @@ export const SETTINGS_MEANING: Readonly<Record<string, string>> = {
   'decryption.keys[].secretRef.name':
     'Secrets with age identities (entries `*.agekey`) or sealing keys, for every sync',
   'decryption.vault[].address': 'Vault servers that may be called',
-  'sealing.enabled': 'make a sealing key when there is none',
+  'sealing.enabled': 'the agent makes a sealing key when it has none: a Secret in the form of the stock controller',
   'sealing.keys': 'Secrets whose sealing key may seal; the newest one is served at `/v1/cert.pem`',
-  'sealing.certificate': 'pinned certificate that `seal` compares with',
-  'sealing.recovery': 'age recipients that each new key is encrypted to',
+  'sealing.certificate':
+    'fingerprint of the certificate in use: `sotto seal` takes no other, and the agent tells when its own is another',
+  'sealing.recovery': 'age recipients that each new key is encrypted to before it is used (ConfigMap `sotto-recovery`)',
   'sealing.renewEvery': 'how old a sealing key may become',
   plaintextSecrets: 'Secrets in clear in Git: refused, applied and reported, or applied',
   'vetoes.allow': 'vetoes on what comes from Git that do not count: docs/threat-model.md says what each one refuses',
@@ -41,13 +42,24 @@ export const SETTINGS_MEANING: Readonly<Record<string, string>> = {
   'syncs[].source.folder.path': 'a folder of the agent’s machine',
   'syncs[].source.ignore': 'files of the path that are not read, besides those of `.sourceignore`',
   'syncs[].path': 'folder of the repository whose manifests are applied, subfolders included',
-  'syncs[].render.kustomize': 'the default; a path that holds a kustomization is refused in this version',
+  'syncs[].render.kustomize.secretsIn[].group': 'API group of the object; empty for the core group',
+  'syncs[].render.kustomize.secretsIn[].kind':
+    'objects other than Secrets that may hold values of secrets in clear: whoever may read them reads the values',
+  'syncs[].render.kustomize.secretsIn[].name': 'name of the object; of a generated one without its hash',
+  'syncs[].postBuild.substitute':
+    'variables: what `${name}` in the manifests stands for; counts before what ConfigMaps say',
+  'syncs[].postBuild.substituteFrom[].kind': 'ConfigMap: a Secret is refused, with the reason, by SOTTO-RENDER-070',
+  'syncs[].postBuild.substituteFrom[].name':
+    'a ConfigMap in the namespace where objects are applied, whose keys are variables; a change of it is followed, and a later one counts before an earlier one',
+  'syncs[].postBuild.substituteFrom[].optional': 'whether it may be missing',
+  'syncs[].postBuild.substituteStrategy': 'whether `${name:=default}` is replaced while there is no variable at all',
   'syncs[].render.helm.releaseName': 'name of the Helm release',
   'syncs[].render.helm.values': 'values of the chart',
   'syncs[].render.helm.valuesFiles': 'files with values',
   'syncs[].decryption.keys[].secretRef.name': 'as `decryption.keys`, for this sync; given at all, it replaces those',
   'syncs[].decryption.vault[].address': 'as `decryption.vault`, for this sync',
-  'syncs[].sealedSecrets': 'what happens with a SealedSecret; in this version `auto` means `unseal`',
+  'syncs[].sealedSecrets':
+    'what happens with a SealedSecret: `unseal` applies its Secret, `passthrough` the resource (for the SealedSecrets controller; not with kustomize), `auto` the first where a key of the agent opens it, else the second where the API server serves the kind',
   'syncs[].serviceAccountName':
     'account in the agent’s namespace as which objects of this sync are written (impersonation); without it the agent’s own',
   'syncs[].adopt': 'what exists and was not made by sotto: taken over when the apply changes nothing, never, or always',

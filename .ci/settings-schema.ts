@@ -54,6 +54,7 @@ function valueNode(inner: GenericSchema): JsonObject {
   if ('options' in inner && Array.isArray(inner.options)) return { enum: inner.options.map(asJson) };
   if ('literal' in inner) return { const: asJson(inner.literal) };
   if (inner.type === 'boolean') return { type: 'boolean' };
+  if (inner.type === 'record') return { type: 'object', additionalProperties: { type: 'string' } };
   if (inner.type === 'custom') return { type: 'object' };
   if (inner.type === 'number')
     return { type: 'integer', ...bound(inner, 'min_value', 'minimum'), ...bound(inner, 'max_value', 'maximum') };

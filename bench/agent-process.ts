@@ -17,6 +17,8 @@ export interface AgentCommand {
   readonly kubeconfig: string;
   readonly namespace: string;
   readonly logPath: string;
+  /** PATH: where kustomize is found. */
+  readonly searchPath: string;
   readonly signal: AbortSignal;
 }
 
@@ -75,7 +77,7 @@ export async function startAgent(command: AgentCommand): Promise<AgentProcess> {
       `127.0.0.1:${port}`,
     ],
     env: {
-      PATH: process.env['PATH'],
+      PATH: command.searchPath,
       HOME: '/nonexistent',
       SOTTO_WORK_DIR: workDir,
       MALLOC_ARENA_MAX: '1',

@@ -7,6 +7,8 @@ import { startGitServer } from '../src/demo/git-server.ts';
 import { ensureTools, ToolsMissing } from '../src/demo/tools.ts';
 import { whyNoPods } from '../test/harness/pod.ts';
 import { agentProgram } from './agent-process.ts';
+import { type KustomizeResult, measureKustomize } from './kustomize.ts';
+import { kustomizeTables } from './kustomize-report.ts';
 import { measureSize, type SizeResult } from './measure.ts';
 import { measurePod, type PodResult } from './pod.ts';
 import { LEGEND, memoryPerObject, podTable, sizeTable } from './report.ts';
@@ -14,7 +16,7 @@ import { newAgeKeyPair } from './repository.ts';
 import { benchSops } from './sops.ts';
 import { GIT_USER, type Ground } from './world.ts';
 
-const USAGE = `npm run bench -- [--quick] [--sizes 10,100] [--edits N] [--json FILE] [--agent FILE]
+const USAGE = `npm run bench -- [--quick] [--sizes 10,100] [--edits N] [--json FILE] [--agent FILE] [--kustomize]
 
   --quick        10 and 100 objects, 50 hand edits
   --sizes LIST   numbers of objects, multiples of ten (10,100,1000)
@@ -22,7 +24,8 @@ const USAGE = `npm run bench -- [--quick] [--sizes 10,100] [--edits N] [--json F
   --json FILE    also writes every figure there
   --agent FILE   measures that bundle instead of dist/sotto.cjs
   --sops         only decrypting SOPS files against stock sops
-  --pod          only the agent in the shape of its Pod, at 10 and 1,000 objects; without it that comes last
+  --kustomize    only kustomizations: 100 overlays beside a bare loop, 1,000 objects beside plain files
+  --pod          only the agent in the shape of its Pod, at 10 and 1,000 objects; without either both come last
 `;
 
 const ROOT = join(import.meta.dirname, '..');
@@ -34,6 +37,8 @@ interface Wanted {
   readonly sopsFiles: number | undefined;
   readonly jsonPath: string | undefined;
   readonly agentPath: string | undefined;
+  /** What comes after the sizes. */
+  readonly parts: readonly ('kustomize' | 'pod')[];
 }
 
 function readArguments(): Wanted | undefined {
@@ -44,6 +49,7 @@ function readArguments(): Wanted | undefined {
       edits: { type: 'string' },
       json: { type: 'string' },
       agent: { type: 'string' },
+      kustomize: { type: 'boolean', default: false },
       pod: { type: 'boolean', default: false },
       sops: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -54,7 +60,10 @@ function readArguments(): Wanted | undefined {
   const isUsable = sizes.every((size) => size > 0 && size % 10 === 0) && Number.isInteger(edits) && edits > 0;
   if (values.help || !isUsable) return undefined;
   const sopsFiles = values.sops ? (values.quick ? 100 : 1000) : undefined;
-  return { sizes: values.pod ? [] : sizes, edits, sopsFiles, jsonPath: values.json, agentPath: values.agent };
+  const parts = (['kustomize', 'pod'] as const).filter((part) => values[part]);
+  const paths = { sopsFiles, jsonPath: values.json, agentPath: values.agent };
+  if (parts.length > 0) return { sizes: [], edits, parts, ...paths };
+  return { sizes, edits, parts: values.quick ? ['pod'] : ['kustomize', 'pod'], ...paths };
 }
 
 /** Measures each size and prints its table at once. Ends with the first failure; nothing that was started stays. */
@@ -64,7 +73,7 @@ async function bench(wanted: Wanted, signal: AbortSignal): Promise<void> {
   const isBuilt = program.isBundle ? '' : '   (no bundle: the sources, which start slower; npm run build)';
   const machine = machineFacts();
   print(`${Object.values(machine).join(', ')}\nagent: ${program.path}${isBuilt}\n\n`);
-  const tools = await ensureTools(['kube-apiserver', 'etcd', 'sops', 'age-keygen'], {
+  const tools = await ensureTools(['kube-apiserver', 'etcd', 'sops', 'age-keygen', 'kustomize'], {
     packageRoot: ROOT,
     env: process.env,
     signal,
@@ -86,9 +95,20 @@ async function bench(wanted: Wanted, signal: AbortSignal): Promise<void> {
     print(`${sizeTable(result)}\n`);
   }
   if (results.length > 0) print(`${memoryPerObject(results)}${LEGEND}\n`);
-  const pod = await podFigures(ground);
+  const kustomize = wanted.parts.includes('kustomize') ? await kustomizeFigures(ground) : undefined;
+  const pod = wanted.parts.includes('pod') ? await podFigures(ground) : undefined;
   if (wanted.jsonPath === undefined) return;
-  await writeFile(wanted.jsonPath, `${JSON.stringify({ machine, agent: program, results, pod }, undefined, 2)}\n`);
+  await writeFile(
+    wanted.jsonPath,
+    `${JSON.stringify({ machine, agent: program, results, kustomize, pod }, undefined, 2)}\n`,
+  );
+}
+
+async function kustomizeFigures(ground: Ground): Promise<KustomizeResult> {
+  const result = await measureKustomize(ground, 100, 1_000);
+  clearLine();
+  print(`${kustomizeTables(result)}\n`);
+  return result;
 }
 
 async function benchOfSops(files: number, signal: AbortSignal): Promise<void> {

@@ -34,7 +34,7 @@ export interface Restart {
   readonly cpuMs: number;
 }
 
-const MEMORY_AFTER_MS = 3_000;
+export const MEMORY_AFTER_MS = 3_000;
 const SETTLE_MS = 12_000;
 const QUIET_MS = 60_000;
 const ONE_OBJECT_COMMITS = 10;
@@ -62,13 +62,15 @@ export async function measureSize(ground: Ground, objects: number, edits: number
 }
 
 /** An object that is there before the measured commit: the agent has passed once when that comes. */
-const SEED = 'app-seed-config';
+export const SEED = 'app-seed-config';
 
-interface Size {
+export interface Size {
   readonly ground: Ground;
   readonly world: World;
   readonly repository: TestRepository;
   readonly content: RepositoryContent;
+  /** Files of the first commit that are no objects. */
+  readonly beside?: Readonly<Record<string, string>>;
   readonly live: LiveObjects;
 }
 
@@ -101,10 +103,10 @@ async function measureRunning(size: Size, edits: number, step: (text: string) =>
   return { firstCommit, afterPass, oneObject, handEdit, quietMinute };
 }
 
-async function measureFirstCommit(size: Size, agent: AgentProcess): Promise<SizeResult['firstCommit']> {
-  const { ground, world, repository, content, live } = size;
+export async function measureFirstCommit(size: Size, agent: AgentProcess): Promise<SizeResult['firstCommit']> {
+  const { ground, world, repository, content, beside, live } = size;
   await sleep(SETTLE_MS, undefined, { signal: ground.signal });
-  const prepared = await repository.commit(content.files, 'everything', {
+  const prepared = await repository.commit({ ...content.files, ...beside }, 'everything', {
     branch: 'prepared',
     parent: await repository.head(),
   });
@@ -134,7 +136,7 @@ function watchedKind(text: string | undefined): WatchedKind {
   return found;
 }
 
-async function measureOneObject(size: Size, agent: AgentProcess): Promise<SizeResult['oneObject']> {
+export async function measureOneObject(size: Size, agent: AgentProcess): Promise<SizeResult['oneObject']> {
   const { ground, world, content } = size;
   const mark = await ground.plane.auditMark();
   const times: CommitTimes[] = [];
@@ -190,7 +192,10 @@ async function pushAndSee(
   return { pushToLiveMs: liveMs - pushedMs, askedToLiveMs: liveMs - (askedAt - performance.timeOrigin) };
 }
 
-async function measureRestarts({ ground, world }: Size): Promise<{ restart: Restart; afterRestart: Memory }> {
+export async function measureRestarts({
+  ground,
+  world,
+}: Pick<Size, 'ground' | 'world'>): Promise<{ restart: Restart; afterRestart: Memory }> {
   const times: number[] = [];
   let last: Omit<Restart, 'startToReadyMs'> | undefined;
   let afterRestart: Memory | undefined;

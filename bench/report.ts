@@ -22,7 +22,7 @@ interface PeerFigures {
   readonly startToAppliedMs?: number;
 }
 
-interface Row {
+export interface Row {
   readonly what: string;
   readonly sotto: string;
   readonly peer?: string;
@@ -110,7 +110,7 @@ export function podTable({ imageBytes, limitBytes, sizes }: PodResult): string {
   return `The agent in the shape of its Pod (read-only root, memory volume, network of its own, memory limit)\n${aligned([...head, ...rows])}\n`;
 }
 
-function mebi(bytes: number): string {
+export function mebi(bytes: number): string {
   return `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
 }
 
@@ -125,7 +125,7 @@ function against(
   return { what, sotto: unit(value), ...compared, ...(note === undefined ? {} : { note }) };
 }
 
-function plain(what: string, sotto: string, note = ''): Row {
+export function plain(what: string, sotto: string, note = ''): Row {
   return { what, sotto, note };
 }
 
@@ -145,22 +145,22 @@ function verbs({ byVerb }: RequestCount): string {
     .join(', ');
 }
 
-function time(ms: number): string {
+export function time(ms: number): string {
   if (ms < 100) return `${ms.toFixed(1)} ms`;
   return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(2)} s`;
 }
 
-function count(value: number): string {
+export function count(value: number): string {
   return value.toLocaleString('en', { maximumFractionDigits: value < 100 ? 1 : 0 });
 }
 
-function ratio(value: number): string {
+export function ratio(value: number): string {
   return value < 0.1 ? value.toFixed(3) : value.toFixed(2);
 }
 
 const WIDTHS = { what: 39, sotto: 10, peer: 12, ratio: 11 };
 
-function aligned(rows: readonly Row[]): string {
+export function aligned(rows: readonly Row[]): string {
   return rows
     .map(({ what, sotto, peer = '', ratio: share = '', note = '' }) =>
       [

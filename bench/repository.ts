@@ -61,21 +61,25 @@ export async function repositoryOf(objects: number, recipient: string, tools: So
     files[`deploy/${name}/service.yaml`] = serviceFile(name);
   }
   for (const name of configMaps) files[configMapPath(name)] = configMapFile(name, 0);
-  const waiting = [...plainSecrets];
-  const encryptSome = async (): Promise<void> => {
-    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-      files[next.path] = await encrypt(next.text, recipient, tools);
-    }
-  };
-  await Promise.all(Array.from({ length: ENCRYPTED_AT_ONCE }, encryptSome));
+  await inTurns(plainSecrets, async ({ path, text }) => {
+    files[path] = await encryptYaml(text, recipient, tools);
+  });
   return { files, configMaps, secrets: plainSecrets.length };
 }
 
-function value(): string {
+export async function inTurns<T>(tasks: readonly T[], run: (task: T) => Promise<void>): Promise<void> {
+  const waiting = [...tasks];
+  const runSome = async (): Promise<void> => {
+    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) await run(next);
+  };
+  await Promise.all(Array.from({ length: ENCRYPTED_AT_ONCE }, runSome));
+}
+
+export function value(): string {
   return randomBytes(24).toString('hex');
 }
 
-function secretFile(name: string): string {
+export function secretFile(name: string): string {
   return `apiVersion: v1
 kind: Secret
 metadata:
@@ -88,7 +92,7 @@ stringData:
 `;
 }
 
-function serviceFile(name: string): string {
+export function serviceFile(name: string): string {
   return `apiVersion: v1
 kind: Service
 metadata:
@@ -103,7 +107,7 @@ spec:
 `;
 }
 
-function deploymentFile(name: string): string {
+export function deploymentFile(name: string): string {
   return `apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -150,18 +154,31 @@ export async function newAgeKeyPair(tools: SopsTools): Promise<AgeKeyPair> {
   return { recipient, identity };
 }
 
-function encrypt(text: string, recipient: string, { sops }: SopsTools): Promise<string> {
+/** The values of a Secret; the rest stays readable. */
+export function encryptYaml(text: string, recipient: string, { sops }: SopsTools): Promise<string> {
   const args = ['encrypt', '--age', recipient, '--encrypted-regex', '^(data|stringData)$'];
   return outputOf(sops, [...args, '--filename-override', 'secret.yaml'], text);
 }
 
-async function outputOf(program: string, args: readonly string[], input = ''): Promise<string> {
-  const env = { PATH: process.env['PATH'], HOME: '/nonexistent' };
+/** All of the file: the input of a generator. */
+export function encryptEnv(text: string, recipient: string, { sops }: SopsTools): Promise<string> {
+  return outputOf(sops, ['encrypt', '--age', recipient, '--filename-override', 'secret.env'], text);
+}
+
+export async function outputOf(
+  program: string,
+  args: readonly string[],
+  input = '',
+  keys: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  const env = { PATH: process.env['PATH'], HOME: '/nonexistent', ...keys };
   const child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'pipe'] });
   let output = '';
   let complaint = '';
   child.stdout.setEncoding('utf8').on('data', (piece: string) => void (output += piece));
   child.stderr.setEncoding('utf8').on('data', (piece: string) => void (complaint += piece));
+  // A program that reads nothing may have ended: its exit code counts.
+  child.stdin.on('error', () => undefined);
   child.stdin.end(input);
   const code = await new Promise<number | null>((resolve, reject) => {
     child.once('error', reject);

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import type { JsonObject } from '../src/core/json.ts';
 import type { AuditEntry, ControlPlane, PolicyRule, ServiceAccountAccess } from '../src/demo/control-plane.ts';
 import type { GitServer, TestRepository } from '../src/demo/git-server.ts';
@@ -9,7 +9,7 @@ import type { AgeKeyPair, SopsTools } from './repository.ts';
 export interface Ground {
   readonly plane: ControlPlane;
   readonly git: GitServer;
-  readonly tools: SopsTools;
+  readonly tools: SopsTools & { readonly kustomize: string };
   readonly key: AgeKeyPair;
   readonly program: AgentProgram;
   readonly folder: string;
@@ -76,6 +76,7 @@ export async function createWorld(ground: Ground, namespace: string, repository:
         namespace,
         signal,
         kubeconfig: account.kubeconfigPath,
+        searchPath: [dirname(ground.tools.kustomize), process.env['PATH'] ?? ''].join(delimiter),
         logPath: join(folder, `${namespace}.log`),
       }),
     async settings(interval) {

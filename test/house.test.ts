@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { CODES } from '../src/core/codes.ts';
 import type { Import, SourceFile } from './house/source-tree.ts';
@@ -33,16 +35,19 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** Where a value is seen as bytes. A new line needs a reason that a reader of docs/threat-model.md accepts. */
 const MAY_REVEAL: readonly { readonly path: string; readonly why: string }[] = [
   { path: 'src/apply/fill.ts', why: 'writes one value into the request body' },
+  { path: 'src/open/whole-secret.ts', why: 'takes a Secret apart that was sealed as a whole' },
   { path: 'src/sealed/', why: 'codec: seals and unseals' },
   { path: 'src/keys/key-secret.ts', why: 'hands entries of key Secrets to the parsers of keys' },
   { path: 'src/keys/fingerprint.ts', why: 'makes the key object of the keyed digests' },
   { path: 'src/agent/fingerprint.ts', why: 'writes a new fingerprint key into its Secret, once' },
+  { path: 'src/agent/sealing-key.ts', why: 'writes a new sealing key into its Secret, once' },
   { path: 'src/git/credential.ts', why: 'writes the private configuration that git reads' },
   { path: 'src/sops/change-', why: 'codec: encrypts a changed file anew' },
   { path: 'src/cli/commands/decrypt.ts', why: 'its purpose' },
+  { path: 'src/cli/commands/convert.ts', why: 'its purpose' },
+  { path: 'src/cli/unsealed.ts', why: 'what sotto unseal prints, and sotto convert encrypts again' },
   { path: 'src/cli/commands/edit.ts', why: 'its purpose: puts the clear text before the editor' },
   { path: 'src/cli/change-values.ts', why: 'sets, shows and removes single values of an opened file' },
-  { path: 'src/cli/commands/unseal.ts', why: 'its purpose' },
 ];
 
 /** Loaded where they are needed: together they cost more memory than the rest of the agent. */
@@ -101,6 +106,23 @@ describe('a file of src', () => {
   it('awaits nothing at its top level and knows its own place only in main.ts', () => {
     expect(paths((file) => /^(?:(?:const|let) .* = )?await\b/m.test(file.code))).toEqual([]);
     expect(paths((file) => file.room !== 'main' && /\bimport\.meta\b/.test(file.code))).toEqual([]);
+  });
+});
+
+describe('an end-to-end test that runs an agent', () => {
+  const tests = endToEndTests();
+  const running = tests.filter(({ text }) => /\bcreateWorld\(|\bwatchLeaks\(/.test(text));
+
+  it('runs it in a world, or gives it to the leak check itself', () => {
+    const past = /\bstartAgent\b|src\/agent\/main|src\/main\.ts|\bobserveAgent\(/;
+    const given = 'leaks.agent(observeAgent(';
+    expect(tests.filter(({ text }) => past.test(text.replaceAll(given, ''))).map(({ file }) => file)).toEqual([]);
+  });
+
+  it('has a value in a Secret, so that the leak check in the end has something to find', () => {
+    const plants = /\bplantCanaries\(|\.canaryFile\(|\bworld\w*\.value\(|\bcanary\(|\bfindable\(/;
+    expect(running.filter(({ text }) => !plants.test(text)).map(({ file }) => file)).toEqual([]);
+    expect(running.length).toBeGreaterThan(20);
   });
 });
 
@@ -188,6 +210,13 @@ function isEntrance(file: SourceFile): boolean {
 
 function reveals(file: SourceFile): boolean {
   return /\.reveal\(/.test(file.code);
+}
+
+/** The tests only: what they import runs no agent. */
+function endToEndTests(): readonly { readonly file: string; readonly text: string }[] {
+  const folder = path.join(import.meta.dirname, 'e2e');
+  const names = readdirSync(folder).filter((name) => name.endsWith('.ts'));
+  return names.map((file) => ({ file, text: readFileSync(path.join(folder, file), 'utf8') }));
 }
 
 function paths(select: (file: SourceFile) => boolean): readonly string[] {

@@ -12,6 +12,7 @@ import { endPauses } from './pausing.ts';
 import type { ProbeView } from './serve/probes.ts';
 import { statusWithTimes } from './serve/status-json.ts';
 import { followSettings, readSettings, type SettingsOrigin } from './settings-source.ts';
+import { rendererLine } from './renderer.ts';
 import { repeating } from './repeating.ts';
 import type { AgentSetup } from './setup.ts';
 import { LIST_GRACE_MS } from './watching.ts';
@@ -189,12 +190,18 @@ export class Agent {
     return parts === undefined ? undefined : statusWithTimes(parts.document(), parts.syncs.runtimes);
   }
 
+  /** Something beside the agent has changed that the status document tells. */
+  changed(): void {
+    this.#parts?.publisher.changed();
+  }
+
   #ready(): ReturnType<ProbeView['ready']> {
     const parts = this.#parts;
     if (parts === undefined) return { ok: false, lines: ['settings, inventory or API server: not there yet'] };
     const troubled = parts.watching.troubled().map(({ resource, state, why }) => `watch ${resource}: ${state} ${why}`);
     const problems = this.#settings.problems.map((problem: SottoError) => `settings: ${problem.code}`);
-    return { ok: true, lines: [...troubled, ...problems] };
+    const renderer = this.#setup.renderer.status();
+    return { ok: true, lines: [...troubled, ...problems, ...(renderer === undefined ? [] : [rendererLine(renderer)])] };
   }
 
   /** Settings and inventory are watched: the one to follow a change, the other to notice another agent. */

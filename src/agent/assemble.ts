@@ -11,7 +11,7 @@ import { applySetId } from '../plan/applyset.ts';
 import { INVENTORY_NAME } from '../core/labels.ts';
 import type { CorrectionStatus, StatusDocument } from '../report/status.ts';
 import type { SettingsState } from '../settings/last-good.ts';
-import type { Settings } from '../settings/settings.ts';
+import type { Settings, SyncSettings } from '../settings/settings.ts';
 import { isAutoscaled } from './autoscaled.ts';
 import { garbageCollector } from './collect-garbage.ts';
 import type { AgentContext, Place } from './context.ts';
@@ -28,6 +28,7 @@ import { RequestDesk } from './request-desk.ts';
 import type { AgentSetup } from './setup.ts';
 import { StatusPublisher } from './status-publisher.ts';
 import { nextLateMs, statusOf } from './status-view.ts';
+import { VariableMaps } from './variable-maps.ts';
 import { vetoRules } from './veto-rules.ts';
 import { SyncSet } from './sync-set.ts';
 import { Watching } from './watching.ts';
@@ -98,6 +99,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
       syncs.wakeAll();
     },
     onError: (error) => log.warn('keys could not be read', { code: error.code, error }),
+    onMade: (name) => log.info('a sealing key was made', { object: `Secret/${name}` }),
   });
   const syncs = new SyncSet({ workDir: setup.workDir, keys, signal, onDefect });
   const live: LiveStore = new LiveStore({
@@ -137,6 +139,21 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     onBack: (resource) => syncs.wakeBlocked(resource),
     onDefect,
   });
+  const variableMaps = new VariableMaps({
+    transport,
+    clock,
+    random,
+    signal,
+    targetNamespace: place.targetNamespace,
+    named: () => new Set(inForce.current.syncs.flatMap(variableMapNames)),
+    onChange: (name) => {
+      log.info('variables changed', { configMap: name });
+      for (const sync of syncs.runtimes.values()) {
+        if (variableMapNames(sync.settings).includes(name)) syncs.wake(sync.settings.name);
+      }
+    },
+    onDefect,
+  });
   const kinds: Kinds = new Kinds(first, {
     random,
     discover: () => discoverKinds(setup, repeat),
@@ -165,7 +182,9 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     inventory,
     live,
     lanes,
+    renderer: setup.renderer.renderer,
     signal,
+    fingerprint: key,
     syncs: syncs.runtimes,
     settings: () => inForce.current,
     vetoes: () => vetoRules(inForce.current, place.agentNamespace, account, keys.markedSecrets()),
@@ -184,6 +203,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
         onVerified: (format, outcome) => metrics.decrypted(format, outcome),
         onDispose: collect,
       }),
+    configMaps: (names) => variableMaps.read(names),
     cover: (wanted) =>
       watching.cover(wanted.flatMap(({ apiVersion, kind }) => kinds.catalog.find(apiVersion, kind) ?? [])),
     isSeen: (resource) => watching.isSeen(resource),
@@ -210,6 +230,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
       startedAt,
       settings: inForce.state,
       ring: keys.ring,
+      renderer: setup.renderer.status(),
       corrections,
       handled: desk.handled,
     });
@@ -242,6 +263,10 @@ function debounced(action: () => void, afterMs: number): () => void {
     timer = setTimeout(action, afterMs);
     timer.unref();
   };
+}
+
+function variableMapNames({ postBuild }: SyncSettings): readonly string[] {
+  return postBuild === undefined ? [] : postBuild.substituteFrom.map(({ name }) => name);
 }
 
 function placeOf(setup: AgentSetup, settings: Settings): Place {

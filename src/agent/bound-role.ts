@@ -28,6 +28,11 @@ export async function boundRoleVeto(agent: Looking, object: DesiredObject): Prom
     const what = `the binding hands out Role ${name}, whose rules cannot be read`;
     return { kind: 'failed', again: true, error: placed(rightsVeto(what), object) };
   }
+  if (live.value === undefined) {
+    // Whoever makes it later decides what it grants, and no binding is looked at again then.
+    const what = `the binding hands out Role ${name}, which does not exist`;
+    return { kind: 'failed', again: true, error: placed(rightsVeto(what), object) };
+  }
   const granted = grantOf(rulesOf(live.value), vetoes);
   if (granted === undefined) return undefined;
   const what = `the binding hands out Role ${name}, which grants ${granted.right}`;

@@ -3,6 +3,7 @@ import { prune } from '../apply/prune.ts';
 import { asSottoError, SottoError } from '../core/errors.ts';
 import { displayObject, type ObjectKey, objectKey } from '../core/ids.ts';
 import type { Refusal } from '../core/refusal.ts';
+import { shellWord } from '../core/shell-word.ts';
 import { judgeAnswer } from '../drift/judge.ts';
 import type { Resource } from '../kube/resource.ts';
 import type { Opener } from '../open/opener.ts';
@@ -200,7 +201,7 @@ function notSeen(row: PruneStep['row'], id: PruneStep['id']): SottoError {
     code: 'SOTTO-KUBE-007',
     what: 'the object left Git and cannot be pruned now',
     why: 'objects of this kind cannot be watched at the moment',
-    next: `kubectl get ${id.kind.toLowerCase()} ${id.name} -n ${id.namespace}   (and see /readyz of the agent)`,
+    next: `kubectl get ${id.kind.toLowerCase()} ${shellWord(id.name)} -n ${id.namespace}   (and see /readyz of the agent)`,
     file: row.file,
     line: row.line,
     object: displayObject(id),

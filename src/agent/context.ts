@@ -1,10 +1,13 @@
 import type { Clock } from '../core/clock.ts';
 import type { ObjectId, ObjectKey } from '../core/ids.ts';
+import type { Json } from '../core/json.ts';
 import type { ResourceCatalog } from '../kube/discovery.ts';
 import type { Resource } from '../kube/resource.ts';
 import type { Transport } from '../kube/transport.ts';
+import type { FingerprintKey } from '../keys/fingerprint.ts';
 import type { Opener } from '../open/opener.ts';
 import type { DesiredObject } from '../render/desired.ts';
+import type { Renderer } from '../render/kustomize/renderer.ts';
 import type { VetoRules } from '../render/veto-rules.ts';
 import type { EventFacts } from '../report/events.ts';
 import type { Logger } from '../report/log.ts';
@@ -38,6 +41,8 @@ export interface AgentContext {
   readonly inventory: InventoryStore;
   readonly live: LiveStore;
   readonly lanes: Lanes;
+  /** Runs kustomize; undefined where nobody can. */
+  readonly renderer: Renderer | undefined;
   readonly signal: AbortSignal;
   readonly syncs: ReadonlyMap<string, SyncRuntime>;
   /** In force now. */
@@ -50,8 +55,12 @@ export interface AgentContext {
   rediscover(): Promise<void>;
   /** Something may have begun to wait for a kind, or ceased to. */
   checkKinds(): void;
+  /** The key of all digests that leave memory. */
+  readonly fingerprint: FingerprintKey;
   /** Keys of a sync, for one pass or one correction. */
   opener(sync: SyncRuntime): Opener;
+  /** ConfigMaps of the target namespace that syncs take variables from; those that do not exist are left out. */
+  configMaps(names: readonly string[]): Promise<ReadonlyMap<string, Json>>;
   /** Resolves when the live state of every kind named is known. */
   cover(kinds: readonly { readonly apiVersion: string; readonly kind: string }[]): Promise<void>;
   /** Whether objects of the kind were listed and are watched: otherwise their absence means nothing. */

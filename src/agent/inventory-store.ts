@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import { SottoError } from '../core/errors.ts';
-import type { ObjectKey } from '../core/ids.ts';
+import type { ObjectKey, SourceDigest } from '../core/ids.ts';
 import { type JsonObject, stringAt, stringifyJson } from '../core/json.ts';
 import { INVENTORY_NAME } from '../core/labels.ts';
 import { LIMITS } from '../core/limits.ts';
@@ -23,6 +23,8 @@ import {
   type Mac,
 } from '../plan/inventory.ts';
 import type { Pause } from '../plan/pause.ts';
+import type { TokenMemory } from '../render/tokens/content.ts';
+import type { Token } from '../render/tokens/token.ts';
 
 const ENTRY = 'inventory';
 /** After a correction the row is stored when it was quiet for 2 s, and at least every 10 s (spec/drift.md 3.8 F). */
@@ -149,6 +151,22 @@ export class InventoryStore {
     const { [sync]: before, ...others } = this.#header.approvals;
     if (approval === undefined && before === undefined) return;
     this.#header = { ...this.#header, approvals: approval === undefined ? others : { ...others, [sync]: approval } };
+    this.#touch();
+  }
+
+  tokens(sync: string, digest: SourceDigest): TokenMemory | undefined {
+    const found = this.#header.tokens[sync]?.find((each) => each.digest === digest);
+    // Only what our own MAC vouches for is ever loaded, so these are tokens that we made.
+    return found === undefined ? undefined : { ...found, tokens: found.tokens.map((token) => token as Token | '') };
+  }
+
+  /** What stands for the secrets of a sync from now on; nothing where it renders nothing. */
+  setTokens(sync: string, memories: readonly TokenMemory[]): void {
+    const { [sync]: before = [], ...others } = this.#header.tokens;
+    const isSame =
+      before.length === memories.length && before.every(({ digest }, at) => digest === memories[at]?.digest);
+    if (isSame) return;
+    this.#header = { ...this.#header, tokens: memories.length === 0 ? others : { ...others, [sync]: memories } };
     this.#touch();
   }
 

@@ -6,7 +6,8 @@ import { checkCredentialUse, gitAccess } from '../keys/credentials.ts';
 import { type KeySecret, type SecretMark, wipeEntries } from '../keys/key-secret.ts';
 import { STOCK_SEALING_LABEL, USE_LABEL } from '../keys/marks.ts';
 import { type ParsedKeySecret, parseKeySecret } from '../keys/parse-keys.ts';
-import { type KeyRing, keyRing, type OpeningKeys, ringFor } from '../keys/ring.ts';
+import { hasSealingKey, type KeyRing, keyRing, type OpeningKeys, ringFor } from '../keys/ring.ts';
+import { makeSealingKey } from './sealing-key.ts';
 import { isKeySecret, namedKeySecrets, selectKeySecrets } from '../keys/select.ts';
 import { kubeError } from '../kube/errors.ts';
 import { getMetadata } from '../kube/objects.ts';
@@ -27,6 +28,8 @@ export interface KeyStoreOptions {
   /** Keys or marks are others: what could not be opened may open now, and what may be applied is judged again. */
   onChange(): void;
   onError(error: SottoError): void;
+  /** A sealing key was made: the Secret it lies in. */
+  onMade(secret: string): void;
 }
 
 interface Loaded {
@@ -36,6 +39,8 @@ interface Loaded {
 
 /** A key file changes in several writes (kubectl apply, a controller): read once when it is quiet. */
 const SETTLE_MS = 100;
+/** Until a sealing key that could not be made is tried again, besides at every change of keys and settings. */
+const MAKE_AGAIN_MS = 60_000;
 
 /**
  * Keys and credentials of the agent's namespace. Only Secrets that are marked or named for it are read; they are read
@@ -48,6 +53,7 @@ export class KeyStore {
   readonly #access = new Map<string, { readonly resourceVersion: string; readonly access: GitAccess }>();
   #ring: KeyRing | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #again: NodeJS.Timeout | undefined;
   #loading: Promise<void> = Promise.resolve();
 
   constructor(options: KeyStoreOptions) {
@@ -117,6 +123,7 @@ export class KeyStore {
 
   close(): void {
     clearTimeout(this.#timer);
+    clearTimeout(this.#again);
   }
 
   /** Reads what is new or changed and makes the ring. One at a time. */
@@ -127,7 +134,35 @@ export class KeyStore {
   }
 
   async #load(): Promise<void> {
-    const { transport, namespace, clock, repeat } = this.#options;
+    await this.#read();
+    const problem = await this.#makeSealingKey();
+    const secrets = [...this.#loaded.values()].map(({ parsed }) => parsed);
+    const ring = keyRing(secrets, this.#options.settings(), this.#options.clock.now());
+    this.#ring = problem === undefined ? ring : { ...ring, problems: [...ring.problems, problem] };
+  }
+
+  /** With `sealing.enabled` and no key that may seal. What goes wrong is a problem of sealing, not of opening. */
+  async #makeSealingKey(): Promise<SottoError | undefined> {
+    const settings = this.#options.settings();
+    const secrets = [...this.#loaded.values()].map(({ parsed }) => parsed);
+    if (!settings.sealing.enabled || hasSealingKey(secrets, settings)) return undefined;
+    try {
+      const mark = await makeSealingKey(this.#options, settings.sealing.recovery, this.#options.clock.now());
+      this.#marks.set(mark.name, mark);
+      await this.#read();
+      this.#options.onMade(mark.name);
+      return undefined;
+    } catch (thrown) {
+      this.#again ??= setTimeout(() => {
+        this.#again = undefined;
+        this.#schedule();
+      }, MAKE_AGAIN_MS).unref();
+      return asSottoError(thrown);
+    }
+  }
+
+  async #read(): Promise<void> {
+    const { transport, namespace, repeat } = this.#options;
     const settings = this.#options.settings();
     const wanted = new Set([...selectKeySecrets([...this.#marks.values()], settings), ...namedKeySecrets(settings)]);
     for (const name of this.#loaded.keys()) if (!wanted.has(name)) this.#loaded.delete(name);
@@ -145,11 +180,6 @@ export class KeyStore {
         wipeEntries(secret);
       }
     }
-    this.#ring = keyRing(
-      [...this.#loaded.values()].map(({ parsed }) => parsed),
-      settings,
-      clock.now(),
-    );
   }
 
   /** How git authenticates for a sync: the Secret is read when it changed, and checked for its purpose before. */

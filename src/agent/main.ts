@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../core/clock.ts';
 import { SottoError } from '../core/errors.ts';
@@ -12,8 +12,10 @@ import { createLogger, type Logger } from '../report/log.ts';
 import { createMetrics } from '../report/metrics.ts';
 import { Agent } from './agent.ts';
 import type { AgentEnd, AgentOptions } from './options.ts';
+import { openRenderer } from './renderer.ts';
 import type { AgentSetup } from './setup.ts';
 import type { ProbeView } from './serve/probes.ts';
+import { keptStatus } from './serve/kept-status.ts';
 import type { Listener } from './serve/listener.ts';
 import { PageListener } from './serve/page-listener.ts';
 import { startProbes } from './serve/probe-listener.ts';
@@ -45,7 +47,17 @@ export async function runAgent(options: AgentOptions): Promise<AgentEnd> {
   // Also when somebody does not wait for a clean end: a credential lies in it for moments.
   const removeWorkDir = (): void => rmSync(workDir, { recursive: true, force: true });
   process.once('exit', removeWorkDir);
+  const renderer = await openRenderer({
+    address: options.renderer,
+    tokenFile: options.rendererToken,
+    searchPath: options.env['PATH'],
+    workRoot: dirname(workDir),
+    signal: options.signal,
+    log,
+    onChange: () => current.changed(),
+  });
   const setup: AgentSetup = {
+    renderer,
     agentNamespace: options.namespace ?? connection.namespace,
     instance: options.env['HOSTNAME'] ?? `local-${randomBytes(4).toString('hex')}`,
     pod: podName(options),
@@ -61,7 +73,7 @@ export async function runAgent(options: AgentOptions): Promise<AgentEnd> {
     metrics,
     onSettings: ({ pageListen }) => (options.once ? undefined : page.follow(pageListen)),
   };
-  const page = new PageListener({ status: () => current.status() }, log);
+  const page = new PageListener({ status: keptStatus(() => current.status(), systemClock) }, log);
   let current = new Agent(setup);
   const begin = async (): Promise<void> => {
     await current.close();
@@ -80,6 +92,7 @@ export async function runAgent(options: AgentOptions): Promise<AgentEnd> {
     await current.close();
     await Promise.all([listener?.close(), page.close()]);
     transport.close();
+    await renderer.close();
     await rm(workDir, { recursive: true, force: true });
     process.off('exit', removeWorkDir);
   }

@@ -17,6 +17,10 @@ export interface AgentOptions {
   /** `HOST:PORT`; empty for no listener. */
   readonly listen: string;
   readonly allowedSources: readonly string[];
+  /** `unix:/PATH` or `tcp:HOST:PORT`; undefined: the kustomize in PATH, if any. */
+  readonly renderer: string | undefined;
+  /** File with the token that the renderer knows as well. */
+  readonly rendererToken: string | undefined;
   readonly takeOver: boolean;
   readonly once: boolean;
   readonly logLevel: LogLevel;

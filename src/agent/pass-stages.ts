@@ -3,6 +3,7 @@ import { objectIdOf, objectKey, type ObjectKey } from '../core/ids.ts';
 import type { Refusal } from '../core/refusal.ts';
 import type { ClosedDocument, Opened } from '../open/document.ts';
 import { openFiles } from '../open/open.ts';
+import { isSealedSecret } from '../open/sealed-document.ts';
 import type { Opener } from '../open/opener.ts';
 import { isKept } from '../plan/keep.ts';
 import { objectPause } from '../plan/pause.ts';
@@ -13,6 +14,8 @@ import type { Snapshot } from '../source/snapshot.ts';
 import { announcedRow } from './applied.ts';
 import { blockedUntilMs } from './blocked.ts';
 import type { AgentContext } from './context.ts';
+import { sealedRule } from './sealed-rule.ts';
+import { withVariables } from './substituting.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 
 /** Files that did not change since they were last read without a refusal are taken from there. */
@@ -28,6 +31,10 @@ export async function openSnapshot(
   const opened = await openFiles(fresh, {
     namespace: agent.place.targetNamespace,
     opener,
+    sealed: sealedRule(
+      { catalog: () => agent.catalog(), row: (key) => agent.inventory.row(key) },
+      sync.settings.sealedSecrets,
+    ),
     isKnown: (digest) => digests.has(digest),
   });
   const byFile = Map.groupBy(opened.documents, (document) => document.file);
@@ -37,7 +44,9 @@ export async function openSnapshot(
   for (const file of snapshot.files) {
     const ofFile = known.get(fileKey(file)) ?? byFile.get(file.path) ?? [];
     documents.push(...ofFile);
-    if (!refused.has(file.path)) next.set(fileKey(file), ofFile.map(withoutLines));
+    // What is passed through is asked again each time: the key may have come.
+    const isSettled = !refused.has(file.path) && !ofFile.some(({ tree }) => isSealedSecret(tree));
+    if (isSettled) next.set(fileKey(file), ofFile.map(withoutLines));
   }
   sync.opened = next;
   return { documents, refusals: [...opened.refusals, ...snapshot.skipped.map(skippedEntry)] };
@@ -70,8 +79,9 @@ function fileKey(file: { readonly path: string; readonly blob: string }): string
 export async function renderSet(
   agent: AgentContext,
   sync: SyncRuntime,
-  documents: readonly ClosedDocument[],
+  said: { readonly documents: readonly ClosedDocument[]; readonly warnings: readonly SottoError[] },
 ): Promise<DesiredSet> {
+  const { documents, refusals } = await withVariables(agent, sync, said.documents);
   let unknown = new Set<string>();
   const isNamespaced = (apiVersion: string, kind: string): boolean | undefined => {
     const resource = agent.catalog().find(apiVersion, kind);
@@ -80,13 +90,14 @@ export async function renderSet(
   };
   const once = (): DesiredSet => {
     unknown = new Set();
-    return render(documents, {
+    const rendered = render(documents, {
       targetNamespace: agent.place.targetNamespace,
       plaintextSecrets: agent.settings().plaintextSecrets,
       skip: sync.settings.skip,
       vetoes: agent.vetoes(),
       isNamespaced,
     });
+    return { ...rendered, refusals: [...refusals, ...rendered.refusals] };
   };
   const first = once();
   const isUnknownKind = unknown.size > 0;
@@ -96,7 +107,7 @@ export async function renderSet(
   // A refused file is read again next time: what is kept of a document between passes does not know its lines.
   const refused = new Set(set.refusals.map(({ file }) => file));
   sync.opened = new Map([...sync.opened].filter(([, ofFile]) => !ofFile.some(({ file }) => refused.has(file))));
-  return set;
+  return { ...set, warnings: [...said.warnings, ...set.warnings] };
 }
 
 /** The kinds of everything in the inventory: what left Git must be looked at too. */

@@ -1,33 +1,41 @@
-import type { Snapshot } from '../source/snapshot.ts';
+import type { SottoError } from '../core/errors.ts';
+import { readSnapshot } from './build-stage.ts';
 import { carryOut } from './carry-out.ts';
 import type { AgentContext } from './context.ts';
-import { announce, decide, openSnapshot, refreshRows, release, renderSet, rowKinds } from './pass-stages.ts';
+import { announce, decide, refreshRows, release, renderSet, rowKinds } from './pass-stages.ts';
+import type { Wanted } from './reach.ts';
 import { type PassEnd, reportPass } from './report-pass.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 
 /**
  * One pass of one sync over a snapshot, stages in order. Readiness follows from the watches afterwards; corrections go
- * on meanwhile. Throws only when the API server cannot be used at all: then nothing was decided and nothing is pruned.
+ * on meanwhile. Answers with what keeps the path from being told at all; throws only when the API server cannot be used at all: then nothing was decided and nothing is pruned.
  */
-export async function runPass(agent: AgentContext, sync: SyncRuntime, snapshot: Snapshot): Promise<void> {
+export async function runPass(
+  agent: AgentContext,
+  sync: SyncRuntime,
+  snapshot: Wanted,
+): Promise<readonly SottoError[]> {
   const startedMs = agent.clock.elapsedMs();
   using opener = agent.opener(sync);
 
-  const opened = await openSnapshot(agent, sync, snapshot, opener);
-  const desired = await renderSet(agent, sync, opened.documents);
+  const said = await readSnapshot(agent, sync, snapshot, opener);
+  if (!said.ok) return said.errors;
+  const desired = await renderSet(agent, sync, said);
   // Nothing is decided before the live state of every kind in question is known (spec/drift.md 3.8 B).
   await agent.cover([
     ...desired.objects.map(({ apiVersion, id }) => ({ apiVersion, kind: id.kind })),
     ...rowKinds(agent),
   ]);
   refreshRows(agent, sync, desired);
-  const decided = decide(agent, sync, snapshot, desired, opened.refusals);
+  const decided = decide(agent, sync, snapshot, desired, said.refusals);
   await announce(agent, sync, decided);
   const outcome = await carryOut(agent, sync, decided, opener);
   release(agent, sync, decided);
 
-  const refusals = [...opened.refusals, ...desired.refusals, ...decided.refusals, ...outcome.refusals];
+  const refusals = [...said.refusals, ...desired.refusals, ...decided.refusals, ...outcome.refusals];
   const end: PassEnd = { snapshot, desired, decided, outcome, refusals, startedMs };
   reportPass(agent, sync, end);
   await agent.inventory.store();
+  return [];
 }

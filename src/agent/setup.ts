@@ -3,6 +3,7 @@ import type { Transport } from '../kube/transport.ts';
 import type { Logger } from '../report/log.ts';
 import type { Metrics } from '../report/metrics.ts';
 import type { Settings } from '../settings/settings.ts';
+import type { AgentRenderer } from './renderer.ts';
 
 /** What an agent is started with. */
 export interface AgentSetup {
@@ -19,6 +20,7 @@ export interface AgentSetup {
   readonly takeOver: boolean;
   /** On a memory volume: Git objects, ciphertext only. */
   readonly workDir: string;
+  readonly renderer: AgentRenderer;
   readonly transport: Transport;
   readonly clock: Clock;
   readonly random: () => number;

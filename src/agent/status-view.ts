@@ -1,6 +1,7 @@
 import { rfc3339 } from '../core/clock.ts';
 import type { ErrorJson, SottoError } from '../core/errors.ts';
 import { displayObject, objectIdOf, type ObjectKey } from '../core/ids.ts';
+import { shellWord } from '../core/shell-word.ts';
 import type { Held } from '../plan/hold.ts';
 import type { InventoryRow } from '../plan/inventory.ts';
 import { objectPause, type Pause, syncPause } from '../plan/pause.ts';
@@ -13,6 +14,7 @@ import type {
   HandledRequest,
   PauseStatus,
   PendingPlan,
+  RendererStatus,
   SourceStatus,
   StatusDocument,
   SyncCounts,
@@ -26,13 +28,15 @@ export interface StatusSources {
   readonly startedAt: Date;
   readonly settings: SettingsState;
   readonly ring: KeyRing | undefined;
+  readonly renderer: RendererStatus | undefined;
   readonly corrections: readonly CorrectionStatus[];
   /** Oldest first. */
   readonly handled: readonly HandledRequest[];
 }
 
 /** The status document as of now. */
-export function statusOf({ agent, startedAt, settings, ring, corrections, handled }: StatusSources): StatusDocument {
+export function statusOf(sources: StatusSources): StatusDocument {
+  const { agent, startedAt, settings, ring, renderer, corrections, handled } = sources;
   const { version, instance } = agent.place;
   const certificate = ring?.sealingCertificate;
   const general = [...settings.problems, ...(ring?.problems ?? [])].map((error) => attention(error));
@@ -44,6 +48,7 @@ export function statusOf({ agent, startedAt, settings, ring, corrections, handle
     pauses: agent.inventory.inventory.pauses.map(pauseStatus),
     handled,
     sealing: certificate && { fingerprint: certificate.fingerprint, notBefore: rfc3339(certificate.notBefore) },
+    renderer,
     keys: (ring?.report ?? []).map((key) => ({
       kind: key.kind,
       id: key.id,
@@ -177,6 +182,7 @@ function attentionOf(
   late: ReadonlySet<ObjectKey>,
 ): Attention[] {
   const { report } = sync;
+  const all = (sync.trouble?.all ?? []).map((error) => attention(error));
   const refused = (report?.refusals ?? []).map(({ error }) => attention(error));
   const waiting = (report?.waiting ?? []).map(({ row, error }) =>
     attention(error.at({ file: row.file, line: row.line })),
@@ -189,7 +195,7 @@ function attentionOf(
   const blocked = [...[...sync.blocked.values()].map(({ error }) => error), ...sync.fights.values()]
     .map((error) => attention(error))
     .filter(({ object }) => !named.has(object));
-  return [...refused, ...waiting, ...warned, ...held, ...rewound, ...blocked, ...unreadyOnes];
+  return [...all, ...refused, ...waiting, ...warned, ...held, ...rewound, ...blocked, ...unreadyOnes];
 }
 
 function attention(error: SottoError): Attention {
@@ -226,7 +232,7 @@ function unready(
       object: displayObject(id),
       file: row.file,
       line: row.line,
-      next: `kubectl describe ${id.kind.toLowerCase()} ${id.name} -n ${id.namespace}`,
+      next: `kubectl describe ${id.kind.toLowerCase()} ${shellWord(id.name)} -n ${id.namespace}`,
     };
     return [item];
   });

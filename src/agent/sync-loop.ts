@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { asSottoError, SottoError } from '../core/errors.ts';
 import { syncPause } from '../plan/pause.ts';
 import type { GitSource } from '../source/git-source.ts';
-import type { Snapshot } from '../source/snapshot.ts';
 import { nextTryMs } from './blocked.ts';
 import type { AgentContext } from './context.ts';
 import { runPass } from './pass.ts';
+import { completed, type Wanted } from './reach.ts';
 import type { SyncRuntime, Trouble } from './sync-runtime.ts';
 
 export interface SyncLoopOptions {
@@ -75,26 +75,27 @@ export class SyncLoop {
     sync.snapshot = snapshot;
     if (snapshot.refusal !== undefined) return this.#setTrouble({ error: snapshot.refusal, needsPerson: true });
     try {
-      await this.#options.exclusively(() => this.#pass(snapshot));
+      const errors = await this.#options.exclusively(() => this.#pass(snapshot));
       this.#passed = agent.clock.elapsedMs();
-      this.#setTrouble(undefined);
+      this.#setTrouble(troubleWith(errors));
+      if (errors.length > 0) sync.stale = true;
     } catch (thrown) {
       sync.stale = true;
       this.#setTrouble(this.#troubleOf(thrown));
     }
   }
 
-  async #pass(snapshot: Snapshot): Promise<void> {
+  async #pass(snapshot: Wanted): Promise<readonly SottoError[]> {
     const { agent, sync } = this.#options;
     const [startedAt, startedMs] = [agent.clock.now(), agent.clock.elapsedMs()];
     try {
-      await runPass(agent, sync, snapshot);
+      return await runPass(agent, sync, snapshot);
     } finally {
       sync.lastPass = { startedAt, tookMs: agent.clock.elapsedMs() - startedMs };
     }
   }
 
-  async #snapshot(): Promise<Snapshot | undefined> {
+  async #snapshot(): Promise<Wanted | undefined> {
     const { agent, sync } = this.#options;
     const at = agent.clock.now();
     try {
@@ -107,7 +108,8 @@ export class SyncLoop {
         if (isSourceTrouble(sync.trouble)) this.#setTrouble(undefined);
         return sync.snapshot;
       }
-      const snapshot = await this.#source.pull(sync.snapshot ?? this.#lastApplied(), head);
+      const pulled = await this.#source.pull(sync.snapshot ?? this.#lastApplied(), head);
+      const snapshot = await completed(pulled, this.#source, sync.snapshot?.files ?? []);
       if (snapshot.rewound !== undefined) {
         const from = snapshot.rewound.from.slice(0, 12);
         agent.log.warn('rewound: the branch was rewritten', {
@@ -132,7 +134,7 @@ export class SyncLoop {
     return commit === undefined ? undefined : { commit, files: [] };
   }
 
-  #needsPass(snapshot: Snapshot): boolean {
+  #needsPass(snapshot: Wanted): boolean {
     const { agent, sync } = this.#options;
     if (sync.snapshot !== snapshot || sync.stale || sync.report === undefined || sync.report.retry) return true;
     const nowMs = agent.clock.elapsedMs();
@@ -148,12 +150,13 @@ export class SyncLoop {
 
   #setTrouble(trouble: Trouble | undefined): void {
     const { agent, sync } = this.#options;
-    const before = sync.trouble?.error;
+    const before = sync.trouble;
     sync.trouble = trouble;
-    if (trouble?.error.text() === before?.text()) return;
+    if (textOf(trouble) === textOf(before)) return;
     if (trouble !== undefined) {
-      const { error } = trouble;
-      agent.log.warn('the sync does not get on', { sync: sync.settings.name, code: error.code, error });
+      for (const error of trouble.all ?? [trouble.error]) {
+        agent.log.warn('the sync does not get on', { sync: sync.settings.name, code: error.code, error });
+      }
     }
     agent.changed();
   }
@@ -185,6 +188,10 @@ export class SyncLoop {
   }
 }
 
+function textOf(trouble: Trouble | undefined): string {
+  return [trouble?.error, ...(trouble?.all ?? [])].map((error) => error?.text()).join('\n');
+}
+
 function asList(due: number | undefined): number[] {
   return due === undefined ? [] : [due];
 }
@@ -207,7 +214,17 @@ const MENDS_ITSELF: ReadonlySet<string> = new Set([
   'SOTTO-KUBE-001',
   'SOTTO-KUBE-015',
   'SOTTO-KUBE-016',
+  'SOTTO-RENDER-064',
+  'SOTTO-RENDER-067',
+  'SOTTO-RENDER-068',
 ]);
+
+/** Nothing of the path could be told. What may mend by itself is tried again at once, the rest too: keys may come. */
+function troubleWith(errors: readonly SottoError[]): Trouble | undefined {
+  const [error] = errors;
+  if (error === undefined) return undefined;
+  return { error, all: errors, needsPerson: errors.some(({ code }) => !MENDS_ITSELF.has(code)) };
+}
 
 function isSourceTrouble(trouble: Trouble | undefined): boolean {
   return (

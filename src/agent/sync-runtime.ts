@@ -6,11 +6,15 @@ import type { InventoryRow } from '../plan/inventory.ts';
 import type { Held } from '../plan/hold.ts';
 import type { DesiredObject } from '../render/desired.ts';
 import type { SyncSettings } from '../settings/settings.ts';
-import type { Snapshot } from '../source/snapshot.ts';
+
+import type { Wanted } from './reach.ts';
+import type { LastBuild } from './said.ts';
 
 /** Why a sync as a whole does not get on: its source, mostly. */
 export interface Trouble {
   readonly error: SottoError;
+  /** Everything that is wrong, where it is more than one thing. */
+  readonly all?: readonly SottoError[] | undefined;
   /** A person has to do something; otherwise trying again may help. */
   readonly needsPerson: boolean;
 }
@@ -50,9 +54,11 @@ export interface Blocked {
 /** One sync while the agent runs. Fields change in `pass.ts` only. */
 export interface SyncRuntime {
   settings: SyncSettings;
-  snapshot: Snapshot | undefined;
+  snapshot: Wanted | undefined;
   /** Closed documents by file and blob id: an unchanged file is not read twice. */
   opened: Map<string, readonly ClosedDocument[]>;
+  /** What the kustomization of the path made, while nothing changes that it was made from. */
+  built: LastBuild | undefined;
   /** The last good desired state of each object: what a correction applies. */
   readonly desired: Map<ObjectKey, DesiredObject>;
   /** What the path held at the last pass, refused objects included. */

@@ -137,6 +137,7 @@ export class SyncSet {
     for (const [name, sync] of this.runtimes) {
       const next = wanted.get(name);
       if (next !== undefined && isSameSource(next, sync.settings)) {
+        if (next.sealedSecrets !== sync.settings.sealedSecrets) sync.opened.clear();
         sync.settings = next;
         sync.stale = true;
         sync.blocked.clear();
@@ -225,6 +226,7 @@ function newRuntime(settings: SyncSettings): SyncRuntime {
     settings,
     snapshot: undefined,
     opened: new Map(),
+    built: undefined,
     desired: new Map(),
     wanted: new Set(),
     blocked: new Map(),

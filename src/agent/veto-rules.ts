@@ -1,4 +1,5 @@
 import { memberAt, stringAt } from '../core/json.ts';
+import { RENDERER_NAME } from '../core/labels.ts';
 import { STOCK_SEALING_LABEL, USE_LABEL } from '../keys/marks.ts';
 import { namedKeySecrets } from '../keys/select.ts';
 import { listMetadata } from '../kube/lists.ts';
@@ -25,7 +26,7 @@ export function vetoRules(
     agentNamespace,
     targetNamespace: settings.targetNamespace ?? agentNamespace,
     accounts: [...new Set([...own, USUAL_ACCOUNT])],
-    namedSecrets: new Set([settings.fingerprintSecret, ...namedKeySecrets(settings), ...credentials]),
+    namedSecrets: new Set([settings.fingerprintSecret, RENDERER_NAME, ...namedKeySecrets(settings), ...credentials]),
     markedSecrets,
   };
 }

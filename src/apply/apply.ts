@@ -16,6 +16,7 @@ import {
   addsToSecret,
   foreignOwner,
   isEqualButOwnership,
+  isHandedOver,
   notAdopted,
   ownerOf,
   type SecretShape,
@@ -107,7 +108,9 @@ async function takeOver(
   if (owner.kind === 'ours') return send(object, resource, context, { force: true });
   if (owner.kind === 'other')
     return { kind: 'failed', again: false, error: foreignOwner(owner.name).at(placeOf(object)) };
-  const reason = context.adopt === 'always' ? undefined : await whyNotEqual(object, resource, context, live);
+  const isGiven =
+    context.adopt === 'always' || (resource.secret && isHandedOver(member(live, 'metadata'), object.tree));
+  const reason = isGiven ? undefined : await whyNotEqual(object, resource, context, live);
   if (reason !== undefined) return { kind: 'failed', again: false, error: notAdopted(reason).at(placeOf(object)) };
   // The version that was looked at: a change between looking and writing is met with 409.
   const resourceVersion = stringAt(live, 'metadata', 'resourceVersion');

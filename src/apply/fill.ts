@@ -3,6 +3,7 @@ import { SottoError } from '../core/errors.ts';
 import { type Json, stringifyJson } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Sensitive } from '../core/sensitive.ts';
+import { fileWord } from '../core/shell-word.ts';
 import { ByteWriter } from '../sops/byte-writer.ts';
 import { writeGoJsonBody } from '../sops/emit-json.ts';
 import { base64Length, type BodyBuffer, isBase64Text, writeBase64 } from './body.ts';
@@ -135,7 +136,7 @@ function notBase64({ path, ref }: PlacedRef): SottoError {
     code: 'SOTTO-RENDER-011',
     what: 'a value under data is not base64',
     why: 'data holds base64 text; plain text belongs under stringData',
-    next: `sops edit ${ref.source.file}   (move the entry to stringData, or encode it)`,
+    next: `sops edit ${fileWord(ref.source.file)}   (move the entry to stringData, or encode it)`,
     file: ref.source.file,
     line: ref.line,
     key: path.join('.'),

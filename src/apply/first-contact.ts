@@ -1,3 +1,4 @@
+import { type ClosedObject, secretRefs } from '../core/closed.ts';
 import { SottoError } from '../core/errors.ts';
 import {
   arrayAt,
@@ -101,12 +102,32 @@ export function addsToSecret(before: Json, wanted: SecretShape): boolean {
   return wanted.keys.some((key) => !keys.has(`f:${key}`)) || wanted.fields.some((field) => !fields.has(`f:${field}`));
 }
 
+/** The stock marks on an existing Secret with which people hand it to whoever unseals a SealedSecret of its name. */
+const MANAGED = 'sealedsecrets.bitnami.com/managed';
+const PATCH = 'sealedsecrets.bitnami.com/patch';
+
+/**
+ * Whether a live Secret says that a SealedSecret may take it over. With `patch` alone the template has to say it too:
+ * the mark is what keeps the Secret, with what others have put into it, when the SealedSecret leaves Git.
+ */
+export function isHandedOver(live: Json | undefined, wanted: ClosedObject): boolean {
+  if (!secretRefs(wanted).some(({ ref }) => ref.source.format === 'sealed')) return false;
+  if (says(live, MANAGED)) return true;
+  return says(live, PATCH) && says(wanted['metadata'], PATCH);
+}
+
+function says(metadata: unknown, mark: string): boolean {
+  return stringAt(metadata, 'annotations', mark) === 'true';
+}
+
 export function foreignOwner(owner: string): SottoError {
   return new SottoError({
     code: 'SOTTO-PLAN-006',
     what: `the object exists and belongs to ${owner}`,
     why: 'two tools that apply one object undo each other',
-    next: `end the other tool's care of it first, or add it to skip in the settings of this sync`,
+    next: owner.startsWith('SealedSecret/')
+      ? `sotto adopt --from sealed-secrets ${owner.slice('SealedSecret/'.length)}   (takes it over without a moment in which it is missing)`
+      : `end the other tool's care of it first, or add it to skip in the settings of this sync`,
   });
 }
 

@@ -40,7 +40,12 @@ export async function prune(
       };
     if (ownerOf(member(live.value, 'metadata'), setId).kind !== 'ours') return { kind: 'not-ours' };
   }
-  const answer = await deleteObject(transport, { ...target, asUser, uid, propagation: 'Background' });
+  const answer = await deleteObject(transport, {
+    ...target,
+    asUser,
+    uid,
+    propagation: step.orphan === true ? 'Orphan' : 'Background',
+  });
   if (answer.ok) return { kind: 'pruned' };
   if (answer.failure.kind === 'changed') return { kind: 'not-ours' };
   return {

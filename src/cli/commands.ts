@@ -51,7 +51,17 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   { name: 'seal', summary: 'make a SealedSecret of a Secret', load: () => import('./commands/seal.ts') },
   { name: 'unseal', summary: 'make a Secret of a SealedSecret', load: () => import('./commands/unseal.ts') },
+  {
+    name: 'convert',
+    summary: 'turn a SOPS file into a SealedSecret, or back',
+    load: () => import('./commands/convert.ts'),
+  },
   { name: 'demo', summary: 'show the main job live', load: () => import('./commands/demo.ts') },
+  {
+    name: 'renderer',
+    summary: 'run kustomize for an agent, in a container of its own',
+    load: () => import('./commands/renderer.ts'),
+  },
   { name: 'errors', summary: 'what an error code means and what to do', load: () => import('./commands/errors.ts') },
   {
     name: 'completion',
@@ -63,5 +73,5 @@ export const COMMANDS: readonly CommandEntry[] = [
 
 /** Commands that are described but not built yet: refused by name instead of called unknown. */
 export const NOT_BUILT_COMMANDS: ReadonlySet<string> = new Set(
-  'init keep convert keys recipients rotate guard git-setup dev ui'.split(' '),
+  'init keep keys recipients rotate guard git-setup dev ui'.split(' '),
 );

@@ -46,7 +46,7 @@ const EXCEPTIONS: readonly { readonly exit: ExitCode; readonly codes: readonly C
   // No key is at hand.
   {
     exit: EXIT.cannotDecrypt,
-    codes: ['SOTTO-CLI-008', 'SOTTO-CLI-097'],
+    codes: ['SOTTO-CLI-008', 'SOTTO-CLI-097', 'SOTTO-CLI-114'],
   },
   // An agent without a status is one that is not Ready, and one without a Pod is none.
   {
@@ -62,6 +62,11 @@ const EXCEPTIONS: readonly { readonly exit: ExitCode; readonly codes: readonly C
   {
     exit: EXIT.unreachable,
     codes: ['SOTTO-CLI-046'],
+  },
+  // It may be there with the next pass.
+  {
+    exit: EXIT.unreachable,
+    codes: ['SOTTO-RENDER-064', 'SOTTO-RENDER-065', 'SOTTO-RENDER-068'],
   },
   // It goes on by itself.
   {
@@ -121,6 +126,10 @@ const EXCEPTIONS: readonly { readonly exit: ExitCode; readonly codes: readonly C
       'SOTTO-SEAL-018',
       'SOTTO-SEAL-019',
       'SOTTO-SEAL-020',
+      'SOTTO-SEAL-021',
+      'SOTTO-SEAL-022',
+      'SOTTO-SEAL-023',
+      'SOTTO-SEAL-024',
     ],
   },
   // Credentials of a source: without them it is not reached.

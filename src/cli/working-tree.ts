@@ -4,11 +4,14 @@ import { dirname, join } from 'node:path';
 import { asSottoError, SottoError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Refusal } from '../core/refusal.ts';
+import { type Reached, reach } from '../agent/reach.ts';
 import { tooLargeTogether } from '../git/content.ts';
 import type { TreeEntry } from '../git/output.ts';
+import type { Found } from '../render/kustomize/file-tree.ts';
 import type { SyncSettings } from '../settings/settings.ts';
 import { type IgnoreLines, parseIgnore } from '../source/ignore.ts';
-import { checkFolder, selectManifests } from '../source/select.ts';
+import { foldersOf } from '../source/look.ts';
+import { checkFolder, kustomizationOf, selectManifests } from '../source/select.ts';
 
 export interface WorkingFile {
   /** From the root of the repository, with slashes. */
@@ -23,6 +26,8 @@ export interface WorkingTree {
   readonly refusals: readonly Refusal[];
   /** The path as a whole cannot be applied; there are no files then. */
   readonly refusal?: SottoError | undefined;
+  /** What the kustomization of the path reaches, where it has one; there are no other files then. */
+  readonly kustomize?: Reached | undefined;
 }
 
 /** The nearest folder upwards that holds the name; undefined when there is none. */
@@ -54,8 +59,11 @@ async function readPath(root: string, { path, source }: SyncSettings): Promise<W
     { lines: source.ignore, folder: '', origin: 'source.ignore' },
   ]);
   const { files: selected, skipped, kustomizations } = selectManifests(await walk(root, path), path, isIgnored);
-  const [kustomization] = kustomizations;
-  if (kustomization !== undefined) throw holdsKustomization(kustomization);
+  const kustomization = kustomizationOf(path, kustomizations);
+  if (kustomization instanceof SottoError) throw kustomization;
+  if (kustomization !== undefined) {
+    return { files: [], refusals: [], kustomize: await reach(path, (paths) => look(root, paths)) };
+  }
   const files: WorkingFile[] = [];
   const refusals: Refusal[] = skipped.map((entry) => ({ error: notRead(entry), file: entry.path }));
   let totalBytes = 0;
@@ -68,6 +76,28 @@ async function readPath(root: string, { path, source }: SyncSettings): Promise<W
     if (totalBytes > LIMITS.maxSnapshotBytes) throw tooLargeTogether();
   }
   return { files, refusals };
+}
+
+/** What stands at paths of the checkout, as it would in a commit of it. */
+async function look(root: string, paths: readonly string[]): Promise<Map<string, Found>> {
+  const found = new Map<string, Found>();
+  for (const path of paths) found.set(path, await standing(root, path));
+  return found;
+}
+
+async function standing(root: string, path: string): Promise<Found> {
+  for (const above of foldersOf(path)) {
+    const entry = await entryAt(root, above);
+    if (entry === undefined) return { kind: 'absent' };
+    if (entry.kind !== 'folder') return entry.kind === 'file' ? { kind: 'absent' } : { kind: 'irregular', path: above };
+  }
+  const entry = await entryAt(root, path);
+  if (entry === undefined) return { kind: 'absent' };
+  if (entry.kind === 'folder') return { kind: 'folder' };
+  if (entry.kind !== 'file') return { kind: 'irregular', path };
+  const bytes = await readPlainFile(join(root, path), LIMITS.maxFileBytes);
+  if (bytes instanceof Uint8Array) return { kind: 'file', file: { kind: 'file', bytes } };
+  return { kind: 'refused', error: unreadable(path, bytes) };
 }
 
 /** The folders on the way to the path, as a commit would list them: none of them may be a link. */
@@ -161,16 +191,6 @@ function unreadable(file: string, why: string): SottoError {
     what: 'the file is not read',
     why,
     next: 'if it is no manifest, add a line with its name to .sourceignore',
-    file,
-  });
-}
-
-function holdsKustomization(file: string): SottoError {
-  return new SottoError({
-    code: 'SOTTO-RENDER-001',
-    what: 'the path is not applied',
-    why: `it holds ${file}, and kustomizations are not in this version: the files alone are not what they mean`,
-    next: 'commit the output of `kubectl kustomize`, or name the folder in .sourceignore',
     file,
   });
 }

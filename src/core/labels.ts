@@ -8,5 +8,9 @@ export const INVENTORY_NAME = 'sotto-inventory';
 export const STATUS_NAME = 'sotto-status';
 /** ConfigMap in which people ask the agent for something. */
 export const REQUESTS_NAME = 'sotto-requests';
+/** ConfigMap with the sealing keys that sotto made, each encrypted to the recovery recipients. */
+export const RECOVERY_NAME = 'sotto-recovery';
+/** Deployment, Service, policy and shared token of a renderer in a Pod of its own. */
+export const RENDERER_NAME = 'sotto-renderer';
 export const SETTINGS_NAME = 'sotto';
 export const SETTINGS_KEY = 'sotto.yaml';

@@ -27,6 +27,8 @@ export const LIMITS = {
   maxRenderedBytes: 64 * 1024 * 1024,
   maxRenderMemoryBytes: 1024 * 1024 * 1024,
   maxRenderMs: 60_000,
+  /** Characters written and patterns compared while the variables of one sync are replaced. */
+  maxSubstitutionSteps: 64 * 1024 * 1024,
   /** etcd refuses requests over 1.5 MiB; an object above that can never be applied. */
   maxObjectBytes: 1_500_000,
   /** All values of one Secret together, as the API server checks them. */
@@ -42,6 +44,9 @@ export const LIMITS = {
   maxRequestBytes: 4 * 1024,
   maxPauseMs: 90 * 24 * 3_600_000,
   maxPauses: 500,
+  /** UTF-16 units of what a request says of itself: pauses keep it in the inventory, which must not be filled by it. */
+  maxRequestBy: 100,
+  maxRequestReason: 300,
   maxPlanIdLength: 64,
   /** One event line of a watch stream. */
   maxWatchLineBytes: 8 * 1024 * 1024,

@@ -42,8 +42,7 @@ const LARGEST_MAPPING_BYTES = 8 * 1024 ** 3;
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
 
 /** 15 is a multiple of 3: a chunk's base64 is the same 20 characters wherever it stands in its value. */
-export function createCanaries(count: number, chunksPerValue = 4): CanarySet {
-  const prefix = randomText(PREFIX_BYTES);
+export function createCanaries(count: number, chunksPerValue = 4, prefix = randomText(PREFIX_BYTES)): CanarySet {
   const chunk = (): string => prefix + randomText(CHUNK_BYTES - PREFIX_BYTES);
   const values = Array.from({ length: count }, () => Array.from({ length: chunksPerValue }, chunk).join(''));
   return { prefix, values };

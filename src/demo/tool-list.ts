@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** The stock programs that the tests and the demo run against. */
@@ -101,6 +101,13 @@ const RECIPES = {
     stamp: (version) => ({ 'sigs.k8s.io/kustomize/api/provenance.version': version }),
     versionArgs: ['version'],
   },
+  'flux-substitute': {
+    module: 'flux-substitute',
+    package: '.',
+    pinnedBy: 'github.com/fluxcd/pkg/envsubst',
+    stamp: () => ({}),
+    versionArgs: ['--version'],
+  },
   helm: {
     module: 'helm',
     package: 'helm.sh/helm/v4/cmd/helm',
@@ -137,7 +144,11 @@ export function pinTool(tool: ToolName, packageRoot: string): PinnedTool {
   const goMod = readFileSync(join(moduleFolder, 'go.mod'), 'utf8');
   const goSum = readFileSync(join(moduleFolder, 'go.sum'), 'utf8');
   const version = pinnedVersion(goMod, recipe.pinnedBy);
-  const sums = createHash('sha256').update(goMod).update('\0').update(goSum).digest('hex').slice(0, 12);
+  const hash = createHash('sha256').update(goMod).update('\0').update(goSum);
+  // A program of our own around a library.
+  const own = readdirSync(moduleFolder).filter((file) => file.endsWith('.go'));
+  for (const file of own.toSorted()) hash.update('\0').update(readFileSync(join(moduleFolder, file)));
+  const sums = hash.digest('hex').slice(0, 12);
   const cacheKey = `${tool}-${version}-${process.platform}-${process.arch}-${sums}`;
   return { tool, recipe, moduleFolder, version, cacheKey };
 }

@@ -1,5 +1,6 @@
 import { SottoError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
+import { shellWord } from '../core/shell-word.ts';
 import type { GitUrl } from './address.ts';
 import type { BlobId } from './output.ts';
 
@@ -63,7 +64,7 @@ export function withheld(what: string, url: GitUrl): SottoError {
     code: 'SOTTO-GIT-032',
     what: `${what} cannot be read`,
     why: 'the server did not send an object that the commit names',
-    next: `run \`git fsck\` in the repository on the server, or try \`git clone ${url}\``,
+    next: `run \`git fsck\` in the repository on the server, or try \`git clone ${shellWord(url)}\``,
   });
 }
 

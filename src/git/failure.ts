@@ -1,6 +1,7 @@
 import type { Code } from '../core/codes.ts';
 import { SottoError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
+import { shellWord } from '../core/shell-word.ts';
 import type { BranchName, GitUrl } from './address.ts';
 import type { EndedWhy, GitOutcome } from './command.ts';
 
@@ -161,7 +162,7 @@ function ended(why: EndedWhy, { url, timeoutMs }: FailureContext): SottoError {
     timeout: {
       code: 'SOTTO-GIT-012',
       why: `git was ended after ${timeoutMs / 1000} s`,
-      next: `try \`git ls-remote ${url}\` from the same network, or raise the timeout of the sync`,
+      next: `try \`git ls-remote ${shellWord(url)}\` from the same network, or raise the timeout of the sync`,
     },
     stopped: { code: 'SOTTO-GIT-031', why: 'the agent is ending', next: 'start the agent again' },
     output: {
@@ -185,7 +186,7 @@ export function noBranch(others: readonly string[], { url, branch }: FailureCont
       code: 'SOTTO-GIT-016',
       what: `${url} is empty`,
       why: 'it has no branch yet',
-      next: `push the first commit: \`git push ${url} HEAD:refs/heads/${branch}\``,
+      next: `push the first commit: \`git push ${shellWord(url)} ${shellWord(`HEAD:refs/heads/${branch}`)}\``,
     });
   }
   // Names come from the server: only harmless ones are repeated.
@@ -194,7 +195,7 @@ export function noBranch(others: readonly string[], { url, branch }: FailureCont
     code: 'SOTTO-GIT-015',
     what: `${url} has no branch ${branch}`,
     why: shown.length === 0 ? 'its branches have other names' : `its branches are ${shown.join(', ')}`,
-    next: `set source.git.ref.branch, or push the branch: \`git push ${url} HEAD:refs/heads/${branch}\``,
+    next: `set source.git.ref.branch, or push the branch: \`git push ${shellWord(url)} ${shellWord(`HEAD:refs/heads/${branch}`)}\``,
     key: 'source.git.ref.branch',
   });
 }

@@ -53,6 +53,8 @@ const FETCH = [
   '--no-recurse-submodules',
   '--no-auto-maintenance',
 ];
+/** A command line takes no more than 2 MiB. */
+const PATHS_PER_LISTING = 1_000;
 const READ_BATCH_BYTES = 8 * 1024 * 1024;
 
 /** Contents of the blobs that are within the cap of one file; the others with the error of each. */
@@ -149,6 +151,18 @@ export class GitRepository implements AsyncDisposable {
     const entries = parseTree(listing);
     if (entries === undefined) throw withheld('a folder', this.#options.url);
     return entries;
+  }
+
+  /** What stands at the paths and at the folders above them; what is below a folder is not listed. */
+  async lookUp(commit: CommitId, paths: readonly string[]): Promise<TreeEntry[]> {
+    const found = new Map<string, TreeEntry>();
+    for (let at = 0; at < paths.length; at += PATHS_PER_LISTING) {
+      const args = ['ls-tree', '-t', '-z', '--full-tree', commit, '--', ...paths.slice(at, at + PATHS_PER_LISTING)];
+      const entries = parseTree(await this.#local(args, MAX_LIST_BYTES));
+      if (entries === undefined) throw withheld('a folder', this.#options.url);
+      for (const entry of entries) found.set(entry.path, entry);
+    }
+    return [...found.values()];
   }
 
   /** Contents by id; what is not here yet is fetched in one request. Checked against the caps before they are read. */

@@ -28,6 +28,7 @@ export const KIND_RULES: ReadonlyMap<string, KindRule> = new Map<string, KindRul
   ['apps/DaemonSet', daemonSetStatus],
   ['extensions/DaemonSet', daemonSetStatus],
   ['apiextensions.k8s.io/CustomResourceDefinition', definitionStatus],
+  ['bitnami.com/SealedSecret', sealedSecretStatus],
 ]);
 
 function serviceStatus(service: Json): Health {
@@ -56,6 +57,15 @@ function jobStatus(job: Json): Health {
   }
   if (!stringAt(job, 'status', 'startTime')) return inProgress('JobNotStarted', 'Job not started');
   return current(`Job in progress. succeeded: ${succeeded}/${wanted}, failed: ${failures}`);
+}
+
+/** The controller sets no condition that kstatus knows: `Synced`, without a reason, and with its error as message. */
+function sealedSecretStatus(sealed: Json): Health {
+  for (const { type, status, message } of conditionsOf(sealed)) {
+    if (type === 'Synced' && status === 'False') return failed('NotSynced', message);
+    if (type === 'Synced' && status === 'True') return current('SealedSecret is unsealed');
+  }
+  return inProgress('NotUnsealed', 'The SealedSecrets controller has not unsealed it yet');
 }
 
 function definitionStatus(definition: Json): Health {

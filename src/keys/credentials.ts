@@ -1,4 +1,5 @@
 import { SottoError } from '../core/errors.ts';
+import { shellWord } from '../core/shell-word.ts';
 import type { GitAccess, GitCredential } from '../git/credential.ts';
 import { readCertificate } from '../sealed/sealing-key.ts';
 import { entryBytes, type KeySecret, markOf, type SecretMark } from './key-secret.ts';
@@ -99,7 +100,7 @@ function caCertificateOf(secret: KeySecret): Uint8Array | undefined {
     code: 'SOTTO-KEYS-018',
     what: 'the certificate authority of a credential cannot be read',
     why: 'ca.crt holds no certificate in PEM',
-    next: `write it again: kubectl create secret generic ${secret.name} --from-file=ca.crt=FILE --dry-run=client -o yaml`,
+    next: `write it again: kubectl create secret generic ${shellWord(secret.name)} --from-file=ca.crt=FILE --dry-run=client -o yaml`,
     ...placeOf(secret, 'ca.crt'),
   });
 }
@@ -118,11 +119,6 @@ function markCommands(secret: SecretMark, request: CredentialRequest): string {
       : [`kubectl label ${target} ${USE_LABEL}=${request.use}`]),
     `kubectl annotate ${target} ${shellWord(`${FOR_ANNOTATION}=${request.sourceUrl}`)}${overwrite}`,
   ].join(' && ');
-}
-
-/** The text as one word of a POSIX shell: names and URLs come from settings. */
-function shellWord(text: string): string {
-  return /^[\w./:=@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 function notMarked(secret: SecretMark, request: CredentialRequest): SottoError {

@@ -1,5 +1,5 @@
 import { asSottoError, SottoError } from '../core/errors.ts';
-import { type SealingCertificate, sealingCertificate } from '../sealed/certificate.ts';
+import { pinProblem, type SealingCertificate, sealingCertificate } from '../sealed/certificate.ts';
 import type { SealingKey } from '../sealed/sealing-key.ts';
 import type { AgeIdentity } from '../sops/age.ts';
 import { markOf } from './key-secret.ts';
@@ -50,6 +50,7 @@ export type KeyOrigin = 'sotto' | 'foreign';
 /** The agent's ring out of the key Secrets that were read. `now` decides which certificates are in force. */
 export function keyRing(secrets: readonly ParsedKeySecret[], rules: KeyRules, now: Date): KeyRing {
   const { certificate, problem } = chooseCertificate(secrets, rules, now);
+  const unpinned = certificate && pinProblem(certificate, rules.sealing.certificate);
   return {
     ...ringFor(secrets, rules, rules.decryption),
     sealingCertificate: certificate,
@@ -57,7 +58,7 @@ export function keyRing(secrets: readonly ParsedKeySecret[], rules: KeyRules, no
     problems: [
       ...secrets.flatMap((secret) => secret.problems),
       ...missingSecrets(secrets, rules),
-      ...(problem === undefined ? [] : [problem]),
+      ...[problem, unpinned].filter((each) => each !== undefined),
     ],
   };
 }
@@ -110,6 +111,15 @@ function chooseCertificate(secrets: readonly ParsedKeySecret[], rules: KeyRules,
     }
   }
   return { certificate: undefined, problem };
+}
+
+/** True when sotto made a sealing key, or the settings name one: then there is no need for another. */
+export function hasSealingKey(secrets: readonly ParsedKeySecret[], rules: KeyRules): boolean {
+  if (rules.sealing.secretNames.length > 0) return true;
+  return secrets.some(
+    ({ mark, sealingKey }) =>
+      originOf(mark.annotations) === 'sotto' && (sealingKey !== undefined || keyRoles(mark, rules).stockSealing),
+  );
 }
 
 function originOf(annotations: Readonly<Record<string, string>>): KeyOrigin {

@@ -11,7 +11,10 @@ export interface KeyRules {
   /** `decryption.keys` of all syncs. */
   readonly decryption: NamedSecrets;
   /** `sealing.keys`: may seal besides the keys sotto made. */
-  readonly sealing: NamedSecrets;
+  readonly sealing: NamedSecrets & {
+    /** Fingerprint of the one certificate that people may seal to. */
+    readonly certificate?: string | undefined;
+  };
   /** `decryption` of every sync, its own or the common one. */
   readonly syncs: readonly { readonly decryption: NamedSecrets }[];
 }

@@ -1,6 +1,7 @@
 import type { Code } from '../core/codes.ts';
 import { SottoError } from '../core/errors.ts';
 import { displayObject } from '../core/ids.ts';
+import { shellWord } from '../core/shell-word.ts';
 import type { FailureKind, KubeFailure } from './failure.ts';
 import { objectIdIn, resourceText } from './resource.ts';
 import { serviceAccountOf } from './service-account.ts';
@@ -193,7 +194,8 @@ function notActingAs(user: string): Text {
 }
 
 function kubectlGet(asked: Asked): string {
-  return `kubectl -n ${asked.namespace} get ${resourceText(asked.resource)} ${asked.name ?? ''}`.trim();
+  const name = asked.name === undefined ? '' : ` ${shellWord(asked.name)}`;
+  return `kubectl -n ${asked.namespace} get ${resourceText(asked.resource)}${name}`;
 }
 
 function fieldsOf(failure: KubeFailure): string {

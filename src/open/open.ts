@@ -4,12 +4,11 @@ import { asSottoError, SottoError } from '../core/errors.ts';
 import { displayObject, groupOf, type SourceDigest } from '../core/ids.ts';
 import { arrayAt, canonicalJson, isJsonObject, type Json, type JsonObject, stringAt } from '../core/json.ts';
 import type { Refusal } from '../core/refusal.ts';
-import { sealedToSecret } from '../sealed/resulting-secret.ts';
-import { parseSealed } from '../sealed/sealed-secret.ts';
 import { looksEncrypted, parseSopsFile, type SopsFile, SopsLeaf } from '../sops/file.ts';
 import { readManifests } from '../yaml/manifest.ts';
 import type { ClosedDocument, Opened } from './document.ts';
-import type { Opener, SopsSource } from './opener.ts';
+import type { SopsSource } from './opener.ts';
+import { isSealedSecret, sealedDocument, type SealedContext } from './sealed-document.ts';
 
 /** A file of the snapshot: path relative to the repository's root. */
 export interface OpenFile {
@@ -17,10 +16,7 @@ export interface OpenFile {
   readonly bytes: Uint8Array;
 }
 
-export interface OpenContext {
-  /** The namespace of objects that name none; SealedSecrets are bound to it. */
-  readonly namespace: string;
-  readonly opener: Opener;
+export interface OpenContext extends SealedContext {
   /** True for a document that was opened, checked and applied before: it is not opened again. */
   isKnown(digest: SourceDigest): boolean;
 }
@@ -82,13 +78,8 @@ async function closedDocument(document: PlainDocument, context: OpenContext): Pr
     });
   }
   const digest = sourceDigest('plain', canonicalJson(value));
-  if (!isSealedSecret(value)) return { file, line, tree: value, encryption: 'none', digest, lineAt };
-  const sealed = parseSealed(value, { file, line, namespace: context.namespace, lineAt });
-  if (!context.isKnown(digest)) await context.opener.verifySealed(sealed);
-  const { tree, items, literals } = sealedToSecret(sealed);
-  const refs = [...items].map(([key, item]) => [key, new SecretRef(sealed, item, 'value', item.line)] as const);
-  const data = { ...Object.fromEntries(literals), ...Object.fromEntries(refs) };
-  return { file, line, tree: { ...tree, data }, encryption: 'sealed', digest, lineAt };
+  if (isSealedSecret(value)) return sealedDocument({ file, line, value, lineAt, digest }, context);
+  return { file, line, tree: value, encryption: 'none', digest, lineAt };
 }
 
 async function openSops(file: OpenFile, text: string, context: OpenContext): Promise<Opened> {
@@ -167,10 +158,6 @@ function flattenClosedList(value: ClosedObject): Placed<ClosedObject>[] {
 
 function isList(value: unknown): value is JsonObject {
   return stringAt(value, 'kind')?.endsWith('List') === true && isJsonObject(value) && Array.isArray(value['items']);
-}
-
-function isSealedSecret(value: JsonObject): boolean {
-  return groupOf(stringAt(value, 'apiVersion') ?? '') === 'bitnami.com' && value['kind'] === 'SealedSecret';
 }
 
 function textOf(file: OpenFile): string {

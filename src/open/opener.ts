@@ -1,10 +1,12 @@
 import type { CipherSource, SecretRef } from '../core/closed.ts';
 import type { Sensitive } from '../core/sensitive.ts';
-import type { SealedItem, SealedObject } from '../sealed/sealed-secret.ts';
+import type { SecretContent } from '../kube/secret-reader.ts';
+import type { SealedItem, SealedObject, SealedWhole } from '../sealed/sealed-secret.ts';
 import type { UnsealKey } from '../sealed/sealing-key.ts';
 import { unsealAll, unsealItem } from '../sealed/unseal.ts';
 import type { AgeIdentity } from '../sops/age.ts';
 import { type DataKey, openLeaf, unwrapDataKey } from '../sops/data-key.ts';
+import { openWholeEntry, openWholeSecret, WholeEntry } from './whole-secret.ts';
 import { verifyMac } from '../sops/mac.ts';
 import { type SopsFile, SopsLeaf } from '../sops/file.ts';
 import {
@@ -53,11 +55,26 @@ export class Opener implements Disposable {
     await this.#counted('sops', async () => verifyMac(sops, await this.#dataKey(source)));
   }
 
+  /** Whether there is a key for SealedSecrets at all. */
+  get canUnseal(): boolean {
+    return this.#keys.sealingKeys.length > 0;
+  }
+
   /** Checks that every item of a SealedSecret opens. */
   async verifySealed(source: SealedObject): Promise<void> {
     await this.#counted('sealed', async () => {
       for (const { value } of (await unsealAll(source, this.#keys.sealingKeys)).values()) value.wipe();
     });
+  }
+
+  /** The Secret of `spec.data`, whose entries nobody knows without opening it. The caller wipes them. */
+  async openWhole(whole: SealedWhole): Promise<SecretContent> {
+    let content: SecretContent | undefined;
+    await this.#counted('sealed', async () => {
+      content = await openWholeSecret(whole, this.#keys.sealingKeys);
+    });
+    if (content === undefined) throw new TypeError('opened without content');
+    return content;
   }
 
   async #counted(format: CipherSource['format'], verify: () => Promise<void>): Promise<void> {
@@ -75,6 +92,7 @@ export class Opener implements Disposable {
   async open(ref: SecretRef): Promise<Sensitive> {
     const { source } = ref;
     if (isSops(source)) return this.#openSops(source, ref);
+    if (ref.cipher instanceof WholeEntry) return openWholeEntry(ref.cipher, this.#keys.sealingKeys);
     if (isSealed(source)) {
       return (await unsealItem(source, ref.cipher as SealedItem, this.#keys.sealingKeys)).value;
     }

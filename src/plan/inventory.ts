@@ -1,6 +1,6 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { type ObjectKey, objectIdOf, type SourceDigest } from '../core/ids.ts';
-import { arrayAt, type Json, member } from '../core/json.ts';
+import { arrayAt, isJsonObject, type Json, member, stringAt } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
 import type { Approval } from './hold.ts';
 import type { Pause, PauseTarget } from './pause.ts';
@@ -46,10 +46,26 @@ export interface Inventory {
   /** What people asked to be left alone, and the plan of each sync they said yes to. */
   readonly pauses: readonly Pause[];
   readonly approvals: Readonly<Record<string, Approval>>;
+  /** What stood for secrets in the files of a renderer, by sync: with it an unchanged file is not opened again. */
+  readonly tokens: Readonly<Record<string, readonly StoredTokens[]>>;
   readonly rows: ReadonlyMap<ObjectKey, InventoryRow>;
 }
 
-export const EMPTY_INVENTORY: Inventory = { epoch: 0, revisions: {}, pauses: [], approvals: {}, rows: new Map() };
+/** The tokens of one file, by the digest of its ciphertext: keyed digests of values, never a value. */
+export interface StoredTokens {
+  readonly digest: SourceDigest;
+  readonly tokens: readonly string[];
+  readonly names: readonly string[];
+}
+
+export const EMPTY_INVENTORY: Inventory = {
+  epoch: 0,
+  revisions: {},
+  pauses: [],
+  approvals: {},
+  tokens: {},
+  rows: new Map(),
+};
 
 /** Makes the 32-byte MAC of the compressed rows with the fingerprint key. */
 export type Mac = (bytes: Uint8Array) => Uint8Array;
@@ -64,9 +80,11 @@ type RowTuple = [
 
 /** The one entry of ConfigMap `sotto-inventory`: MAC, then gzip of the rows. */
 export function encodeInventory(inventory: Inventory, mac: Mac): Buffer {
-  const { epoch, holder, revisions, pauses, approvals } = inventory;
+  const { epoch, holder, revisions, pauses, approvals, tokens } = inventory;
   const rows = [...inventory.rows.values()].toSorted((a, b) => (a.key < b.key ? -1 : 1)).map(toTuple);
-  const packed = gzipSync(JSON.stringify({ format: FORMAT, epoch, holder, revisions, pauses, approvals, rows }));
+  const packed = gzipSync(
+    JSON.stringify({ format: FORMAT, epoch, holder, revisions, pauses, approvals, tokens, rows }),
+  );
   return Buffer.concat([mac(packed), packed]);
 }
 
@@ -77,6 +95,7 @@ interface Stored {
   readonly revisions: Record<string, string>;
   readonly pauses?: StoredPause[];
   readonly approvals?: Record<string, Approval>;
+  readonly tokens?: Record<string, StoredTokens[]>;
   readonly rows: RowTuple[];
 }
 
@@ -88,7 +107,7 @@ export function decodeInventory(entry: Uint8Array, mac: Mac): Inventory | undefi
   // Only what the MAC vouches for is unpacked, so this is text that sotto itself wrote.
   const stored = JSON.parse(gunzipSync(packed).toString('utf8')) as Stored;
   if (stored.format !== FORMAT) return undefined;
-  const { epoch, holder, revisions, approvals = {} } = stored;
+  const { epoch, holder, revisions, approvals = {}, tokens = {} } = stored;
   const pauses = (stored.pauses ?? []).map((pause) => ({ ...pause, until: new Date(pause.until) }));
   return {
     epoch,
@@ -96,6 +115,7 @@ export function decodeInventory(entry: Uint8Array, mac: Mac): Inventory | undefi
     revisions,
     pauses,
     approvals,
+    tokens,
     rows: new Map(stored.rows.map(toRow).map((row) => [row.key, row])),
   };
 }
@@ -111,16 +131,30 @@ interface StoredPause {
  * The rows as they stand there, for people without the fingerprint key: nothing vouches for them, so they may be shown
  * and compared with, and nothing is ever done on their word. `undefined` when the entry cannot be read.
  */
-export function unverifiedRows(entry: Uint8Array): Inventory['rows'] | undefined {
+export function unverified(entry: Uint8Array): Pick<Inventory, 'rows' | 'tokens'> | undefined {
   try {
     const text = gunzipSync(entry.subarray(MAC_BYTES), { maxOutputLength: LIMITS.maxListAnswerBytes }).toString('utf8');
     const stored = JSON.parse(text) as unknown;
     if (member(stored, 'format') !== FORMAT) return undefined;
     const rows = arrayAt(stored, 'rows').filter((row): row is Json & RowTuple => isRowTuple(row));
-    return new Map(rows.map(toRow).map((row) => [row.key, row]));
+    return { rows: new Map(rows.map(toRow).map((row) => [row.key, row])), tokens: tokensIn(member(stored, 'tokens')) };
   } catch {
     return undefined;
   }
+}
+
+function tokensIn(stored: unknown): Inventory['tokens'] {
+  if (!isJsonObject(stored)) return {};
+  return Object.fromEntries(
+    Object.entries(stored).map(([sync, files]) => [sync, (Array.isArray(files) ? files : []).flatMap(tokensOfFile)]),
+  );
+}
+
+function tokensOfFile(file: unknown): StoredTokens[] {
+  const digest = stringAt(file, 'digest');
+  const [tokens, names] = ['tokens', 'names'].map((key) => arrayAt(file, key).map(String));
+  if (digest === undefined || tokens?.every((token) => /^(?:soTTo[A-Za-z0-9]{43})?$/.test(token)) !== true) return [];
+  return [{ digest: digest as SourceDigest, tokens, names: names ?? [] }];
 }
 
 const NUMBER_CELLS: ReadonlySet<number> = new Set([4, 8, 11]);

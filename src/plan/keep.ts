@@ -7,6 +7,8 @@ const KEEP_ANNOTATIONS: readonly (readonly [string, (value: string) => boolean])
   ['argocd.argoproj.io/sync-options', (value) => value.split(',').some((option) => option.trim() === 'Prune=false')],
   ['kapp.k14s.io/delete-strategy', (value) => value === 'orphan'],
   ['cli-utils.sigs.k8s.io/on-remove', (value) => value === 'keep'],
+  // The controller leaves a Secret that it has only patched, and what others have put into it.
+  ['sealedsecrets.bitnami.com/patch', (value) => value === 'true'],
   ['client.lifecycle.config.k8s.io/deletion', (value) => value === 'detach'],
 ];
 

@@ -1,6 +1,7 @@
 import { SottoError } from '../core/errors.ts';
 import { displayObject, type ObjectId, type ObjectKey, objectIdOf, objectKey } from '../core/ids.ts';
 import type { Refusal } from '../core/refusal.ts';
+import { shellWord } from '../core/shell-word.ts';
 import type { DesiredObject, DesiredSet } from '../render/desired.ts';
 import { type Approval, covers, type Held, holdReason, planHeld, planIdOf } from './hold.ts';
 import type { Inventory, InventoryRow } from './inventory.ts';
@@ -56,6 +57,8 @@ export interface PruneStep {
   readonly action: 'prune';
   readonly id: ObjectId;
   readonly row: InventoryRow;
+  /** A SealedSecret whose Secret sotto applies now: what depends on it stays. */
+  readonly orphan?: true;
 }
 
 export type Step = ApplyStep | PruneStep;
@@ -115,7 +118,7 @@ export function plan(input: PlanInput): Plan {
   const waitsFor = postponed > 0 ? input.pruneWaits : undefined;
   const common = { refusals, waiting, unchanged, paused, postponed, waitsFor, asked };
   // Prunes that wait for a sibling count too: creates of a plan that must be held whole are not done meanwhile.
-  const why = holdReason(countsOf(due.length, input), input.prune);
+  const why = holdReason(countsOf(due.filter(({ orphan }) => orphan !== true).length, input), input.prune);
   const isCovered = covers(input.approval, input.revision, keysOf(due));
   if (why === undefined || isCovered) return { ...common, steps: inOrder(applies, prunes), released, movedTo, left };
   const held = heldPlan(inOrder(applies, due), why, input);
@@ -176,7 +179,8 @@ function planPrune(input: PlanInput): Gone {
     if (why === 'refused') continue;
     if (why === undefined || why === 'kept' || why === 'asks') left.push(row.key);
     if (skipped.has(row.key) || row.keep) released.push(row.key);
-    else if (why === undefined) prunes.push({ action: 'prune', id, row });
+    else if (why === undefined)
+      prunes.push({ action: 'prune', id, row, ...(isSuperseded(id, wanted) ? { orphan: true } : {}) });
     else if (why === 'asks') asks.push({ action: 'prune', id, row });
     else if (why !== 'kept') waiting.push({ row, error: why });
   }
@@ -187,6 +191,12 @@ function planPrune(input: PlanInput): Gone {
   );
   waiting.push(...(asked?.waiting ?? []));
   return { prunes, approved: asks.filter(isYes), waiting, released, movedTo, left, asked: asked?.plan };
+}
+
+/** The same thing in its other form: the resource goes, the Secret stays. */
+function isSuperseded({ group, kind, namespace, name }: ObjectId, wanted: ReadonlySet<ObjectKey>): boolean {
+  if (group !== 'bitnami.com' || kind !== 'SealedSecret') return false;
+  return wanted.has(objectKey({ group: '', kind: 'Secret', namespace, name }));
 }
 
 /** Kinds that hold data: one plan of their own, which is done when somebody says yes to it. */
@@ -284,7 +294,7 @@ function inventoryLost(object: string): SottoError {
     code: 'SOTTO-PLAN-009',
     what: 'the object left Git and is not pruned',
     why: 'the inventory was lost or changed, so it is not certain that sotto applied the object',
-    next: `kubectl delete ${object.replace(/^[^/]*\/(?=[^/]*\/)/, '')}   (if it is to go)`,
+    next: `kubectl delete ${shellWord(object.replace(/^[^/]*\/(?=[^/]*\/)/, ''))}   (if it is to go)`,
     object,
   });
 }
@@ -294,7 +304,7 @@ function pausedPrune(object: string): SottoError {
     code: 'SOTTO-PLAN-043',
     what: 'the object left Git and is not pruned yet',
     why: 'it is paused',
-    next: `sotto resume ${object}   (it is pruned then, or when the pause ends)`,
+    next: `sotto resume ${shellWord(object)}   (it is pruned then, or when the pause ends)`,
     object,
   });
 }

@@ -52,7 +52,10 @@ export function parseRequest(text: string, place: RequestPlace): Request {
   if (LATER.has(asked)) throw unreadable(`requests of kind ${asked} are not in this version`);
   const kind = KINDS.find((each) => each === asked);
   if (kind === undefined) throw unreadable('its kind is none of sync, pause, resume, approve, adopt');
-  const common = { by: textOf(object, 'by') ?? 'unknown', reason: textOf(object, 'reason') ?? '' };
+  const common = {
+    by: shortened(textOf(object, 'by') ?? 'unknown', LIMITS.maxRequestBy),
+    reason: shortened(textOf(object, 'reason') ?? '', LIMITS.maxRequestReason),
+  };
   switch (kind) {
     case 'sync':
       return { ...common, kind: 'sync', sync: textOf(object, 'sync') };
@@ -84,6 +87,10 @@ function textOf(object: JsonObject, field: string): string | undefined {
   if (value === undefined || value === '') return undefined;
   if (typeof value === 'string') return value;
   throw unreadable(`${field} is not a text`);
+}
+
+function shortened(text: string, maxLength: number): string {
+  return text.length <= maxLength ? text : `${text.slice(0, maxLength - 1).toWellFormed()}…`;
 }
 
 /** One of `sync` and `object`. */

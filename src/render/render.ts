@@ -82,9 +82,15 @@ function identify(document: ClosedDocument, targetNamespace: string): ObjectId {
     });
   }
   const name = clearString(metadata['name'], 'metadata.name', document);
+  if (!isPathSegment(name)) throw unusableName(name, document);
   // Nothing, null and the empty string all mean the default, as kubectl reads them.
   const namespace = clearString(metadata['namespace'] || targetNamespace, 'metadata.namespace', document);
   return { group: groupOf(apiVersion), kind, namespace, name };
+}
+
+/** As the API server asks of every name; a slash would make the name end in the middle for whoever takes ids apart. */
+function isPathSegment(name: string): boolean {
+  return name !== '.' && name !== '..' && !/[/%\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}]/u.test(name);
 }
 
 /** A SOPS file that encrypts identity is the usual beginner's fault: say which setting mends it. */
@@ -98,6 +104,17 @@ function clearString(value: unknown, key: string, document: ClosedDocument): str
     next: "set encrypted_regex: '^(data|stringData)$' in .sops.yaml and encrypt the file again",
     key,
     line: document.lineAt(key.split('.')),
+  });
+}
+
+function unusableName(name: string, document: ClosedDocument): SottoError {
+  return new SottoError({
+    code: 'SOTTO-PLAN-046',
+    what: 'metadata.name cannot be the name of an object',
+    why: `${JSON.stringify(name)} is ., .., or holds a slash, a percent sign or an invisible character`,
+    next: 'give the object another metadata.name',
+    key: 'metadata.name',
+    line: document.lineAt(['metadata', 'name']),
   });
 }
 
@@ -155,7 +172,8 @@ export function isBuiltIn(group: string): boolean {
 
 /** A reference outside a Secret would put its value where everybody who reads the object can read it. */
 function withoutRefs(tree: ClosedObject, document: ClosedDocument): ClosedObject {
-  const found = secretRefs(tree)[0]?.path;
+  // `text` is where settings allow it: only then is it made (tokens/rendered.ts).
+  const found = secretRefs(tree).find(({ ref }) => ref.form !== 'text')?.path;
   if (found === undefined) return tree;
   throw new SottoError({
     code: 'SOTTO-RENDER-006',

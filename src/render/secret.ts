@@ -2,6 +2,7 @@ import { type Closed, type ClosedObject, ComposedRef, isClosedObject, SecretRef,
 import { SottoError } from '../core/errors.ts';
 import { displayObject } from '../core/ids.ts';
 import { stringAt } from '../core/json.ts';
+import { fileWord } from '../core/shell-word.ts';
 import type { ClosedDocument } from '../open/document.ts';
 import type { DesiredObject } from './desired.ts';
 
@@ -86,7 +87,7 @@ function plaintextSecret(document: ClosedDocument): SottoError {
     code: 'SOTTO-PLAN-004',
     what: 'a Secret stands in Git in plain text',
     why: 'everybody who can read the repository, its mirrors and its history can read the values',
-    next: `sotto encrypt -i ${document.file}   (and change the values: the history keeps the old ones)`,
+    next: `sotto encrypt -i ${fileWord(document.file)}   (and change the values: the history keeps the old ones)`,
   });
 }
 
@@ -97,7 +98,7 @@ function wrongType(type: string, path: readonly string[], document: ClosedDocume
     why: `it reads as ${type}, and the API server accepts strings only (and repeats the value in its answer)`,
     next:
       document.encryption === 'sops'
-        ? `sops edit ${document.file}   (put the value in quotes)`
+        ? `sops edit ${fileWord(document.file)}   (put the value in quotes)`
         : 'put the value in quotes',
     key: path.join('.'),
     line: line ?? document.lineAt(path),

@@ -17,7 +17,8 @@ interface Right {
 const EVERYWHERE: readonly Right[] = [
   { group: '', resources: ['secrets'], verbs: undefined },
   { group: '', resources: ['serviceaccounts/token'], verbs: undefined },
-  { group: RBAC, resources: ['roles', 'rolebindings'], verbs: ['escalate', 'bind'] },
+  // In a Role the right to bind ClusterRoles holds for its namespace: `edit`, for example, with every Secret.
+  { group: RBAC, resources: ['roles', 'rolebindings', 'clusterroles'], verbs: ['escalate', 'bind'] },
 ];
 
 /** Whose wildcard verb means impersonation, of old and by the constrained form. */
@@ -36,8 +37,13 @@ const BESIDE_KEYS: readonly Right[] = [
     resources: ['pods/exec', 'pods/attach', 'pods/portforward', 'pods/ephemeralcontainers'],
     verbs: undefined,
   },
-  { group: '', resources: ['pods', 'replicationcontrollers'], verbs: WRITE },
-  { group: 'apps', resources: ['deployments', 'statefulsets', 'daemonsets', 'replicasets'], verbs: WRITE },
+  { group: '', resources: ['pods', 'replicationcontrollers', 'podtemplates'], verbs: WRITE },
+  {
+    group: 'apps',
+    resources: ['deployments', 'statefulsets', 'daemonsets', 'replicasets', 'controllerrevisions'],
+    verbs: WRITE,
+  },
+  { group: 'apps.openshift.io', resources: ['deploymentconfigs'], verbs: WRITE },
   { group: 'batch', resources: ['jobs', 'cronjobs'], verbs: WRITE },
 ];
 

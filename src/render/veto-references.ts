@@ -15,15 +15,16 @@ const KNOWN_GROUPS: ReadonlySet<string> = new Set([
   'networking.k8s.io',
   'policy',
   'rbac.authorization.k8s.io',
-  'resource.k8s.io',
   'storage.k8s.io',
 ]);
 
 const MARKS: readonly string[] = [USE_LABEL, STOCK_SEALING_LABEL, ORIGIN_ANNOTATION];
 const SECRET_FIELD = /secret/i;
 const ACCOUNT_FIELD = /service-?account/i;
-/** Text of others, and no reference to anything. */
+/** Their data is text of others, and no reference to anything. */
 const HOLDS_TEXT: ReadonlySet<string> = new Set(['ConfigMap', 'Secret']);
+/** Fields of known kinds whose text means what some controller or driver makes of it. */
+const FOREIGN_TEXT: ReadonlySet<string> = new Set(['annotations', 'volumeAttributes', 'options']);
 
 /** A mark that makes a Secret a key, on a Secret or in a custom resource, of which its controller may make one. */
 export function keyLabel({ id, tree }: Vetoed): Finding | undefined {
@@ -40,28 +41,47 @@ export function keyLabel({ id, tree }: Vetoed): Finding | undefined {
 
 /**
  * A reference to a key, fingerprint or credential Secret: in known kinds every field that names Secrets, wherever it
- * stands; in custom ones any text that is such a name, because nobody knows what their controllers read.
+ * stands; in custom ones and in foreign text any word that is such a name, because nobody knows what is read there.
  */
 export function keyMount({ id, tree }: Vetoed, rules: VetoRules): Finding | undefined {
-  if (!isBesideKeys(rules) || isText(id)) return undefined;
+  if (!isBesideKeys(rules)) return undefined;
   const isProtected = (name: string): boolean => rules.namedSecrets.has(name) || rules.markedSecrets.has(name);
   const isCustom = !KNOWN_GROUPS.has(id.group);
-  for (const member of membersOf(tree)) {
-    if (isOwnName(member.path)) continue;
-    const names = isCustom && typeof member.value === 'string' ? [member.value] : secretNames(member);
-    const name = names.flatMap((text) => partsOf(text, rules.agentNamespace)).find(isProtected);
+  if (isCustom && isProtected(id.name)) {
+    const what = `the object has the name of Secret ${id.name}, a key or credential of the agent, and may write that Secret`;
+    return { what, path: ['metadata', 'name'] };
+  }
+  for (const member of readMembers({ id, tree })) {
+    const names = isForeignText(member, isCustom)
+      ? [...(isCustom ? [member.key] : []), ...wordsOf(member.value)]
+      : secretNames(member).flatMap((text) => partsOf(text, rules.agentNamespace));
+    const name = names.find(isProtected);
     if (name !== undefined)
       return { what: `the object refers to Secret ${name}, a key or credential of the agent`, path: member.path };
   }
   return undefined;
 }
 
-function isText(id: Vetoed['id']): boolean {
-  return id.group === '' && HOLDS_TEXT.has(id.kind);
+/** Members that somebody may act upon: of ConfigMaps and Secrets not what they hold. */
+function* readMembers({ id, tree }: Vetoed): Generator<Member> {
+  const holdsText = id.group === '' && HOLDS_TEXT.has(id.kind);
+  for (const member of membersOf(tree)) {
+    if (!isOwnName(member.path) && (!holdsText || member.path[0] === 'metadata')) yield member;
+  }
 }
 
 function isOwnName([first, second]: readonly string[]): boolean {
   return first === 'metadata' && (second === 'name' || second === 'namespace' || second === 'labels');
+}
+
+function isForeignText({ path }: Member, isCustom: boolean): boolean {
+  return isCustom || path.some((step) => FOREIGN_TEXT.has(step));
+}
+
+/** What could be a name: `team/db`, JSON, whole manifests and addresses hold some. */
+function wordsOf(value: Member['value']): string[] {
+  if (typeof value !== 'string') return [];
+  return value.split(/[^A-Za-z0-9.-]+/).map((word) => word.replace(/^[.-]|[.-]$/g, ''));
 }
 
 function secretNames({ key, value }: Member): string[] {
@@ -81,17 +101,30 @@ const JUDGED_ELSEWHERE: ReadonlySet<string> = new Set(['rbac.authorization.k8s.i
 
 /** Runs as the agent's account, or asks for a token of it. */
 export function agentAccount({ id, tree }: Vetoed, rules: VetoRules): Finding | undefined {
-  if (!isBesideKeys(rules) || JUDGED_ELSEWHERE.has(id.group) || (id.group === '' && id.kind === 'ConfigMap'))
-    return undefined;
-  for (const member of membersOf(tree)) {
-    if (isOwnName(member.path)) continue;
-    const name = accountNames(member)
-      .map((text) => text.slice(1 + Math.max(text.lastIndexOf('/'), text.lastIndexOf(':'))))
-      .find((each) => rules.accounts.includes(each));
+  if (!isBesideKeys(rules) || JUDGED_ELSEWHERE.has(id.group)) return undefined;
+  const isCustom = !KNOWN_GROUPS.has(id.group);
+  for (const member of readMembers({ id, tree })) {
+    const inText = isForeignText(member, isCustom) ? accountsInText(member.value, rules.agentNamespace) : [];
+    const named = accountNames(member).map((text) =>
+      text.slice(1 + Math.max(text.lastIndexOf('/'), text.lastIndexOf(':'))),
+    );
+    const name = [...named, ...inText].find((each) => rules.accounts.includes(each));
     if (name !== undefined)
       return { what: `the object uses ServiceAccount ${name}, the agent’s own`, path: member.path };
   }
   return defaultAccount({ id, tree }, rules);
+}
+
+const ACCOUNT_IN_TEXT =
+  /system:serviceaccount:(?<namespace>[a-z0-9-]+):(?<user>[a-z0-9.-]+)|service-?account(?:-?name)?["']?\s*[:=]\s*["']?(?<field>[a-z0-9.-]+)/gi;
+
+/** As a user, or as manifests inside of a text name it. */
+function accountsInText(value: Member['value'], agentNamespace: string): string[] {
+  if (typeof value !== 'string') return [];
+  return [...value.matchAll(ACCOUNT_IN_TEXT)].flatMap(({ groups }) => {
+    const { namespace, user, field } = groups ?? {};
+    return user !== undefined && namespace !== agentNamespace ? [] : [user ?? field ?? ''];
+  });
 }
 
 function accountNames({ key, value }: Member): string[] {

@@ -9,7 +9,7 @@ export interface VetoRules {
   readonly targetNamespace: string;
   /** ServiceAccounts of the agent's namespace that the agent may run as. */
   readonly accounts: readonly string[];
-  /** Secrets of the agent's namespace that settings name: the fingerprint key, keys, credentials. */
+  /** Secrets of the agent's namespace that settings name (the fingerprint key, keys, credentials) and the renderer's token. */
   readonly namedSecrets: ReadonlySet<string>;
   /** Secrets of the agent's namespace that are marked as key or credential now. */
   readonly markedSecrets: ReadonlySet<string>;

@@ -7,6 +7,7 @@ import type {
   HandledRequest,
   KeyStatus,
   PauseStatus,
+  RendererStatus,
   SealingStatus,
   StatusDocument,
   SyncStatus,
@@ -23,6 +24,7 @@ export interface StatusInput {
   readonly pauses: readonly PauseStatus[];
   readonly handled: readonly HandledRequest[];
   readonly sealing?: SealingStatus | undefined;
+  readonly renderer?: RendererStatus | undefined;
   readonly keys: readonly KeyStatus[];
   readonly corrections: readonly CorrectionStatus[];
 }
@@ -74,6 +76,7 @@ function withinCaps(input: StatusInput, caps: Caps): StatusDocument {
     pauses: input.pauses.slice(0, caps.others),
     handled: input.handled.slice(-LIMITS.maxHandled),
     ...(input.sealing === undefined ? {} : { sealing: input.sealing }),
+    ...(input.renderer === undefined ? {} : { renderer: input.renderer }),
     keys: input.keys.slice(0, caps.others),
     corrections: input.corrections.slice(0, caps.corrections),
   };
@@ -128,6 +131,7 @@ function cleanInput(input: StatusInput): StatusInput {
     pauses: input.pauses.map((pause) => ({ ...cleanTarget(pause), ...cleanPause(pause) })),
     handled: input.handled.map((item) => ({ ...item, id: name(item.id), message: sanitise(item.message) })),
     sealing: input.sealing,
+    renderer: input.renderer && cleanRenderer(input.renderer),
     keys: input.keys.map((key) => ({ ...key, id: name(key.id), secret: name(key.secret) })).toSorted(byKindAndId),
     corrections: input.corrections.map(cleanCorrection).toSorted((a, b) => compare(b.at, a.at)),
   };
@@ -170,6 +174,10 @@ function cleanAttention(item: Attention): Attention {
     key: optional(item.key),
     next: sanitise(item.next),
   };
+}
+
+function cleanRenderer(renderer: RendererStatus): RendererStatus {
+  return { ...renderer, kustomize: optional(renderer.kustomize) };
 }
 
 function cleanTarget(pause: PauseStatus): { object: string } | { sync: string } {

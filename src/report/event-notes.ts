@@ -1,5 +1,6 @@
 import { formatPlace } from '../core/errors.ts';
 import { displayObject } from '../core/ids.ts';
+import { shellWord } from '../core/shell-word.ts';
 import type { EventFacts } from './events.ts';
 import { sanitise, TEXT_LENGTHS } from './sanitise.ts';
 import type { Attention } from './status.ts';
@@ -54,7 +55,7 @@ export function pausedEvent(
   facts: { readonly until: string; readonly by: string; readonly reason: string },
 ): EventFacts {
   const by = sanitise(facts.by, TEXT_LENGTHS.name);
-  const note = `Left alone until ${facts.until}, asked for by ${by}: ${sanitise(facts.reason, 300)}. \`sotto resume ${displayObject(regarding)}\` ends it.`;
+  const note = `Left alone until ${facts.until}, asked for by ${by}: ${sanitise(facts.reason, 300)}. \`sotto resume ${shellWord(displayObject(regarding))}\` ends it.`;
   return { regarding, type: 'Normal', reason: 'Paused', action: 'Pause', note };
 }
 
@@ -74,7 +75,7 @@ function correctionNote(regarding: Regarding, facts: CorrectionFacts): string {
   const lost = regarding.kind === 'Secret' && regarding.group === '' ? ' The undone value is not kept anywhere.' : '';
   return (
     `Undid ${what} by ${whoOf(facts)}: the object is as in Git at ${facts.revision} again.${lost}` +
-    ` To change it for a while: \`sotto pause ${displayObject(regarding)} --for 1h --reason TEXT\`; to keep a change, put it into Git.`
+    ` To change it for a while: \`sotto pause ${shellWord(displayObject(regarding))} --for 1h --reason TEXT\`; to keep a change, put it into Git.`
   );
 }
 

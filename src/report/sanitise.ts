@@ -4,9 +4,11 @@
  * as another one (docs/threat-model.md).
  */
 
-/** C0 and C1 controls, line and paragraph separators, bidi marks, embeddings and isolates, zero-width characters, tags. */
-const HIDDEN =
-  /[\p{Cc}\u2028\u2029\u061C\u200B-\u200F\u202A-\u202E\u2060-\u2064\u2066-\u206F\uFEFF\uFFF9-\uFFFB\u{E0000}-\u{E007F}]+/gu;
+/**
+ * Controls, line and paragraph separators, bidi marks, embeddings and isolates, and everything that is not drawn: zero-width
+ * characters, fillers, selectors, tags.
+ */
+const HIDDEN = /[\p{Cc}\u2028\u2029\u061C\u200E\u200F\u202A-\u202E\uFFF9-\uFFFB\p{Default_Ignorable_Code_Point}]+/gu;
 
 const ELLIPSIS = '…';
 
@@ -42,7 +44,7 @@ export function withoutUserinfo(url: string): string {
 
 /** JSON, or YAML whose strings stand in double quotes, with what could act on a terminal written as escapes. */
 export function escaped(text: string): string {
-  return text.replace(/[\p{Cf}\u007f-\u009f\u2028\u2029]/gu, (found) =>
+  return text.replace(/[\p{Cf}\p{Default_Ignorable_Code_Point}\u007f-\u009f\u2028\u2029]/gu, (found) =>
     found.replace(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`),
   );
 }

@@ -99,6 +99,19 @@ export interface HandledRequest {
 
 export type Answer = Pick<HandledRequest, 'outcome' | 'message'>;
 
+/** Where kustomize runs. Everything but `where` is absent until the renderer has answered once. */
+export interface RendererStatus {
+  /** `process`: a child of the agent. `socket`: a container beside it. `pod`: a Pod of its own. */
+  readonly where: 'process' | 'socket' | 'pod';
+  readonly kustomize?: string | undefined;
+  /** Whether that is the version this one was tested with. */
+  readonly pinned?: boolean | undefined;
+  /** `none`: each build has a network namespace without interfaces. `shared`: that of the renderer. */
+  readonly network?: 'none' | 'shared' | undefined;
+  /** Whether the kernel caps memory and processor time of each build. */
+  readonly resources?: 'capped' | 'free' | undefined;
+}
+
 export interface SealingStatus {
   readonly fingerprint: string;
   readonly notBefore: string;
@@ -136,6 +149,8 @@ export interface StatusDocument {
   readonly handled: readonly HandledRequest[];
   /** Absent while the agent has no sealing key. */
   readonly sealing?: SealingStatus | undefined;
+  /** Absent where there is none: kustomizations are refused then. */
+  readonly renderer?: RendererStatus | undefined;
   readonly keys: readonly KeyStatus[];
   readonly corrections: readonly CorrectionStatus[];
 }

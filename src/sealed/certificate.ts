@@ -35,6 +35,21 @@ export function sealingCertificate(pem: Uint8Array | string, now: Date): Sealing
   return { fingerprint: fingerprintOf(certificate), publicKey, notBefore, notAfter, pem: certificate.toString() };
 }
 
+/** What is wrong when it is not the certificate that the settings pin; undefined when it is, or none is pinned. */
+export function pinProblem(
+  certificate: Pick<SealingCertificate, 'fingerprint'>,
+  pinned: string | undefined,
+): SottoError | undefined {
+  if (pinned === undefined || pinned === certificate.fingerprint) return undefined;
+  return new SottoError({
+    code: 'SOTTO-SEAL-021',
+    what: 'the sealing certificate is not the pinned one',
+    why: `its fingerprint is ${certificate.fingerprint}, sealing.certificate says ${pinned}`,
+    next: 'find out which one is right (sotto status shows the agent’s own), then correct sotto.yaml or use the other certificate',
+    key: 'sealing.certificate',
+  });
+}
+
 const FETCH = 'fetch the certificate in use: /v1/cert.pem of the agent, or kubeseal --fetch-cert';
 
 function unreadable(why: string): SottoError {

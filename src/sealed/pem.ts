@@ -33,7 +33,8 @@ function armor(der: Uint8Array): Uint8Array<ArrayBuffer> {
   return pem;
 }
 
-function writeBase64(from: Uint8Array, to: Uint8Array, start: number): number {
+/** Returns the offset behind it. */
+export function writeBase64(from: Uint8Array, to: Uint8Array, start: number): number {
   let at = start;
   for (let i = 0; i < from.length; i += 3) {
     const [a = 0, b = 0, c = 0] = from.subarray(i, i + 3);

@@ -1,3 +1,4 @@
+import { timingSafeEqual } from 'node:crypto';
 import { SottoError } from '../core/errors.ts';
 import { isJsonObject, type Json, type JsonObject, member, memberAt, stringAt } from '../core/json.ts';
 import { ownedBytes, Sensitive } from '../core/sensitive.ts';
@@ -47,6 +48,17 @@ export function readSecretManifests(bytes: Uint8Array, file: string): readonly P
   }
   if (secrets.length > 0) return secrets;
   throw unreadable('it holds no document', { file });
+}
+
+/** Whether two are the same Secret: name, type and every byte of every value. */
+export function isSameSecret(a: PlainSecret, b: PlainSecret): boolean {
+  const head = ({ metadata, type, immutable }: PlainSecret): string =>
+    JSON.stringify([metadata.name, metadata.namespace ?? '', type ?? 'Opaque', immutable ?? false]);
+  if (head(a) !== head(b) || a.data.size !== b.data.size) return false;
+  return [...a.data].every(([key, value]) => {
+    const other = b.data.get(key);
+    return other !== undefined && other.length === value.length && timingSafeEqual(other.reveal(), value.reveal());
+  });
 }
 
 export function wipeSecret(secret: PlainSecret): void {

@@ -1,5 +1,6 @@
 import type { JsonObject } from '../core/json.ts';
 import type { SealedItem, SealedObject } from './sealed-secret.ts';
+import type { FilledPart } from './template.ts';
 
 /** The Secret that a SealedSecret becomes, still closed. */
 export interface SealedResult {
@@ -9,6 +10,8 @@ export interface SealedResult {
   readonly items: ReadonlyMap<string, SealedItem>;
   /** Entries that stand in clear in `template.data`, by name; base64 text as `data` holds it. */
   readonly literals: ReadonlyMap<string, string>;
+  /** Entries of `template.data` that are put together of texts and sealed values, by name. */
+  readonly composed: ReadonlyMap<string, readonly FilledPart[]>;
 }
 
 /**
@@ -20,8 +23,11 @@ export function sealedToSecret(sealed: SealedObject): SealedResult {
   const kept = sealed.items.filter((item) => template.data.get(item.key) !== null);
   const items = new Map(kept.map((item) => [item.key, item]));
   const literals = new Map<string, string>();
-  for (const [key, text] of template.data) {
-    if (text !== null && !items.has(key)) literals.set(key, Buffer.from(text, 'utf8').toString('base64'));
+  const composed = new Map<string, readonly FilledPart[]>();
+  for (const [key, parts] of template.data) {
+    if (parts === null || items.has(key)) continue;
+    if (parts.every(isClear)) literals.set(key, Buffer.from(parts.map(clearText).join(''), 'utf8').toString('base64'));
+    else composed.set(key, parts);
   }
   const metadata = {
     name: sealed.name,
@@ -37,5 +43,20 @@ export function sealedToSecret(sealed: SealedObject): SealedResult {
     ...(template.type === undefined ? {} : { type: template.type }),
     ...(template.immutable === undefined ? {} : { immutable: template.immutable }),
   };
-  return { tree, items, literals };
+  return { tree, items, literals, composed };
+}
+
+/** The sealed items that a part is made of. */
+export function itemsIn(part: FilledPart): readonly SealedItem[] {
+  if (part.kind === 'text') return [];
+  return part.kind === 'item' ? [part.item] : itemsIn(part.of);
+}
+
+function isClear(part: FilledPart): boolean {
+  return itemsIn(part).length === 0;
+}
+
+function clearText(part: FilledPart): string {
+  if (part.kind === 'text') return part.text;
+  return part.kind === 'base64' ? Buffer.from(clearText(part.of), 'utf8').toString('base64') : '';
 }

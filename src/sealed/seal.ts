@@ -1,4 +1,11 @@
-import { constants, createCipheriv, publicEncrypt, randomFillSync } from 'node:crypto';
+import {
+  constants,
+  createCipheriv,
+  createDecipheriv,
+  publicEncrypt,
+  randomFillSync,
+  timingSafeEqual,
+} from 'node:crypto';
 import { SottoError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
@@ -27,7 +34,22 @@ export function sealValue(value: Sensitive, certificate: SealingCertificate, lab
   );
   const cipher = createCipheriv('aes-256-gcm', sessionKey.reveal(), NONCE, { authTagLength: TAG_BYTES });
   const ciphertext = Buffer.concat([cipher.update(value.reveal()), cipher.final()]);
-  return encodeBlob(wrappedKey, ciphertext, cipher.getAuthTag());
+  const tag = cipher.getAuthTag();
+  if (!isOpened(ciphertext, tag, sessionKey, value)) throw new TypeError('what was sealed is not the value');
+  return encodeBlob(wrappedKey, ciphertext, tag);
+}
+
+/** Whoever seals cannot open it afterwards; so it is opened once, while its session key is still there. */
+function isOpened(ciphertext: Uint8Array, tag: Uint8Array, sessionKey: Sensitive, value: Sensitive): boolean {
+  const decipher = createDecipheriv('aes-256-gcm', sessionKey.reveal(), NONCE, { authTagLength: TAG_BYTES });
+  decipher.setAuthTag(tag);
+  const opened = decipher.update(ciphertext);
+  decipher.final();
+  try {
+    return opened.length === value.length && timingSafeEqual(opened, value.reveal());
+  } finally {
+    opened.fill(0);
+  }
 }
 
 /**

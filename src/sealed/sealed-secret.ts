@@ -1,22 +1,17 @@
-import type { CipherSource, Ciphertext } from '../core/closed.ts';
+import type { CipherSource } from '../core/closed.ts';
 import { SottoError } from '../core/errors.ts';
 import type { Json, JsonObject } from '../core/json.ts';
-import { isJsonObject, member, stringAt } from '../core/json.ts';
+import { isJsonObject, member, memberAt, stringAt } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
 import { decodeBlob } from './blob.ts';
 import { isEntryName, isNamespaceName, isSecretName } from './names.ts';
 import { Reading, type SealedPlace } from './reading.ts';
+import type { SealedItem } from './sealed-item.ts';
 import { type Annotations, type Binding, scopeOf, sealLabel } from './scope.ts';
 import { parseTemplate, type SealedTemplate } from './template.ts';
 
 export type { SealedPlace } from './reading.ts';
-
-/** One entry of `encryptedData`. The text is ciphertext and may be shown. */
-export interface SealedItem extends Ciphertext {
-  /** Name of the entry in the Secret's `data`. It is not bound to the ciphertext. */
-  readonly key: string;
-  readonly line: number;
-}
+export type { SealedItem } from './sealed-item.ts';
 
 /** A SealedSecret as it is readable without a key; checked. */
 export interface SealedObject extends CipherSource, Binding {
@@ -34,6 +29,59 @@ export interface SealedObject extends CipherSource, Binding {
  * (spec section 1); here every wrong shape is an error with its place. Throws SOTTO-SEAL-003 to -010.
  */
 export function parseSealed(manifest: Json, place: SealedPlace): SealedObject {
+  const head = parseHead(manifest, place);
+  refuseDeprecatedData(head.spec, head.binding, head.reading);
+  const items = parseItems(head.manifest, head.reading);
+  return sealedObject(place, head.binding, items, parseTemplate(head.manifest, items, head.reading));
+}
+
+/** In place of `encryptedData`: the one item is a whole Secret, sealed (`spec.data`, the form of 2018). */
+export interface SealedWhole {
+  readonly sealed: SealedObject;
+  readonly item: SealedItem;
+}
+
+/** Undefined for a SealedSecret of today's form; what is wrong with it `parseSealed` says. Throws like it. */
+export function parseSealedWhole(manifest: Json, place: SealedPlace): SealedWhole | undefined {
+  if ((memberAt(manifest, 'spec', 'data') ?? null) === null) return undefined;
+  const { reading, binding } = parseHead(manifest, place);
+  const path = ['spec', 'data'];
+  const text = memberAt(manifest, ...path);
+  if (typeof text !== 'string') throw reading.wrongShape(path, 'spec.data is not text');
+  if (Object.keys(reading.object(manifest, ['spec', 'encryptedData']) ?? {}).length > 0) {
+    throw reading.wrongShape(path, 'spec.data and encryptedData exclude each other');
+  }
+  if (text.length > LIMITS.maxObjectBytes) throw tooLarge(text.length, reading, path);
+  const item = { key: path.join('.'), text, line: reading.line(path) };
+  try {
+    decodeBlob(text);
+  } catch (thrown) {
+    throw thrown instanceof SottoError ? thrown.at(reading.at(path)) : thrown;
+  }
+  return { sealed: sealedObject(place, binding, [item], NO_TEMPLATE), item };
+}
+
+const NO_TEMPLATE: SealedTemplate = {
+  type: undefined,
+  immutable: undefined,
+  labels: {},
+  annotations: {},
+  finalizers: [],
+  name: undefined,
+  namespace: undefined,
+  data: new Map(),
+};
+
+function sealedObject(
+  { file, line }: SealedPlace,
+  binding: Binding,
+  items: readonly SealedItem[],
+  template: SealedTemplate,
+): SealedObject {
+  return { format: 'sealed', file, line, ...binding, label: sealLabel(binding), items, template };
+}
+
+function parseHead(manifest: Json, place: SealedPlace) {
   const reading = new Reading(place, `bitnami.com/SealedSecret/${stringAt(manifest, 'metadata', 'name') ?? '?'}`);
   if (!isJsonObject(manifest)) throw reading.wrongShape([], 'a SealedSecret is a mapping');
   checkKind(manifest, reading);
@@ -44,18 +92,7 @@ export function parseSealed(manifest: Json, place: SealedPlace): SealedObject {
   const binding = { scope: scopeOf(annotations), namespace, name };
   const spec = reading.object(manifest, ['spec']);
   if (spec === undefined) throw reading.wrongShape(['spec'], 'spec is missing');
-  refuseDeprecatedData(spec, binding, reading);
-  const items = parseItems(manifest, reading);
-  const template = parseTemplate(manifest, reading);
-  return {
-    format: 'sealed',
-    file: place.file,
-    line: place.line,
-    ...binding,
-    label: sealLabel(binding),
-    items,
-    template,
-  };
+  return { reading, binding, spec, manifest };
 }
 
 function checkKind(manifest: JsonObject, reading: Reading): void {
@@ -107,16 +144,18 @@ function parseItems(manifest: JsonObject, reading: Reading): readonly SealedItem
   }
   const items = Object.keys(encrypted).map((key) => parseItem(key, encrypted[key], reading));
   const totalBytes = items.reduce((sum, item) => sum + item.key.length + item.text.length, 0);
-  if (totalBytes > LIMITS.maxObjectBytes) {
-    throw new SottoError({
-      code: 'SOTTO-SEAL-008',
-      what: `the SealedSecret holds ${totalBytes} bytes of sealed text`,
-      why: `Kubernetes stores no object of more than ${LIMITS.maxObjectBytes} bytes`,
-      next: 'split it into several SealedSecrets',
-      ...reading.at(['spec', 'encryptedData']),
-    });
-  }
+  if (totalBytes > LIMITS.maxObjectBytes) throw tooLarge(totalBytes, reading, ['spec', 'encryptedData']);
   return items;
+}
+
+function tooLarge(totalBytes: number, reading: Reading, path: readonly string[]): SottoError {
+  return new SottoError({
+    code: 'SOTTO-SEAL-008',
+    what: `the SealedSecret holds ${totalBytes} bytes of sealed text`,
+    why: `Kubernetes stores no object of more than ${LIMITS.maxObjectBytes} bytes`,
+    next: 'split it into several SealedSecrets',
+    ...reading.at(path),
+  });
 }
 
 function parseItem(key: string, text: Json | undefined, reading: Reading): SealedItem {

@@ -3,6 +3,8 @@ import type { Json, JsonObject } from '../core/json.ts';
 import { memberAt, stringAt } from '../core/json.ts';
 import { isEntryName } from './names.ts';
 import type { Reading } from './reading.ts';
+import type { SealedItem } from './sealed-item.ts';
+import { parseTemplateText, type TemplatePart } from './template-text.ts';
 
 /** The shape of the resulting Secret, as `spec.template` gives it; checked. */
 export interface SealedTemplate {
@@ -14,14 +16,20 @@ export interface SealedTemplate {
   /** What the template's metadata calls the object: usually its name when it was sealed. Never applied. */
   readonly name: string | undefined;
   readonly namespace: string | undefined;
-  /** Entries of `template.data` without a Go template: clear text. Null removes the item of that name (since 0.40). */
-  readonly data: ReadonlyMap<string, string | null>;
+  /** Entries of `template.data`: what each is put together of. Null removes the item of that name (since 0.40). */
+  readonly data: ReadonlyMap<string, readonly FilledPart[] | null>;
 }
+
+/** A part of an entry with its names resolved. The item is a sealed value; all else is clear text. */
+export type FilledPart =
+  | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'item'; readonly item: SealedItem }
+  | { readonly kind: 'base64'; readonly of: FilledPart };
 
 const TEMPLATE = ['spec', 'template'] as const;
 
 /** Fields besides type, immutable, metadata and data are ignored, as the stock controller does (spec section 1). */
-export function parseTemplate(manifest: JsonObject, reading: Reading): SealedTemplate {
+export function parseTemplate(manifest: JsonObject, items: readonly SealedItem[], reading: Reading): SealedTemplate {
   reading.object(manifest, TEMPLATE);
   const metadata = reading.object(manifest, [...TEMPLATE, 'metadata']) ?? {};
   return {
@@ -32,7 +40,7 @@ export function parseTemplate(manifest: JsonObject, reading: Reading): SealedTem
     finalizers: parseFinalizers(manifest, reading),
     name: stringAt(metadata, 'name'),
     namespace: stringAt(metadata, 'namespace'),
-    data: parseData(manifest, reading),
+    data: parseData(manifest, items, reading),
   };
 }
 
@@ -65,25 +73,67 @@ function parseFinalizers(manifest: JsonObject, reading: Reading): readonly strin
   return value;
 }
 
-function parseData(manifest: JsonObject, reading: Reading): ReadonlyMap<string, string | null> {
+function parseData(
+  manifest: JsonObject,
+  items: readonly SealedItem[],
+  reading: Reading,
+): ReadonlyMap<string, readonly FilledPart[] | null> {
   const path = [...TEMPLATE, 'data'];
-  const data = new Map<string, string | null>();
-  for (const [key, value] of Object.entries(reading.object(manifest, path) ?? {})) {
+  const texts = new Map<string, string>();
+  const data = new Map<string, readonly FilledPart[] | null>();
+  const entries = Object.entries(reading.object(manifest, path) ?? {});
+  for (const [key, value] of entries) {
     if (!isEntryName(key)) throw reading.wrongShape([...path, key], 'no entry of a Secret can have this name');
     if (value !== null && typeof value !== 'string') throw reading.wrongShape([...path, key], 'the entry is not text');
-    if (value?.includes('{{') === true) throw goTemplate(reading, [...path, key]);
-    data.set(key, value);
+    if (value !== null) texts.set(key, value);
+  }
+  const byName = new Map(items.map((item) => [item.key, item]));
+  for (const [key, value] of entries) {
+    if (typeof value !== 'string') {
+      data.set(key, null);
+      continue;
+    }
+    const parsed = parseTemplateText(value);
+    if (!parsed.ok) throw outsideSubset(reading, [...path, key], parsed.why);
+    const parts = parsed.parts.map((part) => filled(part, byName, texts));
+    const missing = parts.find((part) => typeof part === 'string');
+    if (missing !== undefined)
+      throw outsideSubset(reading, [...path, key], `there is no entry ${JSON.stringify(missing)}`);
+    data.set(
+      key,
+      parts.filter((part) => typeof part !== 'string'),
+    );
   }
   return data;
 }
 
+/**
+ * A sealed item, or the text of another entry as it stands there, not rendered (0.37 and later; the sealed one counts).
+ * The name itself where there is neither: Go would put nothing in its place without a word.
+ */
+function filled(
+  part: TemplatePart,
+  items: ReadonlyMap<string, SealedItem>,
+  texts: ReadonlyMap<string, string>,
+): FilledPart | string {
+  if (part.kind === 'text') return part;
+  if (part.kind === 'base64') {
+    const of = filled(part.of, items, texts);
+    return typeof of === 'string' ? of : { kind: 'base64', of };
+  }
+  const item = items.get(part.name);
+  if (item !== undefined) return { kind: 'item', item };
+  const text = texts.get(part.name);
+  return text === undefined ? part.name : { kind: 'text', text };
+}
+
 /** Go templates with Sprig cannot be rendered faithfully in JavaScript, and would turn values into strings (R1). */
-function goTemplate(reading: Reading, path: readonly string[]): SottoError {
+function outsideSubset(reading: Reading, path: readonly string[], why: string): SottoError {
   return new SottoError({
     code: 'SOTTO-SEAL-009',
-    what: 'template.data holds a Go template, which is not in this version',
-    why: 'the entry contains {{, so the SealedSecrets controller would render it with the opened values',
-    next: 'seal the finished value as an item: sotto seal --raw --cert CERTIFICATE, and remove the entry from template.data',
+    what: 'an entry of template.data is not in the subset of Go templates that is rendered here',
+    why,
+    next: 'use {{ .name }}, {{ index . "name" }} and b64enc only, or seal the finished value: sotto seal --raw --cert CERTIFICATE',
     ...reading.at(path),
   });
 }

@@ -11,11 +11,13 @@ import {
   object,
   picklist,
   pipe,
+  record,
   string,
   transform,
 } from 'valibot';
 import type { GenericSchema, ObjectEntries } from 'valibot';
 import { isJsonObject } from '../core/json.ts';
+import { isX25519Recipient } from '../sops/recipients.ts';
 import { parseDurationMs } from './duration.ts';
 import { readListenAddress } from './listen-address.ts';
 
@@ -28,6 +30,8 @@ import { readListenAddress } from './listen-address.ts';
 const MAX_TIMER_MS = 24 * 86_400_000;
 const MIN_TIMER_MS = 100;
 const TIMER = 'a duration from 100ms to 24d, such as 30s, 10m or 1h30m';
+const FINGERPRINT = 'the SHA-256 fingerprint of a certificate (64 hex digits), or "" for none';
+const RECIPIENT = 'an age recipient of the kind X25519 (age1 and 58 more characters)';
 const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const DNS_SUBDOMAIN = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
@@ -44,6 +48,24 @@ export function section<const Entries extends ObjectEntries>(entries: Entries) {
 /** A mapping that may be left out: its own defaults then apply. */
 export function sectionOrDefaults<const Entries extends ObjectEntries>(entries: Entries) {
   return nullish(section(entries), {});
+}
+
+/** A mapping of names to texts that may be left out, which means empty. */
+export function textMap(name: RegExp, form: string) {
+  return nullish(
+    pipe(
+      custom<Record<string, unknown>>((value) => isJsonObject(value), form),
+      record(
+        pipe(
+          string(form),
+          check((key) => name.test(key), form),
+        ),
+        string('a text, in quotes where YAML would read a number or a boolean'),
+        form,
+      ),
+    ),
+    {},
+  );
 }
 
 /** A list that may be left out, which means empty. */
@@ -92,6 +114,19 @@ export const percent = pipe(
   string('a share such as 50%'),
   transform((value) => (/^\d{1,3}(\.\d{1,6})?%$/.test(value) ? Number(value.slice(0, -1)) : Number.NaN)),
   check((share) => share >= 0 && share <= 100, 'a share from 0% to 100%, such as 50%'),
+);
+
+/** As openssl and `sotto status` print it, with or without colons; in the settings lower case without. */
+export const certificateFingerprint = pipe(
+  string(FINGERPRINT),
+  transform((value) => value.replaceAll(':', '').toLowerCase()),
+  check((value) => value === '' || /^[0-9a-f]{64}$/.test(value), FINGERPRINT),
+);
+
+export const ageRecipient = pipe(
+  string(RECIPIENT),
+  transform((value) => value.trim()),
+  check(isX25519Recipient, RECIPIENT),
 );
 
 /** HOST:PORT, :PORT or "" for off. */

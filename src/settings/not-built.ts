@@ -27,9 +27,6 @@ const REMOVE = 'remove the field';
 
 export const NOT_BUILT: readonly NotBuilt[] = [
   { field: 'decryption.vault', isOff: isEmptyList, instead: 'encrypt for age recipients and remove the field' },
-  { field: 'sealing.enabled', isOff: isOneOf(false), instead: 'name an existing sealing-key Secret in sealing.keys' },
-  { field: 'sealing.certificate', isOff: isOneOf(''), instead: REMOVE },
-  { field: 'sealing.recovery', isOff: isEmptyList, instead: REMOVE },
   { field: 'sealing.renewEvery', isOff: isOneOf(''), instead: REMOVE },
   {
     field: 'hooks.listen',
@@ -48,7 +45,6 @@ export const NOT_BUILT: readonly NotBuilt[] = [
   { field: 'syncs.*.source.git.verify', isOff: never, instead: REMOVE },
   { field: 'syncs.*.render.helm', isOff: never, instead: 'commit the rendered manifests and remove the field' },
   { field: 'syncs.*.decryption.vault', isOff: isEmptyList, instead: 'encrypt for age recipients and remove the field' },
-  { field: 'syncs.*.sealedSecrets', isOff: isOneOf('auto', 'unseal'), instead: 'use auto or unseal' },
   { field: 'syncs.*.dependsOn', isOff: isEmptyList, instead: 'remove the field: syncs run independently' },
   { field: 'syncs.*.deletionPolicy', isOff: isOneOf('orphan'), instead: 'use orphan' },
   { field: 'syncs.*.drift.policy', isOff: isOneOf('guard'), instead: 'use guard' },

@@ -20,6 +20,7 @@ export function brokenRules(document: unknown): BrokenRule[] {
       ...exactlyOne(memberAt(sync, 'source'), ['git', 'oci', 'folder'], ['syncs', index, 'source']),
       ...exactlyOne(memberAt(sync, 'source', 'git', 'ref'), REFS, ['syncs', index, 'source', 'git', 'ref']),
       ...atMostOne(memberAt(sync, 'render'), ['kustomize', 'helm'], ['syncs', index, 'render']),
+      ...variablesFromSecrets(arrayAt(sync, 'postBuild', 'substituteFrom'), ['syncs', index, 'postBuild']),
       ...credentialsInUrl(stringAt(sync, 'source', 'git', 'url'), ['syncs', index, 'source', 'git', 'url']),
     ]),
   ];
@@ -80,6 +81,22 @@ function givenOf(section: unknown, fields: readonly string[]): string[] {
   return fields.filter((field) => {
     const value = member(section, field);
     return value !== undefined && value !== null;
+  });
+}
+
+/** A variable goes where everybody who reads the object reads it, and never into a value of a Secret. */
+function variablesFromSecrets(sources: readonly unknown[], path: FieldPath): BrokenRule[] {
+  return sources.flatMap((source, index) => {
+    if (stringAt(source, 'kind') !== 'Secret') return [];
+    return [
+      {
+        code: 'SOTTO-RENDER-070' as const,
+        path: [...path, 'substituteFrom', index, 'kind'],
+        what: 'variables are not taken from a Secret',
+        why: 'they are put where everybody who may read the object can read them, and never into a value of a Secret',
+        next: 'put what is secret, encrypted, into the Secret that needs it, and the rest into a ConfigMap',
+      },
+    ];
   });
 }
 

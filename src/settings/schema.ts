@@ -3,6 +3,8 @@ import type { InferOutput } from 'valibot';
 import { isJsonObject } from '../core/json.ts';
 import {
   ageOrNever,
+  ageRecipient,
+  certificateFingerprint,
   dnsLabel,
   flag,
   kindName,
@@ -18,10 +20,12 @@ import {
   secretRef,
   section,
   sectionOrDefaults,
+  textMap,
   timerMs,
   wholeNumber,
 } from './forms.ts';
 import type { LiftableVeto } from './settings.ts';
+import { VARIABLE_NAME } from './variable-name.ts';
 
 /**
  * Every field of sotto.yaml with its form and default. Fields of features that are not built are here too, so that
@@ -87,6 +91,16 @@ const helm = section({
   valuesFiles: listOf(repositoryPath, 'paths inside the repository'),
 });
 
+// `Secret` is a kind here so that it is refused with its reason (`rules.ts`).
+const postBuild = section({
+  substitute: textMap(VARIABLE_NAME, 'names of letters, digits and _, each with a text'),
+  substituteFrom: listOf(
+    section({ kind: oneOf('ConfigMap', 'Secret'), name: objectName, optional: flag(false) }),
+    'entries such as kind: ConfigMap, name: cluster-vars',
+  ),
+  substituteStrategy: nullish(oneOf('WithVariables', 'Always'), 'WithVariables'),
+});
+
 // `prune: false` and `prune: true` stand for the section with only `enabled`.
 const prune = pipe(
   nullish(unknown(), {}),
@@ -106,11 +120,19 @@ const matchEntries = {
 };
 const kind = nonEmptyText;
 
+const kustomize = section({
+  secretsIn: listOf(
+    section({ group: nullish(string('an API group'), ''), kind, name: objectName }),
+    'objects other than Secrets that may hold values of secrets, such as { kind: ConfigMap, name: app }',
+  ),
+});
+
 const sync = section({
   name: dnsLabel,
   source,
   path: repositoryPath,
-  render: sectionOrDefaults({ kustomize: nullish(section({})), helm: nullish(helm) }),
+  render: sectionOrDefaults({ kustomize: nullish(kustomize), helm: nullish(helm) }),
+  postBuild: nullish(postBuild),
   decryption,
   sealedSecrets: nullish(oneOf('auto', 'unseal', 'passthrough'), 'auto'),
   serviceAccountName: nullish(nameOrNone, ''),
@@ -148,8 +170,8 @@ export const settingsSchema = section({
   sealing: sectionOrDefaults({
     enabled: flag(false),
     keys: listOf(objectName, 'names of Secrets'),
-    certificate: nullish(string('the SHA-256 fingerprint of a certificate'), ''),
-    recovery: listOf(nonEmptyText, 'age recipients'),
+    certificate: nullish(certificateFingerprint, ''),
+    recovery: listOf(ageRecipient, 'age recipients'),
     renewEvery: nullish(ageOrNever, ''),
   }),
   plaintextSecrets: nullish(oneOf('refuse', 'warn', 'allow'), 'refuse'),

@@ -28,8 +28,14 @@ export interface DecryptionSettings {
 }
 
 export interface SealingSettings {
+  /** The agent makes a sealing key when it has none. */
+  readonly enabled: boolean;
   /** Secrets besides those sotto made whose sealing key may seal. */
   readonly secretNames: readonly string[];
+  /** SHA-256 fingerprint of the certificate that people may seal to, lower case hex; undefined: any. */
+  readonly certificate: string | undefined;
+  /** age recipients that a new key is encrypted to before it is used. */
+  readonly recovery: readonly string[];
 }
 
 export interface SyncSettings {
@@ -38,9 +44,11 @@ export interface SyncSettings {
   readonly source: { readonly git: GitSettings; readonly ignore: readonly string[] };
   /** Inside the repository, without leading `./` and trailing `/`; the root is the empty string. */
   readonly path: string;
+  /** Variables in the manifests; undefined: none is replaced. */
+  readonly postBuild: PostBuildSettings | undefined;
   /** The sync's own keys when it names any, otherwise those of all syncs. */
   readonly decryption: DecryptionSettings;
-  readonly sealedSecrets: 'auto' | 'unseal';
+  readonly sealedSecrets: 'auto' | 'unseal' | 'passthrough';
   /** Account beside the agent as which objects are written; undefined: as the agent. */
   readonly serviceAccountName: string | undefined;
   readonly adopt: 'equal' | 'ask' | 'always';
@@ -53,6 +61,8 @@ export interface SyncSettings {
   readonly suspend: boolean;
   readonly prune: PruneSettings;
   readonly skip: readonly ObjectMatch[];
+  /** Objects other than Secrets in which a kustomization may put secrets, generated names without their hash. */
+  readonly secretsIn: readonly { readonly group: string; readonly kind: string; readonly name: string }[];
 }
 
 export interface GitSettings {
@@ -64,6 +74,22 @@ export interface GitSettings {
   readonly intervalMs: number;
   /** True: a branch that was rewritten is refused instead of followed. */
   readonly requireFastForward: boolean;
+}
+
+/** As in a Kustomization of Flux. */
+export interface PostBuildSettings {
+  /** Counts before what ConfigMaps say. */
+  readonly substitute: Readonly<Record<string, string>>;
+  /** ConfigMaps of the target namespace, a later one before an earlier one. */
+  readonly substituteFrom: readonly VariableSource[];
+  /** Also while there is no variable at all: for defaults that stand in the manifests. */
+  readonly always: boolean;
+}
+
+export interface VariableSource {
+  readonly name: string;
+  /** It may be missing. */
+  readonly optional: boolean;
 }
 
 export interface PruneSettings {

@@ -1,6 +1,13 @@
 import { readListenAddress } from './listen-address.ts';
 import type { SettingsDocument } from './schema.ts';
-import type { DecryptionSettings, GitSettings, ObjectMatch, Settings, SyncSettings } from './settings.ts';
+import type {
+  DecryptionSettings,
+  GitSettings,
+  ObjectMatch,
+  PostBuildSettings,
+  Settings,
+  SyncSettings,
+} from './settings.ts';
 
 type SyncDocument = SettingsDocument['syncs'][number];
 
@@ -14,7 +21,12 @@ export function toSettings(document: SettingsDocument): Settings {
     targetNamespace: document.targetNamespace ?? undefined,
     fingerprintSecret: document.fingerprintSecret,
     decryption,
-    sealing: { secretNames: document.sealing.keys },
+    sealing: {
+      enabled: document.sealing.enabled,
+      secretNames: document.sealing.keys,
+      certificate: document.sealing.certificate === '' ? undefined : document.sealing.certificate,
+      recovery: document.sealing.recovery,
+    },
     plaintextSecrets: document.plaintextSecrets,
     liftedVetoes: document.vetoes.allow,
     pageListen: readListenAddress(document.page.listen),
@@ -27,8 +39,9 @@ function toSync(sync: SyncDocument, common: DecryptionSettings): SyncSettings {
     name: sync.name,
     source: { git: gitOf(sync), ignore: sync.source.ignore },
     path: sync.path,
+    postBuild: postBuildOf(sync),
     decryption: decryptionOf(sync.decryption) ?? common,
-    sealedSecrets: sync.sealedSecrets === 'passthrough' ? defect('sealedSecrets: passthrough') : sync.sealedSecrets,
+    sealedSecrets: sync.sealedSecrets,
     serviceAccountName: sync.serviceAccountName === '' ? undefined : sync.serviceAccountName,
     adopt: sync.adopt,
     intervalMs: sync.interval,
@@ -43,6 +56,16 @@ function toSync(sync: SyncDocument, common: DecryptionSettings): SyncSettings {
       ask: sync.prune.ask,
     },
     skip: sync.skip.map(toMatch),
+    secretsIn: sync.render.kustomize?.secretsIn ?? [],
+  };
+}
+
+function postBuildOf({ postBuild }: SyncDocument): PostBuildSettings | undefined {
+  if (postBuild === null || postBuild === undefined) return undefined;
+  return {
+    substitute: postBuild.substitute,
+    substituteFrom: postBuild.substituteFrom.map(({ name, optional }) => ({ name, optional })),
+    always: postBuild.substituteStrategy === 'Always',
   };
 }
 

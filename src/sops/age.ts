@@ -16,11 +16,24 @@ const PKCS8_PREFIX = Buffer.from('302e020100300506032b656e04220420', 'hex');
 const SPKI_PREFIX = Buffer.from('302a300506032b656e032100', 'hex');
 const LABEL = 'age-encryption.org/v1/X25519';
 
+/** What opens age files. The secret part is inside OpenSSL or in owned memory, never a string. */
+export interface AgeIdentity extends Identity {
+  readonly kind: 'age';
+  /** The recipient that belongs to it: not secret. */
+  readonly recipient: string;
+  /**
+   * The 16-byte file key, which the caller wipes, or null when no stanza is for this identity.
+   * Throws SottoError for a stanza of its kind that no age program writes.
+   */
+  unwrapFileKey(stanzas: readonly Stanza[]): Uint8Array<ArrayBuffer> | null;
+}
+
 /**
  * An X25519 identity. The scalar is held by OpenSSL only; there is no string of it and no way to read it back.
  * It is an `Identity` of age-encryption as well, so that library opens files with it.
  */
-export class AgeIdentity implements Identity {
+export class X25519Identity implements AgeIdentity {
+  readonly kind = 'age';
   /** `age1…`, not secret: the recipient that belongs to it. */
   readonly recipient: string;
   readonly #privateKey: KeyObject;
@@ -190,7 +203,7 @@ function parseIdentity(line: Uint8Array, place: LinePlace): AgeIdentity {
     });
   }
   try {
-    return new AgeIdentity(scalar);
+    return new X25519Identity(scalar);
   } finally {
     scalar.fill(0);
   }

@@ -1,22 +1,20 @@
 import { type ErrorPlace, SottoError } from '../core/errors.ts';
 import { goTimestamp } from '../yaml/go-scalars.ts';
 import type { YamlNode } from '../yaml/tree.ts';
+import type { AgeEntry, KeyEntry, KeyGroup } from './key-entry.ts';
 import { DEFAULT_SELECTOR, type Selector, selectorOf } from './selector.ts';
+import { MAX_SHARES } from './shamir.ts';
 import { type SopsFormat, type SopsValue, sopsScalar } from './scalar.ts';
-
-export interface AgeEntry {
-  /** As the file says; nothing vouches for it. */
-  readonly recipient: string;
-  /** The data key in an age file of its own, armoured. */
-  readonly enc: string;
-  readonly line: number;
-}
 
 /** The sops block. Only `lastModified` is authenticated, and only by the MAC. */
 export interface SopsMetadata {
   readonly age: readonly AgeEntry[];
   /** Kinds of keys, besides age, for which the data key is wrapped: `pgp`, `kms`, `key_groups`, … */
   readonly otherKeys: readonly string[];
+  /** One, whose entries wrap the data key itself, or several, each of which wraps a share of it. */
+  readonly groups: readonly KeyGroup[];
+  /** How many shares give the data key; counts only with several groups. */
+  readonly threshold: number;
   /** RFC 3339 in whole seconds: the additional data of the MAC. */
   readonly lastModified: string;
   /** `ENC[…]`; empty when the file has none. */
@@ -48,9 +46,12 @@ export function parseMetadata(node: YamlNode, format: SopsFormat, file: string):
   const age = ageEntries(block);
   const otherKeys: string[] = OTHER_KEYS.filter((name) => hasItems(fieldOf(node, name, block)));
   if (age.length === 0 && otherKeys.length === 0 && hasItems(groups)) otherKeys.push('key_groups');
+  const keyGroups = age.length + otherKeys.length > 0 && !otherKeys.includes('key_groups') ? [] : groupNodes(groups);
   return {
     age,
     otherKeys,
+    groups: keyGroups.length === 0 ? [groupOf(block)] : keyGroups.map((group) => groupOf({ ...block, node: group })),
+    threshold: thresholdOf(block, keyGroups.length),
     lastModified: lastModified(block),
     mac: stringField(block, 'mac') ?? '',
     selector: selectorOf((name) => stringField(block, name), place) ?? DEFAULT_SELECTOR,
@@ -71,6 +72,51 @@ function ageEntries(block: Block): AgeEntry[] {
     if (enc !== undefined) return { recipient, enc, line: item.line };
     throw unusable({ file: block.file, line: item.line, key: 'sops.age' }, 'an entry has no enc');
   });
+}
+
+function groupNodes(groups: YamlNode | undefined): readonly YamlNode[] {
+  return groups?.kind === 'seq' ? groups.items : [];
+}
+
+function groupOf(block: Block): KeyEntry[] {
+  return [
+    ...OTHER_KEYS.flatMap((name) => entriesOf(block, name)),
+    ...ageEntries(block).map((entry) => ({ kind: 'age' as const, ...entry })),
+  ];
+}
+
+function entriesOf(block: Block, name: (typeof OTHER_KEYS)[number]): KeyEntry[] {
+  const list = fieldOf(block.node, name, block);
+  if (list?.kind !== 'seq') return [];
+  return list.items.map((item) => {
+    const entry = { ...block, node: item };
+    const text = (field: string): string => stringField(entry, field) ?? '';
+    const { line } = item;
+    if (name === 'pgp') return { kind: 'pgp', fingerprint: text('fp').replaceAll(' ', ''), enc: text('enc'), line };
+    if (name === 'hc_vault') {
+      const [address, enginePath, keyName] = [text('vault_address'), text('engine_path'), text('key_name')];
+      return { kind: 'vault', address, enginePath, keyName, enc: text('enc'), line };
+    }
+    return { kind: 'other', name, key: OTHER_KEY_FIELDS[name].map(text).filter(Boolean).join(' '), line };
+  });
+}
+
+/** What names a key of a kind that is only told of. */
+const OTHER_KEY_FIELDS = {
+  kms: ['arn', 'role'],
+  gcp_kms: ['resource_id'],
+  azure_kv: ['vault_url', 'name', 'version'],
+  hckms: ['key_id'],
+} as const;
+
+/** 0 stands for all groups. */
+function thresholdOf(block: Block, groups: number): number {
+  const text = stringField(block, 'shamir_threshold') ?? '0';
+  const threshold = /^\d{1,3}$/.test(text) ? Number(text) : -1;
+  if (groups < 2) return 1;
+  if (threshold === 0) return groups;
+  if (threshold >= 2 && threshold <= groups && groups <= MAX_SHARES) return threshold;
+  throw unusable(placeOf(block, 'shamir_threshold'), `shamir_threshold is not from 2 to ${groups}`);
 }
 
 function hasItems(node: YamlNode | undefined): boolean {

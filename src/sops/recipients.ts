@@ -10,8 +10,12 @@ export function checkRecipients(recipients: readonly string[], file?: string): s
   return distinct;
 }
 
+export function isX25519Recipient(recipient: string): boolean {
+  return decodeBech32(bytesOf(recipient), 'age', 32) !== undefined;
+}
+
 function checkRecipient(recipient: string, file: string | undefined): void {
-  if (decodeBech32(bytesOf(recipient), 'age', 32) !== undefined) return;
+  if (isX25519Recipient(recipient)) return;
   const other = otherKind(recipient);
   if (other !== undefined) {
     throw new SottoError({
@@ -63,4 +67,12 @@ export async function wrapDataKey(
       return { recipient, enc: armor.encode(await encrypter.encrypt(dataKey)) };
     }),
   );
+}
+
+/** One armoured age file for all of them. The caller wipes the bytes. */
+export async function encryptForRecipients(bytes: Uint8Array, recipients: readonly string[]): Promise<string> {
+  const { armor, Encrypter } = await import('age-encryption');
+  const encrypter = new Encrypter();
+  for (const recipient of recipients) encrypter.addRecipient(recipient);
+  return armor.encode(await encrypter.encrypt(bytes));
 }

@@ -80,6 +80,18 @@ export async function openEnvVariables(whole: SopsWhole, dataKey: DataKey): Prom
   }
 }
 
+/** The names of the variables of an encrypted env file, which are in clear; undefined where it is encrypted as binary. */
+export function envNames({ parsed, file }: SopsWhole): string[] | undefined {
+  return parsed.kind === 'dotenv' ? envVariables(emitNames(parsed.lines), file).map(({ key }) => key) : undefined;
+}
+
+function emitNames(lines: readonly OpenLine[]): Uint8Array {
+  return emitDotenv(
+    lines.map((line) => ({ ...line, text: '' })),
+    new Map(),
+  );
+}
+
 export async function openEnvLine(line: SopsEnvLine, dataKey: DataKey): Promise<Sensitive> {
   const { whole, key, index } = line;
   const bytes =
@@ -102,11 +114,7 @@ async function openDotenvLine(
   file: string,
   dataKey: DataKey,
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const names = emitDotenv(
-    lines.map((line) => ({ ...line, text: '' })),
-    new Map(),
-  );
-  const line = lines[(envVariables(names, file)[index]?.line ?? 0) - 1];
+  const line = lines[(envVariables(emitNames(lines), file)[index]?.line ?? 0) - 1];
   if (line?.value === undefined) return emitDotenv(line === undefined ? [] : [line], new Map());
   const bytes = await opened(line.value, file, dataKey.key);
   try {

@@ -7,8 +7,9 @@ import type { GitAccess } from '../git/credential.ts';
 import type { BlobId, CommitId, TreeEntry } from '../git/output.ts';
 import { type Descent, GitRepository } from '../git/repository.ts';
 import { type IgnoreLines, parseIgnore } from './ignore.ts';
-import { checkFolder, normalisePath, type SelectedFile, selectManifests } from './select.ts';
-import type { PulledBefore, SkippedEntry, Snapshot, SnapshotFile } from './snapshot.ts';
+import { lookAt } from './look.ts';
+import { checkFolder, kustomizationOf, normalisePath, type SelectedFile, selectManifests } from './select.ts';
+import type { PulledBefore, SkippedEntry, Snapshot, SnapshotFile, Standing } from './snapshot.ts';
 
 export interface GitSourceOptions {
   readonly url: string;
@@ -40,6 +41,8 @@ export interface GitSource extends AsyncDisposable {
    * their blob id, the commit of `before` is what the head must come after.
    */
   pull(before?: PulledBefore, head?: CommitId): Promise<Snapshot>;
+  /** What stands at paths of the commit that was pulled last. Files whose blobs are known are not read again. */
+  look(commit: CommitId, paths: readonly string[], known: readonly SnapshotFile[]): Promise<Map<string, Standing>>;
 }
 
 const IGNORE_FILE = '.sourceignore';
@@ -69,6 +72,7 @@ export async function createGitSource(options: GitSourceOptions, deps: GitSource
       const rewound = descent === 'yes' || before === undefined ? undefined : { from: before.commit };
       return { revision: gitRevision(branch, head), commit: head, path, ...content, rewound };
     },
+    look: (commit, paths, known) => lookAt(repository, commit, paths, known),
     [Symbol.asyncDispose]: () => repository.close(),
   };
 }
@@ -81,7 +85,7 @@ interface PathReader {
   ignoreFiles: ReadonlyMap<BlobId, Uint8Array>;
 }
 
-type PathContent = Pick<Snapshot, 'files' | 'skipped' | 'isEmpty' | 'refusal'>;
+type PathContent = Pick<Snapshot, 'files' | 'skipped' | 'isEmpty' | 'refusal' | 'kustomization'>;
 
 async function readPath(reader: PathReader, commit: CommitId, known: readonly SnapshotFile[]): Promise<PathContent> {
   const { repository, path } = reader;
@@ -92,8 +96,9 @@ async function readPath(reader: PathReader, commit: CommitId, known: readonly Sn
   const ignoreFiles = entries.filter((entry) => ignorePaths.includes(entry.path));
   const isIgnored = parseIgnore([...(await readIgnoreFiles(reader, ignoreFiles)), reader.settingsIgnore]);
   const { files: selected, skipped, kustomizations } = selectManifests(entries, path, isIgnored);
-  const refusal = kustomizations[0] === undefined ? undefined : kustomizationAt(kustomizations[0]);
-  if (refusal !== undefined) return { files: [], skipped, isEmpty: false, refusal };
+  const kustomization = kustomizationOf(path, kustomizations);
+  if (kustomization instanceof SottoError) return { files: [], skipped, isEmpty: false, refusal: kustomization };
+  if (kustomization !== undefined) return { files: [], skipped: [], isEmpty: false, kustomization };
   const read = await readFiles(repository, selected, known);
   const { files } = read;
   return { files, skipped: [...skipped, ...read.skipped], isEmpty: files.length === 0 };
@@ -168,16 +173,6 @@ function rewritten(branch: BranchName, from: string, descent: Descent): SottoErr
         : `the server does not show that it comes after ${from.slice(0, 12)}, which is applied`,
     next: `look at \`git log ${from.slice(0, 12)}...origin/${branch}\`; to follow the branch set requireFastForward: false`,
     key: 'source.git.requireFastForward',
-  });
-}
-
-function kustomizationAt(file: string): SottoError {
-  return new SottoError({
-    code: 'SOTTO-RENDER-001',
-    what: 'the path is not applied',
-    why: `it holds ${file}, and kustomizations are not in this version: the files alone are not what they mean`,
-    next: 'commit the output of `kubectl kustomize`, or name the folder in .sourceignore',
-    file,
   });
 }
 

@@ -12,6 +12,7 @@ export interface Selection {
   /** Sorted by path. */
   readonly files: readonly SelectedFile[];
   readonly skipped: readonly SkippedEntry[];
+  /** Of the folder itself first. */
   readonly kustomizations: readonly string[];
 }
 
@@ -49,7 +50,29 @@ export function selectManifests(
   }
   if (files.length > LIMITS.maxSnapshotFiles) throw tooManyFiles(files.length, path);
   files.sort((one, other) => (one.path < other.path ? -1 : 1));
+  kustomizations.sort((one, other) => depthOf(one) - depthOf(other));
   return { files, skipped, kustomizations };
+}
+
+function depthOf(path: string): number {
+  return path.split('/').length;
+}
+
+/**
+ * What the kustomizations found say of the path: its own one says what is applied. One further down says something
+ * else than its files do, so whoever means the files as they are, or only that one, has to say so.
+ */
+export function kustomizationOf(path: string, [found]: readonly string[]): string | SottoError | undefined {
+  if (found === undefined) return undefined;
+  const folder = found.slice(0, Math.max(0, found.lastIndexOf('/')));
+  if (folder === path) return found;
+  return new SottoError({
+    code: 'SOTTO-RENDER-001',
+    what: 'the path is not applied',
+    why: `it has no kustomization of its own and holds ${found}: the files below are not what that one means`,
+    next: `name ${folder} under resources of a kustomization.yaml of the path, set the path to it, or name it in .sourceignore`,
+    file: found,
+  });
 }
 
 const WHY_SKIPPED = {

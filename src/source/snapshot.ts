@@ -28,11 +28,24 @@ export interface Snapshot {
   readonly skipped: readonly SkippedEntry[];
   /** The folder exists and holds no manifest. */
   readonly isEmpty: boolean;
-  /** Set when the path as a whole cannot be applied (a kustomization). No file was read then: nothing is desired, nothing is pruned. */
+  /** The kustomization of the path: it says what is applied, and no file was read yet. */
+  readonly kustomization?: string | undefined;
+  /** Set when the path as a whole cannot be applied. No file was read then: nothing is desired, nothing is pruned. */
   readonly refusal?: SottoError | undefined;
   /** Set when the head could not be shown to come after the commit pulled before. */
   readonly rewound?: { readonly from: string } | undefined;
 }
+
+/** What stands at one path of a commit. */
+export type Standing =
+  | {
+      readonly kind: 'file';
+      readonly file: { readonly kind: 'file'; readonly bytes: Uint8Array; readonly blob: BlobId };
+    }
+  | { readonly kind: 'folder' | 'absent' }
+  /** Itself, or a folder on the way to it, is a link or a submodule. */
+  | { readonly kind: 'irregular'; readonly path: string }
+  | { readonly kind: 'refused'; readonly error: SottoError };
 
 /** What a pull builds on: a snapshot, or only the commit when that is all that is remembered. */
 export interface PulledBefore {

@@ -26,6 +26,7 @@ async function loop() {
       return state.isAway ? Promise.reject(away()) : Promise.resolve('1' as CommitId);
     },
     pull: () => Promise.resolve(snapshot('1')),
+    look: () => Promise.resolve(new Map()),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
   const syncLoop = new SyncLoop({

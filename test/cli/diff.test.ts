@@ -167,11 +167,12 @@ describe('the working tree', () => {
       },
     ],
     [
-      'a kustomization',
+      'a kustomization further down',
       'SOTTO-RENDER-001',
       async (root: string) => {
         await mkdir(join(root, 'app'));
-        await writeFile(join(root, 'app/kustomization.yaml'), '{}');
+        await mkdir(join(root, 'app/sub'));
+        await writeFile(join(root, 'app/sub/kustomization.yaml'), '{}');
       },
     ],
   ] as const)('with %s is refused as a whole, with %s', async (_what, code, make, path: string = 'app') => {

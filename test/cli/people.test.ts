@@ -36,6 +36,7 @@ const INVENTORY = encodeInventory(
     revisions: {},
     pauses: [],
     approvals: {},
+    tokens: {},
     rows: new Map(
       [row('apps/Deployment/team-app/web', 'deploy/web.yaml', 12), row('/Secret/team-app/db', 'deploy/db.yaml', 1)].map(
         (each) => [each.key, each],

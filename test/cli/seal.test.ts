@@ -1,8 +1,10 @@
 import { beforeAll, describe, it } from 'vitest';
+import { sealingCertificate } from '../../src/sealed/certificate.ts';
 import { makeSealingCertificate } from '../../src/sealed/make-certificate.ts';
 import { playSession } from './session.ts';
 
 let certificate: string;
+let fingerprint: string;
 let keySecret: string;
 let otherKeyPem: string;
 
@@ -10,6 +12,7 @@ beforeAll(async () => {
   const made = await makeSealingCertificate({ now: new Date(Date.now() - 60_000), modulusBits: 2048 });
   const other = await makeSealingCertificate({ now: new Date(Date.now() - 60_000), modulusBits: 2048 });
   certificate = lines(made.certificatePem);
+  ({ fingerprint } = sealingCertificate(made.certificatePem, new Date()));
   keySecret = lines(
     JSON.stringify({
       apiVersion: 'v1',
@@ -44,7 +47,7 @@ function lines(text: string): string {
     .join('\n');
 }
 
-const play = (session: string) => playSession(session, { certificate, keySecret, otherKeyPem });
+const play = (session: string) => playSession(session, { fingerprint, certificate, keySecret, otherKeyPem });
 
 const FILES = `
 file cert.pem
@@ -130,6 +133,111 @@ exit 0
 `);
   });
 
+  it('takes no other certificate than the one that sotto.yaml pins', async () => {
+    await play(`${FILES}
+file sotto.yaml
+| apiVersion: sotto.dev/v1alpha1
+| kind: Config
+| sealing: { certificate: "${'ab'.repeat(32)}" }
+| syncs: []
+$ sotto seal --cert cert.pem secret.yaml
+! SOTTO-SEAL-021: the sealing certificate is not the pinned one (cert.pem, key sealing.certificate) — its fingerprint is … — …
+exit 2
+edit sotto.yaml ${'ab'.repeat(32)} => \${fingerprint}
+$ sotto seal --cert cert.pem secret.yaml > sealed.yaml
+exit 0
+has sealed.yaml kind: SealedSecret
+edit sotto.yaml sealing => sealling
+$ sotto seal --cert cert.pem secret.yaml
+! SOTTO-CONF-002: there is no setting sealling (sotto.yaml:3, key sealling) — …
+exit 2
+`);
+  });
+
+  it('puts items into a file that is there, sealed as that file says, and leaves the rest as it is', async () => {
+    await play(`${FILES}
+file sealed.yaml
+| # the database
+| apiVersion: v1
+| kind: ConfigMap
+| metadata: { name: other }
+| ---
+| apiVersion: bitnami.com/v1alpha1
+| kind: SealedSecret
+| metadata:
+|   name: db
+|   namespace: team-app
+|   annotations: { sealedsecrets.bitnami.com/namespace-wide: "true" }
+| spec:
+|   encryptedData: {} # nothing yet
+|   template: { type: Opaque }
+file value
+| s3cret
+$ sotto seal --cert cert.pem --merge-into sealed.yaml secret.yaml
+! note: labels and annotations are not merged; they stand in spec.template of the file
+! sealed.yaml: user, password, true sealed namespace-wide for team-app
+exit 0
+has sealed.yaml # nothing yet
+has sealed.yaml # the database
+$ sotto seal --raw --cert cert.pem --merge-into sealed.yaml --item password --from-file value
+! note: the value ends in a line break, …
+! sealed.yaml: password sealed namespace-wide for team-app
+exit 0
+$ sotto seal --raw --cert cert.pem --merge-into sealed.yaml --item token < value
+! note: …
+! sealed.yaml: token sealed namespace-wide for team-app
+exit 0
+edit sealed.yaml # the database => # gone
+edit sealed.yaml kind: ConfigMap => kind: SealedSecret
+$ sotto seal --raw --cert cert.pem --merge-into sealed.yaml --item token < value
+! SOTTO-SEAL-024: … (sealed.yaml) — it holds more than one SealedSecret — …
+exit 2
+`);
+  });
+
+  it('merges nothing that would not open there', async () => {
+    await play(`${FILES}
+file sealed.yaml
+| apiVersion: bitnami.com/v1alpha1
+| kind: SealedSecret
+| metadata: { name: db, namespace: team-app }
+| spec:
+|   encryptedData: {}
+file other.yaml
+| apiVersion: v1
+| kind: Secret
+| metadata: { name: db2, namespace: team-app }
+| stringData: { a: b }
+file wide.yaml
+| apiVersion: v1
+| kind: Secret
+| metadata: { name: db, annotations: { sealedsecrets.bitnami.com/cluster-wide: "true" } }
+| stringData: { a: b }
+file nowhere.yaml
+| apiVersion: bitnami.com/v1alpha1
+| kind: SealedSecret
+| metadata: { name: db }
+| spec: { encryptedData: {} }
+$ sotto seal --cert cert.pem --merge-into sealed.yaml other.yaml
+! SOTTO-SEAL-024: nothing can be merged into the file (sealed.yaml) — its name is db, and db2 was given: an item sealed for that would not open there — …
+exit 2
+$ sotto seal --cert cert.pem --merge-into sealed.yaml wide.yaml
+! SOTTO-SEAL-024: … — its scope is strict, and cluster-wide was given: … — …
+exit 2
+$ sotto seal --cert cert.pem --scope namespace-wide --merge-into sealed.yaml secret.yaml
+! SOTTO-SEAL-024: … — its scope is strict, and namespace-wide was given: … — …
+exit 2
+$ sotto seal --cert cert.pem -n other --merge-into sealed.yaml secret.yaml
+! SOTTO-SEAL-024: … — its namespace is team-app, and other was given: … — …
+exit 2
+$ sotto seal --cert cert.pem --merge-into nowhere.yaml secret.yaml
+! SOTTO-SEAL-006: the SealedSecret has no usable namespace (nowhere.yaml:1, …
+exit 2
+same sealed.yaml
+same nowhere.yaml
+`);
+  });
+
   it('refuses what it cannot use, each with its code', async () => {
     await play(`${FILES}
 file notes.txt
@@ -148,7 +256,19 @@ $ sotto seal --cert cert.pem --raw secret.yaml
 ! SOTTO-CLI-001: --raw takes no file — the value comes on stdin — sotto seal --help
 exit 2
 $ sotto seal --cert cert.pem --merge-into x.yaml secret.yaml
-! SOTTO-CLI-003: not in this version: --merge-into — …
+! SOTTO-CLI-005: the file was not read (…x.yaml) — there is no such file — check the path and its permissions
+exit 2
+$ sotto seal --cert cert.pem --merge-into secret.yaml secret.yaml
+! SOTTO-SEAL-024: nothing can be merged into the file (secret.yaml) — it holds no SealedSecret — …
+exit 2
+$ sotto seal --cert cert.pem --raw --merge-into secret.yaml
+! SOTTO-CLI-001: --item is missing — …
+exit 2
+$ sotto seal --cert cert.pem --raw --item a
+! SOTTO-CLI-001: --item goes with --raw and --merge-into only — …
+exit 2
+$ sotto seal --cert cert.pem --from-file a secret.yaml
+! SOTTO-CLI-001: --from-file goes with --raw only — …
 exit 2
 $ sotto seal --cert https://example.com/cert.pem secret.yaml
 ! SOTTO-CLI-003: not in this version: a certificate by URL — …

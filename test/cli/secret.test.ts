@@ -178,14 +178,19 @@ describe('sotto secret unset, list, show and generate', () => {
   });
 });
 
-const editor = (script: string): Record<string, string> => {
+function editor(script: string): Record<string, string> {
   writeFileSync(join(folder, 'editor'), `#!/bin/sh\nset -e\n${script}\n`);
   chmodSync(join(folder, 'editor'), 0o755);
   return { EDITOR: `"${join(folder, 'editor')}" --wait`, XDG_RUNTIME_DIR: '/dev/shm' };
-};
-const leftovers = (): string[] => readdirSync('/dev/shm').filter((name) => name.startsWith('sotto-edit-'));
+}
 
-const edit = (script: string, file = 'db.yaml'): Promise<CliResult> => run(['edit', file], undefined, editor(script));
+function edit(script: string, file = 'db.yaml'): Promise<CliResult> {
+  return run(['edit', file], undefined, editor(script));
+}
+
+function leftovers(): string[] {
+  return readdirSync('/dev/shm').filter((name) => name.startsWith('sotto-edit-'));
+}
 
 describe('sotto edit', () => {
   it('writes what the editor changed and no other byte; the clear text is gone', async () => {

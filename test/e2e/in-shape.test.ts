@@ -1,15 +1,19 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { access, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { arrayAt, stringAt } from '../../src/core/json.ts';
+import { arrayAt, type Json, memberAt, stringAt } from '../../src/core/json.ts';
+import { socketRenderer } from '../../src/render/kustomize/socket/socket-renderer.ts';
+import { fixture, kustomization, MAP } from '../render/kustomize/trees.ts';
 import { kindAndName, kustomizeBuild, objectOf, pathOf, podTemplate, rulesOf } from '../harness/deploy.ts';
-import { leakCheck, leaksIn, plantCanaries } from '../harness/leak-check.ts';
+import { sourceErrorOf, untilReady } from '../harness/attention.ts';
+import { leakCheck, leaksIn, memoryLeaks, plantCanaries } from '../harness/leak-check.ts';
 import { filesBelow } from '../harness/leak-places.ts';
 import { buildAsInImage, collectImage, type Image, startPod, whyNoPods } from '../harness/pod.ts';
-import { describeReal } from '../harness/real.ts';
+import { describeReal, toolPath } from '../harness/real.ts';
 import { requestsFromNow, shown } from '../harness/requests.ts';
 import { AGENT_RULES, configMap, createWorld, eventually, secret, syncOf, type World } from '../harness/world.ts';
 
@@ -29,12 +33,16 @@ async function podOf(world: World, image: Image, folder = 'deploy') {
   });
 }
 
+function valueOf(object: Json | undefined, key: string): string {
+  return Buffer.from(stringAt(object, 'data', key) ?? '', 'base64').toString();
+}
+
 function suite(): void {
   let image: Image;
   let checkout: string;
   beforeAll(async () => {
     checkout = await mkdtemp(join(tmpdir(), 'sotto-checkout-'));
-    image = await collectImage(await buildAsInImage(checkout));
+    image = await collectImage(await buildAsInImage(checkout), toolPath('kustomize'));
   });
   afterAll(async () => {
     await image[Symbol.asyncDispose]();
@@ -43,7 +51,9 @@ function suite(): void {
 
   test('the image holds what the agent needs and no shell', async () => {
     const files = (await filesBelow(image.folder)).map(({ name }) => name.slice(image.folder.length));
-    expect(files).toEqual(expect.arrayContaining(['/usr/local/bin/node', '/usr/bin/git', '/opt/sotto/sotto.cjs']));
+    expect(files).toEqual(
+      expect.arrayContaining(['/usr/local/bin/node', '/usr/bin/git', '/opt/sotto/sotto.cjs', '/opt/sotto/kustomize']),
+    );
     expect(files.filter((file) => /\/(?:ba|da|z)?sh$|\/(?:apt|dpkg|perl|curl)[\w-]*$/.test(file))).toEqual([]);
   });
 
@@ -135,6 +145,77 @@ function suite(): void {
     await leakCheck(world, agent, canaries);
   });
 
+  test('kustomize runs in the container beside it, which the agent knows of and which may be killed', async () => {
+    await using world = await createWorld();
+    await world.repository.commit({ 'deploy/a.json': JSON.stringify(configMap('a', {})) }, 'first');
+    await using pod = await podOf(world, image);
+    await using agent = world.observe(pod.child, { host: '127.0.0.1', port: pod.port });
+    await world.until('ready', (document) => stringAt(syncOf(document), 'state') === 'Ready');
+    const line = await eventually('the renderer has answered', async () => {
+      const lines = (await (await fetch(`http://127.0.0.1:${pod.port}/readyz`)).text()).split('\n');
+      return lines.find((each) => each.startsWith('renderer: socket, kustomize'));
+    });
+    expect(line).toMatch(/^renderer: socket, kustomize 5\.8\.2, network (?:none|shared), resources capped$/);
+    const status = await world.until(
+      'the status tells it',
+      (document) => memberAt(document, 'renderer', 'pinned') === true,
+    );
+    expect(stringAt(status, 'renderer', 'where')).toBe('socket');
+    const path = `/proc/${agent.pid}/root/run/sotto-renderer/private/socket`;
+    const renderer = socketRenderer({ place: { kind: 'unix', path }, patience: { reachMs: 100 } });
+    const files = [...fixture(kustomization('resources: [map.yaml]\nnamePrefix: a-', MAP)).files];
+    const tree = files.map(([name, text]) => ({ path: name, bytes: new TextEncoder().encode(text) }));
+    const built = await renderer.build(tree, '');
+    expect(built.ok && Buffer.from(built.bytes).toString()).toContain('name: a-');
+    pod.renderer?.child.kill('SIGKILL');
+    if (pod.renderer !== undefined) await once(pod.renderer.child, 'exit');
+    const lost = await renderer.build(tree, '');
+    expect(!lost.ok && lost.error.code).toBe('SOTTO-RENDER-064');
+    // Plain manifests need no renderer.
+    await world.repository.commit({ 'deploy/b.json': JSON.stringify(configMap('b', {})) }, 'second');
+    await eventually('the second commit is applied', () =>
+      world.get(`/api/v1/namespaces/${world.namespace}/configmaps/b`),
+    );
+  });
+
+  test('a kustomization with closed secrets is built in the container beside, which never holds a value; it may be killed', async () => {
+    using canaries = plantCanaries([4, 4]);
+    const [password = '', token = ''] = canaries.values;
+    await using world = await createWorld({ rules: AGENT_RULES });
+    const files = {
+      'base/kustomization.yaml': 'resources: [db.json]\n',
+      'base/db.json': await world.sops(JSON.stringify(secret('db', { password })), 'db.json'),
+      'deploy/kustomization.yaml':
+        'namePrefix: prod-\nresources: [../base]\nsecretGenerator:\n- name: app\n  envs: [app.env]\n',
+      'deploy/app.env': await world.sops(`TOKEN=${token}\n`, 'app.env', []),
+    };
+    const commit = await world.repository.commit(files, 'first');
+    await using pod = await podOf(world, image);
+    await using agent = world.observe(pod.child, { host: '127.0.0.1', port: pod.port });
+    await untilReady(world, commit);
+    const secrets = `/api/v1/namespaces/${world.namespace}/secrets`;
+    expect(valueOf(await world.get(`${secrets}/prod-db`), 'password')).toBe(password);
+    const generated = arrayAt(await world.get(secrets), 'items').find((item) =>
+      stringAt(item, 'metadata', 'name')?.startsWith('prod-app-'),
+    );
+    expect(valueOf(generated, 'TOKEN')).toBe(token);
+    const beside = pod.renderer?.child.pid ?? 0;
+    expect(await memoryLeaks(beside, canaries)).toEqual([]);
+    expect(leaksIn(await filesBelow(`/proc/${beside}/root/trees`), canaries)).toEqual([]);
+    await leakCheck(world, agent, canaries);
+
+    pod.renderer?.child.kill('SIGKILL');
+    await world.repository.commit(
+      { 'deploy/kustomization.yaml': files['deploy/kustomization.yaml'].replace('prod-', 'test-') },
+      'second',
+    );
+    await eventually('the sync says that its renderer is away', async () =>
+      sourceErrorOf(await world.status()) === 'SOTTO-RENDER-064' ? true : undefined,
+    );
+    expect(await world.get(`${secrets}/prod-db`)).toBeDefined();
+    expect(await world.get(`${secrets}/test-db`)).toBeUndefined();
+  });
+
   test('what the shape is: seen from outside, while it runs', async () => {
     await using world = await createWorld();
     await world.repository.commit({ 'deploy/a.json': JSON.stringify(configMap('a', {})) }, 'first');
@@ -166,6 +247,15 @@ function suite(): void {
     ).toEqual(['/proc', '/work']);
     await expect(writeFile(`${proc}/root/opt/sotto/x`, '')).rejects.toThrow('EROFS');
     await expect(writeFile(`${proc}/root/tmp/x`, '')).rejects.toThrow('EROFS');
+
+    // The renderer beside it: same user, other files, and nothing of the agent's.
+    const beside = `/proc/${pod.renderer?.child.pid ?? 0}`;
+    expect(await readFile(`${beside}/status`, 'utf8')).toMatch(new RegExp(`^Uid:\t${pod.uid}\t`, 'm'));
+    expect(await readdir(`${beside}/root/work`)).toEqual([]);
+    expect(await readdir(`${beside}/root/var/run/secrets/kubernetes.io/serviceaccount`)).toEqual([]);
+    expect(await readdir(`${proc}/root/trees`)).toEqual([]);
+    await expect(writeFile(`${beside}/root/opt/sotto/x`, '')).rejects.toThrow('EROFS');
+    await expect(writeFile(`${proc}/root/run/sotto-renderer/x`, '')).rejects.toThrow('EROFS');
 
     // No interface but loopback, and nothing of this machine behind it but the two ports.
     expect((await pod.inNetwork('ip', ['-o', 'link'])).trim().split('\n')).toHaveLength(1);

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -16,7 +17,7 @@ const TOOLS = ['kube-apiserver', 'etcd', 'sops', 'age-keygen'] as const;
 describeReal('the leak check', TOOLS, () => {
   test('finds a value in every place where one may be left, and names the place', async () => {
     await using world = await createWorld();
-    using canaries = plantCanaries([4, 4, 4, 4, 4, 4, 4, 4]);
+    using canaries = plantCanaries([4, 4, 4, 4, 4, 4, 4, 4], true);
     const [live = '', log = '', inGit = '', entry = '', packed = '', note = '', file = '', argument = ''] =
       canaries.values;
     const core = `/api/v1/namespaces/${world.namespace}`;
@@ -44,6 +45,12 @@ describeReal('the leak check', TOOLS, () => {
       metadata: { name: 'noted', annotations: { a: note } },
     });
     await world.create(`${core}/configmaps`, configMap('number', { n: canaries.numbers.values[0] ?? '' }));
+    const digest = createHash('sha256').update(live);
+    await world.create(
+      `${core}/configmaps`,
+      configMap('digest', { a: `sha256:${digest.copy().digest('hex').slice(0, 16)}` }),
+    );
+    await world.create(`${core}/configmaps`, configMap('digest-64', { a: digest.digest('base64') }));
     await writeFile(join(world.folder, 'left'), file.slice(7, 40));
     const child = spawn('sleep', ['60'], { argv0: `sleep ${argument}` });
     await sleep(100);
@@ -59,6 +66,8 @@ describeReal('the leak check', TOOLS, () => {
       'configmaps/packed a',
       'secrets/noted',
       'configmaps/number',
+      'configmaps/digest',
+      'configmaps/digest-64',
       join(world.folder, 'left'),
       `git objects of ${world.repository.folder}`,
     ];
@@ -82,6 +91,16 @@ describeReal('a test that ends', TOOLS, () => {
     await leave(world, 'left');
   });
   test('and is told the place', () => expect(said).toEqual([expect.stringContaining('configmaps/left: 1 values')]));
+
+  test.fails('fails when a value that the test itself has planted is left', async ({ task }) => {
+    tell(task);
+    await using world = await createWorld();
+    using canaries = plantCanaries([4]);
+    await using agent = await world.start();
+    expect(agent.isRunning()).toBe(true);
+    await leave(world, 'planted', canaries.values[0]);
+  });
+  test('and is told where', () => expect(said).toEqual([expect.stringContaining('configmaps/planted: ')]));
 
   test.fails('fails when a value is left after its agent was killed', async ({ task }) => {
     tell(task);
@@ -142,8 +161,8 @@ describeReal('a test that ends', TOOLS, () => {
   }
 });
 
-async function leave(world: World, name: string): Promise<void> {
-  await world.create(`/api/v1/namespaces/${world.namespace}/configmaps`, configMap(name, { a: world.value(0) }));
+async function leave(world: World, name: string, value = world.value(0)): Promise<void> {
+  await world.create(`/api/v1/namespaces/${world.namespace}/configmaps`, configMap(name, { a: value }));
 }
 
 /** As the inventory has it: something in front of the compressed part. */

@@ -22,7 +22,8 @@ describeReal('namespace rights are enough', TOOLS, () => {
   test('with its Role alone the agent is never refused and asks for nothing outside its namespace but discovery', async () => {
     await using world = await createWorld({ sync: '  wait: false' });
     const log = await requestsFromNow(world);
-    let commit = await world.repository.commit(await everyKind(world), 'every kind');
+    const files = { ...(await everyKind(world)), ...(await world.canaryFile()) };
+    let commit = await world.repository.commit(files, 'every kind');
     const first = await world.start();
     await passed(first, commit);
     for (const { api, plural, edit } of KIND_CASES) {
@@ -60,6 +61,7 @@ describeReal('namespace rights are enough', TOOLS, () => {
     await using world = await createWorld({ rules });
     const ingress = KIND_CASES.find(({ kind }) => kind === 'Ingress')?.manifest;
     const files = {
+      ...(await world.canaryFile()),
       'deploy/ingress.json': JSON.stringify(ingress),
       'deploy/a.json': JSON.stringify(configMap('a', { color: 'blue' })),
       'deploy/b.json': JSON.stringify(configMap('b', { color: 'blue' })),

@@ -13,6 +13,8 @@ export interface Attack {
   readonly manifest: JsonObject;
   /** Exists before as whoever installed the agent made it. */
   readonly exists?: boolean;
+  /** It stands in Git in a List in a List. */
+  readonly inLists?: boolean;
   /** The API server itself never takes it, also where nothing refuses it before. */
   readonly invalid?: boolean;
 }
@@ -149,6 +151,7 @@ export const ATTACKS: readonly Attack[] = [
     'apis/networking.k8s.io/v1/networkpolicies',
     object('networking.k8s.io/v1', 'NetworkPolicy', 'sotto', { spec: { podSelector: {} } }),
   ),
+  own('the authority of the API server', 'api/v1/configmaps', configMap('kube-root-ca.crt', { 'ca.crt': 'mine' })),
   own('the fingerprint key', 'api/v1/secrets', object('v1', 'Secret', 'sotto-fingerprint'), true),
   own('a key of the settings', 'api/v1/secrets', object('v1', 'Secret', 'sops-age'), true),
   own('the credential of the source', 'api/v1/secrets', object('v1', 'Secret', 'git-auth'), true),
@@ -191,6 +194,23 @@ export const ATTACKS: readonly Attack[] = [
     'a key by a CSI driver',
     'apis/apps/v1/deployments',
     deployment('csi', { volumes: [{ name: 'v', csi: { driver: 'd', nodePublishSecretRef: { name: 'sops-age' } } }] }),
+  ),
+  reads(
+    'a key by an attribute that only a driver knows',
+    'apis/apps/v1/deployments',
+    deployment('driver', { volumes: [{ name: 'v', csi: { driver: 'd', volumeAttributes: { of: 'team/sops-age' } } }] }),
+  ),
+  reads('a copy of a key by an annotation', 'api/v1/configmaps', {
+    ...configMap('copies', {}),
+    metadata: { name: 'copies', annotations: { 'replicator.example.com/replicate-from': 'sops-age' } },
+  }),
+  reads(
+    'a key in a list in a list',
+    'api/v1/pods',
+    object('v1', 'Pod', 'listed', { spec: podSpec(mount('sops-age')) }),
+    {
+      inLists: true,
+    },
   ),
   reads(
     'a key in an init container',
@@ -263,6 +283,7 @@ export const ATTACKS: readonly Attack[] = [
   grants('starting Pods', '', 'pods', 'create'),
   grants('changing workloads', 'apps', 'deployments', 'patch'),
   grants('more rights', 'rbac.authorization.k8s.io', 'roles', 'escalate'),
+  grants('binding roles of the cluster', 'rbac.authorization.k8s.io', 'clusterroles', 'bind'),
   grants('writing the settings', '', 'configmaps', 'update', { resourceNames: ['sotto'] }),
   hands('the rights of the agent', 'rolebindings', { roleRef: roleRef('Role', 'sotto'), subjects: [APP] }),
   hands('a ClusterRole', 'rolebindings', { roleRef: roleRef('ClusterRole', 'edit'), subjects: [APP] }),
@@ -271,6 +292,7 @@ export const ATTACKS: readonly Attack[] = [
     subjects: [{ kind: 'ServiceAccount', name: 'sotto' }],
   }),
   hands('a Role that is not in Git', 'rolebindings', { roleRef: roleRef('Role', 'secret-reader'), subjects: [APP] }),
+  hands('a Role that is not there yet', 'rolebindings', { roleRef: roleRef('Role', 'made-later'), subjects: [APP] }),
   hands('a Role that Git only pretends to have', 'rolebindings', {
     roleRef: roleRef('Role', 'pretended'),
     subjects: [APP],
@@ -281,6 +303,18 @@ export const ATTACKS: readonly Attack[] = [
   {
     ...reads('a key anywhere in a custom resource', '', {}),
     ...thing('thing-reads', { push: { from: 'sops-age', to: 'https://elsewhere.example.com' } }),
+  },
+  {
+    ...reads('a manifest with a key in the text of a custom resource', '', {}),
+    ...thing('thing-text', { manifest: '{"kind":"Pod","spec":{"volumes":[{"secret":{"secretName":"sops-age"}}]}}' }),
+  },
+  {
+    ...reads('a custom resource that would make a Secret of the name of a key', '', {}),
+    ...thing('git-auth', {}),
+  },
+  {
+    ...runs('a manifest that runs as the agent in the text of a custom resource', '', {}),
+    ...thing('thing-text-runs', { manifest: 'kind: Pod\nspec: { serviceAccountName: sotto }\n' }),
   },
   {
     ...runs('the agent by a custom resource', '', {}),

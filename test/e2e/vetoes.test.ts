@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Json, type JsonObject, memberAt, stringAt } from '../../src/core/json.ts';
 import type { RunningAgent } from '../harness/agent.ts';
+import { askAs } from '../harness/as-user.ts';
 import { type AttentionLine, attentionOf, codesOf, passed, untilTried } from '../harness/attention.ts';
 import { type Canaries, leakCheck, plantCanaries } from '../harness/leak-check.ts';
 import { editByHand, secretPath } from '../harness/objects.ts';
@@ -80,7 +81,7 @@ describeReal('what whoever may push must not do', TOOLS, () => {
       }),
     };
     for (const attack of ATTACKS) {
-      files[fileOf(attack)] = await text(attack.manifest);
+      files[fileOf(attack)] = await text(attack.inLists === true ? listOf(listOf(attack.manifest)) : attack.manifest);
       before.set(attack.name, await world.get(pathOf(attack)));
     }
     log = await requestsFromNow(world);
@@ -129,7 +130,7 @@ describeReal('what whoever may push must not do', TOOLS, () => {
       '--kubeconfig',
       world.own.account.kubeconfigPath,
     ]);
-    const live = ['a Role that is not in Git', 'a Role that Git only pretends to have'];
+    const live = ['a Role that is not in Git', 'a Role that is not there yet', 'a Role that Git only pretends to have'];
     const codes = new Map(refusalsIn(JSON.parse(ended.stdout) as Json));
     const seen = ATTACKS.filter(({ name }) => !live.includes(name));
     expect(seen.map((attack) => [attack.name, codes.get(fileOf(attack))])).toEqual(
@@ -191,6 +192,27 @@ describeReal('what whoever may push must not do', TOOLS, () => {
     await leakCheck(world, agent, canaries);
   });
 
+  test('the right to bind roles of the cluster is one on every Secret, so it has its veto', async () => {
+    const rbac = 'rbac.authorization.k8s.io';
+    const { plane } = world.own;
+    const binder = await plane.createServiceAccount(world.namespace, 'binder', [
+      { apiGroups: [rbac], resources: ['clusterroles'], verbs: ['bind'] },
+      { apiGroups: [rbac], resources: ['rolebindings'], verbs: ['create'] },
+    ]);
+    const reads = { method: 'GET', path: secretPath(world.namespace, 'sops-age') };
+    expect((await askAs(plane, binder, reads)).status).toBe(403);
+    const body = {
+      metadata: { name: 'binds' },
+      roleRef: { apiGroup: rbac, kind: 'ClusterRole', name: 'cluster-admin' },
+      subjects: [{ apiGroup: rbac, kind: 'User', name: binder.user }],
+    };
+    const bound = await askAs(plane, binder, { method: 'POST', path: collection(`${RBAC}/rolebindings`), body });
+    expect(bound.status).toBe(201);
+    await eventually('it may read a key', async () =>
+      (await askAs(plane, binder, reads)).status === 200 ? true : undefined,
+    );
+  });
+
   test('the account is protected by the name it has', async () => {
     await using other = await createWorld({ rules: WIDE_RULES, accountName: 'deployer' });
     const workload = deployment('web', 'harmless', { serviceAccountName: 'deployer' });
@@ -218,6 +240,10 @@ function refusalsIn(value: Json | undefined): (readonly [string, string])[] {
 
 function fileOf({ name }: Attack): string {
   return `deploy/${name.toLowerCase().replaceAll(/[^a-z]+/g, '-')}.yaml`;
+}
+
+function listOf(item: JsonObject): JsonObject {
+  return { apiVersion: 'v1', kind: 'List', items: [item] };
 }
 
 function settingsOf(world: World): string {

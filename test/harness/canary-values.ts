@@ -1,10 +1,11 @@
 import { type CanarySet, createCanaries } from '../../src/demo/memory-scan.ts';
 
 /** Values of the sizes given, in chunks of 15 bytes that the scan can find one by one. */
-export function canaryValues(chunksPerValue: readonly number[]): CanarySet {
+export function canaryValues(chunksPerValue: readonly number[], prefix?: string): CanarySet {
   const chunks = createCanaries(
     chunksPerValue.reduce((sum, count) => sum + count, 0),
     1,
+    prefix,
   );
   let at = 0;
   const values = chunksPerValue.map((count) => chunks.values.slice(at, (at += count)).join(''));

@@ -15,9 +15,9 @@ export interface RunningCommand extends AsyncDisposable {
   ended(): Promise<number | null>;
 }
 
-export function startCommand(args: readonly string[]): RunningCommand {
+export function startCommand(args: readonly string[], env: Readonly<Record<string, string>> = {}): RunningCommand {
   const child = spawn(process.execPath, [join(ROOT, 'src/main.ts'), ...args], {
-    env: { PATH: process.env['PATH'], HOME: '/nonexistent' },
+    env: { PATH: process.env['PATH'], HOME: '/nonexistent', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const [stdout, stderr]: [string[], string[]] = [[], []];

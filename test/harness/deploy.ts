@@ -58,6 +58,7 @@ export function rulesOf(file: string): readonly PolicyRule[] {
       apiGroups: textsAt(rule, 'apiGroups'),
       resources: textsAt(rule, 'resources'),
       verbs: textsAt(rule, 'verbs'),
+      ...(memberAt(rule, 'resourceNames') === undefined ? {} : { resourceNames: textsAt(rule, 'resourceNames') }),
     })),
   );
 }

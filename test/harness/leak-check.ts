@@ -12,16 +12,19 @@ import {
   type ScanResult,
 } from '../../src/demo/memory-scan.ts';
 import type { RunningAgent } from './agent.ts';
-import { canaryValues } from './canary-values.ts';
+import { canaryValues, FILE_CANARIES } from './canary-values.ts';
 import { apiItems, fileItems, type Item, listenerItems, metricsOf, processItems } from './leak-places.ts';
 import { type ProcessSampler, sampleProcesses } from './process-sampler.ts';
 import { GIT_PASSWORD, type Place } from './place.ts';
+import { countDigests, digestsOf } from './value-digests.ts';
 
 /** Values that are put into Secrets and must turn up nowhere else. */
 export interface Findable extends CanarySet {
   /** 15 digits that can stand as a number; never found as text. None where no number is planted. */
   readonly numbers: CanarySet;
   readonly needles: Needles;
+  /** Of the values, without any key. */
+  readonly digests: ReadonlySet<string>;
   /** Throws unless the scan finds every value in a process that holds them. Looks once. */
   readonly proveScan: () => Promise<void>;
 }
@@ -32,16 +35,30 @@ export interface Canaries extends Disposable, Findable {
   readonly plantedAt: Date;
 }
 
-/** Values of the sizes given, in chunks of 15 bytes, and a number. Plant them before the agent starts. */
-export function plantCanaries(chunksPerValue: readonly number[]): Canaries {
+/**
+ * Values of the sizes given, in chunks of 15 bytes, and a number. Plant them before the agent starts. They begin like
+ * those of the world, whose own check in the end therefore finds them too; `apart`: for values that are left on purpose.
+ */
+export function plantCanaries(chunksPerValue: readonly number[], apart = false): Canaries {
   const digits = String(10 ** 14 + Math.floor(Math.random() * 8 * 10 ** 14));
-  return watched(findable(canaryValues(chunksPerValue), { prefix: digits.slice(0, 6), values: [digits] }));
+  return watched(
+    findable(canaryValues(chunksPerValue, apart ? undefined : FILE_CANARIES.prefix), {
+      prefix: digits.slice(0, 6),
+      values: [digits],
+    }),
+  );
 }
 
 export function findable(set: CanarySet, numbers: CanarySet = { prefix: '', values: [] }): Findable {
   const needles = needlesOf(set);
   let proof: Promise<void> | undefined;
-  return { ...set, numbers, needles, proveScan: () => (proof ??= scanHolder(set.values, needles)) };
+  return {
+    ...set,
+    numbers,
+    needles,
+    digests: digestsOf(set.values),
+    proveScan: () => (proof ??= scanHolder(set.values, needles)),
+  };
 }
 
 export function watched(values: Findable): Canaries {
@@ -148,10 +165,12 @@ export function leaksIn(items: readonly Item[], canaries: Canaries): readonly st
 const SEPARATOR = Buffer.from('\n');
 
 function whatIsIn(bytes: Uint8Array, canaries: Canaries): string {
-  return described(
+  const values = described(
     scanBytes(bytes, canaries.needles),
     numbersIn(canaries, (needles) => scanBytes(bytes, needles)),
   );
+  const digests = countDigests(bytes, canaries.digests);
+  return [values, ...(digests === 0 ? [] : [`${digests} digests`])].filter((text) => text !== '').join(', ');
 }
 
 /** A search has its price: none where nothing can be found. */

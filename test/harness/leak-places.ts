@@ -34,7 +34,7 @@ export async function listenerItems(agent: RunningAgent): Promise<readonly Item[
   ];
   return Promise.all(
     places.map(async ({ at, path }) => {
-      const answer = await fetch(`http://${String(at.host)}:${String(at.port)}/${path}`);
+      const answer = await askOnce(`http://${String(at.host)}:${String(at.port)}/${path}`);
       return { name: `/${path}`, bytes: new Uint8Array(await answer.arrayBuffer()) };
     }),
   );
@@ -44,7 +44,12 @@ export async function listenerItems(agent: RunningAgent): Promise<readonly Item[
 export async function metricsOf(agent: RunningAgent): Promise<string> {
   if (!agent.log.some(({ msg }) => msg === 'listening')) return '';
   const { host, port } = await agent.listening();
-  return (await fetch(`http://${host}:${port}/metrics`)).text();
+  return (await askOnce(`http://${host}:${port}/metrics`)).text();
+}
+
+/** On a connection of its own: one that is kept may be closed by the agent at the moment of the next question. */
+function askOnce(url: string): Promise<Response> {
+  return fetch(url, { headers: { connection: 'close' } });
 }
 
 /** Every object of the place of every kind that can be listed; of Secrets all but their values. */

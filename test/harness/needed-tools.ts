@@ -11,4 +11,5 @@ export const NEEDED_TOOLS = [
   'kubeseal',
   'sealed-secrets-controller',
   'kustomize',
+  'flux-substitute',
 ] as const satisfies readonly ToolName[];

@@ -19,11 +19,16 @@ export async function runOnce(world: World, args: readonly string[] = [], kubeco
   return ended;
 }
 
-export async function runSotto(args: readonly string[]): Promise<Ended> {
-  const child = spawn(process.execPath, [join(ROOT, 'src/main.ts'), ...args], {
+/** A command that goes on while the test does something else. */
+export function startSotto(args: readonly string[]) {
+  return spawn(process.execPath, [join(ROOT, 'src/main.ts'), ...args], {
     env: { PATH: process.env['PATH'], HOME: '/nonexistent' },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+}
+
+export async function runSotto(args: readonly string[]): Promise<Ended> {
+  const child = startSotto(args);
   const [stdout, stderr]: [string[], string[]] = [[], []];
   child.stdout.setEncoding('utf8').on('data', (text: string) => stdout.push(text));
   child.stderr.setEncoding('utf8').on('data', (text: string) => stderr.push(text));

@@ -35,6 +35,8 @@ export function whyNoPods(): string | undefined {
 export interface Image extends AsyncDisposable {
   readonly folder: string;
   readonly bytes: number;
+  /** Without it the container `renderer` is not started. */
+  readonly hasKustomize: boolean;
 }
 
 /**
@@ -53,13 +55,14 @@ export async function buildAsInImage(folder: string): Promise<string> {
   return join(folder, 'dist', 'sotto.cjs');
 }
 
-export async function collectImage(bundle = join(ROOT, 'dist', 'sotto.cjs')): Promise<Image> {
+export async function collectImage(bundle = join(ROOT, 'dist', 'sotto.cjs'), kustomize?: string): Promise<Image> {
   const folder = await openFolder('sotto-image-');
-  await run(join(ROOT, '.ci', 'image-root'), [folder, bundle, process.execPath]);
+  await run(join(ROOT, '.ci', 'image-root'), [folder, bundle, process.execPath, kustomize ?? '']);
   const { stdout } = await run('du', ['--summarize', '--bytes', folder]);
   return {
     folder,
     bytes: Number.parseInt(stdout, 10),
+    hasKustomize: kustomize !== undefined,
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
   };
 }
@@ -76,10 +79,19 @@ export interface PodOptions {
   readonly gitPort: number;
 }
 
+/** A process in the shape of a container. */
+export interface Container {
+  /** It is the program itself: everything before it was replaced by it. */
+  readonly child: ChildProcessByStdio<null, Readable, Readable>;
+  readonly memory: MemoryCgroup;
+}
+
 /** A process in the shape of the agent's container. */
 export interface Pod extends AsyncDisposable {
   /** It is the program itself: everything before it was replaced by it. */
   readonly child: ChildProcessByStdio<null, Readable, Readable>;
+  /** The container beside it: same user and network, a root, mounts and memory of its own. */
+  readonly renderer: Container | undefined;
   readonly uid: number;
   /** `performance.now()` just before it was started. */
   readonly startedMs: number;
@@ -92,30 +104,68 @@ export interface Pod extends AsyncDisposable {
 
 /**
  * As a container runtime does it: a user of no name, no capability, no way to get one back; the image as a read-only
- * root; one memory volume; the token where a Pod has it; a network of its own; a memory limit. Not shown: seccomp, and
- * what a kubelet does.
+ * root; memory volumes; the token where a Pod has it; a network of the Pod; memory limits. Not shown: seccomp, and what a
+ * kubelet does.
  */
 export async function startPod(options: PodOptions): Promise<Pod> {
   await using cleanup = new AsyncDisposableStack();
   const { image, template, apiPort, gitPort } = options;
-  const container = agentIn(template);
+  const container = containerThatRuns(template, 'agent');
+  if (container === undefined) throw new Error('no container of the template runs the agent');
   const folder = await openFolder('sotto-pod-');
   cleanup.defer(() => rm(folder, { recursive: true, force: true }));
-  const limitBytes = bytesOf(stringAt(container, 'resources', 'limits', 'memory'));
-  const memory = cleanup.use(await memoryCgroup(`sotto-test-${randomBytes(4).toString('hex')}`, limitBytes));
   await writeToken(join(folder, 'token'), options);
   const listenPort = Number(memberAt(arrayAt(container, 'ports')[0] ?? null, 'containerPort'));
   const network = await startNetwork(cleanup, folder, listenPort, [apiPort, gitPort]);
-  const uid = 1_000_000_000 + Math.floor(Math.random() * 1_000_000);
-  const name = `sotto-${randomBytes(3).toString('hex')}`;
-  const words = [...textsAt(container, 'command'), ...textsAt(container, 'args')];
-  const volume = arrayAt(template, 'spec', 'volumes').find((each) => memberAt(each, 'emptyDir') !== undefined) ?? null;
-  const size = bytesOf(stringAt(volume, 'emptyDir', 'sizeLimit'));
-  const inside = [image.folder, join(folder, 'token'), memory.procs, String(uid), String(size), ...words];
+  const surroundings: Surroundings = {
+    options,
+    folder,
+    network: network.path,
+    uid: 1_000_000_000 + Math.floor(Math.random() * 1_000_000),
+    podName: `sotto-${randomBytes(3).toString('hex')}`,
+  };
+  const beside = image.hasKustomize ? containerThatRuns(template, 'renderer') : undefined;
+  const renderer = beside === undefined ? undefined : await startContainer(cleanup, beside, surroundings);
+  // Nobody reads what it says, and a full pipe would stop it.
+  for (const stream of renderer === undefined ? [] : [renderer.child.stdout, renderer.child.stderr]) stream.resume();
   const startedMs = performance.now();
-  const child = spawn('nsenter', [`--net=${network.path}`, 'unshare', '--mount', 'sh', '-c', SCRIPT, 'sh', ...inside], {
+  const { child, memory } = await startContainer(cleanup, container, surroundings);
+  const running = cleanup.move();
+  return {
+    child,
+    renderer,
+    uid: surroundings.uid,
+    startedMs,
+    memory,
+    port: network.port,
+    inNetwork: async (program, args) => (await run('nsenter', [`--net=${network.path}`, program, ...args])).stdout,
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
+
+/** What the containers of a Pod have in common. */
+interface Surroundings {
+  readonly options: PodOptions;
+  readonly folder: string;
+  readonly network: string;
+  readonly uid: number;
+  readonly podName: string;
+}
+
+async function startContainer(
+  cleanup: AsyncDisposableStack,
+  container: Json,
+  { options, folder, network, uid, podName }: Surroundings,
+): Promise<Container> {
+  const { image, template, apiPort } = options;
+  const limitBytes = bytesOf(stringAt(container, 'resources', 'limits', 'memory'));
+  const memory = cleanup.use(await memoryCgroup(`sotto-test-${randomBytes(4).toString('hex')}`, limitBytes));
+  const words = [...textsAt(container, 'command'), ...textsAt(container, 'args')];
+  const mounts = await mountsOf(container, template, folder);
+  const inside = [image.folder, memory.procs, String(uid), ...mounts, '--', ...words];
+  const child = spawn('nsenter', [`--net=${network}`, 'unshare', '--mount', 'sh', '-c', SCRIPT, 'sh', ...inside], {
     env: {
-      ...environmentOf(container, name),
+      ...environmentOf(container, podName, limitBytes),
       KUBERNETES_SERVICE_HOST: '127.0.0.1',
       KUBERNETES_SERVICE_PORT: `${apiPort}`,
     },
@@ -126,22 +176,36 @@ export async function startPod(options: PodOptions): Promise<Pod> {
     child.kill('SIGKILL');
     await once(child, 'exit');
   });
-  const running = cleanup.move();
-  return {
-    child,
-    uid,
-    startedMs,
-    memory,
-    port: network.port,
-    inNetwork: async (program, args) => (await run('nsenter', [`--net=${network.path}`, program, ...args])).stdout,
-    [Symbol.asyncDispose]: () => running.disposeAsync(),
-  };
+  return { child, memory };
+}
+
+/** `memory:PLACE:BYTES` for a volume of this container alone; `bind:PLACE:read|write:SOURCE` for what is shared or given. */
+async function mountsOf(container: Json, template: Json, folder: string): Promise<string[]> {
+  const all = containersIn(template).flatMap((each) => arrayAt(each, 'volumeMounts'));
+  const words: string[] = [];
+  for (const mount of arrayAt(container, 'volumeMounts')) {
+    const [name = '', place = ''] = [stringAt(mount, 'name'), stringAt(mount, 'mountPath')];
+    const volume = arrayAt(template, 'spec', 'volumes').find((each) => stringAt(each, 'name') === name) ?? null;
+    const mode = memberAt(mount, 'readOnly') === true ? 'read' : 'write';
+    const isShared = all.filter((each) => stringAt(each, 'name') === name).length > 1;
+    if (memberAt(volume, 'projected') !== undefined) words.push(`bind:${place}:read:${join(folder, 'token')}`);
+    else if (isShared) words.push(`bind:${place}:${mode}:${await sharedVolume(join(folder, name))}`);
+    else words.push(`memory:${place}:${bytesOf(stringAt(volume, 'emptyDir', 'sizeLimit'))}`);
+  }
+  return words;
+}
+
+/** As the kubelet makes it: anybody may write. That it has a size is not shown. */
+async function sharedVolume(folder: string): Promise<string> {
+  await mkdir(folder, { recursive: true });
+  await chmod(folder, 0o777);
+  return folder;
 }
 
 /** Every step replaces the one before, so the process that is started becomes the agent. */
 const SCRIPT = `set -eu
-root=$1 token=$2 procs=$3 uid=$4 size=$5
-shift 5
+root=$1 procs=$2 uid=$3
+shift 3
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 echo $$ >"$procs"
 mount --make-rprivate /
@@ -153,9 +217,17 @@ for device in null zero random urandom; do
   mount --bind "/dev/$device" "$root/dev/$device"
 done
 mount -o remount,ro "$root/dev"
-mount -t tmpfs -o "size=$size,mode=0777,nosuid,nodev" tmpfs "$root/work"
-mount --bind "$token" "$root/var/run/secrets/kubernetes.io/serviceaccount"
-mount -o remount,ro,bind "$root/var/run/secrets/kubernetes.io/serviceaccount"
+while [ "$1" != -- ]; do
+  kind=\${1%%:*} rest=\${1#*:}
+  place=$root\${rest%%:*} rest=\${rest#*:}
+  if [ "$kind" = memory ]; then mount -t tmpfs -o "size=$rest,mode=0777,nosuid,nodev" tmpfs "$place"
+  else
+    mount --bind "\${rest#*:}" "$place"
+    [ "\${rest%%:*}" = write ] || mount -o remount,ro,bind "$place"
+  fi
+  shift
+done
+shift
 mount -o remount,ro,bind "$root"
 setpriv=$(command -v setpriv)
 chroot=$(command -v chroot)
@@ -209,21 +281,23 @@ async function startNetwork(
 }
 
 /** Alone in its Pod, or beside an app. */
-function agentIn(template: Json): Json {
-  const all = [...arrayAt(template, 'spec', 'initContainers'), ...arrayAt(template, 'spec', 'containers')];
-  const found = all.find((container) => textsAt(container, 'command').includes('/opt/sotto/sotto.cjs'));
-  if (found === undefined) throw new Error('no container of the template runs the agent');
-  return found;
+function containersIn(template: Json): readonly Json[] {
+  return [...arrayAt(template, 'spec', 'initContainers'), ...arrayAt(template, 'spec', 'containers')];
 }
 
-function environmentOf(container: Json, podName: string): Record<string, string> {
+function containerThatRuns(template: Json, command: 'agent' | 'renderer'): Json | undefined {
+  return containersIn(template).find(
+    (each) => textsAt(each, 'command').includes('/opt/sotto/sotto.cjs') && textsAt(each, 'args')[0] === command,
+  );
+}
+
+function environmentOf(container: Json, podName: string, limitBytes: number): Record<string, string> {
   return Object.fromEntries(
     arrayAt(container, 'env').map((variable) => {
       const field = stringAt(variable, 'valueFrom', 'fieldRef', 'fieldPath');
-      return [
-        stringAt(variable, 'name') ?? '',
-        field === 'metadata.name' ? podName : (stringAt(variable, 'value') ?? ''),
-      ];
+      const resource = stringAt(variable, 'valueFrom', 'resourceFieldRef', 'resource');
+      const value = field === 'metadata.name' ? podName : resource === 'limits.memory' ? String(limitBytes) : undefined;
+      return [stringAt(variable, 'name') ?? '', value ?? stringAt(variable, 'value') ?? ''];
     }),
   );
 }

@@ -32,7 +32,7 @@ export interface World extends Place, AsyncDisposable {
   /** An agent that was started in another way. */
   observe(child: AgentProcess, address?: Address): RunningAgent;
   /** Encrypts a manifest with stock sops. */
-  sops(manifest: string, file?: string): Promise<string>;
+  sops(manifest: string, file?: string, flags?: readonly string[]): Promise<string>;
   get(path: string): Promise<Json | undefined>;
   create(collection: string, object: JsonObject): Promise<Json>;
   settings(text: string): Promise<void>;
@@ -77,6 +77,8 @@ ${options.sync ?? ''}
 
 export { GIT_PASSWORD } from './place.ts';
 
+const VALUES_ONLY = ['--encrypted-regex', '^(data|stringData)$'];
+
 export async function createWorld(options: WorldOptions = {}): Promise<World> {
   await using cleanup = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'sotto-world-'));
@@ -116,15 +118,11 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     const text = answer.status === 200 ? stringAt(answer.body, 'data', 'status.json') : undefined;
     return text === undefined ? undefined : (JSON.parse(text) as Json);
   };
-  const sops: World['sops'] = async (manifest, file = 'secret.yaml') =>
+  const sops: World['sops'] = async (manifest, file = 'secret.yaml', flags = VALUES_ONLY) =>
     (
-      await stockOutput(
-        'sops',
-        ['encrypt', '--age', pair.recipient, '--encrypted-regex', '^(data|stringData)$', '--filename-override', file],
-        {
-          stdin: manifest,
-        },
-      )
+      await stockOutput('sops', ['encrypt', '--age', pair.recipient, ...flags, '--filename-override', file], {
+        stdin: manifest,
+      })
     ).toString();
   return {
     own,

@@ -1,4 +1,5 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,19 +7,23 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { SottoError } from '../../src/core/errors.ts';
 import {
   childRenderer,
+  runBuild,
   type ChildRendererOptions,
-  KUSTOMIZE_VERSION,
   kustomizeVersion,
 } from '../../src/render/kustomize/child-renderer.ts';
 import { type Containment, NO_CONTAINMENT, tryContainment } from '../../src/render/kustomize/containment.ts';
-import type { Rendered } from '../../src/render/kustomize/renderer.ts';
+import { finderOf } from '../../src/render/kustomize/file-tree.ts';
+import { KUSTOMIZE_VERSION, type Rendered, type Renderer } from '../../src/render/kustomize/renderer.ts';
+import { type RendererPlace, readRendererPlace } from '../../src/render/kustomize/socket/address.ts';
+import { startRendererServer } from '../../src/render/kustomize/socket/server.ts';
+import { socketRenderer } from '../../src/render/kustomize/socket/socket-renderer.ts';
 import { scan } from '../../src/render/kustomize/scan.ts';
 import { type BuildFile, buildTree } from '../../src/render/kustomize/tree.ts';
 import { sampleProcesses } from '../harness/process-sampler.ts';
 import { describeReal, toolPath } from '../harness/real.ts';
 import { BOMB, FAILING, TOKEN } from '../render/kustomize/failing.ts';
 import { OVERLAYS } from '../render/kustomize/overlays.ts';
-import { CONFIG_MAP, fixture, kustomization, MAP, tree } from '../render/kustomize/trees.ts';
+import { CONFIG_MAP, emptied, fixture, kustomization, MAP, tree } from '../render/kustomize/trees.ts';
 
 const MIB = 1024 * 1024;
 const LIMITS = { timeoutMs: 30_000, maxOutputBytes: 8 * MIB };
@@ -26,21 +31,68 @@ const CAPS = { timeoutMs: LIMITS.timeoutMs, maxMemoryBytes: 512 * MIB };
 const TOOLS = { unshare: '/usr/bin/unshare', prlimit: '/usr/bin/prlimit' };
 
 let workFolder = '';
+let sockets = '';
 let containment: Containment = NO_CONTAINMENT;
 
 beforeAll(async () => {
   workFolder = await mkdtemp(join(tmpdir(), 'sotto-render-'));
+  sockets = await mkdtemp(join(tmpdir(), 'sotto-sockets-'));
 });
 
-afterAll(() => rm(workFolder, { recursive: true, force: true }));
+afterAll(async () => {
+  for (const folder of [workFolder, sockets]) await rm(folder, { recursive: true, force: true });
+});
 
-function render(
-  files: readonly BuildFile[],
-  options: Partial<ChildRendererOptions & { root: string }> = {},
-): Promise<Rendered> {
+type RenderOptions = Partial<ChildRendererOptions & { root: string }>;
+type Way = (options: ChildRendererOptions) => Promise<{ readonly renderer: Renderer } & AsyncDisposable>;
+
+/** One seam: whatever holds for a child process holds for a renderer elsewhere, in the same words. */
+const WAYS: Readonly<Record<string, Way>> = {
+  'as a child process': (options) =>
+    Promise.resolve({ renderer: childRenderer(options), [Symbol.asyncDispose]: () => Promise.resolve() }),
+  'behind a socket': (options) => {
+    const place = readRendererPlace(`unix:${join(sockets, randomUUID(), 's')}`, undefined);
+    return elsewhere(place, () => place, options);
+  },
+  'at a port': async (options) => {
+    const token = join(sockets, 'token');
+    await writeFile(token, 'x'.repeat(32));
+    return elsewhere(
+      readRendererPlace('tcp:127.0.0.1:0', token),
+      (port) => readRendererPlace(`tcp:127.0.0.1:${port ?? 0}`, token),
+      options,
+    );
+  },
+};
+
+async function elsewhere(
+  own: RendererPlace,
+  placeAt: (port: number | undefined) => RendererPlace,
+  { signal, ...options }: ChildRendererOptions,
+): Promise<{ readonly renderer: Renderer } & AsyncDisposable> {
+  const server = await startRendererServer({
+    place: own,
+    about: { kustomize: KUSTOMIZE_VERSION, network: 'none', resources: 'capped' },
+    build: ({ files, root }, gone) => runBuild({ ...options, signal: gone }, files, root),
+    onBuilt: () => undefined,
+    onDefect: (thrown) => {
+      throw thrown;
+    },
+  });
+  const { limits } = options;
+  return {
+    renderer: socketRenderer({ place: placeAt(server.port), signal, limits }),
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
+
+let way: Way = () => Promise.reject(new Error('no way'));
+
+async function render(files: readonly BuildFile[], options: RenderOptions = {}): Promise<Rendered> {
   const { root = '', ...rest } = options;
   const program = toolPath('kustomize');
-  return childRenderer({ program, workFolder, containment, limits: LIMITS, ...rest }).build(files, root);
+  await using open = await way({ program, workFolder, containment, limits: LIMITS, ...rest });
+  return await open.renderer.build(files, root);
 }
 
 /** Without any scan: what the renderer does when that was wrong. */
@@ -48,13 +100,13 @@ function unscanned(text: string): BuildFile[] {
   return [...fixture(text).files].map(([path, content]) => ({ path, bytes: new TextEncoder().encode(content) }));
 }
 
-async function refusal(files: readonly BuildFile[], options: Partial<ChildRendererOptions & { root: string }> = {}) {
+async function refusal(files: readonly BuildFile[], options: RenderOptions = {}) {
   const rendered = await render(files, options);
   if (rendered.ok) throw new Error('it was built');
   return rendered.error;
 }
 
-describeReal('kustomize as a child process', ['kustomize'], () => {
+function suite(): void {
   beforeAll(async () => {
     containment = await tryContainment(toolPath('kustomize'), TOOLS, CAPS);
   });
@@ -74,10 +126,9 @@ describeReal('kustomize as a child process', ['kustomize'], () => {
     const files = tree(overlay.files);
     const scanned = scan(files, overlay.root);
     if (!scanned.ok) throw scanned.refusals[0] ?? new Error('no refusal');
-    const rendered = await render(
-      buildTree(files, scanned.result, () => new Uint8Array()),
-      { root: overlay.root },
-    );
+    const rendered = await render(buildTree(scanned.result, finderOf(files), emptied(scanned.result)), {
+      root: overlay.root,
+    });
     if (!rendered.ok) throw rendered.error;
     expect(Buffer.from(rendered.bytes).toString()).toMatch(/^apiVersion: /m);
   });
@@ -144,10 +195,7 @@ describeReal('kustomize as a child process', ['kustomize'], () => {
     async ({ files, root, why, file, object }) => {
       const scanned = scan(tree(files), root);
       if (!scanned.ok) throw scanned.refusals[0] ?? new Error('no refusal');
-      const error = await refusal(
-        buildTree(tree(files), scanned.result, () => new Uint8Array()),
-        { root },
-      );
+      const error = await refusal(buildTree(scanned.result, finderOf(tree(files)), emptied(scanned.result)), { root });
       expect(error.code).toBe('SOTTO-RENDER-037');
       expect(error.why).toContain(why);
       expect(error.place.file).toBe(file);
@@ -155,7 +203,16 @@ describeReal('kustomize as a child process', ['kustomize'], () => {
       expectNoContent(error);
     },
   );
-});
+}
+
+for (const [name, open] of Object.entries(WAYS)) {
+  describeReal(`kustomize ${name}`, ['kustomize'], () => {
+    beforeAll(() => {
+      way = open;
+    });
+    suite();
+  });
+}
 
 function expectNoContent(error: SottoError): void {
   expect(JSON.stringify(error) + error.text() + String(error.stack)).not.toMatch(
@@ -164,6 +221,10 @@ function expectNoContent(error: SottoError): void {
 }
 
 describeReal('kustomize without a network', ['kustomize'], () => {
+  beforeAll(() => {
+    way = WAYS['as a child process'] ?? way;
+  });
+
   let server: Server;
   let hits = 0;
 

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { LIMITS } from '../../src/core/limits.ts';
 import { encryptionOf } from '../../src/render/kustomize/encryption.ts';
 import type { ScanResult } from '../../src/render/kustomize/scan-result.ts';
-import type { FileTree, TreeEntry } from '../../src/render/kustomize/file-tree.ts';
+import { type FileTree, finderOf, type TreeEntry } from '../../src/render/kustomize/file-tree.ts';
 import { scan } from '../../src/render/kustomize/scan.ts';
 import { buildTree } from '../../src/render/kustomize/tree.ts';
 import { writeTree } from '../../src/render/kustomize/write-tree.ts';
@@ -16,7 +16,7 @@ import { newAgeKeyPair, runStock, stockOutput, type StockRun } from '../harness/
 import { HOSTILE } from '../render/kustomize/hostile.ts';
 import { MISTAKES, withMistakes } from '../render/kustomize/mistakes.ts';
 import { OVERLAYS } from '../render/kustomize/overlays.ts';
-import { CONFIG_MAP, fixture, kustomization, MAP, withDecoys } from '../render/kustomize/trees.ts';
+import { CONFIG_MAP, emptied, fixture, kustomization, MAP, withDecoys } from '../render/kustomize/trees.ts';
 
 let folder = '';
 let server: Server;
@@ -58,10 +58,7 @@ async function stockBuild(text: string, root: string): Promise<{ run: StockRun; 
 /** Stock kustomize on what the scan has left of a repository. */
 async function buildCopy(repo: string, root: string, tree: FileTree, scanned: ScanResult): Promise<StockRun> {
   const copy = join(dirname(repo), 'copy');
-  await writeTree(
-    copy,
-    buildTree(tree, scanned, () => new Uint8Array()),
-  );
+  await writeTree(copy, buildTree(scanned, finderOf(tree), emptied(scanned)));
   return runStock('kustomize', ['build', join(copy, root)]);
 }
 

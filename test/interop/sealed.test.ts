@@ -14,6 +14,7 @@ import { sealSecret, sealValue } from '../../src/sealed/seal.ts';
 import { parseSealingKey, type SealingKey } from '../../src/sealed/sealing-key.ts';
 import { unsealAll } from '../../src/sealed/unseal.ts';
 import { writeSealedSecret } from '../../src/sealed/write.ts';
+import { sotto } from '../cli/session.ts';
 import { namespaceForTest } from '../harness/control-plane.ts';
 import { describeReal } from '../harness/real.ts';
 import { startSealedSecretsController } from '../harness/sealed-secrets-controller.ts';
@@ -98,6 +99,20 @@ describeReal('kubeseal', ['kubeseal'], () => {
     expect(load(structure(ours))).toEqual(load(structure(theirs)));
     expect(structure(ours).replaceAll("'", '"')).toBe(structure(theirs));
   });
+
+  test.each(SCOPES)(
+    'kubeseal opens a file of its own into which sotto merged other values, scope %s',
+    async (scope) => {
+      const args = ['--cert', file('tls.crt'), '--scope', scope, '-o', 'yaml'];
+      await writeFile(file('theirs.yaml'), await stockOutput('kubeseal', args, { stdin: SECRET }));
+      const merge = ['seal', '--raw', '--cert', 'tls.crt', '--merge-into', 'theirs.yaml', '--item', 'ours'];
+      const { exit, stderr } = await sotto(merge, { cwd: folder, stdin: 'x' });
+      expect([exit, stderr]).toEqual([0, expect.stringContaining('ours sealed')]);
+      const unseal = ['--recovery-unseal', '--recovery-private-key', file('tls.key')];
+      const opened = await stockOutput('kubeseal', unseal, { stdin: await readFile(file('theirs.yaml')) });
+      expect(memberAt(parseJson(opened.toString()), 'data')).toEqual({ ...DATA, empty: null, ours: 'eA==' });
+    },
+  );
 
   test('sotto opens a file of its own into which kubeseal merged other values', async () => {
     const label = sealLabel({ scope: 'strict', namespace: 'team', name: 'db' });

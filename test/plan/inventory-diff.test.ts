@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { EMPTY_INVENTORY, encodeInventory, unverifiedRows } from '../../src/plan/inventory.ts';
+import { EMPTY_INVENTORY, encodeInventory, unverified } from '../../src/plan/inventory.ts';
 import { mac, row } from '../agent/fixture.ts';
 
 const rows = new Map(
@@ -14,25 +14,25 @@ const entryOf = (text: string): Buffer => Buffer.concat([Buffer.alloc(32), gzipS
 
 describe('the rows of an inventory, read without the fingerprint key', () => {
   it('are those that were stored', () => {
-    expect(unverifiedRows(encodeInventory({ ...EMPTY_INVENTORY, rows }, mac))).toEqual(rows);
+    expect(unverified(encodeInventory({ ...EMPTY_INVENTORY, rows }, mac))?.rows).toEqual(rows);
   });
 
   it('are none where the entry cannot be read, is of another format, or unpacks to too much', () => {
-    expect(unverifiedRows(Buffer.alloc(0))).toBeUndefined();
-    expect(unverifiedRows(Buffer.alloc(100))).toBeUndefined();
-    expect(unverifiedRows(entryOf('{"format":2,"rows":[]}'))).toBeUndefined();
-    expect(unverifiedRows(entryOf('null'))).toBeUndefined();
-    expect(unverifiedRows(entryOf(' '.repeat(65 * 1024 * 1024)))).toBeUndefined();
+    expect(unverified(Buffer.alloc(0))).toBeUndefined();
+    expect(unverified(Buffer.alloc(100))).toBeUndefined();
+    expect(unverified(entryOf('{"format":2,"rows":[]}'))).toBeUndefined();
+    expect(unverified(entryOf('null'))).toBeUndefined();
+    expect(unverified(entryOf(' '.repeat(65 * 1024 * 1024)))).toBeUndefined();
   });
 
   it('have the shape of rows, whatever stands there', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
-        const read = unverifiedRows(entryOf(JSON.stringify({ format: 1, rows: [value, [value, value]] })));
-        for (const [key, each] of read ?? []) expect(typeof key + typeof each.line).toBe('stringnumber');
+        const read = unverified(entryOf(JSON.stringify({ format: 1, rows: [value, [value, value]], tokens: value })));
+        for (const [key, each] of read?.rows ?? []) expect(typeof key + typeof each.line).toBe('stringnumber');
       }),
       { numRuns: 100, seed: 20_261_128 },
     );
-    expect(unverifiedRows(entryOf(JSON.stringify({ format: 1, rows: [['a'], 1, null, {}] })))?.size).toBe(0);
+    expect(unverified(entryOf(JSON.stringify({ format: 1, rows: [['a'], 1, null, {}] })))?.rows.size).toBe(0);
   });
 });

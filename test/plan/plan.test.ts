@@ -63,6 +63,10 @@ function input(names: readonly string[], rows: readonly InventoryRow[], more: Pa
   };
 }
 
+function sealedId(kind: 'Secret' | 'SealedSecret', name: string) {
+  return { group: kind === 'Secret' ? '' : 'bitnami.com', kind, namespace: 'team', name };
+}
+
 const numbered = (count: number): string[] => Array.from({ length: count }, (_, index) => `c${index}`);
 const pruned = (given: PlanInput): number => plan(given).steps.filter((step) => step.action === 'prune').length;
 
@@ -83,6 +87,26 @@ describe('a plan', () => {
     expect(pruned(input(['new'], rows.slice(2), { approval }))).toBe(4);
     expect(plan(input(['new'], [...rows, row('one-more')], { approval })).held?.planId).not.toBe(held?.planId);
     expect(plan(input(['new'], rows, { approval, revision: 'main@sha1:2' })).held).toBeDefined();
+  });
+
+  it('lets a SealedSecret go without its dependents when its Secret is applied instead, and does not count it', () => {
+    const names = numbered(6);
+    const objects = names.map((name) => ({
+      ...wanted(name),
+      id: sealedId('Secret', name),
+      key: objectKey(sealedId('Secret', name)),
+    }));
+    const rows = names.map((name) => row(name, { key: objectKey(sealedId('SealedSecret', name)) }));
+    const given = input([], [...rows, row('gone', { key: objectKey(sealedId('SealedSecret', 'gone')) })]);
+    const decided = plan({ ...given, desired: { ...given.desired, objects } });
+    expect(decided.held).toBeUndefined();
+    const prunes = decided.steps.filter((step) => step.action === 'prune');
+    expect(prunes.map((step) => [step.id.name, step.orphan === true])).toEqual([
+      ...names.map((name) => [name, true]),
+      ['gone', false],
+    ]);
+    // Files that are gone altogether count as ever.
+    expect(plan(input(['new'], rows)).held).toMatchObject({ prunes: 6 });
   });
 
   it('asks for a yes to prune what holds data, and does the rest meanwhile', () => {

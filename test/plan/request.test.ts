@@ -1,7 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SottoError } from '../../src/core/errors.ts';
 import { objectKey } from '../../src/core/ids.ts';
+import { LIMITS } from '../../src/core/limits.ts';
+import { EMPTY_INVENTORY, encodeInventory } from '../../src/plan/inventory.ts';
 import { parseRequest } from '../../src/plan/request.ts';
 
 const NOW = new Date('2026-11-28T12:00:00Z');
@@ -29,6 +32,20 @@ describe('a request', () => {
       target: { kind: 'sync', name: 'app' },
     });
     expect(parseRequest('{"kind":"adopt","object":"Secret/db"}', place)).toMatchObject({ kind: 'adopt' });
+  });
+
+  it('cannot fill the inventory, whatever people give as reasons', () => {
+    const until = '2026-11-28T13:00:00Z';
+    const pauses = Array.from({ length: LIMITS.maxPauses }, (_each, index) => {
+      const [by, reason] = [randomBytes(900).toString('hex'), randomBytes(900).toString('hex')];
+      const request = { kind: 'pause', object: `apps/Deployment/web-${index}`, until, by, reason };
+      const parsed = parseRequest(JSON.stringify(request), place);
+      if (parsed.kind !== 'pause') throw new TypeError(parsed.kind);
+      expect(reason.startsWith(parsed.reason.slice(0, -1))).toBe(true);
+      return parsed;
+    });
+    const entry = encodeInventory({ ...EMPTY_INVENTORY, pauses }, () => new Uint8Array(32));
+    expect(entry.length).toBeLessThan(LIMITS.maxInventoryBytes / 4);
   });
 
   it('cannot name an object outside the target namespace', () => {

@@ -132,6 +132,18 @@ status: { x: 1 }`;
 });
 
 describe('identity', () => {
+  it.each(['.', '..', 'web/evil', '../../secrets/db', 'a%2fb', 'a\u0000b', 'a\u202eb'])(
+    'is a name that the API server can have in its paths: %j',
+    (name) => {
+      const text = JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name } });
+      const { objects, refusals } = rendering(documents(text));
+      expect(objects).toEqual([]);
+      expect(refusals.map(({ error, id }) => [error.code, error.place.key, id])).toEqual([
+        ['SOTTO-PLAN-046', 'metadata.name', undefined],
+      ]);
+    },
+  );
+
   const CASES: readonly (readonly [string, string, string])[] = [
     ['apiVersion is missing', 'kind: ConfigMap\nmetadata: { name: a }', 'SOTTO-RENDER-003 1 apiVersion'],
     ['kind is no string', 'apiVersion: v1\nkind: 3\nmetadata: { name: a }', 'SOTTO-RENDER-003 1 kind'],
@@ -203,6 +215,12 @@ function forms(found: Closed | undefined): string[] {
 }
 
 describe('a Secret', () => {
+  it('is told of with a command that does nothing else when it is pasted, whatever its file is called', () => {
+    const text = 'apiVersion: v1\nkind: Secret\nmetadata: { name: db }\nstringData: { a: b }\n';
+    const { refusals } = rendering(documents(text, 'none', 'deploy/$(curl evil).yaml'));
+    expect(refusals[0]?.error.next).toContain("sotto encrypt -i 'deploy/$(curl evil).yaml'");
+  });
+
   const head = 'apiVersion: v1\nkind: Secret\nmetadata: { name: a }\n';
   const data = (text: string, encryption: ClosedDocument['encryption'] = 'sops'): Closed | undefined => {
     const found = tree(head + text, { plaintextSecrets: 'allow' }, encryption);

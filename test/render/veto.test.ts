@@ -70,6 +70,10 @@ describe('an object of the agent itself', () => {
     object('v1', 'Endpoints', 'sotto'),
     object('networking.k8s.io/v1', 'NetworkPolicy', 'sotto'),
     object('example.com/v1', 'Thing', 'sotto'),
+    object('apps/v1', 'Deployment', 'sotto-renderer'),
+    object('v1', 'Service', 'sotto-renderer'),
+    object('networking.k8s.io/v1', 'NetworkPolicy', 'sotto-renderer'),
+    object('v1', 'Secret', 'sotto-renderer'),
     ...['sotto', 'sotto-requests', 'sotto-inventory', 'sotto-status', 'sotto-last-app'].map((name) =>
       object('v1', 'ConfigMap', name),
     ),
@@ -79,16 +83,16 @@ describe('an object of the agent itself', () => {
     expect(told(tree, { lifted: ['key-mount', 'agent-account', 'agent-rbac'] })).toBe('020 metadata.name');
   });
 
-  it('is refused where it would pass for the agent, or decide over its size', () => {
-    const labels = { 'app.kubernetes.io/name': 'sotto' };
+  it.each(['sotto', 'sotto-renderer'])('is refused where it would pass for %s, or decide over its size', (name) => {
+    const labels = { 'app.kubernetes.io/name': name };
     const template = { metadata: { labels }, spec: { containers: [container] } };
     expect(told(object('apps/v1', 'Deployment', 'web', { spec: { template } }))).toContain('020 spec.template');
     expect(told({ ...pod({}), metadata: { name: 'web', labels } })).toContain('020 metadata.labels');
     const slice = object('discovery.k8s.io/v1', 'EndpointSlice', 'web');
-    expect(told({ ...slice, metadata: { name: 'web', labels: { 'kubernetes.io/service-name': 'sotto' } } })).toContain(
+    expect(told({ ...slice, metadata: { name: 'web', labels: { 'kubernetes.io/service-name': name } } })).toContain(
       '020',
     );
-    const spec = { scaleTargetRef: { kind: 'Deployment', name: 'sotto' } };
+    const spec = { scaleTargetRef: { kind: 'Deployment', name } };
     expect(told(object('autoscaling/v2', 'HorizontalPodAutoscaler', 'web', { spec }))).toContain('020');
     expect(told(object('keda.sh/v1alpha1', 'ScaledObject', 'web', { spec }))).toContain('020');
   });
@@ -98,6 +102,12 @@ describe('an object of the agent itself', () => {
     expect(told(object('v1', 'Secret', 'db'))).toBeUndefined();
     expect(told(object('v1', 'ConfigMap', 'sotto-dashboards'))).toBeUndefined();
     expect(told(object('v1', 'ConfigMap', 'sops-age'))).toBeUndefined();
+  });
+
+  it('is refused where it would change whom the agent trusts', () => {
+    for (const name of ['kube-root-ca.crt', 'openshift-service-ca.crt'])
+      expect(told(object('v1', 'ConfigMap', name))).toBe('020 metadata.name');
+    expect(told(object('v1', 'ConfigMap', 'kube-root-ca.crt'), SPLIT)).toBeUndefined();
   });
 
   it('is elsewhere in a split install, but for its rights', () => {
@@ -135,6 +145,8 @@ const REFERENCES: Readonly<Record<string, (name: string) => JsonObject>> = {
   ephemeralContainers: (name) => ({ ephemeralContainers: [{ ...container, envFrom: [{ secretRef: { name } }] }] }),
   imagePullSecrets: (name) => ({ imagePullSecrets: [{ name }] }),
 };
+
+const volume = (driver: JsonObject): JsonObject => pod({ volumes: [{ name: 'v', ...driver }] });
 
 /** A Pod spec as every kind that makes Pods holds it. */
 const HOLDERS: Readonly<Record<string, (spec: JsonObject) => JsonObject>> = {
@@ -177,6 +189,36 @@ describe('a workload that refers to a key', () => {
     expect(told(object('external-secrets.io/v1alpha1', 'PushSecret', 'web', { spec: push }))).toContain('021');
     const gateway = { listeners: [{ tls: { certificateRefs: [{ name: 'sealing-1' }] } }] };
     expect(told(object('gateway.networking.k8s.io/v1', 'Gateway', 'web', { spec: gateway }))).toContain('021');
+  });
+
+  it.each([
+    'sops-age',
+    'team/sops-age',
+    'db, team/sops-age',
+    '{"secretName":"sops-age"}',
+    'ref+k8s://v1/Secret/team/sops-age/age.agekey',
+    'kind: Job\nspec: { volumes: [ { secret: { secretName: sops-age } } ] }',
+  ])('is refused where others read text: %s', (text) => {
+    const annotated = { name: 'web', annotations: { 'example.com/copies': text } };
+    for (const kind of ['ConfigMap', 'Secret', 'Service'])
+      expect(told({ ...object('v1', kind, 'web'), metadata: annotated })).toBe(
+        '021 metadata.annotations.example.com/copies',
+      );
+    const template = { metadata: annotated, spec: { containers: [container] } };
+    expect(told(object('apps/v1', 'Deployment', 'web', { spec: { template } }))).toContain('021 spec.template');
+    expect(told(object('example.com/v1', 'Thing', 'web', { spec: { from: text } }))).toBe('021 spec.from');
+    expect(told(volume({ csi: { driver: 'd', volumeAttributes: { what: text } } }))).toContain('021 spec.volumes');
+    expect(told(volume({ flexVolume: { driver: 'd', options: { what: text } } }))).toContain('021 spec.volumes');
+    expect(told(object('resource.k8s.io/v1', 'ResourceClaim', 'web', { spec: { opaque: text } }))).toContain('021');
+  });
+
+  it('is refused in a custom resource also as a key of a map and as its own name, of which a Secret may be made', () => {
+    expect(told(object('example.com/v1', 'Thing', 'web', { spec: { mounts: { 'sops-age': '/x' } } }))).toContain('021');
+    expect(told(object('external-secrets.io/v1', 'ExternalSecret', 'git-auth'))).toBe('021 metadata.name');
+    expect(
+      told(object('example.com/v1', 'Thing', 'git-auth-2', { spec: { text: 'my-git-auth sops-age.example.com' } })),
+    ).toBeUndefined();
+    expect(told(object('external-secrets.io/v1', 'ExternalSecret', 'git-auth'), SPLIT)).toBeUndefined();
   });
 
   it('may use the name for something else where fields say what they are', () => {
@@ -229,6 +271,16 @@ describe('the account of the agent', () => {
     expect(told(object('example.com/v1', 'Thing', 'web', { spec: subject }))).toContain('022');
   });
 
+  it.each([
+    'system:serviceaccount:team:sotto',
+    'kind: Job\nspec: { template: { spec: { serviceAccountName: sotto } } }',
+    '{"serviceAccount":"sotto"}',
+  ])('is not named in the text of a custom resource: %s', (text) => {
+    expect(told(object('example.com/v1', 'Thing', 'web', { spec: { text } }))).toBe('022 spec.text');
+    const other = text.replace('sotto', 'app');
+    expect(told(object('example.com/v1', 'Thing', 'web', { spec: { text: other } }))).toBeUndefined();
+  });
+
   it('is what Pods run as that name none, where the agent runs as default', () => {
     const accounts = ['default', 'sotto'];
     expect(told(pod({}), { accounts })).toBe('022 spec');
@@ -252,6 +304,7 @@ describe('a Role', () => {
     rule('', ['*/token'], ['create']),
     rule('rbac.authorization.k8s.io', ['roles'], ['escalate']),
     rule('rbac.authorization.k8s.io', ['rolebindings'], ['create', 'bind']),
+    rule('rbac.authorization.k8s.io', ['clusterroles'], ['bind'], { resourceNames: ['edit'] }),
   ])('that leads to keys or to more rights is refused everywhere (%#)', (bad) => {
     expect(told(role(bad))).toBe('023 rules.0');
     expect(told(role(bad), SPLIT)).toBe('023 rules.0');
@@ -266,6 +319,9 @@ describe('a Role', () => {
     rule('', ['pods'], ['create']),
     rule('apps', ['deployments'], ['patch'], { resourceNames: ['web'] }),
     rule('batch', ['cronjobs'], ['update']),
+    rule('apps.openshift.io', ['deploymentconfigs'], ['create']),
+    rule('', ['podtemplates'], ['patch']),
+    rule('apps', ['controllerrevisions'], ['update']),
     rule('', ['configmaps'], ['create']),
     rule('', ['configmaps'], ['patch'], { resourceNames: ['app', 'sotto'] }),
     rule('', ['configmaps'], ['update'], { resourceNames: ['sotto-requests'] }),

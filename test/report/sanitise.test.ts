@@ -1,12 +1,23 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { cutToBytes, sanitise, withoutUserinfo } from '../../src/report/sanitise.ts';
+import { cutToBytes, escaped, sanitise, withoutUserinfo } from '../../src/report/sanitise.ts';
 
 describe('sanitise', () => {
   it('takes escape sequences, bidi marks and line breaks out of foreign text', () => {
     expect(sanitise('main\u001b[31m\u202Egpj.exe\r\nnext')).toBe('main [31m gpj.exe next');
     expect(sanitise('\u009b2Jname\u200b\u{E0041}')).toBe('2Jname');
   });
+
+  it.each([0xad, 0x34f, 0x115f, 0x1160, 0x180e, 0x2065, 0x3164, 0xfe0f, 0xffa0, 0x1d173, 0xe0100, 0xe0fff])(
+    'takes out what has no width or no ink: U+%s',
+    (point) => {
+      const unseen = String.fromCodePoint(point);
+      expect(sanitise(`a${unseen}b`)).toBe('a b');
+      const shown = escaped(JSON.stringify(`a${unseen}b`));
+      expect(shown).not.toContain(unseen);
+      expect(JSON.parse(shown)).toBe(`a${unseen}b`);
+    },
+  );
 
   it('keeps ordinary text of any language', () => {
     const text = 'Änderung von 変更 🚀 – „ok“';

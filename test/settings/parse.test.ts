@@ -22,6 +22,7 @@ function told(text: string): string[] {
 }
 
 const inSync = (line: string): string => `${MINIMAL}  ${line}\n`;
+const inPostBuild = (line: string): string => inSync(`postBuild:\n    ${line}`);
 const inDocument = (line: string): string => MINIMAL.replace('syncs:', `${line}\nsyncs:`);
 const inGit = (line: string): string => MINIMAL.replace('      ref:', `      ${line}\n      ref:`);
 
@@ -32,7 +33,7 @@ describe('settings that are good', () => {
       fingerprintSecret: 'sotto-fingerprint',
       liftedVetoes: [],
       decryption: { secretNames: [] },
-      sealing: { secretNames: [] },
+      sealing: { enabled: false, secretNames: [], certificate: undefined, recovery: [] },
       plaintextSecrets: 'refuse',
       pageListen: { host: '127.0.0.1', port: 8081 },
       syncs: [
@@ -60,6 +61,7 @@ describe('settings that are good', () => {
           suspend: false,
           prune: { enabled: true, maxSharePercent: 50, minimum: 5, ask: [] },
           skip: [],
+          secretsIn: [],
         },
       ],
     });
@@ -112,6 +114,28 @@ describe('settings that are good', () => {
     expect(good(MINIMAL.replace('./deploy/prod', written)).syncs[0]?.path).toBe(path);
   });
 
+  it('take a fingerprint as openssl prints it, and X25519 recipients', () => {
+    const hex = 'ab'.repeat(32);
+    const colons = hex.toUpperCase().replace(/..(?=.)/g, '$&:');
+    const recipient = 'age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p';
+    const written = `sealing: { enabled: true, certificate: "${colons}", recovery: [ ${recipient} ] }`;
+    expect(good(inDocument(written)).sealing).toEqual({
+      enabled: true,
+      secretNames: [],
+      certificate: hex,
+      recovery: [recipient],
+    });
+  });
+
+  it.each([
+    ['sealing: { certificate: abc }', 'SOTTO-CONF-001 3 sealing.certificate'],
+    ['sealing: { recovery: [ age1xyz ] }', 'SOTTO-CONF-001 3 sealing.recovery[0]'],
+    ['sealing: { recovery: [ AGE-SECRET-KEY-1QQQQ ] }', 'SOTTO-CONF-001 3 sealing.recovery[0]'],
+  ])('take no other form of them: %s', (written, problem) => {
+    expect(told(inDocument(written))).toEqual([problem]);
+    expect(problemsOf(inDocument(written))[0]?.text()).not.toContain('QQQQ');
+  });
+
   it('take everything that is built', () => {
     const text = inDocument(
       'targetNamespace: team-b\nsealing: { keys: [ old-key ] }\nplaintextSecrets: warn\nvetoes: { allow: [ key-label, agent-rbac ] }\npage: { listen: ":9000" }',
@@ -139,6 +163,49 @@ describe('settings that are good', () => {
         },
       ],
     });
+  });
+});
+
+describe('variables', () => {
+  it('are read as Flux has them', () => {
+    const text = inPostBuild(
+      'substitute: { env: prod, _n: "3" }\n    substituteFrom:\n    - { kind: ConfigMap, name: vars }\n    - { kind: ConfigMap, name: more, optional: true }\n    substituteStrategy: Always',
+    );
+    expect(good(text).syncs[0]?.postBuild).toEqual({
+      substitute: { env: 'prod', _n: '3' },
+      substituteFrom: [
+        { name: 'vars', optional: false },
+        { name: 'more', optional: true },
+      ],
+      always: true,
+    });
+    expect(good(inSync('postBuild: {}')).syncs[0]?.postBuild).toEqual({
+      substitute: {},
+      substituteFrom: [],
+      always: false,
+    });
+  });
+
+  it.each([
+    ['substitute: { count: 3 }', 'SOTTO-CONF-001 11 syncs[0].postBuild.substitute.count'],
+    ['substitute: { a-b: x }', 'SOTTO-CONF-001 11 syncs[0].postBuild.substitute.a-b'],
+    ['substitute: { "1a": x }', 'SOTTO-CONF-001 11 syncs[0].postBuild.substitute["1a"]'],
+    ['substitute: [ a ]', 'SOTTO-CONF-001 11 syncs[0].postBuild.substitute'],
+    ['substituteFrom: [ { kind: Secret, name: s } ]', 'SOTTO-RENDER-070 11 syncs[0].postBuild.substituteFrom[0].kind'],
+    ['substituteFrom: [ { kind: Pod, name: s } ]', 'SOTTO-CONF-001 11 syncs[0].postBuild.substituteFrom[0].kind'],
+    ['substituteFrom: [ { kind: ConfigMap } ]', 'SOTTO-CONF-004 11 syncs[0].postBuild.substituteFrom[0].name'],
+    [
+      'substituteFrom: [ { kind: ConfigMap, name: A_b } ]',
+      'SOTTO-CONF-001 11 syncs[0].postBuild.substituteFrom[0].name',
+    ],
+    ['substituteStrategy: Never', 'SOTTO-CONF-001 11 syncs[0].postBuild.substituteStrategy'],
+    ['substitut: {}', 'SOTTO-CONF-002 11 syncs[0].postBuild.substitut'],
+  ])('are refused when they are %s', (line, expected) => {
+    expect(told(inPostBuild(line))).toEqual([expected]);
+  });
+
+  it('that are numbers are told to be put in quotes', () => {
+    expect(problemsOf(inPostBuild('substitute: { count: 3 }'))[0]?.next).toMatch(/quotes/);
   });
 });
 
@@ -298,16 +365,12 @@ describe('settings that are bad', () => {
 describe('fields of features that are not built', () => {
   const document = [
     'decryption: { vault: [ { address: https://vault.example.com } ] }',
-    'sealing: { enabled: true }',
-    'sealing: { certificate: abc }',
-    'sealing: { recovery: [ age1xyz ] }',
     'sealing: { renewEvery: 30d }',
     'hooks: { listen: ":9292" }',
   ];
   const sync = [
     'render: { helm: { releaseName: x } }',
     'decryption: { vault: [ { address: https://vault.example.com } ] }',
-    'sealedSecrets: passthrough',
     'dependsOn: [ infra ]',
     'deletionPolicy: delete',
     'drift: { policy: exact }',

@@ -10,6 +10,7 @@ import { ALL_DEFAULTS, MINIMAL } from './example.ts';
 const name = fc.stringMatching(/^[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,4})?$/);
 const timerMs = fc.integer({ min: 100, max: 24 * 86_400_000 });
 const secretNames = fc.array(name, { maxLength: 3 });
+const RECIPIENT = 'age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p';
 const segment = fc.stringMatching(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,6}$/);
 const group = fc.option(fc.constantFrom('', 'apps', 'batch'), { nil: undefined });
 const kind = fc.constantFrom('Job', 'Deployment', 'Secret');
@@ -32,8 +33,17 @@ const sync: fc.Arbitrary<SyncSettings> = fc.record({
     ignore: fc.array(fc.stringMatching(/^[!*a-z/.]{1,10}$/), { maxLength: 3 }),
   }),
   path: fc.array(segment, { maxLength: 4 }).map((segments) => segments.join('/')),
+  postBuild: optional(
+    fc.record({
+      substitute: fc.dictionary(fc.stringMatching(/^[_a-zA-Z][_a-zA-Z0-9]{0,5}$/), fc.string(), {
+        noNullPrototype: true,
+      }),
+      substituteFrom: fc.array(fc.record({ name, optional: fc.boolean() }), { maxLength: 3 }),
+      always: fc.boolean(),
+    }),
+  ),
   decryption: fc.record({ secretNames }),
-  sealedSecrets: fc.constantFrom('auto', 'unseal'),
+  sealedSecrets: fc.constantFrom('auto', 'unseal', 'passthrough'),
   serviceAccountName: optional(name),
   adopt: fc.constantFrom('equal', 'ask', 'always'),
   intervalMs: timerMs,
@@ -48,13 +58,19 @@ const sync: fc.Arbitrary<SyncSettings> = fc.record({
     ask: fc.array(fc.record({ group: fc.constantFrom(undefined, 'apps'), kind }), { maxLength: 3 }),
   }),
   skip: fc.array(match, { maxLength: 3 }),
+  secretsIn: fc.array(fc.record({ group: fc.constantFrom('', 'apps'), kind, name }), { maxLength: 3 }),
 });
 
 const settings: fc.Arbitrary<Settings> = fc.record({
   targetNamespace: optional(name),
   fingerprintSecret: name,
   decryption: fc.record({ secretNames }),
-  sealing: fc.record({ secretNames }),
+  sealing: fc.record({
+    enabled: fc.boolean(),
+    secretNames,
+    certificate: optional(fc.stringMatching(/^[0-9a-f]{64}$/)),
+    recovery: fc.subarray([RECIPIENT]),
+  }),
   plaintextSecrets: fc.constantFrom('refuse', 'warn', 'allow'),
   liftedVetoes: fc.subarray(['key-mount', 'agent-account', 'agent-rbac', 'key-label']),
   pageListen: optional(
@@ -71,7 +87,12 @@ function documentOf(from: Settings): unknown {
     targetNamespace: from.targetNamespace ?? null,
     fingerprintSecret: from.fingerprintSecret,
     decryption: decryptionOf(from.decryption.secretNames),
-    sealing: { keys: from.sealing.secretNames },
+    sealing: {
+      enabled: from.sealing.enabled,
+      keys: from.sealing.secretNames,
+      certificate: from.sealing.certificate ?? '',
+      recovery: from.sealing.recovery,
+    },
     plaintextSecrets: from.plaintextSecrets,
     vetoes: { allow: from.liftedVetoes },
     page: { listen: listenText(from.pageListen) },
@@ -100,6 +121,11 @@ function syncDocumentOf(from: SyncSettings): unknown {
       ignore: from.source.ignore,
     },
     path: `./${from.path}`,
+    postBuild: from.postBuild && {
+      substitute: from.postBuild.substitute,
+      substituteFrom: from.postBuild.substituteFrom.map((source) => ({ kind: 'ConfigMap', ...source })),
+      substituteStrategy: from.postBuild.always ? 'Always' : 'WithVariables',
+    },
     decryption: decryptionOf(from.decryption.secretNames),
     sealedSecrets: from.sealedSecrets,
     serviceAccountName: from.serviceAccountName ?? '',
@@ -115,6 +141,7 @@ function syncDocumentOf(from: SyncSettings): unknown {
       minimum: from.prune.minimum,
       ask: from.prune.ask.map((entry) => (entry.group === undefined ? entry.kind : `${entry.group}/${entry.kind}`)),
     },
+    render: { kustomize: { secretsIn: from.secretsIn } },
     skip: from.skip.map((entry) =>
       Object.fromEntries(Object.entries(entry).filter(([, value]) => value !== undefined)),
     ),

@@ -161,9 +161,14 @@ describe('a SOPS file', () => {
       'SOTTO-SOPS-011',
     ],
     [
-      'key groups',
+      'key groups that name no key',
       (block) => block.replace(/ {4}age:\n(?: {8,}.*\n)*/, '    key_groups: [{}, {}]\n'),
-      'SOTTO-SOPS-011',
+      'SOTTO-SOPS-012',
+    ],
+    [
+      'a threshold that no number of key groups reaches',
+      (block) => block.replace(/ {4}age:\n(?: {8,}.*\n)*/, '    key_groups: [{}, {}]\n    shamir_threshold: 3\n'),
+      'SOTTO-SOPS-003',
     ],
     ['no keys', (block) => block.replace(/ {4}age:\n(?: {8,}.*\n)*/, ''), 'SOTTO-SOPS-012'],
     ['a damaged wrap', (block) => block.replace('-----BEGIN AGE', '-----BEGIN EGA'), 'SOTTO-AGE-005'],

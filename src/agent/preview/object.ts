@@ -1,9 +1,10 @@
 import type { BodyBuffer } from '../../apply/body.ts';
 import { contestedFields, dryRun } from '../../apply/dry-run.ts';
 import { foreignOwner, notAdopted, ownerOf } from '../../apply/first-contact.ts';
+import { type ClosedObject, secretRefs } from '../../core/closed.ts';
 import { asSottoError, SottoError } from '../../core/errors.ts';
 import { displayObject } from '../../core/ids.ts';
-import { type JsonObject, member } from '../../core/json.ts';
+import { type Json, type JsonObject, member } from '../../core/json.ts';
 import { type FieldPath, pathsOf, setOf, union } from '../../drift/fields.ts';
 import type { ResourceCatalog } from '../../kube/discovery.ts';
 import { kubeError } from '../../kube/errors.ts';
@@ -13,7 +14,7 @@ import type { Transport } from '../../kube/transport.ts';
 import type { Opener } from '../../open/opener.ts';
 import type { InventoryRow } from '../../plan/inventory.ts';
 import type { ApplyStep } from '../../plan/plan.ts';
-import { diffTrees } from '../../plan/tree-diff.ts';
+import { diffTrees, type FieldChange } from '../../plan/tree-diff.ts';
 import type { DesiredObject } from '../../render/desired.ts';
 import type { SyncSettings } from '../../settings/settings.ts';
 import { isAutoscaled } from '../autoscaled.ts';
@@ -155,9 +156,24 @@ async function plainDifferences(
         })
       : [];
   const after = fresh.length === 0 ? first : await trial.stored(pathsOf(union(before, setOf(fresh))));
-  const fields = diffTrees(comparable(live), comparable(after));
+  const fields = withoutValues(diffTrees(comparable(live), comparable(after)), step.object.tree);
   // The same thing written in another way is a conflict all the same, and is not adopted.
   return isForeign && fields.length === 0 ? pathsOnly(await trial.contested()) : { fields, keys: [] };
+}
+
+const HIDDEN = '(not shown: it holds a secret)';
+
+function hidden(value: Json | undefined): Json | undefined {
+  return value === undefined ? undefined : HIDDEN;
+}
+
+/** An object that settings let hold secrets: everything in the same part of it is as good as one. */
+function withoutValues(fields: readonly FieldChange[], tree: ClosedObject): readonly FieldChange[] {
+  const parts = new Set(secretRefs(tree).map(({ path }) => `/${path[0] ?? ''}`));
+  const isSecret = (path: string): boolean => [...parts].some((part) => path === part || path.startsWith(`${part}/`));
+  return fields.map(({ path, before, after }) =>
+    isSecret(path) ? { path, before: hidden(before), after: hidden(after) } : { path, before, after },
+  );
 }
 
 /** Where no answer shows what the object would be. */

@@ -5,6 +5,7 @@ import type { Refusal } from '../../core/refusal.ts';
 import type { ClosedDocument, Opened } from '../../open/document.ts';
 import { type OpenFile, openFiles } from '../../open/open.ts';
 import type { Opener } from '../../open/opener.ts';
+import type { SealedRule } from '../../open/sealed-document.ts';
 
 export interface PartlyOpened extends Opened {
   /** Documents whose structure is known and whose values are not, with what was missing. */
@@ -12,12 +13,12 @@ export interface PartlyOpened extends Opened {
 }
 
 /** No key at hand fits; the agent may well have one that does. */
-const NO_KEY_FITS: ReadonlySet<string> = new Set(['SOTTO-AGE-001', 'SOTTO-SEAL-001']);
+export const NO_KEY_FITS: ReadonlySet<string> = new Set(['SOTTO-AGE-001', 'SOTTO-SEAL-001']);
 
 /** Structure needs no key: what none at hand opens is read without its values. */
 export async function openWhatFits(
   files: readonly OpenFile[],
-  context: { readonly namespace: string; readonly opener: Opener },
+  context: { readonly namespace: string; readonly opener: Opener; readonly sealed?: SealedRule },
 ): Promise<PartlyOpened> {
   const opened = await openFiles(files, { ...context, isKnown: () => false });
   const lacking = opened.refusals.filter(({ error }) => NO_KEY_FITS.has(error.code));

@@ -4,38 +4,34 @@ import { type ObjectKey, objectIdOf } from '../../core/ids.ts';
 import { type JsonObject, member, stringAt } from '../../core/json.ts';
 import { INVENTORY_NAME } from '../../core/labels.ts';
 import type { Refusal } from '../../core/refusal.ts';
+import { fingerprintKey, newFingerprintBytes } from '../../keys/fingerprint.ts';
 import { kubeError } from '../../kube/errors.ts';
 import { getMetadata, getObject } from '../../kube/objects.ts';
 import { CONFIG_MAPS } from '../../kube/resource.ts';
-import type { OpenFile } from '../../open/open.ts';
 import { Opener, type OpenKeys } from '../../open/opener.ts';
 import { applySetId } from '../../plan/applyset.ts';
-import { type Inventory, type InventoryRow, unverifiedRows } from '../../plan/inventory.ts';
+import { EMPTY_INVENTORY, type Inventory, type InventoryRow, unverified } from '../../plan/inventory.ts';
 import type { DesiredObject } from '../../render/desired.ts';
+import type { Renderer } from '../../render/kustomize/renderer.ts';
 import { render } from '../../render/render.ts';
 import type { VetoRules } from '../../render/veto-rules.ts';
 import type { Settings, SyncSettings } from '../../settings/settings.ts';
 import { askVetoRules } from '../veto-rules.ts';
 import { Lanes } from '../lanes.ts';
 import { liveObject, type Look, previewObject } from './object.ts';
-import { openWhatFits } from './open-files.ts';
+import { previewVariables, type VariablesContext } from './variables.ts';
+import { previewedSealedRule } from '../sealed-rule.ts';
 import { goneObjects, planSyncs, type SyncPlan, type SyncWish } from './plan-syncs.ts';
 import { NO_DIFFERENCES, type Preview, type Previewed } from './previewed.ts';
-
-/** One sync with what the checkout has at its path. */
-export interface SyncFiles {
-  readonly sync: SyncSettings;
-  readonly files: readonly OpenFile[];
-  /** Entries of the path that are not read: links, files that are too large. */
-  readonly refusals: readonly Refusal[];
-  /** The path as a whole cannot be applied: nothing of this sync is done, and nothing pruned. */
-  readonly refusal?: SottoError | undefined;
-}
+import { type PartlySaid, saidBy } from './said.ts';
+import type { SyncFiles } from './sync-files.ts';
 
 export interface PreviewContext extends Omit<Look, 'setId' | 'opener'> {
   readonly agentNamespace: string;
   readonly settings: Settings;
   readonly keys: OpenKeys;
+  /** Undefined where there is no kustomize. */
+  readonly renderer: Renderer | undefined;
   /** The syncs given are all of the settings, so what they do not have has left Git. */
   readonly isWhole: boolean;
 }
@@ -49,49 +45,74 @@ export async function preview(syncs: readonly SyncFiles[], context: PreviewConte
   const look: Look = { ...context, opener, setId: applySetId(INVENTORY_NAME, context.agentNamespace) };
   const readable = syncs.filter(({ refusal }) => refusal === undefined);
   const vetoes = await askVetoRules(context.transport, context.settings, context.agentNamespace);
-  const wishes = await Promise.all(readable.map((sync) => wishOf(sync, opener, vetoes, context)));
+  const recorded = await recordedState(context);
+  const digestKey = fingerprintKey(newFingerprintBytes());
+  const row = (key: ObjectKey): InventoryRow | undefined => recorded?.rows.get(key);
+  const wanted = await Promise.all(
+    readable.map(async (files) => {
+      const namespace = context.settings.targetNamespace ?? context.agentNamespace;
+      const tokens = recorded?.tokens[files.sync.name] ?? [];
+      const sealed = previewedSealedRule({ catalog: () => context.catalog, row }, files.sync.sealedSecrets);
+      const said = await saidBy(files, { ...context, namespace, opener, key: digestKey, tokens, sealed });
+      return { files, said: await varied(said, files.sync, { ...context, targetNamespace: namespace }) };
+    }),
+  );
+  const wishes = wanted.flatMap(({ files, said: each }) => (each.ok ? [wishOf(files, each, vetoes, context)] : []));
   const lanes = new Lanes(PARALLEL, () => undefined);
   const seen = await seenObjects(wishes, look, lanes);
-  const rows = await recordedRows(context);
   const plans = planSyncs(wishes, {
-    rows: rows ?? new Map(),
-    rowsLost: rows === undefined,
+    rows: recorded?.rows ?? new Map(),
+    rowsLost: recorded === undefined,
     live: (key) => (seen.get(key) === undefined ? 'absent' : 'unsure'),
   });
   const parts = await Promise.all(plans.map((planned) => previewSync(planned, seen, look, lanes)));
   const gone = context.isWhole ? await previewGone(plans, parts, look) : [];
-  const refusedPaths = syncs.flatMap(({ refusal }) => (refusal === undefined ? [] : [refused(refusal)]));
+  const refusedPaths = [
+    ...syncs.flatMap(({ refusal }) => (refusal === undefined ? [] : [refused(refusal)])),
+    ...wanted.flatMap(({ said: each }) => (each.ok ? [] : each.errors.map(refused))),
+  ];
   return {
     changes: [...refusedPaths, ...parts.flatMap(({ changes }) => changes), ...gone],
     unchanged: parts.reduce((sum, { unchanged }) => sum + unchanged, 0),
-    warnings: [...wishes.flatMap(({ desired }) => desired.warnings), ...(rows === undefined ? [unreadableRows()] : [])],
+    warnings: [
+      ...wishes.flatMap(({ desired }) => desired.warnings),
+      ...(recorded === undefined ? [unreadableRows()] : []),
+    ],
     suspended: syncs.filter(({ sync }) => sync.suspend).map(({ sync }) => sync.name),
     prunesShown: context.isWhole,
     hasKeys: context.keys.ageIdentities.length + context.keys.sealingKeys.length > 0,
   };
 }
 
+/** With the variables of the sync replaced. When they are not certain nothing of the sync is. */
+async function varied(said: PartlySaid, sync: SyncSettings, context: VariablesContext): Promise<PartlySaid> {
+  if (!said.ok) return said;
+  const replaced = await previewVariables(said, sync, context);
+  return replaced instanceof SottoError
+    ? { ok: false, errors: [replaced], unopened: said.unopened }
+    : { ...said, ...replaced };
+}
+
 function refused(error: SottoError): Previewed {
   return { kind: 'refused', error, ...NO_DIFFERENCES };
 }
 
-async function wishOf(
-  { sync, files, refusals }: SyncFiles,
-  opener: Opener,
+function wishOf(
+  { sync }: SyncFiles,
+  said: PartlySaid & { readonly ok: true },
   vetoes: VetoRules,
   context: PreviewContext,
-): Promise<SyncWish> {
+): SyncWish {
   const { settings, catalog, agentNamespace } = context;
-  const targetNamespace = settings.targetNamespace ?? agentNamespace;
-  const opened = await openWhatFits(files, { namespace: targetNamespace, opener });
-  const desired = render(opened.documents, {
-    targetNamespace,
+  const desired = render(said.documents, {
+    targetNamespace: settings.targetNamespace ?? agentNamespace,
     plaintextSecrets: settings.plaintextSecrets,
     skip: sync.skip,
     vetoes,
     isNamespaced: (apiVersion, kind) => catalog.find(apiVersion, kind)?.namespaced,
   });
-  return { sync, desired, refusals: [...opened.refusals, ...refusals], unopened: opened.unopened };
+  const warnings = [...said.warnings, ...desired.warnings];
+  return { sync, desired: { ...desired, warnings }, refusals: said.refusals, unopened: said.unopened };
 }
 
 type Seen = ReadonlyMap<ObjectKey, JsonObject | SottoError | undefined>;
@@ -112,14 +133,14 @@ function resourceOf(object: DesiredObject, { catalog }: Look) {
   return catalog.find(object.apiVersion, object.id.kind);
 }
 
-/** The rows of the inventory; undefined when there are some and they cannot be read. */
-async function recordedRows(context: PreviewContext): Promise<Inventory['rows'] | undefined> {
+/** What the agent has recorded; undefined when there is something and it cannot be read. */
+async function recordedState(context: PreviewContext): Promise<Pick<Inventory, 'rows' | 'tokens'> | undefined> {
   const { transport, agentNamespace, signal, user } = context;
   const target = { resource: CONFIG_MAPS, namespace: agentNamespace, name: INVENTORY_NAME, signal };
   const answer = await getObject(transport, target);
   if (!answer.ok) throw kubeError(answer.failure, { ...target, verb: 'get', user });
-  if (answer.value === undefined) return new Map();
-  return unverifiedRows(Buffer.from(stringAt(answer.value, 'binaryData', 'inventory') ?? '', 'base64'));
+  if (answer.value === undefined) return EMPTY_INVENTORY;
+  return unverified(Buffer.from(stringAt(answer.value, 'binaryData', 'inventory') ?? '', 'base64'));
 }
 
 interface SyncPreview {

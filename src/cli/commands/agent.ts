@@ -15,6 +15,8 @@ interface AgentFlags {
   readonly listen: string;
   readonly allowSource?: readonly string[];
   readonly folderRoot?: string;
+  readonly renderer?: string;
+  readonly rendererToken?: string;
   readonly takeOver?: true;
   readonly once?: true;
   readonly logLevel: LogLevel;
@@ -44,6 +46,8 @@ export function register(program: Command, context: CommandContext): void {
     .option('--listen <host:port>', 'probes, metrics and sealing certificate; "" for off', ':8080')
     .addOption(repeatable('--allow-source <prefix>', 'URL prefix whose credential Secrets need no annotation'))
     .option('--folder-root <dir>', 'root of folder sources (not in this version)')
+    .option('--renderer <address>', 'who runs kustomize: unix:/PATH or tcp:HOST:PORT (default: the kustomize in PATH)')
+    .option('--renderer-token <file>', 'token that the renderer at a port has too')
     .option('--take-over', 'run even if another agent of this namespace is alive')
     .option('--once', 'one pass of every sync, then end')
     .addOption(
@@ -70,6 +74,8 @@ async function startAgent(flags: AgentFlags, context: CommandContext): Promise<v
     configFile: flags.config,
     listen: flags.listen,
     allowedSources: flags.allowSource ?? [],
+    renderer: flags.renderer,
+    rendererToken: flags.rendererToken,
     takeOver: flags.takeOver === true,
     once: flags.once === true,
     logLevel: flags.logLevel,

@@ -1,9 +1,15 @@
-import { dirname, relative, resolve } from 'node:path';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { preview, type SyncFiles } from '../../agent/preview/preview.ts';
+import { preview } from '../../agent/preview/preview.ts';
 import type { Preview } from '../../agent/preview/previewed.ts';
+import type { SyncFiles } from '../../agent/preview/sync-files.ts';
 import { SottoError } from '../../core/errors.ts';
 import type { OpenKeys } from '../../open/opener.ts';
+import { findProgram } from '../../render/kustomize/find-program.ts';
+import { localRenderer } from '../../render/kustomize/local-renderer.ts';
+import type { Renderer } from '../../render/kustomize/renderer.ts';
 import { parseSettings } from '../../settings/parse.ts';
 import type { Settings, SyncSettings } from '../../settings/settings.ts';
 import { findAgeIdentities } from '../age-identities.ts';
@@ -77,14 +83,28 @@ async function compare(
   context: CommandContext,
 ): Promise<Preview> {
   const keys = await keysAtHand(flags.keyFile ?? [], context);
+  await using work = trees.some(({ kustomize }) => kustomize !== undefined) ? await workFolder(context) : undefined;
+  const renderer = work && (await rendererAtHand(work.path, context));
   const { signal } = context;
-  return withCluster(flags, context, async (cluster) => {
+  return await withCluster(flags, context, async (cluster) => {
     const { transport, namespace: agentNamespace, connection } = cluster;
     const catalog = await discoverKinds(cluster, signal);
     const isWhole = flags.sync === undefined;
-    const common = { settings, keys, signal, isWhole, random: Math.random };
+    const common = { settings, keys, renderer, signal, isWhole, random: Math.random };
     return preview(trees, { ...common, transport, catalog, agentNamespace, user: connection.user });
   });
+}
+
+async function rendererAtHand(folder: string, { env, signal }: CommandContext): Promise<Renderer | undefined> {
+  const program = await findProgram('kustomize', env['PATH']);
+  if (program === undefined) return undefined;
+  return localRenderer({ program, searchPath: env['PATH'], workFolder: folder, signal });
+}
+
+/** For kustomize: files with tokens in them, no value of a secret. */
+async function workFolder({ env }: CommandContext): Promise<AsyncDisposable & { readonly path: string }> {
+  const path = await mkdtemp(join(env['TMPDIR'] ?? tmpdir(), 'sotto-'));
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
 }
 
 /** Files are read once: one may be a pipe. */

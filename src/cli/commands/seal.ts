@@ -4,16 +4,19 @@ import { Option } from 'commander';
 import { SottoError } from '../../core/errors.ts';
 import { Sensitive } from '../../core/sensitive.ts';
 import type { SealingCertificate } from '../../sealed/certificate.ts';
-import { sealingCertificate } from '../../sealed/certificate.ts';
-import { readSecretManifests, wipeSecret } from '../../sealed/plain-secret.ts';
+import { pinProblem, sealingCertificate } from '../../sealed/certificate.ts';
+import { type PlainSecret, readSecretManifests, wipeSecret } from '../../sealed/plain-secret.ts';
 import type { Scope } from '../../sealed/scope.ts';
 import { SCOPES, sealLabel } from '../../sealed/scope.ts';
 import { checkBinding, sealSecret, sealValue } from '../../sealed/seal.ts';
 import { writeSealedSecret } from '../../sealed/write.ts';
 import type { CommandContext } from '../context.ts';
 import { readFileBytes, readInput, readStdin } from '../files.ts';
+import { readHidden } from '../hidden-input.ts';
+import { checkSource, openTarget, sealInto } from '../merge-into.ts';
 import { filenameOption, outputOption } from '../options.ts';
 import { say, writeData } from '../output.ts';
+import { pinnedCertificate } from '../sealing-pin.ts';
 
 interface SealFlags {
   readonly cert: string;
@@ -21,6 +24,8 @@ interface SealFlags {
   readonly raw?: true;
   readonly name?: string;
   readonly namespace?: string;
+  readonly item?: string;
+  readonly fromFile?: string;
   readonly mergeInto?: string;
   readonly filename?: string;
   readonly output: 'yaml' | 'json';
@@ -29,10 +34,16 @@ interface SealFlags {
 const EXAMPLES = `
 The certificate is public. The agent serves it at /v1/cert.pem; kubeseal --fetch-cert prints that of a stock controller.
 
+Where sotto.yaml upwards from here pins a fingerprint (sealing.certificate), no other certificate is taken.
+
+--merge-into takes scope, name and namespace from the file and changes nothing else in it: what it puts there opens there.
+
 Examples:
   sotto seal --cert sealing.pem secret.yaml > sealed.yaml
   kubectl create secret generic db --from-file=password --dry-run=client -o yaml | sotto seal --cert sealing.pem -n team-app -
   printf %s "$PASSWORD" | sotto seal --raw --cert sealing.pem --name db -n team-app
+  sotto seal --raw --cert sealing.pem --merge-into sealed.yaml --item password
+  sotto seal --cert sealing.pem --merge-into sealed.yaml more.yaml
 
 Exit code: 0 sealed, 2 input, certificate or usage.`;
 
@@ -47,10 +58,12 @@ export function register(program: Command, context: CommandContext): void {
         SCOPES,
       ),
     )
-    .option('--raw', 'seal the one value on stdin and print the text of its encryptedData entry')
+    .option('--raw', 'seal one value (stdin, prompt or --from-file) and print the text of its encryptedData entry')
+    .option('--from-file <file>', 'file that is the value (with --raw)')
     .option('--name <name>', 'name of the Secret (with --raw)')
     .option('-n, --namespace <namespace>', 'namespace of the Secret, where it names none')
-    .option('--merge-into <file>', 'add to an existing SealedSecret (not in this version)')
+    .option('--merge-into <file>', 'put the items into this SealedSecret, sealed as it says')
+    .option('--item <name>', 'entry that the value becomes (with --raw --merge-into)')
     .addOption(filenameOption())
     .addOption(outputOption(['yaml', 'json'], 'form of the result').default('yaml'))
     .addHelpText('after', EXAMPLES)
@@ -58,24 +71,37 @@ export function register(program: Command, context: CommandContext): void {
 }
 
 async function seal(file: string | undefined, flags: SealFlags, context: CommandContext): Promise<void> {
-  if (flags.mergeInto !== undefined) throw mergeNotBuilt();
-  if (flags.raw === true && file !== undefined) throw usage('--raw takes no file', 'the value comes on stdin');
-  if (flags.raw !== true && file === undefined) throw usage('a file is missing', 'give a file, - for stdin, or --raw');
-  if (flags.raw !== true && flags.name !== undefined)
-    throw usage('--name goes with --raw only', 'a Secret names itself');
+  checkUsage(file, flags);
   const certificate = await readCertificate(flags.cert, context);
-  if (file === undefined) await sealRaw(certificate, flags, context);
+  if (flags.mergeInto !== undefined) await merge(flags.mergeInto, file, certificate, flags, context);
+  else if (file === undefined) await sealRaw(certificate, flags, context);
   else await sealFile(file, certificate, flags, context);
+}
+
+function checkUsage(file: string | undefined, { raw, name, item, fromFile, mergeInto }: SealFlags): void {
+  if (raw === true && file !== undefined) throw usage('--raw takes no file', 'the value comes on stdin');
+  if (raw !== true && file === undefined) throw usage('a file is missing', 'give a file, - for stdin, or --raw');
+  if (raw !== true && name !== undefined) throw usage('--name goes with --raw only', 'a Secret names itself');
+  if (raw !== true && fromFile !== undefined)
+    throw usage('--from-file goes with --raw only', 'a Secret has its values in itself');
+  if (item !== undefined && (raw !== true || mergeInto === undefined))
+    throw usage('--item goes with --raw and --merge-into only', 'it names the entry that the value becomes');
+  if (raw === true && mergeInto !== undefined && item === undefined)
+    throw usage('--item is missing', 'the value needs the name of its entry in the file');
 }
 
 async function readCertificate(name: string, context: CommandContext): Promise<SealingCertificate> {
   if (/^https?:\/\//i.test(name)) throw urlNotBuilt();
   const pem = await readFileBytes(resolve(context.cwd, name), name);
+  let certificate: SealingCertificate;
   try {
-    return sealingCertificate(pem, new Date());
+    certificate = sealingCertificate(pem, new Date());
   } catch (thrown) {
     throw thrown instanceof SottoError ? thrown.at({ file: name }) : thrown;
   }
+  const unpinned = pinProblem(certificate, await pinnedCertificate(context));
+  if (unpinned !== undefined) throw unpinned.at({ file: name });
+  return certificate;
 }
 
 async function sealFile(
@@ -84,14 +110,25 @@ async function sealFile(
   flags: SealFlags,
   context: CommandContext,
 ): Promise<void> {
-  const input = await readInput(context, file, flags.filename);
-  const secrets = readSecretManifests(input.bytes, input.name);
-  input.bytes.fill(0);
-  try {
+  await withSecrets(file, flags, context, async (secrets) => {
     const sealed = secrets.map((secret) =>
       sealSecret(secret, certificate, { scope: flags.scope, namespace: flags.namespace }),
     );
     await writeData(context, sealed.map((manifest) => writeSealedSecret(manifest, flags.output)).join(''));
+  });
+}
+
+async function withSecrets(
+  file: string,
+  flags: SealFlags,
+  context: CommandContext,
+  use: (secrets: readonly PlainSecret[]) => Promise<void>,
+): Promise<void> {
+  const input = await readInput(context, file, flags.filename);
+  const secrets = readSecretManifests(input.bytes, input.name);
+  input.bytes.fill(0);
+  try {
+    await use(secrets);
   } catch (thrown) {
     throw thrown instanceof SottoError ? thrown.at({ file: input.name }) : thrown;
   } finally {
@@ -99,31 +136,58 @@ async function sealFile(
   }
 }
 
+async function merge(
+  into: string,
+  file: string | undefined,
+  certificate: SealingCertificate,
+  flags: SealFlags,
+  context: CommandContext,
+): Promise<void> {
+  const target = await openTarget(into, flags, context);
+  if (file === undefined) {
+    using value = await readValue(flags, context);
+    await sealInto(target, new Map([[flags.item ?? '', value]]), certificate, context);
+    return;
+  }
+  await withSecrets(file, flags, context, async (secrets) => {
+    const [secret, second] = secrets;
+    if (secret === undefined || second !== undefined)
+      throw usage('--merge-into takes one Secret', `the input has ${secrets.length}`);
+    await checkSource(secret, target, context);
+    await sealInto(target, secret.data, certificate, context);
+  });
+}
+
 const LINE_FEED = 0x0a;
 
 async function sealRaw(certificate: SealingCertificate, flags: SealFlags, context: CommandContext): Promise<void> {
   const scope = flags.scope ?? 'strict';
   const binding = checkBinding({ scope, namespace: flags.namespace ?? '', name: flags.name ?? '' });
-  if (context.isTerminal.stdin) await say(context, 'Type the value, then Ctrl-D. It is shown while you type.');
-  const bytes = await readStdin(context);
-  if (bytes.at(-1) === LINE_FEED)
-    await say(context, 'note: the value ends in a line break, which is sealed with it; printf %s leaves it out');
-  using value = Sensitive.adopt(bytes);
+  using value = await readValue(flags, context);
   // Without a line break, as kubeseal prints it: the text is put into scripts.
   await writeData(context, sealValue(value, certificate, sealLabel(binding)) + (context.isTerminal.stdout ? '\n' : ''));
 }
 
-function usage(what: string, why: string): SottoError {
-  return new SottoError({ code: 'SOTTO-CLI-001', what, why, next: 'sotto seal --help' });
+/** From a file, from the keyboard without showing it, or from stdin as it is. */
+async function readValue({ fromFile }: SealFlags, context: CommandContext): Promise<Sensitive> {
+  if (fromFile !== undefined) {
+    return noted(await readFileBytes(resolve(context.cwd, fromFile), fromFile), context);
+  }
+  if (!context.isTerminal.stdin) return noted(await readStdin(context), context);
+  const typed = await readHidden(context, 'value (not shown while you type, ends with Enter): ');
+  if (typed !== undefined) return Sensitive.adopt(typed);
+  await say(context, 'Type the value, then Ctrl-D. It is shown while you type.');
+  return noted(await readStdin(context), context);
 }
 
-function mergeNotBuilt(): SottoError {
-  return new SottoError({
-    code: 'SOTTO-CLI-003',
-    what: 'not in this version: --merge-into',
-    why: 'existing SealedSecrets are not changed yet',
-    next: 'seal the value with --raw and put the text into encryptedData',
-  });
+async function noted(bytes: Uint8Array<ArrayBuffer>, context: CommandContext): Promise<Sensitive> {
+  if (bytes.at(-1) === LINE_FEED)
+    await say(context, 'note: the value ends in a line break, which is sealed with it; printf %s leaves it out');
+  return Sensitive.adopt(bytes);
+}
+
+function usage(what: string, why: string): SottoError {
+  return new SottoError({ code: 'SOTTO-CLI-001', what, why, next: 'sotto seal --help' });
 }
 
 function urlNotBuilt(): SottoError {

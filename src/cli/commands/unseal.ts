@@ -1,20 +1,10 @@
 import type { Command } from 'commander';
-import { dump } from 'js-yaml';
-import { base64Length, writeBase64 } from '../../apply/body.ts';
-import { SottoError } from '../../core/errors.ts';
-import type { Sensitive } from '../../core/sensitive.ts';
-import { ownedBytes } from '../../core/sensitive.ts';
-import { sealedToSecret } from '../../sealed/resulting-secret.ts';
-import type { SealedObject } from '../../sealed/sealed-secret.ts';
-import { parseSealed } from '../../sealed/sealed-secret.ts';
-import type { UnsealKey } from '../../sealed/sealing-key.ts';
-import { unsealAll } from '../../sealed/unseal.ts';
-import { readManifests } from '../../yaml/manifest.ts';
 import type { CommandContext } from '../context.ts';
 import { readInput, textOf } from '../files.ts';
 import { readKeyFiles } from '../key-files.ts';
 import { filenameOption, outputOption, repeatable } from '../options.ts';
 import { writeData } from '../output.ts';
+import { noSealingKey, unsealedSecrets } from '../unsealed.ts';
 
 interface UnsealFlags {
   readonly keyFile: readonly string[];
@@ -55,91 +45,10 @@ async function unseal(file: string, flags: UnsealFlags, context: CommandContext)
   const { unsealKeys } = await readKeyFiles(context, flags.keyFile);
   if (unsealKeys.length === 0) throw noSealingKey();
   const input = await readInput(context, file, flags.filename);
-  const manifests = readManifests(textOf(input), input.name);
-  if (manifests.length === 0) throw nothingToUnseal(input.name);
-  // Everything is opened before anything is printed: a failure leaves no half output.
-  const secrets: Uint8Array[] = [];
+  const secrets = await unsealedSecrets(textOf(input), input.name, flags.namespace ?? '', unsealKeys, flags.output);
   try {
-    for (const manifest of manifests) {
-      const place = {
-        file: input.name,
-        line: manifest.line,
-        namespace: flags.namespace ?? '',
-        lineAt: (path: readonly string[]) => manifest.lineAt(path),
-      };
-      secrets.push(await openedSecret(parseSealed(manifest.value, place), unsealKeys, flags.output));
-    }
     for (const bytes of secrets) await writeData(context, bytes);
   } finally {
     for (const bytes of secrets) bytes.fill(0);
   }
-}
-
-async function openedSecret(
-  sealed: SealedObject,
-  keys: readonly UnsealKey[],
-  form: 'yaml' | 'json',
-): Promise<Uint8Array> {
-  const { tree, items, literals } = sealedToSecret(sealed);
-  const opened = await unsealAll(sealed, keys);
-  try {
-    const entries: Entry[] = [...items.keys()].flatMap((name) => {
-      const value = opened.get(name)?.value;
-      return value === undefined ? [] : [{ name, value }];
-    });
-    for (const [name, base64] of literals) entries.push({ name, base64 });
-    return secretText(tree, entries, form);
-  } finally {
-    for (const { value } of opened.values()) value.wipe();
-  }
-}
-
-type Entry = { readonly name: string } & ({ readonly value: Sensitive } | { readonly base64: string });
-
-/** The manifest as bytes: values go from their buffers into this one as base64 and never become a string. */
-function secretText(tree: object, entries: readonly Entry[], form: 'yaml' | 'json'): Uint8Array {
-  const isYaml = form === 'yaml';
-  const head = isYaml ? `---\n${dump(tree, { lineWidth: -1 })}` : `${JSON.stringify(tree).slice(0, -1)},"data":{`;
-  const pieces: (string | Sensitive)[] = [head];
-  if (isYaml) pieces.push(entries.length === 0 ? 'data: {}\n' : 'data:\n');
-  for (const [index, entry] of entries.entries()) {
-    pieces.push(`${isYaml ? '  ' : index === 0 ? '' : ','}${JSON.stringify(entry.name)}:${isYaml ? ' ' : ''}"`);
-    pieces.push('value' in entry ? entry.value : entry.base64);
-    pieces.push(isYaml ? '"\n' : '"');
-  }
-  if (!isYaml) pieces.push('}}\n');
-  return joined(pieces);
-}
-
-function joined(pieces: readonly (string | Sensitive)[]): Uint8Array {
-  const lengths = pieces.map((piece) =>
-    typeof piece === 'string' ? Buffer.byteLength(piece) : base64Length(piece.length),
-  );
-  const bytes = ownedBytes(lengths.reduce((sum, length) => sum + length, 0));
-  const encoder = new TextEncoder();
-  let at = 0;
-  for (const piece of pieces) {
-    if (typeof piece === 'string') at += encoder.encodeInto(piece, bytes.subarray(at)).written;
-    else at = writeBase64(piece.reveal(), bytes, at);
-  }
-  return bytes;
-}
-
-function noSealingKey(): SottoError {
-  return new SottoError({
-    code: 'SOTTO-CLI-008',
-    what: 'no sealing key is at hand',
-    why: 'the key files hold age identities only, and a SealedSecret is opened with its RSA key',
-    next: '--key-file with the backup of the sealing-key Secret, or its tls.key',
-  });
-}
-
-function nothingToUnseal(name: string): SottoError {
-  return new SottoError({
-    code: 'SOTTO-CLI-005',
-    what: 'there is nothing to unseal',
-    file: name,
-    why: 'the file holds no document',
-    next: 'give a SealedSecret in YAML or JSON',
-  });
 }

@@ -1,5 +1,6 @@
 import { isJsonObject, type Json, type JsonObject, memberAt, stringAt } from '../../core/json.ts';
 import { INVENTORY_NAME, MEMBER_LABEL, STATUS_NAME } from '../../core/labels.ts';
+import { shellWord } from '../../core/shell-word.ts';
 import { markOf } from '../../keys/key-secret.ts';
 import { STOCK_SEALING_ACTIVE, STOCK_SEALING_LABEL, USE_LABEL } from '../../keys/marks.ts';
 import { APPLYSET_KINDS, APPLYSET_NAMESPACES, applySetId } from '../../plan/applyset.ts';
@@ -98,7 +99,9 @@ export function remainsLines(
   }
   if (appliedKinds.length > 0) {
     lines.push(`stays: what it applied in namespace ${targetNamespace}, as it is: ${appliedKinds.join(', ')}`);
-    lines.push(`  to remove it: kubectl -n ${targetNamespace} delete ${appliedKinds.join(',')} -l ${selector}`);
+    lines.push(
+      `  to remove it: kubectl -n ${targetNamespace} delete ${shellWord(appliedKinds.join(','))} -l ${shellWord(selector)}`,
+    );
   }
   if (keySecrets.length > 0) {
     lines.push(`stays: keys and credentials: ${keySecrets.map((name) => `secret/${name}`).join(', ')}`);

@@ -217,4 +217,29 @@ export const CLI_CODES = {
     explain:
       'All values of a SOPS file are encrypted with one data key, and its MAC covers all of them. So whoever adds a value needs a key that opens the file, unlike with SealedSecrets, where the public certificate is enough.',
   },
+  'SOTTO-CLI-110': {
+    title: 'There is nothing to take over from the SealedSecrets controller',
+    explain:
+      'sotto adopt --from sealed-secrets looks for SealedSecrets in the namespace that the agent applies to, and none was found, or none of that name. A Secret that exists without one is taken over with sotto adopt.',
+    example: 'sotto adopt --from sealed-secrets db -n team-app',
+  },
+  'SOTTO-CLI-112': {
+    title: 'A Secret was not taken over from the SealedSecrets controller',
+    explain:
+      'The Secret was replaced meanwhile, its owner came back, or the resource is held by a finalizer. The Secret itself is there in every case; the same command goes on where it stopped.',
+  },
+  'SOTTO-CLI-113': {
+    title: 'The input was given up',
+    explain: 'Ctrl-C ended the prompt for a value. Nothing was sealed and no file was changed.',
+  },
+  'SOTTO-CLI-114': {
+    title: 'The conversion cannot be proved',
+    explain:
+      'sotto convert writes nothing that it has not opened again and compared byte by byte. To SOPS that takes an age identity of one of the recipients (--key-file, SOPS_AGE_KEY_FILE); add your own recipient, or let somebody who holds one convert.',
+  },
+  'SOTTO-CLI-115': {
+    title: 'The conversion gave other values',
+    explain:
+      'What was encrypted again did not open to the same Secrets. Nothing was written. This is a defect of sotto: please report it, without values.',
+  },
 } as const satisfies Record<string, CodeEntry>;

@@ -95,6 +95,11 @@ export const PLAN_CODES = {
     title: 'The sync is at rest',
     explain: 'A sync that is suspended by the settings or paused makes no pass. Resume it first.',
   },
+  'SOTTO-PLAN-046': {
+    title: 'The name cannot be the name of an object',
+    explain:
+      'A name stands in paths of the API server and in ids, so the API server takes none that is a dot or two, or that holds a slash or a percent sign. sotto refuses such a manifest, and one with invisible characters in the name, before anything looks for an object of that name.',
+  },
   'SOTTO-PLAN-020': {
     title: 'The object is the agent’s own',
     explain:
@@ -103,7 +108,7 @@ export const PLAN_CODES = {
   'SOTTO-PLAN-021': {
     title: 'The object refers to a key or credential of the agent',
     explain:
-      'A workload that mounts or reads a key, fingerprint or credential Secret could hand it to whoever may push. In custom resources any text that is the name of such a Secret counts, because nobody can know what their controllers read. vetoes.allow: [ key-mount ] lifts it.',
+      'A workload that mounts or reads a key, fingerprint or credential Secret could hand it to whoever may push. In custom resources, annotations and attributes of volume drivers the name of such a Secret counts as a word of any text, because nobody can know what is read there. vetoes.allow: [ key-mount ] lifts it.',
   },
   'SOTTO-PLAN-022': {
     title: 'The object uses the account of the agent',

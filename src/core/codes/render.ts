@@ -2,9 +2,9 @@ import type { CodeEntry } from './entry.ts';
 
 export const RENDER_CODES = {
   'SOTTO-RENDER-001': {
-    title: 'The path holds a kustomization',
+    title: 'A folder below the path holds a kustomization, the path itself does not',
     explain:
-      'Rendering kustomizations is not in this version; plain manifests are. Point path at a folder of plain manifests, or keep using the tool that renders it until a later version.',
+      'A path with a kustomization of its own is built by kustomize; a path without one is applied as the files it holds. With a kustomization further down neither is meant: the files there are not what the kustomization says. Make the folder a resource of a kustomization of the path, point path at it, or name it in .sourceignore.',
   },
   'SOTTO-RENDER-002': {
     title: 'A document is not an object',
@@ -105,7 +105,7 @@ export const RENDER_CODES = {
   'SOTTO-RENDER-030': {
     title: 'A replacement splits a value that may be a secret',
     explain:
-      'source.options.delimiter takes a piece of a value. kustomize sees a stand-in without any delimiter, so the piece would be the whole of it, and the wrong value would be applied. It is refused when the source is a Secret, may be one, or gets its value from one by another replacement.',
+      'source.options.delimiter takes a piece of a value. kustomize sees a stand-in without any delimiter, so the piece would be the whole of it, and the wrong value would be applied. It is refused when the source is a Secret, may be one, or gets its value from one by another replacement. For the same reason a target with options.delimiter may not be a value that is encrypted: keep the template of a URL in clear (in a ConfigMap, or in a Secret whose other values are encrypted), or encrypt the URL as a whole.',
   },
   'SOTTO-RENDER-031': {
     title: 'A line of an env file is too long',
@@ -190,5 +190,97 @@ export const RENDER_CODES = {
     title: 'A secret does not fit into the text around it',
     explain:
       'The value was to be put into a text in which it would mean something else: a line break inside a comment, a key of a YAML text, a base64 text of a form that cannot be written again.',
+  },
+  'SOTTO-RENDER-060': {
+    title: 'There is no renderer for kustomizations',
+    explain:
+      'In a cluster kustomize runs in a container of its own (or a Pod of its own) that the agent is told of by --renderer; outside of one the agent takes the kustomize in its PATH. This agent has neither. What runs stays as it is.',
+  },
+  'SOTTO-RENDER-061': {
+    title: 'An address of a renderer cannot be used',
+    explain:
+      'A renderer is asked at a socket of the file system (unix:/PATH, absolute, at most 107 bytes) or at a port (tcp:HOST:PORT). At a port both sides need the file of a token besides, because whoever answers there says what is applied.',
+    example: 'sotto agent --renderer tcp:sotto-renderer:9443 --renderer-token /run/sotto-renderer-token/token',
+  },
+  'SOTTO-RENDER-062': {
+    title: 'The token of agent and renderer cannot be used',
+    explain:
+      'Where the renderer is a Pod of its own, agent and renderer know each other by Secret sotto-renderer, mounted into both: 32 to 4096 bytes. It is read with each connection, so a new one needs no restart.',
+    example: 'openssl rand -hex 32 | kubectl create secret generic sotto-renderer --from-file=token=/dev/stdin',
+  },
+  'SOTTO-RENDER-063': {
+    title: 'The renderer cannot listen',
+    explain:
+      'The folder of the socket must belong to the user that the renderer runs as and be writable (a memory volume in a Pod), the port be free. What a killed renderer has left behind is removed; anything else of that name is not.',
+  },
+  'SOTTO-RENDER-064': {
+    title: 'The renderer cannot be reached',
+    explain:
+      'The agent has waited for its renderer and tries again with the next pass. Plain manifests need no renderer and go on; of a kustomization what runs stays as it is, and nothing is pruned.',
+    example: 'kubectl get pods; kubectl logs POD -c renderer; kubectl describe pod POD',
+  },
+  'SOTTO-RENDER-065': {
+    title: 'The renderer ended in the middle of a build',
+    explain:
+      'The connection broke twice while the renderer worked on the same kustomization. Mostly its container was ended for its use of memory: the kustomization multiplies (aliases, many bases) or the limit is low.',
+  },
+  'SOTTO-RENDER-066': {
+    title: 'The answer of the renderer was not understood',
+    explain:
+      'The agent takes the renderer for hostile: an answer that is larger than may be, or has another form than the one that was asked for, is not used at all.',
+  },
+  'SOTTO-RENDER-067': {
+    title: 'Agent and renderer are of different versions',
+    explain:
+      'They are one program in one image; their protocol has a number, and the two numbers differ. During an update this passes by itself.',
+  },
+  'SOTTO-RENDER-068': {
+    title: 'The renderer did not take the build',
+    explain:
+      'A renderer builds one thing at a time and lets few wait. More come only when several agents share one, or when somebody else has got to its address.',
+  },
+  'SOTTO-RENDER-069': {
+    title: 'What answers in the place of the renderer does not know the token',
+    explain:
+      'Agent and renderer prove to each other that they have the same token before anything is sent. Here that failed: the Secret was changed in one of them only, or something else answers under the name of the renderer.',
+  },
+  'SOTTO-RENDER-070': {
+    title: 'Variables are not taken from a Secret',
+    explain:
+      'postBuild.substituteFrom takes ConfigMaps. A variable is put where everybody who may read the object can read it, and never into a value of a Secret, so a value out of a Secret would have no place to go. Put it, encrypted, into the Secret that needs it.',
+  },
+  'SOTTO-RENDER-071': {
+    title: 'A ConfigMap with variables does not exist',
+    explain:
+      'postBuild.substituteFrom names a ConfigMap that is not in the namespace in which objects are applied. The sync waits for it: nothing is changed or pruned, and it goes on as soon as the ConfigMap is there. With optional: true it may be missing.',
+  },
+  'SOTTO-RENDER-072': {
+    title: 'A key of a ConfigMap with variables is not a name',
+    explain:
+      'All keys under data of a ConfigMap that substituteFrom names are variables. A name has letters, digits and _, and does not begin with a digit.',
+  },
+  'SOTTO-RENDER-073': {
+    title: 'A variable is not known',
+    explain:
+      'The object uses a variable that has no value and no default. It is refused, because an empty text in its place is seldom meant. A script that uses ${NAME} itself writes $${NAME} or $NAME, or its object has the annotation kustomize.toolkit.fluxcd.io/substitute: disabled.',
+  },
+  'SOTTO-RENDER-074': {
+    title: 'An expression with a variable cannot be read',
+    explain:
+      'The functions are those of Flux: ${v}, ${#v}, ${v^}, ${v^^}, ${v,}, ${v,,}, ${v:=default}, ${v:-default}, ${v=default}, ${v:offset}, ${v:offset:length}, ${v#pattern}, ${v##pattern}, ${v%pattern}, ${v%%pattern}, ${v/text/by}, ${v//text/by}, ${v/#text/by}, ${v/%text/by}. What Flux itself refuses, or reads in another way than a shell does, is refused. $${ stands for the text ${.',
+  },
+  'SOTTO-RENDER-075': {
+    title: 'The value of a variable does not fit',
+    explain:
+      'As in Flux, a value is put into the YAML text of the object, so it can become a number or a boolean. It cannot become a mapping, a list, a comment, a tag or a second value: then everybody who may write the ConfigMap could change what the object is. Control characters are refused as well.',
+  },
+  'SOTTO-RENDER-076': {
+    title: 'A variable stands where none may stand',
+    explain:
+      'Values of Secrets are never changed by variables; apiVersion, kind and the names of the fields at the top are not either, because it is told by them how an object is opened and checked. Write the text itself, or switch substitution off for the object: kustomize.toolkit.fluxcd.io/substitute: disabled.',
+  },
+  'SOTTO-RENDER-077': {
+    title: 'There is too much to substitute',
+    explain: 'The work of replacing variables is capped, so that a repository cannot make the agent stand still.',
   },
 } as const satisfies Record<string, CodeEntry>;

@@ -42,14 +42,14 @@ export const SEAL_CODES = {
       'Kubernetes refuses Secrets with more than 1 MiB of values and objects of more than about 1.5 MB. Split the Secret, or keep the large part elsewhere.',
   },
   'SOTTO-SEAL-009': {
-    title: 'template.data with Go templates is not in this version',
+    title: 'An entry of template.data is not in the subset that is rendered',
     explain:
-      'An entry of spec.template.data holds {{ … }}, which the SealedSecrets controller renders with the opened values. This version does not: seal the finished value as an item instead, or leave the object to the controller.',
+      'The SealedSecrets controller renders spec.template.data with Go templates and the functions of Sprig. Rendered here are names ({{ .user }}, {{ index . "my-key" }}), texts in quotes, comments, trim marks and b64enc, byte for byte as the controller does it. All else computes with values and is refused; so is a name that no item and no entry has. Seal the finished value as an item instead, or leave the object to the controller (sealedSecrets: passthrough).',
   },
   'SOTTO-SEAL-010': {
-    title: 'The deprecated field spec.data is not read',
+    title: 'The deprecated field spec.data cannot be used here',
     explain:
-      'The SealedSecret holds one sealed blob in spec.data, the form of 2018. Seal the Secret again: the result has one item per entry in spec.encryptedData and opens everywhere.',
+      'The SealedSecret holds one sealed blob in spec.data, the form of 2018. The agent and sotto unseal open it, if it holds a Secret in JSON as kubeseal wrote it then; beside encryptedData, in a kustomization, and where one item is changed it is refused. Seal the Secret again: the result has one item per entry in spec.encryptedData and opens everywhere.',
   },
   'SOTTO-SEAL-011': {
     title: 'The sealing certificate cannot be read',
@@ -97,5 +97,26 @@ export const SEAL_CODES = {
     title: 'The Secret to seal cannot be read',
     explain:
       'The input is empty, not UTF-8, or not YAML or JSON, or metadata, type or immutable is of a wrong type. The text itself is not shown, because it holds values.',
+  },
+  'SOTTO-SEAL-021': {
+    title: 'The sealing certificate is not the pinned one',
+    explain:
+      'sealing.certificate in sotto.yaml holds the SHA-256 fingerprint of the one certificate that people may seal to. Whoever hands out another one could read what is sealed to it. After a new sealing key was made on purpose, put its fingerprint into sotto.yaml.',
+  },
+  'SOTTO-SEAL-022': {
+    title: 'A SealedSecret cannot be passed through while sotto applies its Secret',
+    explain:
+      'One name is either a Secret that sotto applies or a SealedSecret that the controller opens, never both. To hand a Secret over without a moment in which it is missing, commit the annotations sotto.dev/prune: disabled and sealedsecrets.bitnami.com/managed: "true" in the template while the file is still unsealed, wait until it is applied, and then set sealedSecrets: passthrough.',
+  },
+  'SOTTO-SEAL-023': {
+    title: 'sealedSecrets: passthrough does not go with kustomize',
+    explain:
+      'kustomize may change name, namespace and annotations of what it builds, and the ciphertext is bound to them. Put the SealedSecrets into a path without a kustomization.',
+  },
+  'SOTTO-SEAL-024': {
+    title: 'Nothing can be merged into the SealedSecret',
+    explain:
+      'sotto seal --merge-into takes scope, name and namespace from the one SealedSecret of the file, because an item sealed for anything else would not open there. What is given must not say otherwise, and the file must hold exactly one SealedSecret whose encryptedData is a mapping.',
+    example: 'sotto seal --raw --cert sealing.pem --merge-into sealed.yaml --item password',
   },
 } as const satisfies Record<string, CodeEntry>;

@@ -51,7 +51,7 @@ export const SOPS_CODES = {
   'SOTTO-SOPS-011': {
     title: 'The keys of the file are not in this version',
     explain:
-      'This version opens files encrypted for age (X25519) recipients. PGP, cloud key services, Vault and key groups are refused without a connection being made.',
+      'This version opens files encrypted for age recipients. Other keys are refused without a connection being made.',
   },
   'SOTTO-SOPS-012': {
     title: 'The file is encrypted for nobody',
@@ -113,6 +113,11 @@ export const SOPS_CODES = {
     title: 'INI files are not in this version',
     explain:
       'sops changes an INI file on its way through (alignment, quotes, comments). Encrypted as binary, every byte of it is kept.',
+  },
+  'SOTTO-SOPS-030': {
+    title: 'Too few key groups of the file open',
+    explain:
+      'The data key is split into shares, one for each key group, and shamir_threshold of them are needed. The message says which groups open with the identities at hand, and for whom the others are.',
   },
   'SOTTO-SOPS-050': {
     title: 'The changed file was not written',

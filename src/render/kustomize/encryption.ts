@@ -16,9 +16,22 @@ export function encryptionOf(path: string, bytes: Uint8Array): Encryption {
   return looksEncrypted(text) ? 'yaml' : 'none';
 }
 
+/**
+ * Whether all of the file is in clear although sops was there: a rule that fits nothing in it. The MAC, which every file
+ * has once, counts for none.
+ */
+export function isInClear(bytes: Uint8Array, encryption: Encryption): boolean {
+  if (encryption === 'none') return true;
+  const text = textOrUndefined(bytes) ?? '';
+  const hasMac = /\bmac\b["']?\s*[:=]\s*["']?ENC\[AES256_GCM,/.test(text);
+  return [...text.matchAll(/ENC\[AES256_GCM,/g)].length <= (hasMac ? 1 : 0);
+}
+
 /** sops puts the bytes of a file under the one key `data`, as JSON, whatever the file is called. */
 function isBinary(text: string, path: string): boolean {
-  if (!/"data"\s*:\s*"ENC\[/.test(text)) return false;
+  // Of an empty file nothing is encrypted; only the name tells it from a document with an empty value.
+  const isNamed = /\.(?:ya?ml|json|env|ini)$/.test(path);
+  if (!(isNamed ? /"data"\s*:\s*"ENC\[/ : /"data"\s*:\s*"(?:ENC\[|")/).test(text)) return false;
   try {
     const [document] = parseSopsFile(text, 'json', path).documents;
     const tree = document?.tree;

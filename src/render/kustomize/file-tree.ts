@@ -1,3 +1,5 @@
+import type { SottoError } from '../../core/errors.ts';
+
 /** What stands at one path of a commit. Only regular files are ever read; the rest is known so that it can be named. */
 export type TreeEntry = TreeFile | { readonly kind: 'link' | 'submodule' | 'other' };
 
@@ -16,7 +18,11 @@ export type Found =
   | { readonly kind: 'folder' }
   /** Itself, or a folder on the way to it, is a link or a submodule. */
   | { readonly kind: 'irregular'; readonly path: string }
-  | { readonly kind: 'absent' };
+  /** It is there and cannot be had: too large, or kept back. */
+  | { readonly kind: 'refused'; readonly error: SottoError }
+  | { readonly kind: 'absent' }
+  /** Nobody has looked yet. */
+  | { readonly kind: 'unread' };
 
 export type Find = (path: string) => Found;
 

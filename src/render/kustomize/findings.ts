@@ -2,7 +2,7 @@ import type { SottoError } from '../../core/errors.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../core/json.ts';
 import { foldedName } from './fields.ts';
 import { malformed, unknownField } from './refusals.ts';
-import type { InlineDocument, Place, PlaintextSource, Role } from './scan-result.ts';
+import type { InlineDocument, Origin, Place, PlaintextSource, Role } from './scan-result.ts';
 
 /** A text that kustomize takes for a path, an address or a folder. */
 export interface Reference extends Place {
@@ -27,7 +27,15 @@ export interface PatchTarget {
 export interface ReplacementRule extends Place {
   readonly from: { readonly kind: string | undefined; readonly isName: boolean };
   readonly splitsSource: boolean;
-  readonly toKinds: readonly (string | undefined)[];
+  readonly targets: readonly ReplacementTarget[];
+}
+
+/** Where a replacement writes; what cannot be told is undefined, or no path. */
+export interface ReplacementTarget {
+  readonly kind: string | undefined;
+  readonly paths: readonly string[];
+  /** Only a piece of the text there, between delimiters, is replaced. */
+  readonly splits: boolean;
 }
 
 /** What the reading of one folder's configuration brings up; filled while it is read. */
@@ -37,10 +45,13 @@ export interface Findings {
   readonly plaintext: PlaintextSource[];
   readonly replacements: ReplacementRule[];
   readonly refusals: SottoError[];
+  readonly origins: Origin[];
+  /** Fields of Secrets for which a token will stand. */
+  readonly secretPaths: string[];
 }
 
 export function noFindings(): Findings {
-  return { references: [], inline: [], plaintext: [], replacements: [], refusals: [] };
+  return { references: [], inline: [], plaintext: [], replacements: [], refusals: [], origins: [], secretPaths: [] };
 }
 
 /** A document that is being read: where it stands, and where what is found goes. */

@@ -24,6 +24,7 @@ import {
 } from './findings.ts';
 import { malformed, startsHelm } from './refusals.ts';
 import { readReplacements } from './replacements.ts';
+import type { Place } from './scan-result.ts';
 
 /** Everything a kustomization names or holds. What kustomize would read and this does not know is refused. */
 export function readKustomization(value: Json, reading: Reading): void {
@@ -53,7 +54,10 @@ export function readKustomization(value: Json, reading: Reading): void {
 
 /** `literals`, `files` and `envs` of a generator, in a kustomization or as a plugin. */
 export function readGenerator(reading: Reading, args: JsonObject, path: Path, isSecret: boolean): void {
-  const { references, plaintext } = reading.findings;
+  const { references, plaintext, origins } = reading.findings;
+  const place = placeAt(reading, [...path, 'name']);
+  const name = stringAt(args, 'name') ?? stringAt(args, 'metadata', 'name') ?? '';
+  if (name !== '') origins.push({ group: '', kind: isSecret ? 'Secret' : 'ConfigMap', name, ...fileAndLine(place) });
   for (const { path: at } of listAt(reading, args, [...path, 'literals'])) {
     if (isSecret) plaintext.push({ ...placeAt(reading, at), what: 'literal' });
   }
@@ -68,6 +72,10 @@ export function readGenerator(reading: Reading, args: JsonObject, path: Path, is
   for (const { text, path: at } of env === undefined ? envs : [...envs, { text: env, path: [...path, 'env'] }]) {
     references.push({ ...placeAt(reading, at), text, as: sourceOf('env-file', isSecret) });
   }
+}
+
+function fileAndLine({ file, line }: Place): { file: string; line: number | undefined } {
+  return { file, line };
 }
 
 /** What the API server takes for a key of a ConfigMap or Secret. */

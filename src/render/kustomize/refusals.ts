@@ -136,7 +136,7 @@ export function splitsSecret(place: Place): SottoError {
     code: 'SOTTO-RENDER-030',
     what: 'a replacement splits a value that may be a secret',
     why: 'kustomize works on a stand-in for the secret, which has no delimiter: the pieces would be wrong',
-    next: 'keep the piece as a value of its own, or say in source.kind that it is no Secret',
+    next: 'keep the piece as a value of its own, or say in kind of the source or target that it is no Secret',
     file: place.file,
     line: place.line,
     key: place.key,

@@ -1,6 +1,15 @@
 import { isJsonObject, type Json, type JsonObject, stringAt } from '../../core/json.ts';
 import { OPTION_FIELDS, REPLACEMENT_FIELDS, SOURCE_FIELDS, TARGET_FIELDS } from './fields.ts';
-import { asMap, listAt, type Path, placeAt, type Reading, refuseMisspelt, textAt } from './findings.ts';
+import {
+  asMap,
+  listAt,
+  type Path,
+  placeAt,
+  type Reading,
+  type ReplacementTarget,
+  refuseMisspelt,
+  textAt,
+} from './findings.ts';
 
 /** A list of replacements: in place, or each by the path of a file that holds one or a list of them. */
 export function readReplacements(reading: Reading, parent: JsonObject, path: Path): void {
@@ -36,7 +45,7 @@ function readReplacement(reading: Reading, map: JsonObject, path: Path): void {
     ...placeAt(reading, delimiter === undefined ? path : [...path, 'source', 'options', 'delimiter']),
     from: { kind: stringAt(source, 'kind'), isName: isName(source['fieldPath']) },
     splitsSource: delimiter !== undefined && delimiter !== '',
-    toKinds: targetKinds(reading, map, [...path, 'targets']),
+    targets: targetsOf(reading, map, [...path, 'targets']),
   });
 }
 
@@ -45,13 +54,17 @@ function isName(fieldPath: Json | undefined): boolean {
   return fieldPath === undefined || fieldPath === 'metadata.name' || fieldPath === 'metadata.namespace';
 }
 
-function targetKinds(reading: Reading, map: JsonObject, path: Path): (string | undefined)[] {
+const ANYWHERE = { kind: undefined, paths: [], splits: false } as const;
+
+function targetsOf(reading: Reading, map: JsonObject, path: Path): ReplacementTarget[] {
   return listAt(reading, map, path).map(({ item, path: at }) => {
-    if (!isJsonObject(item)) return undefined;
+    if (!isJsonObject(item)) return ANYWHERE;
     refuseMisspelt(reading, item, at, TARGET_FIELDS);
-    const select = item['select'];
-    if (!isJsonObject(select)) return undefined;
-    refuseMisspelt(reading, select, [...at, 'select'], SOURCE_FIELDS);
-    return stringAt(select, 'kind');
+    const { select, fieldPaths, options } = item;
+    if (isJsonObject(options)) refuseMisspelt(reading, options, [...at, 'options'], OPTION_FIELDS);
+    const delimiter = stringAt(options, 'delimiter') ?? '';
+    const paths = Array.isArray(fieldPaths) ? fieldPaths.filter((each: Json) => typeof each === 'string') : [];
+    if (isJsonObject(select)) refuseMisspelt(reading, select, [...at, 'select'], SOURCE_FIELDS);
+    return { kind: stringAt(select, 'kind'), paths: paths.map(String), splits: delimiter !== '' };
   });
 }

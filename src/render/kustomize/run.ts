@@ -20,8 +20,9 @@ export type RunOutcome =
   | { readonly kind: 'absent' };
 
 const MAX_COMPLAINT_BYTES = 64 * 1024;
-/** What Go prints when it gets no more memory. */
-const NO_MEMORY = /\bout of memory\b|cannot allocate memory|failed to reserve|pthread_create failed|newosproc/;
+/** What Go prints when it gets no more memory; now and then its collector trips over what it did not get (no panic: the runtime itself). */
+const NO_MEMORY =
+  /\bout of memory\b|cannot allocate memory|failed to reserve|pthread_create failed|newosproc|^SIGSEGV: segmentation violation\nPC=/m;
 
 /** Runs a program to its end: no input, an empty environment, nothing inherited. */
 export function run({ command, folder, timeoutMs, maxOutputBytes, signal }: RunCommand): Promise<RunOutcome> {

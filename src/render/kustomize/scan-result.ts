@@ -34,9 +34,9 @@ export interface ReachableFile {
   readonly places: readonly Place[];
 }
 
-/** Something of a secretGenerator that stands in clear in Git: the caller's plaintext rule decides. */
+/** Something of a Secret that stands in clear in Git: the caller's plaintext rule decides. */
 export interface PlaintextSource extends Place {
-  readonly what: 'literal' | 'file' | 'env-file';
+  readonly what: 'literal' | 'file' | 'env-file' | 'manifest';
 }
 
 /** A document that stands inside of another file as text. */
@@ -57,6 +57,22 @@ export interface ScanResult {
   readonly rewritten: ReadonlyMap<string, Uint8Array>;
   readonly plaintext: readonly PlaintextSource[];
   readonly inline: readonly InlineDocument[];
+  readonly origins: readonly Origin[];
+}
+
+/** An object as a file says it, before patches, prefixes and suffixes: where people look for it. */
+export interface Origin {
+  readonly group: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly file: string;
+  readonly line: number | undefined;
+}
+
+/** Files that must be looked at before more can be told. */
+export interface Unread {
+  readonly ok: 'later';
+  readonly unread: readonly string[];
 }
 
 export type Scanned =

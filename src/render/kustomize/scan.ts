@@ -3,7 +3,7 @@ import { isJsonObject, type Json } from '../../core/json.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { canonicalDocuments, canonicalYaml } from './canonical.ts';
 import { type Nodes, type ReadDocument, readNodes, readValues } from './documents.ts';
-import { type Encryption, encryptionOf } from './encryption.ts';
+import { type Encryption, encryptionOf, isInClear } from './encryption.ts';
 import { type FileTree, type Find, finderOf, type TreeFile } from './file-tree.ts';
 import { type Findings, noFindings, type PluginField, type Reading, type Reference } from './findings.ts';
 import { secretTests } from './json-patch.ts';
@@ -13,8 +13,11 @@ import { readPlugin } from './plugin.ts';
 import * as refuse from './refusals.ts';
 import { readReplacementFile } from './replacements.ts';
 import { checkRole } from './role-checks.ts';
-import type { Place, ReachableFile, Role, Scanned } from './scan-result.ts';
+import type { Place, ReachableFile, Role, Scanned, Unread } from './scan-result.ts';
+import { originsOf } from './origins.ts';
+import { plainOperations, plainPatch, plainSecrets } from './plain-secrets.ts';
 import { splitSecrets } from './secret-flow.ts';
+import { GENERATED_PATH, secretPaths } from './secret-paths.ts';
 
 const KUSTOMIZATION_NAMES = ['kustomization.yaml', 'kustomization.yml', 'Kustomization'];
 
@@ -37,33 +40,48 @@ interface Walk {
   readonly rewritten: Map<string, string>;
   readonly weights: Map<string, Weight>;
   readonly findings: Findings;
+  readonly unread: Set<string>;
   /** The folders being built, outermost first. */
   readonly stack: string[];
+}
+
+/** The scan of a tree that is there as a whole. */
+export function scan(tree: FileTree, root: string): Scanned {
+  const scanned = scanFurther(finderOf(tree), root);
+  if (scanned.ok !== 'later') return scanned;
+  throw new TypeError('a whole tree has nothing unread');
 }
 
 /**
  * Follows everything that `kustomize build` of the folder `root` would read, without running it. The files it names
  * are all that the build needs; whatever could make kustomize look elsewhere, start something, or treat a secret in a
- * way that a token does not show, is refused with its place. Reads no value and needs no key.
+ * way that a token does not show, is refused with its place. Reads no value and needs no key. What nobody has looked
+ * at yet is told, to be looked at before the next scan.
  */
-export function scan(tree: FileTree, root: string): Scanned {
+export function scanFurther(find: Find, root: string): Scanned | Unread {
   const walk: Walk = {
-    find: finderOf(tree),
+    find,
     reached: new Map(),
     rewritten: new Map(),
     weights: new Map(),
     findings: noFindings(),
+    unread: new Set(),
     stack: [],
   };
-  const { plaintext, inline, replacements, refusals } = walk.findings;
+  const { plaintext, inline, replacements, refusals, origins } = walk.findings;
   const weight = scanFolder(walk, root, undefined);
-  refusals.push(...splitSecrets(replacements), ...sizeRefusals(walk, weight), ...roleRefusals(walk));
+  if (walk.unread.size > 0) return { ok: 'later', unread: [...walk.unread] };
+  refusals.push(
+    ...splitSecrets(replacements, walk.findings.secretPaths),
+    ...sizeRefusals(walk, weight),
+    ...roleRefusals(walk),
+  );
   if (refusals.length > 0) return { ok: false, refusals: distinct(refusals) };
   const files = [...walk.reached].map(([path, reached]) => reachableFile(path, reached));
   files.sort((a, b) => (a.path < b.path ? -1 : 1));
   const encoder = new TextEncoder();
   const rewritten = new Map([...walk.rewritten].map(([path, text]) => [path, encoder.encode(text)]));
-  return { ok: true, result: { root, files, rewritten, plaintext, inline } };
+  return { ok: true, result: { root, files, rewritten, plaintext, inline, origins } };
 }
 
 function scanFolder(walk: Walk, folder: string, place: Place | undefined): Weight {
@@ -125,10 +143,13 @@ function onlyDocument(documents: readonly ReadDocument[], file: string): ReadDoc
 function kustomizationOf(walk: Walk, folder: string, place: Place | undefined): string | undefined {
   const { refusals } = walk.findings;
   const paths = KUSTOMIZATION_NAMES.map((name) => joinPath(folder, name)).filter((path) => {
-    const { kind } = walk.find(path);
-    if (kind === 'irregular') throw refuse.irregular(inFile(path), path);
-    return kind === 'file';
+    const found = walk.find(path);
+    if (found.kind === 'irregular') throw refuse.irregular(inFile(path), path);
+    if (found.kind === 'refused') throw found.error.at({ file: path });
+    if (found.kind === 'unread') walk.unread.add(path);
+    return found.kind === 'file';
   });
+  if (walk.unread.has(joinPath(folder, KUSTOMIZATION_NAMES[0] ?? ''))) return undefined;
   if (paths.length === 0) refusals.push(refuse.noKustomization(place, folder));
   if (paths.length > 1) refusals.push(refuse.manyKustomizations(paths));
   return paths.length === 1 ? paths[0] : undefined;
@@ -142,7 +163,12 @@ function follow(walk: Walk, at: Folder, reference: Reference): Weight {
   if (clean.kind === 'outside') throw refuse.outside(placeOf(reference), clean.why);
   if (clean.kind === 'odd') throw refuse.notThere(placeOf(reference), clean.why);
   const found = walk.find(clean.path);
+  if (found.kind === 'unread') {
+    walk.unread.add(clean.path);
+    return NOTHING;
+  }
   if (found.kind === 'irregular') throw refuse.irregular(placeOf(reference), found.path);
+  if (found.kind === 'refused') throw found.error.at(placeOf(reference));
   if (found.kind === 'absent') throw refuse.notThere(placeOf(reference), `there is no ${clean.path}`);
   if (found.kind === 'folder') return followFolder(walk, at, reference, clean.path);
   if (as.kind === 'component') throw refuse.notThere(placeOf(reference), `${clean.path} is a file, not a folder`);
@@ -168,21 +194,29 @@ function readReached(walk: Walk, at: Folder, reference: Reference, path: string,
   const role = roleOf(as);
   const nodes = reach(walk, path, file, role, placeOf(reference));
   const isPlain = walk.reached.get(path)?.encryption === 'none';
-  if (as.kind === 'secret-file' && isPlain) {
+  const isClear = isInClear(file.bytes, walk.reached.get(path)?.encryption ?? 'none');
+  if (as.kind === 'secret-file' && isClear) {
     const what = as.role === 'env-file' ? 'env-file' : 'file';
     at.findings.plaintext.push({ ...placeOf(reference), what });
   }
+  if (as.kind === 'secret-file' && !isClear) at.findings.secretPaths.push(GENERATED_PATH);
   if (nodes === undefined) return NOTHING;
+  if (role === 'document') at.findings.secretPaths.push(...secretPaths(nodes.documents));
   if (as.kind === 'plugin' && isPlain) {
     const documents = readValues(nodes, path);
     for (const document of documents) readPlugin(document.value, as.field, readingOf(path, document, at.findings));
     walk.rewritten.set(path, canonicalDocuments(documents.map(({ root }) => root)));
   }
+  if (as.kind === 'resource') at.findings.origins.push(...originsOf(path, nodes.documents));
+  if (isClear && role === 'document') at.findings.plaintext.push(...plainSecrets(path, nodes.documents));
   if (as.kind === 'file' && as.content !== undefined) {
     for (const document of readValues(nodes, path)) {
       const reading = readingOf(path, document, at.findings);
       if (as.content === 'replacements') readReplacementFile(reading, document.value);
-      else at.findings.refusals.push(...secretTests(document, reference.target, inFile(path)));
+      else {
+        at.findings.refusals.push(...secretTests(document, reference.target, inFile(path)));
+        if (isPlain) at.findings.plaintext.push(...plainOperations(document.value, reference.target, inFile(path)));
+      }
     }
   }
   return { builds: 0, nodes: nodes.count };
@@ -227,7 +261,9 @@ function readInlinePlugins(at: Folder, reference: Reference, field: PluginField)
 function readInline(findings: Findings, inline: Findings['inline'][number]): Weight {
   if (inline.what === 'plugin') return NOTHING;
   const { nodes, documents } = readText(inline);
+  findings.plaintext.push(...plainPatch(nodes.documents, placeOf(inline)));
   for (const document of documents) {
+    findings.plaintext.push(...plainOperations(document.value, inline.target, placeOf(inline)));
     const tests = secretTests({ ...document, lineAt: () => undefined }, inline.target, placeOf(inline));
     findings.refusals.push(...tests);
     // kustomize takes what is neither an object nor a list of operations for a path.
@@ -304,6 +340,8 @@ function keep(into: Findings, from: Findings): void {
   into.plaintext.push(...from.plaintext);
   into.inline.push(...from.inline);
   into.replacements.push(...from.replacements);
+  into.origins.push(...from.origins);
+  into.secretPaths.push(...from.secretPaths);
   into.refusals.push(...from.refusals);
 }
 

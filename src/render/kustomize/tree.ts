@@ -1,5 +1,5 @@
-import type { FileTree } from './file-tree.ts';
-import type { ReachableFile, ScanResult } from './scan-result.ts';
+import type { Find } from './file-tree.ts';
+import type { ScanResult } from './scan-result.ts';
 
 /** One file for the renderer's folder. */
 export interface BuildFile {
@@ -10,21 +10,17 @@ export interface BuildFile {
   readonly id?: string | undefined;
 }
 
-/** What stands for an encrypted file: its closed form, tokens in place of values. */
-export type ClosedForm = (file: ReachableFile) => Uint8Array;
-
 /**
- * What a renderer gets to see of a repository: the reachable files, encrypted ones in their closed form, and
- * kustomizations as the scan has read them. Sorted by path.
+ * What a renderer gets to see of a repository: the reachable files, those with secrets in their closed form (tokens in
+ * place of values), and kustomizations as the scan has read them. Sorted by path.
  */
-export function buildTree(tree: FileTree, scanned: ScanResult, closedForm: ClosedForm): BuildFile[] {
-  return scanned.files.map((file) => {
-    const { path } = file;
-    if (file.encryption !== 'none') return { path, bytes: closedForm(file) };
-    const rewritten = scanned.rewritten.get(path);
-    if (rewritten !== undefined) return { path, bytes: rewritten };
-    const entry = tree.get(path);
-    if (entry?.kind !== 'file') throw new TypeError(`${path} was scanned in another tree`);
-    return { path, bytes: entry.bytes, id: entry.blob };
+export function buildTree(scanned: ScanResult, find: Find, closed: ReadonlyMap<string, Uint8Array>): BuildFile[] {
+  return scanned.files.map(({ path, encryption }) => {
+    const instead = closed.get(path) ?? scanned.rewritten.get(path);
+    if (instead !== undefined) return { path, bytes: instead };
+    const found = find(path);
+    // Whatever is encrypted has a closed form, or it is not rendered at all.
+    if (encryption !== 'none' || found.kind !== 'file') throw new TypeError(`${path} cannot be given to a renderer`);
+    return { path, bytes: found.file.bytes, id: found.file.blob };
   });
 }

@@ -25,7 +25,8 @@ export async function writeTree(folder: string, files: readonly BuildFile[]): Pr
   }
 }
 
-function refuseTooMuch(files: readonly BuildFile[]): void {
+/** Throws SottoError. */
+export function refuseTooMuch(files: readonly BuildFile[]): void {
   const bytes = files.reduce((sum, file) => sum + file.bytes.length, 0);
   if (files.length > LIMITS.maxSnapshotFiles) throw treeNotWritten(undefined, `it has ${files.length} files`);
   if (bytes > LIMITS.maxSnapshotBytes) throw treeNotWritten(undefined, `it has ${bytes} bytes`);
@@ -33,10 +34,14 @@ function refuseTooMuch(files: readonly BuildFile[]): void {
 
 /** Only names that stay below the folder, whoever made them. */
 function partsOf(path: string): string[] {
-  const parts = path.split('/');
-  const isClean = parts.every((part) => part !== '' && part !== '.' && part !== '..' && !part.includes('\0'));
-  if (!isClean) throw treeNotWritten(undefined, 'a path in it is not clean');
-  return parts;
+  if (!isCleanPath(path)) throw treeNotWritten(undefined, UNCLEAN);
+  return path.split('/');
+}
+
+const UNCLEAN = 'a path in it is not clean';
+
+export function isCleanPath(path: string): boolean {
+  return path.split('/').every((part) => part !== '' && part !== '.' && part !== '..' && !part.includes('\0'));
 }
 
 /** Fails on everything that is there already, a link too: nobody else's folder is ever used. */
@@ -58,7 +63,7 @@ async function attempt(file: string | undefined, task: () => Promise<unknown>): 
     await task();
   } catch (thrown) {
     if (thrown instanceof SottoError) throw thrown;
-    throw treeNotWritten(file, REASONS[codeOf(thrown)] ?? 'the system refused it');
+    throw treeNotWritten(file, REASONS[codeOf(thrown)] ?? UNKNOWN_REASON);
   }
 }
 
@@ -72,6 +77,13 @@ const REASONS: Readonly<Record<string, string>> = {
   EACCES: 'it is not permitted',
   ENOENT: 'the folder to write into is not there',
 };
+
+const UNKNOWN_REASON = 'the system refused it';
+
+/** What a renderer elsewhere may say of a tree that it could not write; whatever else it says is not repeated. */
+export function knownReason(why: string): string {
+  return why === UNCLEAN || Object.values(REASONS).includes(why) ? why : UNKNOWN_REASON;
+}
 
 function codeOf(thrown: unknown): string {
   return thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : '';

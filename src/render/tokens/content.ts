@@ -83,7 +83,7 @@ async function closeDocuments(file: EncryptedFile, context: TokenContext): Promi
   for (const placed of leaves) refuseLeaf(placed, path);
   // A file may move: only what it says counts.
   const digest = sourceDigest('tokens', file.role, file.bytes);
-  const memory = context.recall(digest) ?? (await leafMemory(digest, leaves, source, sops, context));
+  const memory = recalled(context, digest, leaves.length) ?? (await leafMemory(digest, leaves, source, sops, context));
   const entries = leaves.map(({ leaf }, index): TokenEntry => {
     const ref = new SecretRef(source, leaf, 'value', leaf.line);
     return {
@@ -116,12 +116,18 @@ async function leafMemory(
   return { digest, tokens, names: [] };
 }
 
+/** What is remembered of a file has a token for each of its secrets, or it is not of this file. */
+function recalled(context: TokenContext, digest: SourceDigest, count: number): TokenMemory | undefined {
+  const known = context.recall(digest);
+  return known?.tokens.length === count ? known : undefined;
+}
+
 async function closeWhole(file: EncryptedFile, context: TokenContext): Promise<ClosedFile> {
   const { path } = file;
   const { whole, source } = wholeOf(file);
   const ref = new SecretRef(source, whole, 'value', 1);
   const digest = sourceDigest('tokens', file.role, path, file.bytes);
-  let memory = context.recall(digest);
+  let memory = recalled(context, digest, 1);
   if (memory === undefined) {
     await context.opener.verifyWhole(source, whole);
     using value = await context.opener.open(ref);
@@ -137,7 +143,9 @@ async function closeEnvFile(file: EncryptedFile, context: TokenContext): Promise
   if (format !== 'dotenv' && format !== 'binary') throw badEnvFile(path, format);
   const { whole, source } = wholeOf(file);
   const digest = sourceDigest('tokens', file.role, path, file.bytes);
-  const memory = context.recall(digest) ?? (await envMemory(digest, whole, source, context));
+  const known = context.recall(digest);
+  const memory =
+    recalled(context, digest, known?.names.length ?? 0) ?? (await envMemory(digest, whole, source, context));
   const entries = memory.names.flatMap((key, index): TokenEntry[] => {
     const token = tokenAt(memory, index);
     if (token === '') return [];

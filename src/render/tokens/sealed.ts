@@ -5,6 +5,7 @@ import { groupOf } from '../../core/ids.ts';
 import { isJsonObject, type Json, type JsonObject, memberAt, stringAt, stringifyJson } from '../../core/json.ts';
 import { sealedToSecret } from '../../sealed/resulting-secret.ts';
 import { parseSealed, type SealedObject } from '../../sealed/sealed-secret.ts';
+import type { FilledPart } from '../../sealed/template.ts';
 import { parseJsonTree } from '../../yaml/json-tree.ts';
 import { lineFinder, resolveManifest } from '../../yaml/manifest.ts';
 import { parseYaml } from '../../yaml/parse.ts';
@@ -48,7 +49,8 @@ export async function closeSealed(file: ManifestFile, context: SealedContext): P
     })),
   );
   const digest = sourceDigest('tokens', 'sealed', context.namespace, file.text);
-  const memory = context.recall(digest) ?? (await sealedMemory(digest, refs, context));
+  const known = context.recall(digest);
+  const memory = known?.tokens.length === refs.length ? known : await sealedMemory(digest, refs, context);
   const entries = refs.map(({ key, ref }, index): TokenEntry => {
     const token = memory.tokens[index];
     if (token === undefined || token === '')
@@ -99,15 +101,39 @@ function replaced({ path, text }: ManifestFile, found: readonly Found[], entries
   const parts: string[] = [];
   let at = 0;
   for (const { document, sealed, manifest } of found) {
-    const { tree, items, literals } = sealedToSecret(sealed);
+    const { tree, items, literals, composed } = sealedToSecret(sealed);
     const sealedData = [...items].map(([key, item]) => [key, Buffer.from(tokens.get(item) ?? '').toString('base64')]);
-    const data = { ...Object.fromEntries(literals), ...Object.fromEntries(sealedData) } as JsonObject;
+    const texts = [...composed].map(([key, ofEntry]) => {
+      const rendered = ofEntry.map((part) => withTokens(part, tokens)).join('');
+      return [key, Buffer.from(rendered, 'utf8').toString('base64')];
+    });
+    const data = {
+      ...Object.fromEntries(literals),
+      ...Object.fromEntries(sealedData),
+      ...Object.fromEntries(texts),
+    } as JsonObject;
     const secret = stringifyJson({ ...withNamespaceOf(manifest, tree), data });
     const marker = path.endsWith('.json') ? '' : '---\n';
     parts.push(text.slice(at, document.start), marker, ascii(secret), '\n');
     at = document.end;
   }
   return [...parts, text.slice(at)].join('');
+}
+
+/** An entry of template.data with tokens where values go: after the build it is found again as any other text. */
+function withTokens(part: FilledPart, tokens: ReadonlyMap<unknown, string>): string {
+  if (part.kind === 'text') return part.text;
+  if (part.kind === 'base64') return Buffer.from(withTokens(part.of, tokens), 'utf8').toString('base64');
+  const token = tokens.get(part.item);
+  if (token !== undefined) return token;
+  throw new SottoError({
+    code: 'SOTTO-SEAL-009',
+    what: 'a removed item is used by template.data',
+    why: `template.data sets ${part.item.key} to null, and in a kustomization only entries of the Secret can be used`,
+    next: 'leave the item in the Secret, or put the SealedSecret into a path without a kustomization',
+    line: part.item.line,
+    key: `spec.encryptedData.${part.item.key}`,
+  });
 }
 
 /** Where none is named, none is written: kustomize finds references within one namespace. */

@@ -15,11 +15,17 @@ export interface TokenEntry {
 /** Characters in a row that give a token away when it is not whole. */
 export const PIECE_LENGTH = 8;
 
+/** Together a few megabytes while a tree is accounted for, and nothing after it. */
+const MAX_CLEAR_LENGTH = 128;
+const MAX_CLEAR_TEXTS = 20_000;
+
 /** The tokens issued for one tree, and nothing else: only these are ever filled. */
 export class TokenTable {
   readonly #entries = new Map<string, TokenEntry>();
   /** Lower-case pieces of all tokens. */
   readonly #pieces = new Map<string, TokenEntry>();
+  /** Short texts that were searched: keys and names come again with every object. */
+  readonly #clear = new Set<string>();
 
   constructor(entries: readonly TokenEntry[]) {
     for (const entry of entries) {
@@ -43,6 +49,15 @@ export class TokenTable {
 
   find(token: string): TokenEntry | undefined {
     return this.#entries.get(token);
+  }
+
+  /** Whether the text was searched for traces of these tokens before, and had none. */
+  isClear(text: string): boolean {
+    return this.#clear.has(text);
+  }
+
+  noteClear(text: string): void {
+    if (text.length <= MAX_CLEAR_LENGTH && this.#clear.size < MAX_CLEAR_TEXTS) this.#clear.add(text);
   }
 
   /** Of `PIECE_LENGTH` characters in lower case. */

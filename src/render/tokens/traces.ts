@@ -18,8 +18,11 @@ const BASE64_RUN = /[A-Za-z0-9+/_-]{11,}/g;
 
 /** The first trace of a token: plain, or in base64 of any alignment and alphabet, blanks in between or not. */
 export function findTrace(text: string, table: TokenTable): Trace | undefined {
+  if (text.length < MARK.length || table.isClear(text)) return undefined;
   const packed = text.replace(/\s+/g, '');
-  return traceIn(text, table, 0) ?? (packed === text ? undefined : traceIn(packed, table, 0));
+  const trace = traceIn(text, table, 0) ?? (packed === text ? undefined : traceIn(packed, table, 0));
+  if (trace === undefined) table.noteClear(text);
+  return trace;
 }
 
 function traceIn(text: string, table: TokenTable, layers: number): Trace | undefined {

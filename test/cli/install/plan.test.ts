@@ -244,5 +244,5 @@ it('the Deployment of an install carries the image it was given, and no other', 
   const images = arrayAt(memberAt(deployment, 'spec', 'template', 'spec'), 'containers').map((container) =>
     memberAt(container, 'image'),
   );
-  expect(images).toEqual(['x@sha256:00']);
+  expect(images).toEqual(['x@sha256:00', 'x@sha256:00']);
 });

@@ -277,7 +277,53 @@ describe('a kustomization that grows', () => {
   });
 });
 
+const into = (kind: string, path: string) =>
+  `replacements:\n- source: { kind: ConfigMap, fieldPath: data.host }\n  targets: [{ select: { kind: ${kind} }, fieldPaths: ["${path}"], options: { delimiter: "/", index: 1 } }]`;
+
+describe('a replacement between delimiters', () => {
+  const selector = { kind: 'encrypted_regex', value: '^(data|stringData)$' } as const;
+
+  it.each(['stringData.password', 'stringData.*', 'stringData.pass\\\\word', 'stringData/password'])(
+    'is refused where a token stands for the text: %s',
+    async (path) => {
+      const db = await encrypted(SECRET, pair.recipient, { selector });
+      const of = (kind: string, text: string) =>
+        refusals(kustomization(`resources: [map.yaml, db.yaml]\n${into(kind, path)}`, MAP, `-- db.yaml\n${text}`));
+      expect(of('Secret', db).map(({ code }) => code)).toEqual(['SOTTO-RENDER-030']);
+      expect(of('Sec.*', db).map(({ code }) => code)).toEqual(['SOTTO-RENDER-030']);
+      expect(of('ConfigMap', db)).toEqual([]);
+    },
+  );
+
+  it('passes where the template stands in clear', async () => {
+    const db = await encrypted(SECRET, pair.recipient, { selector: { kind: 'encrypted_regex', value: '^password$' } });
+    accepted(
+      kustomization(`resources: [map.yaml, db.yaml]\n${into('Secret', 'stringData.url')}`, MAP, `-- db.yaml\n${db}`),
+    );
+  });
+
+  it('is refused where another replacement puts a secret, and for generated values', async () => {
+    const whole = await encrypted('{"data": "x"}', pair.recipient, { format: 'json', file: 'a.json' });
+    const first =
+      '- source: { kind: Secret, fieldPath: data.x }\n  targets: [{ select: { kind: Secret }, fieldPaths: [stringData.u] }]\n';
+    const text = into('Secret', 'stringData.u').replace('replacements:\n', `replacements:\n${first}`);
+    expect(refusals(kustomization(`resources: [map.yaml]\n${text}`, MAP)).map(({ code }) => code)).toEqual([
+      'SOTTO-RENDER-030',
+    ]);
+    const generated = `secretGenerator: [{ name: s, files: [a] }]\nresources: [map.yaml]\n${into('Secret', 'data.a')}`;
+    expect(refusals(kustomization(generated, MAP, `-- a\n${whole}\n`)).map(({ code }) => code)).toEqual([
+      'SOTTO-RENDER-030',
+    ]);
+  });
+});
+
 describe('an encrypted file', () => {
+  it('that is empty is known as a file and not as a document', async () => {
+    const whole = await encrypted('{"data": ""}', pair.recipient, { format: 'json', file: 'a.json' });
+    const { files } = accepted(kustomization('secretGenerator: [{ name: s, files: [a.txt] }]', `-- a.txt\n${whole}\n`));
+    expect(files.find(({ path }) => path === 'a.txt')?.encryption).toBe('binary');
+  });
+
   const selector = { kind: 'encrypted_regex', value: '^(data|stringData)$' } as const;
   const all = { kind: 'unencrypted_suffix', value: '_unencrypted' } as const;
 

@@ -1,3 +1,4 @@
+import type { ScanResult } from '../../../src/render/kustomize/scan-result.ts';
 import { posix } from 'node:path';
 import type { FileTree, TreeEntry } from '../../../src/render/kustomize/file-tree.ts';
 
@@ -91,4 +92,10 @@ export function withDecoys(files: FileTree, text: string): FileTree[] {
     decoy(`${path}/kustomization.yaml`, 'namePrefix: a-\n'),
     decoy(`${path}/kustomization.yaml`, COMPONENT),
   ];
+}
+
+/** For trees whose secrets do not matter: nothing stands for each encrypted file. */
+export function emptied({ files }: ScanResult): ReadonlyMap<string, Uint8Array> {
+  const closed = files.filter(({ encryption }) => encryption !== 'none');
+  return new Map(closed.map(({ path }) => [path, new Uint8Array()]));
 }

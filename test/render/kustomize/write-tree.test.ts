@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LIMITS } from '../../../src/core/limits.ts';
 import { scan } from '../../../src/render/kustomize/scan.ts';
+import { finderOf } from '../../../src/render/kustomize/file-tree.ts';
 import { buildTree } from '../../../src/render/kustomize/tree.ts';
 import { writeTree } from '../../../src/render/kustomize/write-tree.ts';
 import { encrypted, newKeyPair, refusal } from '../../sops/fixtures.ts';
@@ -33,9 +34,10 @@ describe('the tree for a renderer', () => {
     ]);
     const scanned = scan(files, '');
     if (!scanned.ok) throw scanned.refusals[0] ?? new Error('no refusal');
-    const built = buildTree(files, scanned.result, ({ path, role, encryption }) =>
-      bytes(`${path} ${role} ${encryption}`),
-    );
+    const closed = scanned.result.files
+      .filter(({ encryption }) => encryption !== 'none')
+      .map(({ path, role, encryption }) => [path, bytes(`${path} ${role} ${encryption}`)] as const);
+    const built = buildTree(scanned.result, finderOf(files), new Map(closed));
     expect(built.map(({ path, id, bytes: content }) => [path, id, Buffer.from(content).toString()])).toEqual([
       ['db.yaml', undefined, 'db.yaml document yaml'],
       ['kustomization.yaml', undefined, '{resources: [db.yaml, map.yaml]}\n'],

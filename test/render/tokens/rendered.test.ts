@@ -51,6 +51,16 @@ describe('a token', () => {
 });
 
 describe('a token outside of the values of a Secret', () => {
+  it('is found every time, and in one build what was nothing in another', () => {
+    const piece = map({ a: TOKEN.slice(8, 24) });
+    expect(closeRendered([piece, piece], issue([Buffer.from('third')]).table).refused).toEqual([]);
+    const { objects, refused } = closeRendered([map({ a: 'x' }), piece, map({ a: 'x' }), piece], issued.table);
+    expect([objects.length, refused.map(({ error }) => error.code)]).toEqual([
+      2,
+      ['SOTTO-RENDER-043', 'SOTTO-RENDER-043'],
+    ]);
+  });
+
   const nested: Json = { spec: { template: { env: [{ name: 'A', value: `x ${TOKEN}` }] } } };
   it.each([
     ['a ConfigMap', map({ a: TOKEN }), 'data.a'],

@@ -30,6 +30,22 @@ describe('a file with SealedSecrets', () => {
     }
   });
 
+  it('has texts of template.data with tokens in the place of values, encoded ones too', async () => {
+    const manifest = structuredClone(vectorManifest('strict')) as { spec: { template: JsonObject } } & JsonObject;
+    const data = { url: 'db://{{ .password }}@x', auth: '{{ .password | b64enc }}', clear: 'x' };
+    manifest.spec.template = { ...manifest.spec.template, data };
+    const closed = await closeSealed({ path: 's.json', text: JSON.stringify(manifest) }, context);
+    const [secret] = readManifests(Buffer.from(closed?.bytes ?? []).toString(), 's.json').map(({ value }) => value);
+    const table = new TokenTable(closed?.entries ?? []);
+    const values = await filledValues(secret as JsonObject, { table, opener });
+    const password = Buffer.from(values['password'] ?? []);
+    expect(Buffer.from(values['url'] ?? [])).toEqual(
+      Buffer.concat([Buffer.from('db://'), password, Buffer.from('@x')]),
+    );
+    expect(Buffer.from(values['auth'] ?? []).toString()).toBe(password.toString('base64'));
+    expect(Buffer.from(closed?.bytes ?? []).toString()).not.toContain(password.toString('base64'));
+  });
+
   it('is closed again from memory without a key', async () => {
     const file = { path: 's.json', text: SEALED };
     const first = await closeSealed(file, context);

@@ -1,0 +1,40 @@
+import { objectKey } from '../core/ids.ts';
+import type { ResourceCatalog } from '../kube/discovery.ts';
+import type { SealedMode, SealedRule } from '../open/sealed-document.ts';
+import type { InventoryRow } from '../plan/inventory.ts';
+
+const SEALED_SECRETS = { group: 'bitnami.com', version: 'v1alpha1', kind: 'SealedSecret' } as const;
+
+export interface SealedSurroundings {
+  readonly catalog: () => ResourceCatalog;
+  readonly row: (key: InventoryRow['key']) => InventoryRow | undefined;
+}
+
+/** `sealedSecrets` of a sync against what runs: what was applied decides which of the two a name is. */
+export function sealedRule({ catalog, row }: SealedSurroundings, mode: SealedMode): SealedRule {
+  return {
+    modeOf: () => mode,
+    isServed: () =>
+      catalog().find(`${SEALED_SECRETS.group}/${SEALED_SECRETS.version}`, SEALED_SECRETS.kind) !== undefined,
+    secretRow: (namespace, name) => {
+      const found = row(objectKey({ group: '', kind: 'Secret', namespace, name }));
+      if (found === undefined || found.uid === '') return undefined;
+      return found.keep ? 'kept' : 'ours';
+    },
+  };
+}
+
+/** For somebody who may not have the agent's keys: unsealed, unless the agent has passed it through. */
+export function previewedSealedRule(surroundings: SealedSurroundings, mode: SealedMode): SealedRule {
+  const rule = sealedRule(surroundings, mode);
+  const isPassed = (namespace: string, name: string): boolean =>
+    surroundings.row(objectKey({ group: SEALED_SECRETS.group, kind: SEALED_SECRETS.kind, namespace, name })) !==
+    undefined;
+  return {
+    ...rule,
+    modeOf: (namespace, name) => {
+      if (mode !== 'auto') return mode;
+      return isPassed(namespace, name) ? 'passthrough' : 'unseal';
+    },
+  };
+}

@@ -1,0 +1,19 @@
+import { join, relative } from 'node:path';
+import { parseSettings } from '../settings/parse.ts';
+import type { CommandContext } from './context.ts';
+import { readInput, textOf } from './files.ts';
+import { findUpwards } from './working-tree.ts';
+
+/**
+ * `sealing.certificate` of the sotto.yaml upwards from the working directory: the one certificate that may be sealed to
+ * here. Undefined without one. Settings that cannot be read are an error, because nobody knows then what they pin.
+ */
+export async function pinnedCertificate(context: CommandContext): Promise<string | undefined> {
+  const folder = await findUpwards(context.cwd, 'sotto.yaml');
+  if (folder === undefined) return undefined;
+  const path = join(folder, 'sotto.yaml');
+  const parsed = parseSettings(textOf(await readInput(context, path)), relative(context.cwd, path));
+  if (parsed.ok) return parsed.settings.sealing.certificate;
+  const [problem] = parsed.problems;
+  throw problem ?? new TypeError('settings without a problem');
+}
