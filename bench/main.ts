@@ -13,6 +13,7 @@ import { measureSize, type SizeResult } from './measure.ts';
 import { measurePod, type PodResult } from './pod.ts';
 import { LEGEND, memoryPerObject, podTable, sizeTable } from './report.ts';
 import { newAgeKeyPair } from './repository.ts';
+import { benchSops } from './sops.ts';
 import { GIT_USER, type Ground } from './world.ts';
 
 const USAGE = `npm run bench -- [--quick] [--sizes 10,100] [--edits N] [--json FILE] [--agent FILE] [--kustomize]
@@ -22,6 +23,7 @@ const USAGE = `npm run bench -- [--quick] [--sizes 10,100] [--edits N] [--json F
   --edits N      hand edits of each size (200)
   --json FILE    also writes every figure there
   --agent FILE   measures that bundle instead of dist/sotto.cjs
+  --sops         only decrypting SOPS files against stock sops
   --kustomize    only kustomizations: 100 overlays beside a bare loop, 1,000 objects beside plain files
   --pod          only the agent in the shape of its Pod, at 10 and 1,000 objects; without either both come last
 `;
@@ -31,6 +33,8 @@ const ROOT = join(import.meta.dirname, '..');
 interface Wanted {
   readonly sizes: readonly number[];
   readonly edits: number;
+  /** Files of the comparison with stock sops, which is all that is measured then. */
+  readonly sopsFiles: number | undefined;
   readonly jsonPath: string | undefined;
   readonly agentPath: string | undefined;
   /** What comes after the sizes. */
@@ -47,6 +51,7 @@ function readArguments(): Wanted | undefined {
       agent: { type: 'string' },
       kustomize: { type: 'boolean', default: false },
       pod: { type: 'boolean', default: false },
+      sops: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
@@ -54,14 +59,16 @@ function readArguments(): Wanted | undefined {
   const edits = Number(values.edits ?? (values.quick ? 50 : 200));
   const isUsable = sizes.every((size) => size > 0 && size % 10 === 0) && Number.isInteger(edits) && edits > 0;
   if (values.help || !isUsable) return undefined;
+  const sopsFiles = values.sops ? (values.quick ? 100 : 1000) : undefined;
   const parts = (['kustomize', 'pod'] as const).filter((part) => values[part]);
-  const paths = { jsonPath: values.json, agentPath: values.agent };
+  const paths = { sopsFiles, jsonPath: values.json, agentPath: values.agent };
   if (parts.length > 0) return { sizes: [], edits, parts, ...paths };
   return { sizes, edits, parts: values.quick ? ['pod'] : ['kustomize', 'pod'], ...paths };
 }
 
 /** Measures each size and prints its table at once. Ends with the first failure; nothing that was started stays. */
 async function bench(wanted: Wanted, signal: AbortSignal): Promise<void> {
+  if (wanted.sopsFiles !== undefined) return benchOfSops(wanted.sopsFiles, signal);
   const program = agentProgram(ROOT, wanted.agentPath);
   const isBuilt = program.isBundle ? '' : '   (no bundle: the sources, which start slower; npm run build)';
   const machine = machineFacts();
@@ -102,6 +109,21 @@ async function kustomizeFigures(ground: Ground): Promise<KustomizeResult> {
   clearLine();
   print(`${kustomizeTables(result)}\n`);
   return result;
+}
+
+async function benchOfSops(files: number, signal: AbortSignal): Promise<void> {
+  print(`${Object.values(machineFacts()).join(', ')}\n\n`);
+  const tools = await ensureTools(['sops', 'age-keygen'], {
+    packageRoot: ROOT,
+    env: process.env,
+    signal,
+    onProgress: sayStep,
+  });
+  print(await benchSops(tools, files, files * 100));
+}
+
+function sayStep({ tool, step }: { readonly tool: string; readonly step: string }): void {
+  say(`${tool}: ${step}`);
 }
 
 /** Undefined where the machine or the build does not allow it; that is said. */
