@@ -15,7 +15,10 @@ export function digestsOf(values: readonly string[]): ReadonlySet<string> {
 /** How many places hold one. */
 export function countDigests(bytes: Uint8Array, digests: ReadonlySet<string>): number {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
-  const words = [/[0-9a-f]{12,}/gi, /[a-z0-9+/]{12,}/gi, /[a-z0-9_-]{12,}/gi].flatMap((form) => text.match(form) ?? []);
+  // Capped: a word of megabytes is more than the engine can hold.
+  const words = [/[0-9a-f]{12,512}/gi, /[a-z0-9+/]{12,512}/gi, /[a-z0-9_-]{12,512}/gi].flatMap(
+    (form) => text.match(form) ?? [],
+  );
   return new Set(words.filter((word) => digests.has(begin(word)) || digests.has(begin(word).toLowerCase()))).size;
 }
 
