@@ -32,7 +32,8 @@ export async function readHidden(
   const stop = (): void => void stdin.destroy(new Error('interrupted'));
   signal.addEventListener('abort', stop, { once: true });
   try {
-    for await (const chunk of stdin as AsyncIterable<Uint8Array | string>) {
+    // A question may follow on the same terminal.
+    for await (const chunk of stdin.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array | string>) {
       const bytes = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
       const end = typed.type(bytes);
       bytes.fill(0);
@@ -43,6 +44,7 @@ export async function readHidden(
   } finally {
     signal.removeEventListener('abort', stop);
     stdin.setRawMode(false);
+    stdin.pause();
     typed.wipe();
     stderr.write('\n');
   }
@@ -95,9 +97,9 @@ function hasRawMode<Stream extends object>(stream: Stream): stream is Stream & R
 
 function interrupted(): SottoError {
   return new SottoError({
-    code: 'SOTTO-CLI-113',
-    what: 'nothing was sealed',
+    code: 'SOTTO-CLI-096',
+    what: 'no value was typed, and nothing was changed',
     why: 'the input was given up',
-    next: 'the same command again',
+    next: 'run the command again, or give the value on stdin',
   });
 }

@@ -58,7 +58,32 @@ export function render(documents: readonly ClosedDocument[], context: RenderCont
       refusals.push({ error: asSottoError(thrown).at(place(document)), file: document.file });
     }
   }
+  for (const object of objects.values()) {
+    const error = sealedTwin(object, objects);
+    if (error === undefined) continue;
+    objects.delete(object.key);
+    refusals.push({ error, file: object.file, id: object.id });
+  }
   return { objects: [...objects.values()], refusals, skipped, warnings };
+}
+
+/** A SealedSecret for its controller, and the Secret that the controller would make of it: never both. */
+function sealedTwin(
+  { id, file, line }: DesiredObject,
+  objects: ReadonlyMap<ObjectKey, DesiredObject>,
+): SottoError | undefined {
+  if (id.group !== 'bitnami.com' || id.kind !== 'SealedSecret') return undefined;
+  const twin = objects.get(objectKey({ ...id, group: '', kind: 'Secret' }));
+  if (twin === undefined) return undefined;
+  return new SottoError({
+    code: 'SOTTO-SEAL-022',
+    what: 'the SealedSecret is not passed through',
+    why: `Secret ${id.name} stands in Git as well (${twin.file}:${twin.line}), and with both the one would undo the other`,
+    next: 'remove one of the two from Git',
+    object: displayObject(id),
+    file,
+    line,
+  });
 }
 
 function place(document: ClosedDocument): { file: string; line: number } {

@@ -1,5 +1,5 @@
 import type { CipherSource } from '../core/closed.ts';
-import { SottoError } from '../core/errors.ts';
+import { asSottoError, SottoError } from '../core/errors.ts';
 import type { Json, JsonObject } from '../core/json.ts';
 import { isJsonObject, member, memberAt, stringAt } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
@@ -142,10 +142,28 @@ function parseItems(manifest: JsonObject, reading: Reading): readonly SealedItem
   if (encrypted === undefined) {
     throw reading.wrongShape(['spec', 'encryptedData'], 'encryptedData is missing ({} is an empty Secret)');
   }
-  const items = Object.keys(encrypted).map((key) => parseItem(key, encrypted[key], reading));
+  const items: SealedItem[] = [];
+  const failures: SottoError[] = [];
+  for (const [key, text] of Object.entries(encrypted)) {
+    try {
+      items.push(parseItem(key, text, reading));
+    } catch (thrown) {
+      failures.push(asSottoError(thrown));
+    }
+  }
+  if (failures[0] !== undefined) throw summaryOf(failures[0], failures, Object.keys(encrypted).length);
   const totalBytes = items.reduce((sum, item) => sum + item.key.length + item.text.length, 0);
   if (totalBytes > LIMITS.maxObjectBytes) throw tooLarge(totalBytes, reading, ['spec', 'encryptedData']);
   return items;
+}
+
+/** One error that names every failing item. */
+export function summaryOf(first: SottoError, failures: readonly SottoError[], count: number): SottoError {
+  if (failures.length === 1) return first;
+  const { code, what, why, next, place } = first;
+  const keys = failures.map((failure) => failure.place.key ?? '').toSorted();
+  const told = `${failures.length} of ${count} items do not open (${what})`;
+  return new SottoError({ code, what: told, why, next, ...place, key: keys.join(', ') });
 }
 
 function tooLarge(totalBytes: number, reading: Reading, path: readonly string[]): SottoError {

@@ -3,7 +3,7 @@ import { asSottoError, SottoError } from '../core/errors.ts';
 import { Sensitive } from '../core/sensitive.ts';
 import { decodeBlob, NONCE, type SealedBlob, SESSION_KEY_BYTES, TAG_BYTES } from './blob.ts';
 import { type Binding, describeBinding, SCOPES, sealLabel } from './scope.ts';
-import type { SealedItem, SealedObject } from './sealed-secret.ts';
+import { type SealedItem, type SealedObject, summaryOf } from './sealed-secret.ts';
 import type { UnsealKey } from './sealing-key.ts';
 
 /** An opened value, which the caller wipes, and the key that opened it. */
@@ -53,7 +53,7 @@ export async function unsealAll<Key extends UnsealKey>(
   }
   const [first] = failures;
   if (first === undefined) return opened;
-  throw failures.length === 1 ? first : summaryOf(first, failures, sealed);
+  throw summaryOf(first, failures, sealed.items.length);
 }
 
 /** The key that unwraps an item, without opening its value: whether a SealedSecret is ours to unseal. */
@@ -203,16 +203,4 @@ function editFor(sealed: SealedObject, fits: Binding): string {
     edits.push(`set metadata.namespace to ${fits.namespace}`);
   }
   return `${edits.join(' and ')} in the SealedSecret’s own metadata, or seal the value again as it stands now`;
-}
-
-function summaryOf(first: SottoError, failures: readonly SottoError[], sealed: SealedObject): SottoError {
-  const keys = failures.map((failure) => failure.place.key ?? '').toSorted();
-  return new SottoError({
-    code: first.code,
-    what: `${failures.length} of ${sealed.items.length} items do not open (${first.what})`,
-    why: first.why,
-    next: first.next,
-    ...first.place,
-    key: keys.join(', '),
-  });
 }

@@ -14,7 +14,8 @@ export interface DotenvLine {
   readonly text: string;
 }
 
-const METADATA_PREFIX = 'sops_';
+/** Names of the sops block. */
+export const ENV_METADATA_PREFIX = 'sops_';
 
 export interface DotenvFile {
   /** Without those of the sops block. */
@@ -37,7 +38,7 @@ export function parseDotenv(text: string, file: string): DotenvFile {
     const at = content.indexOf('=');
     if (at === -1) throw noVariable(file, line);
     const entry = { line, key: content.slice(0, at), text: content.slice(at + 1) };
-    (entry.key.startsWith(METADATA_PREFIX) ? metadata : lines).push(entry);
+    (entry.key.startsWith(ENV_METADATA_PREFIX) ? metadata : lines).push(entry);
   });
   return { lines, metadata: unflatten(metadata, file) };
 }
@@ -46,7 +47,7 @@ export function parseDotenv(text: string, file: string): DotenvFile {
 function unflatten(lines: readonly DotenvLine[], file: string): YamlMap {
   const root: Branch = { kind: 'map', line: lines[0]?.line ?? 1, children: new Map() };
   for (const { line, key = '', text } of lines) {
-    const steps = key.slice(METADATA_PREFIX.length).split(/(?=__(?:map|list)_)/);
+    const steps = key.slice(ENV_METADATA_PREFIX.length).split(/(?=__(?:map|list)_)/);
     let at = root;
     steps.forEach((step, index) => {
       const name = step.replace(/^__(?:map|list)_/, '');
@@ -91,7 +92,8 @@ function scalar(text: string, line: number): YamlScalar {
   return { kind: 'scalar', style: 'double', text, tag: undefined, inFlow: false, ...place };
 }
 
-function noVariable(file: string, line: number): SottoError {
+/** A line that sops would not read. */
+export function noVariable(file: string, line: number): SottoError {
   return new SottoError({
     code: 'SOTTO-SOPS-022',
     what: 'a line of a dotenv file is not readable',

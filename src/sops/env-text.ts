@@ -1,6 +1,7 @@
 import { SottoError } from '../core/errors.ts';
 import { bytesOf, pathAad, sealEnc } from './cipher.ts';
 import type { DataKey } from './data-key.ts';
+import { ENV_METADATA_PREFIX, noVariable } from './dotenv.ts';
 import type { KnownEntries } from './known.ts';
 import { macText, ONLY_ENCRYPTED_PREFIX } from './mac.ts';
 import type { Selects } from './selector.ts';
@@ -10,8 +11,6 @@ export type EnvLine =
   | { readonly kind: 'blank' }
   | { readonly kind: 'comment'; readonly text: string }
   | { readonly kind: 'variable'; readonly key: string; readonly value: string };
-
-export const ENV_METADATA_PREFIX = 'sops_';
 
 /** Throws SottoError for what sops would refuse. */
 export function parseEnvText(text: string, file: string): EnvLine[] {
@@ -73,17 +72,6 @@ export function envMac(lines: readonly EnvLine[], { selects, macOnlyEncrypted }:
   const mac = macText(plaintext);
   for (const bytes of [plaintext, ...parts]) bytes.fill(0);
   return mac;
-}
-
-function noVariable(file: string, line: number): SottoError {
-  return new SottoError({
-    code: 'SOTTO-SOPS-022',
-    what: 'a line of a dotenv file is not readable',
-    why: 'each line is NAME=value, a comment that starts with #, or empty; sops reads nothing else',
-    next: 'mend the line',
-    file,
-    line,
-  });
 }
 
 function reserved(file: string, line: number, key: string): SottoError {

@@ -1,6 +1,7 @@
 import { asSottoError, SottoError } from '../core/errors.ts';
 import { gitRevision } from '../core/ids.ts';
 import { LIMITS } from '../core/limits.ts';
+import { shellWord } from '../core/shell-word.ts';
 import { type BranchName, parseBranch, parseGitUrl } from '../git/address.ts';
 import { tooLargeTogether } from '../git/content.ts';
 import type { GitAccess } from '../git/credential.ts';
@@ -171,7 +172,7 @@ function rewritten(branch: BranchName, from: string, descent: Descent): SottoErr
       descent === 'no'
         ? `it does not come after ${from.slice(0, 12)}, which is applied`
         : `the server does not show that it comes after ${from.slice(0, 12)}, which is applied`,
-    next: `look at \`git log ${from.slice(0, 12)}...origin/${branch}\`; to follow the branch set requireFastForward: false`,
+    next: `look at \`git log ${shellWord(`${from.slice(0, 12)}...origin/${branch}`)}\`; to follow the branch set requireFastForward: false`,
     key: 'source.git.requireFastForward',
   });
 }

@@ -42,7 +42,7 @@ describe('a value typed at a terminal', () => {
 
   it('can be given up, and the terminal is as before', async () => {
     const { read, end } = await typed('s3cret', [0x03]);
-    expect((await errorOf(read)).code).toBe('SOTTO-CLI-113');
+    expect((await errorOf(read)).code).toBe('SOTTO-CLI-096');
     expect(end().modes).toEqual([true, false]);
   });
 });

@@ -147,8 +147,9 @@ describeReal('a kind that comes, goes and comes again', TOOLS, () => {
       await eventually('it is applied', async () => ((await color()) === 'blue' ? true : undefined));
       await untilReady(world, commit);
       const asked = (await log.calls()).filter(isDiscovery);
-      // Later and later while the server takes its time to serve the kind: some, not one with every retry and watch.
-      expect(asked.length, shown(asked).join('\n')).toBeLessThanOrEqual(40);
+      // A kind that comes back before anybody asked is still known from before.
+      if (round === 0) expect(asked.length).toBeGreaterThan(0);
+      expect(asked.length, shown(asked).join('\n')).toBeLessThanOrEqual(12);
       await eventually('an edit is undone', async () => {
         await editByHand(world, path, { spec: { color: 'red' } });
         await sleep(200);

@@ -108,6 +108,15 @@ describe('keyRing', () => {
     expect(before.sealingKeys).toHaveLength(1);
   });
 
+  it('passes over a certificate from the future for the one that is in force', () => {
+    const other = { labels: STOCK, type: TLS };
+    const both = [keySecret('k2', youngerPair(), { ...other, annotations: MADE }), keySecret('k1', oldPair, other)];
+    const before = new Date(now.getTime() - DAY_MS);
+    const named = rules([], { sealing: { secretNames: ['k1'], certificate: undefined } });
+    expect(ringOf(both, named, before).sealingCertificate?.fingerprint).toBe(old.fingerprint);
+    expect(ringOf(both, named, now).sealingCertificate?.fingerprint).not.toBe(old.fingerprint);
+  });
+
   it('says when the certificate in use is not the pinned one', () => {
     const made = keySecret('k2', youngerPair(), { labels: STOCK, type: TLS, annotations: MADE });
     const fingerprint = ringOf([made], NONE).sealingCertificate?.fingerprint;

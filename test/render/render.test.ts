@@ -198,6 +198,22 @@ describe('identity', () => {
     ]);
   });
 
+  it('of a SealedSecret for its controller and its Secret beside it is the Secret alone, whichever comes first', () => {
+    const sealed =
+      'apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\nmetadata: { name: db }\nspec: { encryptedData: { a: QQ== } }\n';
+    const secret = 'apiVersion: v1\nkind: Secret\nmetadata: { name: db }\nstringData: { a: ENC(str) }\n';
+    const both = [documents(sealed, 'none', 's.yaml'), documents(secret, 'sops', 'b.yaml')];
+    for (const list of [both, both.toReversed()]) {
+      const set = rendering(list.flat(), { isNamespaced: () => true });
+      expect(set.objects.map(({ id }) => id.kind)).toEqual(['Secret']);
+      expect(set.refusals.map(({ error, file }) => [error.code, file, error.why.includes('b.yaml:1')])).toEqual([
+        ['SOTTO-SEAL-022', 's.yaml', true],
+      ]);
+    }
+    const alone = rendering(documents(sealed), { isNamespaced: () => true });
+    expect([alone.objects.length, alone.refusals]).toEqual([1, []]);
+  });
+
   it('that the settings skip, and the own Namespace, are neither applied nor refused', () => {
     const text =
       'apiVersion: v1\nkind: Namespace\nmetadata: { name: team }\n---\napiVersion: v1\nkind: ClusterRole\nmetadata: { name: r }\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: { name: a }\n';

@@ -71,6 +71,13 @@ describe('unsealing what kubeseal sealed', () => {
     expect(Object.keys(await opened(anywhere, [key]))).toHaveLength(3);
   });
 
+  it('names every malformed item at once, whatever is wrong with each', async () => {
+    const encryptedData = { cut: 'AAAA', fine: VECTOR_RAW, odd: '???', short: 'AAAA' };
+    const error = await errorOf(() => Promise.resolve(parse(sealedManifest({ encryptedData }))));
+    expect(error.place.key).toBe('cut, odd, short');
+    expect(error.what).toContain('3 of 4');
+  });
+
   it('opens items of different keys in one object', async () => {
     const certificate = sealingCertificate(otherKey.certificatePem, now);
     const text = sealValue(Sensitive.copyOf(bytesOf('newer')), certificate, bytesOf('team/db'));

@@ -8,12 +8,12 @@ import type { NewValue } from '../../sops/set-value.ts';
 import { withoutValue, withValue } from '../../sops/value-edit.ts';
 import { noSuchValue } from '../../sops/value-place.ts';
 import { parseJsonTree } from '../../yaml/json-tree.ts';
-import { askValue } from '../ask-value.ts';
 import { confirmed } from '../ask.ts';
 import { describeValue, type OpenedValue, openValue, type ValueFlags } from '../change-values.ts';
 import type { CommandContext } from '../context.ts';
 import { fileFormat } from '../file-format.ts';
 import { readInput, readStdin, textOf } from '../files.ts';
+import { readHidden } from '../hidden-input.ts';
 import { errorFormOption, inputTypeOption, keyFileOption, outputOption } from '../options.ts';
 import { say, table, writeData } from '../output.ts';
 
@@ -185,7 +185,11 @@ async function write(opened: OpenedValue, path: KeyPath, changed: string, contex
 /** From a file to the last byte; from stdin without the line break that most commands end with. */
 async function newBytes(path: KeyPath, flags: SetFlags, context: CommandContext): Promise<Uint8Array> {
   if (flags.fromFile !== undefined) return (await readInput(context, flags.fromFile)).bytes;
-  if (context.isTerminal.stdin) return askValue(context, `Value of ${formatKeyPath(path)}: `);
+  const typed = context.isTerminal.stdin
+    ? await readHidden(context, `value of ${formatKeyPath(path)} (not shown while you type, ends with Enter): `)
+    : undefined;
+  if (typed !== undefined) return typed;
+  if (context.isTerminal.stdin) await say(context, 'Type the value, then Ctrl-D. It is shown while you type.');
   const bytes = await readStdin(context);
   const end = bytes.at(-1) === 10 ? (bytes.at(-2) === 13 ? 2 : 1) : 0;
   return bytes.subarray(0, bytes.length - end);

@@ -228,10 +228,6 @@ export const CLI_CODES = {
     explain:
       'The Secret was replaced meanwhile, its owner came back, or the resource is held by a finalizer. The Secret itself is there in every case; the same command goes on where it stopped.',
   },
-  'SOTTO-CLI-113': {
-    title: 'The input was given up',
-    explain: 'Ctrl-C ended the prompt for a value. Nothing was sealed and no file was changed.',
-  },
   'SOTTO-CLI-114': {
     title: 'The conversion cannot be proved',
     explain:

@@ -1,5 +1,6 @@
 import { type ErrorPlace, SottoError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
+import { fileWord } from '../../core/shell-word.ts';
 import type { Place } from './scan-result.ts';
 
 /** What a kustomization may not do, each with its code. Texts of the repository are named by their place only. */
@@ -126,7 +127,7 @@ export function encryptedConfiguration(file: string, what: string): SottoError {
     code: 'SOTTO-RENDER-029',
     what: `${what} is encrypted`,
     why: 'what is to be built must be readable without a key, or nobody could tell what kustomize will read',
-    next: `run \`sotto decrypt -i ${file}\`, and put its secrets into files of their own`,
+    next: `run \`sotto decrypt -i ${fileWord(file)}\`, and put its secrets into files of their own`,
     file,
   });
 }

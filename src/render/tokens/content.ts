@@ -3,6 +3,7 @@ import { sourceDigest } from '../../core/digest.ts';
 import { asSottoError, SottoError } from '../../core/errors.ts';
 import { groupOf, type SourceDigest } from '../../core/ids.ts';
 import { stringAt } from '../../core/json.ts';
+import { fileWord } from '../../core/shell-word.ts';
 import type { Sensitive } from '../../core/sensitive.ts';
 import type { FingerprintKey } from '../../keys/fingerprint.ts';
 import type { Opener, SopsSource } from '../../open/opener.ts';
@@ -229,7 +230,7 @@ function refuseLeaf({ leaf }: PlacedLeaf, file: string): void {
     code: 'SOTTO-RENDER-010',
     what: 'an encrypted value is not a string',
     why: `it was encrypted as ${leaf.type}, and values of a Secret are strings`,
-    next: `sops edit ${file}   (put the value in quotes)`,
+    next: `sops edit ${fileWord(file)}   (put the value in quotes)`,
     ...place,
   });
 }
