@@ -306,6 +306,17 @@ exit 2
 `);
   });
 
+  it('names what is malformed and what no key opens in one step', async () => {
+    await play(`${FILES}
+$ sotto seal --cert cert.pem secret.yaml > sealed.yaml
+exit 0
+edit sealed.yaml user: A => user: ?A
+$ sotto unseal --key-file other.pem sealed.yaml
+! SOTTO-SEAL-004: 3 of 3 items do not open (…; no held sealing key opens the item …) (sealed.yaml:…, key password, true, user, …) — … — …
+exit 4
+`);
+  });
+
   it('never prints half of the result', async () => {
     await play(`${FILES}
 $ sotto seal --cert cert.pem secret.yaml > sealed.yaml
