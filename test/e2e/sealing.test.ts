@@ -8,13 +8,14 @@ import { sealingCertificate } from '../../src/sealed/certificate.ts';
 import { sealLabel } from '../../src/sealed/scope.ts';
 import { sealValue } from '../../src/sealed/seal.ts';
 import { readManifests } from '../../src/yaml/manifest.ts';
-import { sourceErrorOf } from '../harness/attention.ts';
+import { attentionOf, sourceErrorOf } from '../harness/attention.ts';
 import { objectOf, ROOT, rulesOf } from '../harness/deploy.ts';
 import { listenerOf } from '../harness/listener.ts';
 import { secretPath } from '../harness/objects.ts';
 import { describeReal } from '../harness/real.ts';
 import { serveBehind, whyNoServiceProxy } from '../harness/service-proxy.ts';
 import { runStock, stockOutput } from '../harness/stock.ts';
+import { requestsFromNow } from '../harness/requests.ts';
 import { createWorld, eventually, secret, settingsText, syncOf, type World } from '../harness/world.ts';
 
 const TOOLS = ['kube-apiserver', 'etcd', 'sops', 'age-keygen', 'age', 'kubeseal'] as const;
@@ -46,6 +47,36 @@ function codes(status: Json): readonly Json[] {
 
 function manifestOf(name: string, spec: JsonObject): string {
   return JSON.stringify({ apiVersion: 'bitnami.com/v1alpha1', kind: 'SealedSecret', metadata: { name }, spec });
+}
+
+const POLICIES = '/apis/admissionregistration.k8s.io/v1';
+
+/** From now on the API server refuses ConfigMap sotto-recovery in the namespace of this world. */
+async function refuseRecovery(world: World): Promise<AsyncDisposable> {
+  const { namespace, own } = world;
+  const metadata = { name: `no-recovery-${namespace}` };
+  const rule = { apiGroups: [''], apiVersions: ['v1'], resources: ['configmaps'], operations: ['CREATE', 'UPDATE'] };
+  const spec = {
+    matchConstraints: { resourceRules: [rule] },
+    validations: [{ expression: `object.metadata.name != 'sotto-recovery'`, message: 'no recovery here', reason: 'Forbidden' }],
+  };
+  await world.create(`${POLICIES}/validatingadmissionpolicies`, { metadata, spec });
+  const here = { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } } };
+  await world.create(`${POLICIES}/validatingadmissionpolicybindings`, {
+    metadata,
+    spec: { policyName: metadata.name, validationActions: ['Deny'], matchResources: here },
+  });
+  const probe = { metadata: { name: 'sotto-recovery' } };
+  const isRefused = async (): Promise<boolean> =>
+    (await own.plane.admin('POST', `/api/v1/namespaces/${namespace}/configmaps?dryRun=All`, probe)).status === 403;
+  await eventually('the policy counts', async () => ((await isRefused()) ? true : undefined));
+  return {
+    [Symbol.asyncDispose]: async () => {
+      await own.plane.admin('DELETE', `${POLICIES}/validatingadmissionpolicybindings/${metadata.name}`);
+      await own.plane.admin('DELETE', `${POLICIES}/validatingadmissionpolicies/${metadata.name}`);
+      await eventually('the policy is gone', async () => ((await isRefused()) ? undefined : true));
+    },
+  };
 }
 
 const fingerprintIn = (status: Json): string | undefined => stringAt(status, 'sealing', 'fingerprint');
@@ -162,6 +193,38 @@ describeReal('an agent with sealing.enabled', TOOLS, () => {
     );
     expect(await (await listenerOf(second)).text('/v1/cert.pem')).toBe(pem);
     expect(fingerprintIn(status)).toBeDefined();
+  });
+
+  test('stores the recovery copy first: while that is refused there is no key, and the status says why', async () => {
+    await using world = await createWorld();
+    const sealing = `sealing: { enabled: true, recovery: [ ${world.recipient} ] }`;
+    const settings = (more: string): string => settingsText(world.git.url(world.repository), { top: sealing + more });
+    await world.settings(settings(''));
+    await world.repository.commit(await world.canaryFile(), 'first');
+    const log = await requestsFromNow(world);
+    {
+      await using _refused = await refuseRecovery(world);
+      await using agent = await world.start();
+      const status = await world.until('told', (document) => codes(document).includes('SOTTO-SEAL-025'));
+      const told = attentionOf(status).find(({ code }) => code === 'SOTTO-SEAL-025');
+      expect([told?.object, told?.text]).toEqual([
+        'ConfigMap/sotto-recovery',
+        expect.stringMatching(/^no sealing key was made.*Admission refuses ConfigMap sotto-recovery: .*no recovery here/),
+      ]);
+      expect(fingerprintIn(status)).toBeUndefined();
+      expect(await keySecrets(world)).toEqual([]);
+      await agent.stop();
+    }
+    await using agent = await world.start();
+    await world.until('a key', (document) => fingerprintIn(document) !== undefined);
+    const [key] = await keySecrets(world);
+    const name = stringAt(key, 'metadata', 'name') ?? '';
+    const made = (await log.writes())
+      .filter(({ verb, status }) => verb === 'create' && status === 201)
+      .map((entry) => `${entry.resource}/${entry.name}`)
+      .filter((each) => ['configmaps/sotto-recovery', `secrets/${name}`].includes(each));
+    expect(made).toEqual(['configmaps/sotto-recovery', `secrets/${name}`]);
+    await agent.stop();
   });
 
   test('makes another key when its own is marked compromised, and says when the pinned one is not in use', async () => {
