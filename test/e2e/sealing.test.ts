@@ -58,7 +58,9 @@ async function refuseRecovery(world: World): Promise<AsyncDisposable> {
   const rule = { apiGroups: [''], apiVersions: ['v1'], resources: ['configmaps'], operations: ['CREATE', 'UPDATE'] };
   const spec = {
     matchConstraints: { resourceRules: [rule] },
-    validations: [{ expression: `object.metadata.name != 'sotto-recovery'`, message: 'no recovery here', reason: 'Forbidden' }],
+    validations: [
+      { expression: `object.metadata.name != 'sotto-recovery'`, message: 'no recovery here', reason: 'Forbidden' },
+    ],
   };
   await world.create(`${POLICIES}/validatingadmissionpolicies`, { metadata, spec });
   const here = { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } } };
@@ -209,7 +211,9 @@ describeReal('an agent with sealing.enabled', TOOLS, () => {
       const told = attentionOf(status).find(({ code }) => code === 'SOTTO-SEAL-025');
       expect([told?.object, told?.text]).toEqual([
         'ConfigMap/sotto-recovery',
-        expect.stringMatching(/^no sealing key was made.*Admission refuses ConfigMap sotto-recovery: .*no recovery here/),
+        expect.stringMatching(
+          /^no sealing key was made.*Admission refuses ConfigMap sotto-recovery: .*no recovery here/,
+        ),
       ]);
       expect(fingerprintIn(status)).toBeUndefined();
       expect(await keySecrets(world)).toEqual([]);
