@@ -51,8 +51,8 @@ function manifestOf(name: string, spec: JsonObject): string {
 
 const POLICIES = '/apis/admissionregistration.k8s.io/v1';
 
-/** From now on the API server refuses ConfigMap sotto-recovery in the namespace of this world. */
-async function refuseRecovery(world: World): Promise<AsyncDisposable> {
+/** From now on the API server refuses ConfigMap sotto-recovery in the namespace of this world; until the end is called. */
+async function refuseRecovery(world: World): Promise<() => Promise<void>> {
   const { namespace, own } = world;
   const metadata = { name: `no-recovery-${namespace}` };
   const rule = { apiGroups: [''], apiVersions: ['v1'], resources: ['configmaps'], operations: ['CREATE', 'UPDATE'] };
@@ -72,12 +72,10 @@ async function refuseRecovery(world: World): Promise<AsyncDisposable> {
   const isRefused = async (): Promise<boolean> =>
     (await own.plane.admin('POST', `/api/v1/namespaces/${namespace}/configmaps?dryRun=All`, probe)).status === 403;
   await eventually('the policy counts', async () => ((await isRefused()) ? true : undefined));
-  return {
-    [Symbol.asyncDispose]: async () => {
-      await own.plane.admin('DELETE', `${POLICIES}/validatingadmissionpolicybindings/${metadata.name}`);
-      await own.plane.admin('DELETE', `${POLICIES}/validatingadmissionpolicies/${metadata.name}`);
-      await eventually('the policy is gone', async () => ((await isRefused()) ? undefined : true));
-    },
+  return async () => {
+    await own.plane.admin('DELETE', `${POLICIES}/validatingadmissionpolicybindings/${metadata.name}`);
+    await own.plane.admin('DELETE', `${POLICIES}/validatingadmissionpolicies/${metadata.name}`);
+    await eventually('the policy is gone', async () => ((await isRefused()) ? undefined : true));
   };
 }
 
@@ -200,31 +198,27 @@ describeReal('an agent with sealing.enabled', TOOLS, () => {
   test('stores the recovery copy first: while that is refused there is no key, and the status says why', async () => {
     await using world = await createWorld();
     const sealing = `sealing: { enabled: true, recovery: [ ${world.recipient} ] }`;
-    const settings = (more: string): string => settingsText(world.git.url(world.repository), { top: sealing + more });
-    await world.settings(settings(''));
+    await world.settings(settingsText(world.git.url(world.repository), { top: sealing }));
     await world.repository.commit(await world.canaryFile(), 'first');
     const log = await requestsFromNow(world);
-    {
-      await using _refused = await refuseRecovery(world);
-      await using agent = await world.start();
-      const status = await world.until('told', (document) => codes(document).includes('SOTTO-SEAL-025'));
-      const told = attentionOf(status).find(({ code }) => code === 'SOTTO-SEAL-025');
-      expect([told?.object, told?.text]).toEqual([
-        'ConfigMap/sotto-recovery',
-        expect.stringMatching(
-          /^no sealing key was made.*Admission refuses ConfigMap sotto-recovery: .*no recovery here/,
-        ),
-      ]);
-      expect(fingerprintIn(status)).toBeUndefined();
-      expect(await keySecrets(world)).toEqual([]);
-      await agent.stop();
-    }
+    const allow = await refuseRecovery(world);
+    await using first = await world.start();
+    const status = await world.until('told', (document) => codes(document).includes('SOTTO-SEAL-025'));
+    const told = attentionOf(status).find(({ code }) => code === 'SOTTO-SEAL-025');
+    expect([told?.object, told?.text]).toEqual([
+      'ConfigMap/sotto-recovery',
+      expect.stringMatching(/^no sealing key was made.*Admission refuses ConfigMap sotto-recovery: .*no recovery here/),
+    ]);
+    expect(fingerprintIn(status)).toBeUndefined();
+    expect(await keySecrets(world)).toEqual([]);
+    await first.stop();
+    await allow();
     await using agent = await world.start();
     await world.until('a key', (document) => fingerprintIn(document) !== undefined);
     const [key] = await keySecrets(world);
     const name = stringAt(key, 'metadata', 'name') ?? '';
     const made = (await log.writes())
-      .filter(({ verb, status }) => verb === 'create' && status === 201)
+      .filter((entry) => entry.verb === 'create' && entry.status === 201)
       .map((entry) => `${entry.resource}/${entry.name}`)
       .filter((each) => ['configmaps/sotto-recovery', `secrets/${name}`].includes(each));
     expect(made).toEqual(['configmaps/sotto-recovery', `secrets/${name}`]);
