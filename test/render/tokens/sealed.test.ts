@@ -49,7 +49,10 @@ describe('a file with SealedSecrets', () => {
   });
 
   it('fails as a whole, with every item named that is malformed or that no key opens', async () => {
-    const cases = [{ a: VECTOR_RAW, b: VECTOR_RAW }, { a: VECTOR_RAW, cut: 'AAAA' }];
+    const cases = [
+      { a: VECTOR_RAW, b: VECTOR_RAW },
+      { a: VECTOR_RAW, cut: 'AAAA' },
+    ];
     const named = cases.map(async (encryptedData) => {
       const text = JSON.stringify(sealedManifest({ encryptedData }, ELSEWHERE));
       return (await errorOf(() => closeSealed({ path: 's.json', text }, context))).place.key;
