@@ -14,9 +14,10 @@ import { measurePod, type PodResult } from './pod.ts';
 import { LEGEND, memoryPerObject, podTable, sizeTable } from './report.ts';
 import { newAgeKeyPair } from './repository.ts';
 import { benchSops } from './sops.ts';
+import { benchUnseal } from './unseal.ts';
 import { GIT_USER, type Ground } from './world.ts';
 
-const USAGE = `npm run bench -- [--quick] [--sizes 10,100] [--edits N] [--json FILE] [--agent FILE] [--kustomize]
+const USAGE = `npm run bench -- [--quick] [--sizes 10,100] [--edits N] [--json FILE] [--agent FILE] [--unseal] [--kustomize]
 
   --quick        10 and 100 objects, 50 hand edits
   --sizes LIST   numbers of objects, multiples of ten (10,100,1000)
@@ -24,11 +25,14 @@ const USAGE = `npm run bench -- [--quick] [--sizes 10,100] [--edits N] [--json F
   --json FILE    also writes every figure there
   --agent FILE   measures that bundle instead of dist/sotto.cjs
   --sops         only decrypting SOPS files against stock sops
+  --unseal       only unsealing 1,000 items beside kubeseal and the SealedSecrets controller (as root)
   --kustomize    only kustomizations: 100 overlays beside a bare loop, 1,000 objects beside plain files
-  --pod          only the agent in the shape of its Pod, at 10 and 1,000 objects; without either both come last
+  --pod          only the agent in the shape of its Pod, at 10 and 1,000 objects; without any of these two both come last, and then unsealing
 `;
 
 const ROOT = join(import.meta.dirname, '..');
+
+type Part = 'kustomize' | 'pod' | 'unseal';
 
 interface Wanted {
   readonly sizes: readonly number[];
@@ -38,7 +42,7 @@ interface Wanted {
   readonly jsonPath: string | undefined;
   readonly agentPath: string | undefined;
   /** What comes after the sizes. */
-  readonly parts: readonly ('kustomize' | 'pod')[];
+  readonly parts: readonly Part[];
 }
 
 function readArguments(): Wanted | undefined {
@@ -52,6 +56,7 @@ function readArguments(): Wanted | undefined {
       kustomize: { type: 'boolean', default: false },
       pod: { type: 'boolean', default: false },
       sops: { type: 'boolean', default: false },
+      unseal: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
@@ -60,15 +65,29 @@ function readArguments(): Wanted | undefined {
   const isUsable = sizes.every((size) => size > 0 && size % 10 === 0) && Number.isInteger(edits) && edits > 0;
   if (values.help || !isUsable) return undefined;
   const sopsFiles = values.sops ? (values.quick ? 100 : 1000) : undefined;
-  const parts = (['kustomize', 'pod'] as const).filter((part) => values[part]);
+  const parts = (['kustomize', 'pod', 'unseal'] as const).filter((part) => values[part]);
   const paths = { sopsFiles, jsonPath: values.json, agentPath: values.agent };
   if (parts.length > 0) return { sizes: [], edits, parts, ...paths };
-  return { sizes, edits, parts: values.quick ? ['pod'] : ['kustomize', 'pod'], ...paths };
+  return { sizes, edits, parts: values.quick ? ['pod'] : ['kustomize', 'pod', 'unseal'], ...paths };
 }
 
-/** Measures each size and prints its table at once. Ends with the first failure; nothing that was started stays. */
+/** What is wanted, one after the other. Ends with the first failure; nothing that was started stays. */
 async function bench(wanted: Wanted, signal: AbortSignal): Promise<void> {
   if (wanted.sopsFiles !== undefined) return benchOfSops(wanted.sopsFiles, signal);
+  if (wanted.sizes.length > 0 || wanted.parts.some((part) => part !== 'unseal')) await benchAgent(wanted, signal);
+  if (wanted.parts.includes('unseal')) await unsealFigures(wanted, signal);
+}
+
+/** With a control plane of its own, because the stock controller acts on all namespaces. */
+async function unsealFigures({ agentPath, sizes }: Wanted, signal: AbortSignal): Promise<void> {
+  const { path } = agentProgram(ROOT, agentPath);
+  if (process.getuid?.() !== 0) return print('unsealing beside the controller: not measured, it needs root\n');
+  if (sizes.length === 0) print(`${Object.values(machineFacts()).join(', ')}\nagent: ${path}\n\n`);
+  await benchUnseal({ program: path, runs: 3, signal, onProgress: sayStep });
+}
+
+/** Measures each size and prints its table at once. */
+async function benchAgent(wanted: Wanted, signal: AbortSignal): Promise<void> {
   const program = agentProgram(ROOT, wanted.agentPath);
   const isBuilt = program.isBundle ? '' : '   (no bundle: the sources, which start slower; npm run build)';
   const machine = machineFacts();
