@@ -98,6 +98,8 @@ const EXCEPTIONS: readonly { readonly exit: ExitCode; readonly codes: readonly C
       'SOTTO-SOPS-022',
       'SOTTO-SOPS-023',
       'SOTTO-SOPS-024',
+      'SOTTO-SOPS-040',
+      'SOTTO-SOPS-041',
       'SOTTO-SOPS-050',
       'SOTTO-SOPS-051',
       'SOTTO-SOPS-052',

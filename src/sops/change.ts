@@ -7,7 +7,9 @@ import type { ChangeableSops, Unwrap } from './changeable.ts';
 import { unwrapDataKey } from './data-key.ts';
 import { decryptSops } from './decrypt.ts';
 import type { WholeFormat } from './scalar.ts';
-import { noIni } from './whole.ts';
+import { SottoError } from '../core/errors.ts';
+import { verifyMac } from './mac.ts';
+import { openWhole, SopsWhole } from './whole.ts';
 
 export type { ChangeableSops } from './changeable.ts';
 
@@ -41,5 +43,23 @@ export async function decryptFile(
   identities: readonly AgeIdentity[],
 ): Promise<Sensitive> {
   if (format === 'yaml' || format === 'json') return decryptSops(text, format, file, identities);
+  if (format === 'ini')
+    return decryptIni(new SopsWhole(text, format, file), (whole) => unwrapDataKey(whole, identities));
   return (await openForChange(text, format, file, identities)).clear;
+}
+
+async function decryptIni(whole: SopsWhole, unwrap: Unwrap): Promise<Sensitive> {
+  using dataKey = await unwrap(whole);
+  await verifyMac(whole, dataKey);
+  return openWhole(whole, dataKey);
+}
+
+export function noIni(file: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-SOPS-024',
+    what: 'INI files are not written in this version',
+    why: 'they are only decrypted',
+    next: 'encrypt the file as binary, which keeps every byte: sotto encrypt --input-type binary',
+    file,
+  });
 }

@@ -5,7 +5,7 @@ import { type EncryptOptions, encryptSops, withNewKey } from './encrypt.ts';
 import { ENV_METADATA_PREFIX } from './dotenv.ts';
 import { envMac, parseEnvText, sealEnvLines } from './env-text.ts';
 import type { WholeFormat } from './scalar.ts';
-import { noIni } from './whole.ts';
+import { noIni } from './change.ts';
 import { compileSelector, DEFAULT_SELECTOR } from './selector.ts';
 
 export type EncryptFileOptions = Omit<EncryptOptions, 'format'> & { readonly format: WholeFormat };
