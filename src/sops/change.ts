@@ -2,12 +2,12 @@ import type { Sensitive } from '../core/sensitive.ts';
 import type { AgeIdentity } from './age.ts';
 import { openBinaryForChange } from './change-binary.ts';
 import { openEnvForChange } from './change-env.ts';
+import { openIniForChange } from './change-ini.ts';
 import { openTreeForChange } from './change-tree.ts';
 import type { ChangeableSops, Unwrap } from './changeable.ts';
 import { unwrapDataKey } from './data-key.ts';
 import { decryptSops } from './decrypt.ts';
 import type { WholeFormat } from './scalar.ts';
-import { SottoError } from '../core/errors.ts';
 import { verifyMac } from './mac.ts';
 import { openWhole, SopsWhole } from './whole.ts';
 
@@ -30,8 +30,9 @@ export async function openForChange(
     case 'binary':
       return openBinaryForChange(text, file, unwrap);
     case 'ini':
+      return openIniForChange(text, file, unwrap);
     default:
-      throw noIni(file);
+      return format satisfies never;
   }
 }
 
@@ -51,15 +52,5 @@ export async function decryptFile(
 async function decryptIni(whole: SopsWhole, unwrap: Unwrap): Promise<Sensitive> {
   using dataKey = await unwrap(whole);
   await verifyMac(whole, dataKey);
-  return openWhole(whole, dataKey);
-}
-
-export function noIni(file: string): SottoError {
-  return new SottoError({
-    code: 'SOTTO-SOPS-024',
-    what: 'INI files are not written in this version',
-    why: 'they are only decrypted',
-    next: 'encrypt the file as binary, which keeps every byte: sotto encrypt --input-type binary',
-    file,
-  });
+  return await openWhole(whole, dataKey);
 }

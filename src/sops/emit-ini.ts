@@ -39,7 +39,7 @@ export function emitIni(
   const writer = new ByteWriter(4096);
   try {
     for (const [index, { name, comment, keys }] of sections.entries()) {
-      if (comment !== undefined) emitComment(writer, comment, 'section', file);
+      if (comment !== undefined) writeComment(writer, comment, 'section', file);
       const hasHeader = index > 0 || name.toUpperCase() !== DEFAULT_SECTION;
       if (hasHeader) writer.text(`[${name}]\n`);
       else if (keys.length === 0) continue;
@@ -56,7 +56,7 @@ function emitKeys(writer: ByteWriter, keys: readonly ClearIniKey[], quotesOf: Qu
   const names = keys.map(({ name }) => quotedName(name));
   const width = names.reduce((widest, name) => Math.max(widest, Buffer.byteLength(name)), 0);
   for (const [index, { value, comment }] of keys.entries()) {
-    if (comment !== undefined) emitComment(writer, comment, 'key', file);
+    if (comment !== undefined) writeComment(writer, comment, 'key', file);
     const name = names[index] ?? '';
     const quotes = quotesOf(value);
     writer.text(name).ascii(' '.repeat(width - Buffer.byteLength(name)));
@@ -69,7 +69,14 @@ export function quotedName(name: string): string {
   return name.includes('`') ? `"""${name}"""` : name;
 }
 
-function emitComment(writer: ByteWriter, comment: Uint8Array, of: 'section' | 'key', file: string): void {
+/** The lines of one comment. */
+export function emitComment(comment: Uint8Array, of: 'section' | 'key', file: string): Uint8Array<ArrayBuffer> {
+  const writer = new ByteWriter(comment.length + 4);
+  writeComment(writer, comment, of, file);
+  return writer.take();
+}
+
+function writeComment(writer: ByteWriter, comment: Uint8Array, of: 'section' | 'key', file: string): void {
   if (comment.length === 0) return;
   for (let start = 0; start <= comment.length; ) {
     const newline = comment.indexOf(NEWLINE, start);

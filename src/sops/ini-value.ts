@@ -9,7 +9,7 @@ export interface IniComment {
   readonly isBeside: boolean;
 }
 
-/** A value with the offsets between which it stands, quotes included, and what is beside it. */
+/** A value with the offsets between which it stands, quotes and what is lost behind them included, and what is beside it. */
 export interface IniValue {
   readonly value: string;
   readonly start: number;
@@ -22,7 +22,8 @@ export function readIniValue(lines: IniLines, first: IniLine, from: number, file
   const start = first.start + afterSpaces(first.text, from - first.start);
   const rest = first.text.slice(start - first.start);
   if (rest === '') {
-    const at = Math.min(from, first.start + trimGoEnd(first.text).length);
+    // Behind the one blank that is written there.
+    const at = first.text[from - first.start] === ' ' ? from + 1 : from;
     return { value: '', start: at, end: at, comment: undefined };
   }
   const quote = valueQuote(rest);
@@ -51,7 +52,7 @@ function quoted(lines: IniLines, { first, start, rest, quote, file }: Quoted): I
   // What is behind closing quotes on the line of the opening ones is lost.
   if (close !== -1) {
     const value = rest.slice(open, open + close);
-    return { value, start, end: start + open + close + quote.length, comment: undefined };
+    return { value, start, end: start + trimGoEnd(rest).length, comment: undefined };
   }
   const parts = [rest.slice(open)];
   for (;;) {
@@ -61,7 +62,9 @@ function quoted(lines: IniLines, { first, start, rest, quote, file }: Quoted): I
     if (at !== -1 && !goesOn) {
       parts.push(next.text.slice(0, at));
       const comment = besideQuotes(next, at);
-      return { value: parts.join(''), start, end: next.start + at + quote.length, comment };
+      const behind = next.text.slice(0, comment === undefined ? undefined : comment.start - next.start);
+      const end = next.start + trimGoEnd(behind).length;
+      return { value: parts.join(''), start, end, comment };
     }
     parts.push(next.text);
     if (lines.atEnd && !goesOn) throw unreadable(file, first.line, 'the quotes around a value are not closed');

@@ -175,13 +175,22 @@ export async function openWhole(whole: SopsWhole, dataKey: DataKey): Promise<Sen
   return Sensitive.adopt(await openWholeBytes(whole, dataKey));
 }
 
+/** The values that count in the MAC. The caller wipes them. */
+export async function openedValues(
+  { parsed, file }: SopsWhole,
+  dataKey: DataKey,
+): Promise<Map<EncryptedValue, Uint8Array<ArrayBuffer>>> {
+  const values = new Map<EncryptedValue, Uint8Array<ArrayBuffer>>();
+  for (const item of parsed.macItems) {
+    if (item.kind === 'encrypted') values.set(item.value, await opened(item.value, file, dataKey.key));
+  }
+  return values;
+}
+
 async function openWholeBytes(whole: SopsWhole, dataKey: DataKey): Promise<Uint8Array<ArrayBuffer>> {
   const { text, file, parsed } = whole;
-  const values = new Map<EncryptedValue, Uint8Array<ArrayBuffer>>();
+  const values = await openedValues(whole, dataKey);
   try {
-    for (const item of parsed.macItems) {
-      if (item.kind === 'encrypted') values.set(item.value, await opened(item.value, file, dataKey.key));
-    }
     if (parsed.kind === 'dotenv') {
       for (const { comment } of parsed.lines) {
         // A comment that does not open is kept as it is, as sops does.

@@ -1,3 +1,5 @@
+import * as fc from 'fast-check';
+
 /** INI files in clear with everything that their reader does to them, and the arguments of sops they are encrypted with. */
 export const INI_FILES: readonly {
   readonly name: string;
@@ -47,3 +49,42 @@ export const INI_FILES: readonly {
   { name: 'INI without anything', text: '\n' },
   { name: 'INI with a number as its names', text: '[1]\n2=3\n' },
 ].map((each) => ({ ...each, file: 'a.ini' }));
+
+/** Text that is nearly INI. */
+export const INI_TEXT: fc.Arbitrary<string> = fc
+  .array(
+    fc.oneof(
+      fc.constantFrom(
+        '[s]',
+        '[t]',
+        ' [s.t] ; c',
+        '[DEFAULT]',
+        '; c',
+        '# c',
+        ';',
+        ';# d',
+        '',
+        '  ',
+        'x',
+        'a=1',
+        'b = 2 ; c',
+        'c: `x',
+        'y`',
+        'd="""',
+        '"""',
+        'e=f\\',
+        '-=1',
+        '`a`=1',
+        '"b"=\'2\'',
+      ),
+      fc
+        .tuple(
+          fc.constantFrom('a', 'b', 'c d', '"e=f"', '`g`', '', ' h'),
+          fc.constantFrom('=', ' = ', ':', ' '),
+          fc.string({ unit: fc.constantFrom(...Array.from('ab01 \t\'"`;#\\=:[]%é\u00a0\r')), maxLength: 10 }),
+        )
+        .map((parts) => parts.join('')),
+    ),
+    { maxLength: 10 },
+  )
+  .chain((lines) => fc.constantFrom('\n', '\n', '\n', '\r\n').map((end) => lines.join(end) + end));

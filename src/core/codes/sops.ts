@@ -109,11 +109,6 @@ export const SOPS_CODES = {
     explain:
       'sops puts a file it has no form for under the one key data of a JSON document. This file has other keys, or a value that is not encrypted.',
   },
-  'SOTTO-SOPS-024': {
-    title: 'INI files are not written in this version',
-    explain:
-      'INI files are decrypted, but neither encrypted nor changed. Encrypted as binary, every byte of a file is kept.',
-  },
   'SOTTO-SOPS-030': {
     title: 'Too few key groups of the file open',
     explain:
@@ -128,6 +123,11 @@ export const SOPS_CODES = {
     title: 'A comment of an INI file cannot be written',
     explain:
       'A comment of several lines whose first line is empty is encrypted by sops and then crashes it when the file is decrypted. Take the empty line out of the file in clear.',
+  },
+  'SOTTO-SOPS-042': {
+    title: 'An INI file cannot hold this',
+    explain:
+      'INI has few ways to quote. A name that starts like a comment or section, or a value with all kinds of quotes and line breaks in it, would read back as something else, so it is not written. Encrypted as binary, every byte of a file is kept.',
   },
   'SOTTO-SOPS-050': {
     title: 'The changed file was not written',
