@@ -5,7 +5,7 @@ import { bytesOf, sealEnc } from './cipher.ts';
 import type { DataKey } from './data-key.ts';
 import { parseIni } from './ini.ts';
 import { INI_METADATA_SECTION } from './ini-file.ts';
-import { commentSense, firstDifference, iniText, type IniTree } from './ini-text.ts';
+import { commentSense, faithfulQuotes, firstDifference, iniText, type IniTree } from './ini-text.ts';
 import { KnownEntries } from './known.ts';
 import type { EncryptedValue } from './leaf.ts';
 import { verifyMac } from './mac.ts';
@@ -27,7 +27,7 @@ export async function openIniForChange(text: string, file: string, unwrap: Unwra
   return changeable({
     metadata,
     dataKey,
-    clear: Sensitive.adopt(bytesOf(iniText(tree, file))),
+    clear: Sensitive.adopt(bytesOf(iniText(tree, file, faithfulQuotes))),
     sealed: async (changed, now) => {
       const wanted = parseClearIni(textOfBytes(changed, file), file);
       known.reset();

@@ -1,6 +1,6 @@
 import { SottoError } from '../core/errors.ts';
 import { parseIni } from './ini.ts';
-import { iniText, type IniTree } from './ini-text.ts';
+import { faithfulQuotes, iniText, type IniTree } from './ini-text.ts';
 import { formatKeyPath } from './key-path.ts';
 import { noSuchValue } from './value-place.ts';
 
@@ -24,7 +24,11 @@ export function withIniValue({ text, file }: ClearIni, path: readonly string[], 
       ? [...section.keys, { name: key, value, comment: undefined }]
       : section.keys.map((each, nth) => (nth === at ? { ...each, value } : each));
   const changed: IniTree = { ...section, keys };
-  return iniText(index === -1 ? [...tree, changed] : tree.map((each, nth) => (nth === index ? changed : each)), file);
+  return iniText(
+    index === -1 ? [...tree, changed] : tree.map((each, nth) => (nth === index ? changed : each)),
+    file,
+    faithfulQuotes,
+  );
 }
 
 /** The text without a key, or without the sections of a name. */
@@ -36,7 +40,7 @@ export function withoutIniValue({ text, file }: ClearIni, path: readonly string[
     if (!tree.some(({ name, keys }, index) => name === path[0] && (index > 0 || keys.length > 0))) {
       throw noSuchValue(file, path);
     }
-    return iniText(emptied, file);
+    return iniText(emptied, file, faithfulQuotes);
   }
   const [name, key] = namesOf(path, file);
   const found = placeOf(tree, name, key);
@@ -44,7 +48,7 @@ export function withoutIniValue({ text, file }: ClearIni, path: readonly string[
   const left = tree.map((section, index) =>
     index === found.index ? { ...section, keys: section.keys.filter((each) => each.name !== key) } : section,
   );
-  return iniText(left, file);
+  return iniText(left, file, faithfulQuotes);
 }
 
 export function iniValueAt({ text, file }: ClearIni, path: readonly string[]): string | undefined {

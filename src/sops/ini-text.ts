@@ -17,21 +17,31 @@ export interface IniTreeKey {
 }
 
 /**
- * The text as sops lays it out, with other quotes where those of sops would not read back as the same value. Throws
- * SottoError for what no text says.
+ * The text as sops lays it out. With its own quotes too, unless others are wanted: an encrypted file in which a value in clear
+ * needs others would be spoilt by the next change that sops makes. Throws SottoError for what no text says.
  */
-export function iniText(tree: readonly IniTree[], file: string): string {
+export function iniText(tree: readonly IniTree[], file: string, quotesOf: QuotesOf = stockQuotes): string {
   const sections = tree.map(({ name, comment, keys }) => ({
     name,
     comment: optionalBytes(comment),
     keys: keys.map((key) => ({ name: key.name, value: Buffer.from(key.value), comment: optionalBytes(key.comment) })),
   }));
-  const bytes = emitIni(sections, file, faithfulQuotes);
+  const bytes = emitIni(sections, file, quotesOf);
   const text = Buffer.from(bytes).toString('utf8');
   bytes.fill(0);
-  const differs = firstDifference(parseIni(text, file), tree);
+  const differs = firstDifference(readAgain(text), tree);
   if (differs !== undefined) throw unsayable(file, differs);
   return text;
+}
+
+/** Nothing for a text of which lines are not readable: they are nobody's lines. */
+export function readAgain(text: string): IniTree[] {
+  try {
+    return parseIni(text, '');
+  } catch (thrown) {
+    if (thrown instanceof SottoError) return [];
+    throw thrown;
+  }
 }
 
 function optionalBytes(text: string | undefined): Uint8Array | undefined {
@@ -56,7 +66,7 @@ export function keyWidth(keys: readonly IniTreeKey[]): number {
 }
 
 export function valueText(value: string): string {
-  const quotes = faithfulQuotes(Buffer.from(value));
+  const quotes = stockQuotes(Buffer.from(value));
   return quotes + value + quotes;
 }
 
@@ -99,8 +109,8 @@ export function firstDifference(some: readonly IniTree[], others: readonly IniTr
 
 const CANDIDATES = ['', '`', '"""', '"', "'"] as const;
 
-/** Those of sops where they do, else the first that keep the value. */
-const faithfulQuotes: QuotesOf = (value) => {
+/** For a text in clear: those of sops where they do, else the first that keep the value. */
+export const faithfulQuotes: QuotesOf = (value) => {
   const stock = stockQuotes(value);
   const text = Buffer.from(value).toString('utf8');
   // What encrypted values and most others are made of.
@@ -109,14 +119,9 @@ const faithfulQuotes: QuotesOf = (value) => {
 };
 
 function readsBack(written: string, value: string): boolean {
-  try {
-    const [section, second] = parseIni(`k = ${written}\nl = x\n`, '');
-    const [key, next] = section?.keys ?? [];
-    return second === undefined && key?.value === value && key.comment === undefined && next?.value === 'x';
-  } catch (thrown) {
-    if (thrown instanceof SottoError) return false;
-    throw thrown;
-  }
+  const [section, second] = readAgain(`k = ${written}\nl = x\n`);
+  const [key, next] = section?.keys ?? [];
+  return second === undefined && key?.value === value && key.comment === undefined && next?.value === 'x';
 }
 
 function unsayable(file: string, path: readonly string[]): SottoError {

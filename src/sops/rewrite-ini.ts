@@ -8,6 +8,7 @@ import {
   type IniTree,
   keyText,
   keyWidth,
+  readAgain,
   sectionText,
   valueText,
 } from './ini-text.ts';
@@ -21,7 +22,11 @@ export function rewriteIni(text: string, wanted: readonly IniTree[], file: strin
   const splices = old.some(({ repeats }) => repeats) ? undefined : splicesFor({ text, file }, old, wanted);
   if (splices === undefined) return iniText(wanted, file);
   const rewritten = spliceText(text, inOrder(splices));
-  return firstDifference(parseIni(rewritten, file), wanted) === undefined ? rewritten : iniText(wanted, file);
+  return saysAs(rewritten, wanted) ? rewritten : iniText(wanted, file);
+}
+
+function saysAs(text: string, wanted: readonly IniTree[]): boolean {
+  return firstDifference(readAgain(text), wanted) === undefined;
 }
 
 interface OldText {

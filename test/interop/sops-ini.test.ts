@@ -7,6 +7,9 @@ import { SottoError } from '../../src/core/errors.ts';
 import { type AgeIdentity, parseAgeIdentities } from '../../src/sops/age.ts';
 import { decryptFile, openForChange } from '../../src/sops/change.ts';
 import { encryptFile } from '../../src/sops/encrypt-file.ts';
+import type { KeyPath } from '../../src/sops/key-path.ts';
+import { listValues } from '../../src/sops/list-values.ts';
+import { withValue } from '../../src/sops/value-edit.ts';
 import { describeReal } from '../harness/real.ts';
 import { type AgeKeyPair, newAgeKeyPair, runStock, stockOutput } from '../harness/stock.ts';
 import { INI_FILES, INI_TEXT } from '../sops/ini-files.ts';
@@ -45,6 +48,14 @@ describeReal('an INI file', ['sops', 'age-keygen'], () => {
     return Buffer.from(clear.reveal()).toString();
   }
 
+  async function changedBy(sealed: string, path: KeyPath, value: string): Promise<string> {
+    using open = await openForChange(sealed, 'ini', 'a.ini', identities);
+    const text = Buffer.from(open.clear.reveal()).toString();
+    const clear = { text, format: 'ini', file: 'a.ini', document: 1 } as const;
+    const bytes = Buffer.from(value);
+    return await open.sealed(Buffer.from(withValue(clear, path, { kind: 'text', bytes })), new Date());
+  }
+
   const sottoSeal = (text: string): Promise<string> =>
     encryptFile(Buffer.from(text), { format: 'ini', file: 'a.ini', recipients: [pair.recipient], now: new Date() });
 
@@ -77,6 +88,28 @@ describeReal('an INI file', ['sops', 'age-keygen'], () => {
       { numRuns: 150 },
     );
     expect(same).toBeGreaterThan(40);
+  });
+
+  it('of any text has other bytes only where a value was set, and stock opens it', async () => {
+    let same = 0;
+    const value = fc.string({ unit: fc.constantFrom(...Array.from('ab \'"`;#\\=\n')), maxLength: 5 });
+    await fc.assert(
+      fc.asyncProperty(INI_TEXT, fc.nat(), value, async (text, nth, content) => {
+        const sealed = await stockSeal(text);
+        if (sealed === undefined) return;
+        const paths = listValues(sealed, 'ini', 'a.ini').map(({ path }) => path);
+        const [section = 'new', key = 'key'] = paths[nth % Math.max(1, paths.length)] ?? [];
+        const changed = await sotto(() => changedBy(sealed, [section, key], content));
+        if (changed === undefined) return;
+        expect(await sottoOpen(changed)).toBe(await stock(['decrypt'], changed));
+        const old = new Set(sealed.split('\n'));
+        const touched = changed.split('\n').filter((line) => !old.has(line) && !/^(?:mac|lastmodified) /.test(line));
+        expect(touched.length).toBeLessThanOrEqual(paths.length === 0 ? 2 : 1);
+        same += 1;
+      }),
+      { numRuns: 100 },
+    );
+    expect(same).toBeGreaterThan(25);
   });
 
   it.each(INI_FILES)('is sealed as stock seals it: $name', async ({ text, args = [] }) => {

@@ -1,8 +1,9 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SottoError } from '../../src/core/errors.ts';
+import { stockQuotes } from '../../src/sops/emit-ini.ts';
 import { parseIni } from '../../src/sops/ini.ts';
-import { firstDifference, iniText, type IniTree } from '../../src/sops/ini-text.ts';
+import { faithfulQuotes, firstDifference, iniText, type IniTree } from '../../src/sops/ini-text.ts';
 import { rewriteIni } from '../../src/sops/rewrite-ini.ts';
 import { refusal } from './fixtures.ts';
 import { INI_FILES, INI_TEXT } from './ini-files.ts';
@@ -78,7 +79,7 @@ describe('an INI file', () => {
 
 const NAME = fc.oneof(
   fc.string({ unit: 'grapheme', minLength: 1, maxLength: 5 }),
-  fc.constantFrom('a', 'b', 'c', 'k:v'),
+  fc.constantFrom('a', 'b', 'c', 'k:v', '[k', '#k', ';', '-', '`"'),
 );
 const VALUE = fc.oneof(
   fc.string({ unit: 'grapheme', maxLength: 6 }),
@@ -115,10 +116,12 @@ describe('an INI file that is written', () => {
     let count = 0;
     fc.assert(
       fc.property(TREE, (tree) => {
-        const text = written(() => iniText(tree, 'f'));
-        if (text === undefined) return;
-        count += 1;
-        expect(firstDifference(parseIni(text, 'f'), tree)).toBeUndefined();
+        for (const quotes of [stockQuotes, faithfulQuotes]) {
+          const text = written(() => iniText(tree, 'f', quotes));
+          if (text === undefined) continue;
+          count += 1;
+          expect(firstDifference(parseIni(text, 'f'), tree)).toBeUndefined();
+        }
       }),
       { numRuns: 500 },
     );
