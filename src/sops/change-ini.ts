@@ -11,7 +11,7 @@ import type { EncryptedValue } from './leaf.ts';
 import { verifyMac } from './mac.ts';
 import { openIniSections, wipeIniSections } from './open-ini.ts';
 import { rewriteIni } from './rewrite-ini.ts';
-import { type IniSealing, iniMac, parseClearIni, sealIniTree } from './seal-ini.ts';
+import { type IniSealing, iniMac, iniPlaces, parseClearIni, sealIniTree } from './seal-ini.ts';
 import { compileSelector } from './selector.ts';
 import { openedValues, SopsWhole } from './whole.ts';
 
@@ -96,24 +96,26 @@ function remember(
   file: string,
 ): void {
   let at = 0;
+  const placeOf = iniPlaces();
   const bytesFor = (sealed: EncryptedValue | undefined): Uint8Array | undefined => sealed && values.get(sealed);
   for (const { name, comment, keys } of sections) {
-    const addComment = (text: typeof comment): void => {
+    const place = placeOf(name);
+    const addComment = (text: typeof comment, key: string): void => {
       if (text === undefined) return;
       // One that is in clear was put there by hand, and stays.
       const bytes = bytesFor(text.sealed) ?? Buffer.from(text.text);
       const sense = Buffer.from(commentSense(textOfBytes(bytes, file)));
-      known.add((at += 1), text.text, [known.keyOf('comment', [name], sense)]);
+      known.add((at += 1), text.text, [known.keyOf('comment', [...place, key], sense)]);
     };
-    addComment(comment);
+    addComment(comment, '');
     for (const key of keys) {
       const bytes = bytesFor(key.sealed);
       const type = key.sealed?.enc.type;
       // Of other types the text is not what counts in the MAC: such a value becomes a string, as in sops.
       if (bytes !== undefined && (type === 'str' || type === 'int')) {
-        known.add((at += 1), key.text, [known.keyOf('value str', [name, key.name], bytes)]);
+        known.add((at += 1), key.text, [known.keyOf('value str', [...place, key.name], bytes)]);
       }
-      addComment(key.comment);
+      addComment(key.comment, key.name);
     }
   }
 }

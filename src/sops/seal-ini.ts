@@ -36,38 +36,54 @@ export interface IniSealing {
 export async function sealIniTree(tree: readonly IniTree[], sealing: IniSealing): Promise<IniTree[]> {
   const { selects } = sealing;
   const sealed: IniTree[] = [];
+  const placeOf = iniPlaces();
   for (const section of tree) {
     const { name } = section;
-    const commentOf = async (text: string | undefined): Promise<string | undefined> => {
+    const place = placeOf(name);
+    const commentOf = async (text: string | undefined, key: string): Promise<string | undefined> => {
       if (text === undefined || !selects([name])) return text;
-      return sealText(text, 'comment', [name], commentSense(text), sealing);
+      return sealText({ text, kind: 'comment', path: [name], place: [...place, key] }, sealing);
     };
+    const comment = await commentOf(section.comment, '');
     const keys: IniTree['keys'][number][] = [];
-    const comment = await commentOf(section.comment);
     for (const key of section.keys) {
       const path = [name, key.name];
       const isSealed = key.value !== '' && selects(path);
-      const value = isSealed ? await sealText(key.value, 'value str', path, key.value, sealing) : key.value;
-      keys.push({ name: key.name, value, comment: await commentOf(key.comment) });
+      const text: SealedText = { text: key.value, kind: 'value str', path, place: [...place, key.name] };
+      const value = isSealed ? await sealText(text, sealing) : key.value;
+      keys.push({ name: key.name, value, comment: await commentOf(key.comment, key.name) });
     }
     sealed.push({ name, comment, keys });
   }
   return sealed;
 }
 
-/** `known` is what an unchanged text is known by. */
-async function sealText(
-  text: string,
-  kind: 'comment' | 'value str',
-  path: readonly string[],
-  known: string,
-  sealing: IniSealing,
-): Promise<string> {
-  const token = sealing.known?.take([sealing.known.keyOf(kind, path, Buffer.from(known))]);
+/** Sections of one name are told apart by their number: what stayed keeps its own ciphertext. */
+export function iniPlaces(): (section: string) => readonly string[] {
+  const counts = new Map<string, number>();
+  return (section) => {
+    const count = (counts.get(section) ?? 0) + 1;
+    counts.set(section, count);
+    return [section, String(count)];
+  };
+}
+
+interface SealedText {
+  readonly text: string;
+  readonly kind: 'comment' | 'value str';
+  /** What its ciphertext is bound to. */
+  readonly path: readonly string[];
+  /** Where it is known to stand. */
+  readonly place: readonly string[];
+}
+
+async function sealText({ text, kind, path, place }: SealedText, { known, dataKey }: IniSealing): Promise<string> {
+  const content = kind === 'comment' ? commentSense(text) : text;
+  const token = known?.take([known.keyOf(kind, place, Buffer.from(content))]);
   if (token !== undefined) return token;
   const bytes = bytesOf(text);
   try {
-    return await sealEnc(bytes, kind === 'comment' ? 'comment' : 'str', pathAad(path), sealing.dataKey.key);
+    return await sealEnc(bytes, kind === 'comment' ? 'comment' : 'str', pathAad(path), dataKey.key);
   } finally {
     bytes.fill(0);
   }

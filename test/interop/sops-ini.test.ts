@@ -7,6 +7,7 @@ import { SottoError } from '../../src/core/errors.ts';
 import { type AgeIdentity, parseAgeIdentities } from '../../src/sops/age.ts';
 import { decryptFile, openForChange } from '../../src/sops/change.ts';
 import { encryptFile } from '../../src/sops/encrypt-file.ts';
+import { parseIni } from '../../src/sops/ini.ts';
 import type { KeyPath } from '../../src/sops/key-path.ts';
 import { listValues } from '../../src/sops/list-values.ts';
 import { withValue } from '../../src/sops/value-edit.ts';
@@ -74,7 +75,7 @@ describeReal('an INI file', ['sops', 'age-keygen'], () => {
     expect(same).toBeGreaterThan(40);
   });
 
-  it('of any text is sealed so that stock opens it as it opens its own, or is refused where stock fails', async () => {
+  it('of any text is sealed so that stock opens it as it opens its own, or is refused where stock fails or loses a name', async () => {
     let same = 0;
     await fc.assert(
       fc.asyncProperty(INI_TEXT, async (text) => {
@@ -82,7 +83,9 @@ describeReal('an INI file', ['sops', 'age-keygen'], () => {
         const truth = byStock === undefined ? undefined : await stock(['decrypt'], byStock);
         const sealed = await sotto(() => sottoSeal(text));
         const opened = sealed === undefined ? undefined : await stock(['decrypt'], sealed);
-        expect(opened).toBe(truth);
+        // Of a key without a value sops loses the name unnoticed, if no quotes keep it.
+        if (sealed === undefined && truth !== undefined) expect(namesIn(truth)).not.toEqual(namesIn(text));
+        else expect(opened).toBe(truth);
         if (truth !== undefined) same += 1;
       }),
       { numRuns: 150 },
@@ -159,6 +162,10 @@ async function sotto(attempt: () => Promise<string>): Promise<string | undefined
     if (!(thrown instanceof SottoError)) throw thrown;
     return undefined;
   }
+}
+
+function namesIn(text: string): unknown {
+  return parseIni(text, 'a.ini').map(({ name, keys }) => [name, keys.map((key) => key.name)]);
 }
 
 /** Without ciphertext and time. */
