@@ -32,7 +32,7 @@ async function encryptEnv(text: string, options: EncryptFileOptions): Promise<st
   const selects = compileSelector(selector, { file });
   const lines = parseEnvText(text, file);
   return withNewKey(options, selector, async ({ dataKey, block }) => {
-    const sealing = { selects, dataKey, macOnlyEncrypted };
+    const sealing = { file, selects, dataKey, macOnlyEncrypted };
     const fields = await block(envMac(lines, sealing));
     const metadata = flatBlock(fields).map(
       ([name, value]) => `${ENV_METADATA_PREFIX}${name}=${value.replaceAll('\n', '\\n')}\n`,

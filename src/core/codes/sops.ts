@@ -39,9 +39,9 @@ export const SOPS_CODES = {
     explain: 'Only one of the selectors (encrypted_regex, unencrypted_suffix and so on) may be set.',
   },
   'SOTTO-SOPS-009': {
-    title: 'Comment selectors are not in this version',
+    title: 'What the comments of the file choose to encrypt is not certain',
     explain:
-      'encrypted_comment_regex and unencrypted_comment_regex choose values by their comments. This version selects by key name only.',
+      'encrypted_comment_regex and unencrypted_comment_regex choose values by the comments before them. Where a comment stands so that sops could take it to belong elsewhere, or aliases repeat it, or sops could not open its own file, the file is refused: a value must not stay in clear by mistake.',
   },
   'SOTTO-SOPS-010': {
     title: 'The regular expression of a selector is not usable',
