@@ -6,7 +6,7 @@ import { bytesOf, sealEnc } from './cipher.ts';
 import type { DataKey } from './data-key.ts';
 import { openTree } from './decrypt.ts';
 import { contentSplices, macOf } from './encrypt.ts';
-import { type DocumentPlan, planEncryption } from './encrypt-plan.ts';
+import { type DocumentPlan, planEncryption, planText } from './encrypt-plan.ts';
 import { parseDocuments, parseSopsTree, type SopsTree } from './file.ts';
 import { KnownEntries } from './known.ts';
 import { insertOldBlock, oldBlock } from './old-block.ts';
@@ -55,12 +55,12 @@ function tailsOf(clear: Sensitive, blocksAt: readonly (number | undefined)[], { 
   });
 }
 
-async function sealChanged(old: Old, clear: string, now: Date): Promise<string> {
+async function sealChanged(old: Old, changed: string, now: Date): Promise<string> {
   const { format, file, tree, dataKey, known } = old;
   const { selector, macOnlyEncrypted } = tree.metadata;
   known.reset();
   const selects = compileSelector(selector, { file, line: tree.metadata.line, key: `sops.${selector.kind}` });
-  const plans = planEncryption(parseDocuments(clear, format, file), { text: clear, format, file, selects });
+  const { text: clear, plans } = planText(changed, { format, file, selects });
   const lastModified = rfc3339(now);
   const mac = macOf(
     plans.flatMap((plan) => plan.values),

@@ -189,6 +189,7 @@ function collectMarks(text: string, node: YamlNode, marks: Mark[]): void {
     return;
   }
   for (const item of node.items) {
+    if (item.start < (marks.at(-1)?.start ?? 0)) continue;
     const dash = text.lastIndexOf('-', item.start - 1);
     marks.push({ start: dash, column: columnOf(text, dash), node: item, value: item, within: node });
     collectMarks(text, item, marks);

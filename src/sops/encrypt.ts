@@ -6,9 +6,8 @@ import { type BlockFields } from './block.ts';
 import { bytesOf, pathAad, sealEnc } from './cipher.ts';
 import { commentPaths } from './comment-path.ts';
 import { DATA_KEY_BYTES, DataKey } from './data-key.ts';
-import { type DocumentPlan, type PlainValue, planEncryption } from './encrypt-plan.ts';
+import { type DocumentPlan, type PlainValue, planText } from './encrypt-plan.ts';
 import { insertBlock, replaceScalar } from './encrypt-splice.ts';
-import { parseDocuments } from './file.ts';
 import { type KnownEntries, sourceOf } from './known.ts';
 import { macText, ONLY_ENCRYPTED_PREFIX } from './mac.ts';
 import { checkRecipients, wrapDataKey } from './recipients.ts';
@@ -33,12 +32,13 @@ export interface EncryptOptions {
 
 /**
  * Encrypts a file so that sops and sotto open it. The values and comments that the selector covers are replaced in
- * the text, the sops block is added to each document, and every other character stays. Throws SottoError.
+ * the text, the sops block is added to each document, aliases for what is encrypted are
+ * written out, and every other character stays. Throws SottoError.
  */
-export async function encryptSops(text: string, options: EncryptOptions): Promise<string> {
+export async function encryptSops(clear: string, options: EncryptOptions): Promise<string> {
   const { file, format, selector = DEFAULT_SELECTOR, macOnlyEncrypted = false } = options;
   const selects = compileSelector(selector, { file });
-  const plans = planEncryption(parseDocuments(text, format, file), { text, format, file, selects });
+  const { text, plans } = planText(clear, { format, file, selects });
   return withNewKey(options, selector, async ({ dataKey, block }) => {
     const fields = await block(
       macOf(

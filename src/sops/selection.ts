@@ -45,7 +45,7 @@ function encryptedByComments(
   { text, file }: SelectionContext,
 ): ReadonlySet<YamlScalar | YamlComment> {
   const encrypted = new Set<YamlScalar | YamlComment>();
-  if (document.hasAliases) throw aliased(file, document.line);
+  if (document.aliases.length > 0) throw aliased(file, document.line);
   const order = commentOrder(text, document, content, (comment, why) =>
     notFollowed(comment === undefined ? { file } : { file, line: lineOf(text, comment) }, why),
   );

@@ -67,9 +67,9 @@ export const SOPS_CODES = {
     explain: 'Each document of a SOPS file is a mapping (or empty). Lists and single values cannot be encrypted.',
   },
   'SOTTO-SOPS-015': {
-    title: 'Anchors and merge keys cannot be encrypted',
+    title: 'The aliases of a file cannot be encrypted',
     explain:
-      'An encrypted value is bound to its place, so one value cannot stand at two places through an alias. Write the value out at each place.',
+      'An encrypted value is bound to its place, so on encryption what an alias stands for is written out at each place, as sops does. That is refused where it would grow larger than a file may be; and an encrypted file in which an alias repeats an encrypted value was not made by sops.',
   },
   'SOTTO-SOPS-016': {
     title: 'The file is already encrypted',
@@ -153,5 +153,10 @@ export const SOPS_CODES = {
     title: 'The file has no single values',
     explain:
       'A binary file is encrypted as one value, so there is nothing in it to name. Change it as a whole with sotto edit.',
+  },
+  'SOTTO-SOPS-057': {
+    title: 'Single values of a document with aliases are not changed',
+    explain:
+      'Through an alias a value stands at several places of a YAML document, so that a change of one is a change of all. Aliases are left only where nothing is encrypted; sotto edit shows the whole text.',
   },
 } as const satisfies Record<string, CodeEntry>;
