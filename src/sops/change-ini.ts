@@ -12,7 +12,7 @@ import { verifyMac } from './mac.ts';
 import { openIniSections, wipeIniSections } from './open-ini.ts';
 import { rewriteIni } from './rewrite-ini.ts';
 import { type IniSealing, iniMac, iniPlaces, parseClearIni, sealIniTree } from './seal-ini.ts';
-import { compileSelector } from './selector.ts';
+import { compileKeySelector } from './selector.ts';
 import { openedValues, SopsWhole } from './whole.ts';
 
 /** An INI file opened to be changed: in clear as sops lays it out, but with quotes that keep every value. */
@@ -20,7 +20,7 @@ export async function openIniForChange(text: string, file: string, unwrap: Unwra
   const whole = new SopsWhole(text, 'ini', file);
   const { metadata } = whole;
   const { selector, macOnlyEncrypted } = metadata;
-  const selects = compileSelector(selector, { file, line: metadata.line, key: `sops.${selector.kind}` });
+  const selects = compileKeySelector(selector, { file, line: metadata.line, key: `sops.${selector.kind}` });
   const dataKey = await unwrap({ file, metadata });
   const known = new KnownEntries();
   const tree = await openTree(whole, dataKey, known);

@@ -3,7 +3,7 @@ import { arrayAt, isJsonObject, type Json, type JsonObject } from '../core/json.
 import { type Manifest, readManifests } from '../yaml/manifest.ts';
 import { compilePattern } from './pattern.ts';
 import { checkRecipients } from './recipients.ts';
-import { badPattern, compileSelector, type Selector, selectorOf } from './selector.ts';
+import { badPattern, compileSelector, type Selector, SELECTOR_KINDS, selectorOf } from './selector.ts';
 
 /** What .sops.yaml says about a file. */
 export interface CreationRule {
@@ -14,14 +14,6 @@ export interface CreationRule {
   readonly macOnlyEncrypted: boolean;
 }
 
-const SELECTOR_FIELDS = [
-  'unencrypted_suffix',
-  'encrypted_suffix',
-  'unencrypted_regex',
-  'encrypted_regex',
-  'unencrypted_comment_regex',
-  'encrypted_comment_regex',
-] as const;
 const OTHER_KEYS = [
   'pgp',
   'kms',
@@ -34,7 +26,7 @@ const OTHER_KEYS = [
   'merge',
 ] as const;
 const OWN_FIELDS = ['path_regex', 'age', 'key_groups', 'mac_only_encrypted', 'shamir_threshold'] as const;
-const RULE_FIELDS: readonly string[] = [...OWN_FIELDS, ...SELECTOR_FIELDS, ...OTHER_KEYS];
+const RULE_FIELDS: readonly string[] = [...OWN_FIELDS, ...SELECTOR_KINDS, ...OTHER_KEYS];
 
 interface Config {
   readonly manifest: Manifest;

@@ -8,7 +8,7 @@ import type { WholeFormat } from './scalar.ts';
 import { iniText } from './ini-text.ts';
 import { INI_METADATA_SECTION } from './ini-file.ts';
 import { iniMac, parseClearIni, sealIniTree } from './seal-ini.ts';
-import { compileSelector, DEFAULT_SELECTOR } from './selector.ts';
+import { compileKeySelector, compileSelector, DEFAULT_SELECTOR } from './selector.ts';
 
 export type EncryptFileOptions = Omit<EncryptOptions, 'format'> & { readonly format: WholeFormat };
 
@@ -35,7 +35,7 @@ async function encryptEnv(text: string, options: EncryptFileOptions): Promise<st
   const selects = compileSelector(selector, { file });
   const lines = parseEnvText(text, file);
   return withNewKey(options, selector, async ({ dataKey, block }) => {
-    const sealing = { selects, dataKey, macOnlyEncrypted };
+    const sealing = { file, selects, dataKey, macOnlyEncrypted };
     const fields = await block(envMac(lines, sealing));
     const metadata = flatBlock(fields).map(
       ([name, value]) => `${ENV_METADATA_PREFIX}${name}=${value.replaceAll('\n', '\\n')}\n`,
@@ -47,7 +47,7 @@ async function encryptEnv(text: string, options: EncryptFileOptions): Promise<st
 /** Laid out as sops does it: what its reader drops, as comments behind the last key, must not stay there in clear. */
 async function encryptIni(text: string, options: EncryptFileOptions): Promise<string> {
   const { file, selector = DEFAULT_SELECTOR, macOnlyEncrypted = false } = options;
-  const selects = compileSelector(selector, { file });
+  const selects = compileKeySelector(selector, { file });
   const tree = parseClearIni(text, file);
   return withNewKey(options, selector, async ({ dataKey, block }) => {
     const sealing = { selects, dataKey, macOnlyEncrypted };

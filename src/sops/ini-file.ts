@@ -4,7 +4,7 @@ import { ENC_START, parseEnc } from './enc.ts';
 import { type IniSection, parseIni } from './ini.ts';
 import type { EncryptedValue } from './leaf.ts';
 import { parseMetadata, type SopsMetadata, unusable } from './metadata.ts';
-import { compileSelector, type Selects } from './selector.ts';
+import { compileKeySelector, type KeySelects } from './selector.ts';
 import { damaged, inClear, type MacItem } from './walk.ts';
 
 /** Name of the section with the sops block. */
@@ -40,7 +40,7 @@ export function parseSealedIni(text: string, file: string): SealedIni {
   const parsed = parseIni(text, file);
   const metadata = metadataOf(parsed, file);
   const { selector, macOnlyEncrypted } = metadata;
-  const selects = compileSelector(selector, { file, line: metadata.line, key: `sops.${selector.kind}` });
+  const selects = compileKeySelector(selector, { file, line: metadata.line, key: `sops.${selector.kind}` });
   const macItems: MacItem[] = [];
   const sections = parsed
     .filter(({ name }) => name !== INI_METADATA_SECTION)
@@ -72,7 +72,7 @@ function metadataOf(sections: readonly IniSection[], file: string): SopsMetadata
 function sealedValue(
   text: string,
   path: readonly string[],
-  selects: Selects,
+  selects: KeySelects,
   place: ErrorPlace & { readonly line: number },
 ): EncryptedValue | undefined {
   // There is no empty ciphertext.
@@ -87,7 +87,7 @@ function commentOf(
   text: string | undefined,
   section: string,
   line: number,
-  { selects, file }: { readonly selects: Selects; readonly file: string },
+  { selects, file }: { readonly selects: KeySelects; readonly file: string },
 ): SealedIniText | undefined {
   if (text === undefined) return undefined;
   const path = [section];

@@ -6,7 +6,7 @@ import { INI_METADATA_SECTION } from './ini-file.ts';
 import { commentLines, commentSense, type IniTree } from './ini-text.ts';
 import type { KnownEntries } from './known.ts';
 import { macText, ONLY_ENCRYPTED_PREFIX } from './mac.ts';
-import type { Selects } from './selector.ts';
+import type { KeySelects } from './selector.ts';
 
 /** An INI file in clear. Throws SottoError for what sops would refuse to encrypt, or could not decrypt afterwards. */
 export function parseClearIni(text: string, file: string): IniTree[] {
@@ -26,7 +26,7 @@ export function parseClearIni(text: string, file: string): IniTree[] {
 }
 
 export interface IniSealing {
-  readonly selects: Selects;
+  readonly selects: KeySelects;
   readonly dataKey: DataKey;
   readonly macOnlyEncrypted: boolean;
   readonly known?: KnownEntries;

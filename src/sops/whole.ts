@@ -13,6 +13,7 @@ import { emitJson } from './emit-json.ts';
 import { emitYaml } from './emit-yaml.ts';
 import { parseEnc } from './enc.ts';
 import { envVariables } from './env-lines.ts';
+import { envSelection } from './env-selection.ts';
 import { parseSopsTree, type SopsTree } from './file.ts';
 import type { EncryptedValue } from './leaf.ts';
 import { inClear, type MacItem } from './walk.ts';
@@ -237,13 +238,15 @@ function parseEnvFile(text: string, file: string): Parsed {
   const { selector } = metadata;
   const selects = compileSelector(selector, { file, line: metadata.line, key: `sops_${selector.kind}` });
   const macItems: MacItem[] = [];
-  const lines = dotenv.lines.map((line): OpenLine => {
+  const selection = envSelection(dotenv.lines, selects);
+  const lines = dotenv.lines.map((line, index): OpenLine => {
     const path = line.key === undefined ? [] : [line.key];
-    const enc = selects(path) && line.text !== '' ? parseEnc(line.text) : undefined;
+    const isSelected = selection[index] === true && line.text !== '';
+    const enc = isSelected ? parseEnc(line.text) : undefined;
     const encrypted = enc === undefined ? undefined : { text: line.text, enc, path, line: line.line };
     if (line.key === undefined) return { ...line, value: undefined, comment: encrypted };
     if (encrypted !== undefined) macItems.push({ kind: 'encrypted', value: encrypted });
-    else if (selects(path) && line.text !== '') throw inClear({ file, line: line.line, key: line.key });
+    else if (isSelected) throw inClear({ file, line: line.line, key: line.key });
     else if (!metadata.macOnlyEncrypted) macItems.push({ kind: 'text', text: line.text.replaceAll('\\n', '\n') });
     return { ...line, value: encrypted, comment: undefined };
   });

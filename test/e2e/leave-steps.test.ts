@@ -150,8 +150,14 @@ describeReal(
       };
       await go();
       expect(steps().slice(0, 8)).toEqual([
-        ...['GET secrets/db', 'PATCH secrets/db', 'GET secrets/db', 'PATCH secrets/db'],
-        ...['GET secrets/db', 'PATCH secrets/db', 'GET secrets/db', 'DELETE sealedsecrets/db'],
+        'GET secrets/db',
+        'PATCH secrets/db',
+        'GET secrets/db',
+        'PATCH secrets/db',
+        'GET secrets/db',
+        'PATCH secrets/db',
+        'GET secrets/db',
+        'DELETE sealedsecrets/db',
       ]);
       expect(uidOf((await live(SECRETS())) ?? null)).toBe(uids.secret);
     });

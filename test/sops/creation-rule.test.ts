@@ -63,7 +63,7 @@ describe('the creation rule of a file', () => {
     ['creation_rules: [{path_regex: "("}]', 'SOTTO-SOPS-010'],
     ['creation_rules: [{encrypted_regex: "("}]', 'SOTTO-SOPS-010'],
     ['creation_rules: [{encrypted_regex: a, encrypted_suffix: b}]', 'SOTTO-SOPS-008'],
-    ['creation_rules: [{encrypted_comment_regex: a}]', 'SOTTO-SOPS-009'],
+    ['creation_rules: [{encrypted_comment_regex: (}]', 'SOTTO-SOPS-010'],
     ['creation_rules: [{key_groups: [{age: []}, {age: []}]}]', 'SOTTO-SOPS-011'],
     ['creation_rules: [{kms: arn}]', 'SOTTO-SOPS-011'],
   ])('of %s is refused', async (text, code) => {

@@ -39,9 +39,9 @@ export const SOPS_CODES = {
     explain: 'Only one of the selectors (encrypted_regex, unencrypted_suffix and so on) may be set.',
   },
   'SOTTO-SOPS-009': {
-    title: 'Comment selectors are not in this version',
+    title: 'What the comments of the file choose to encrypt is not certain',
     explain:
-      'encrypted_comment_regex and unencrypted_comment_regex choose values by their comments. This version selects by key name only.',
+      'encrypted_comment_regex and unencrypted_comment_regex choose values by the comments before them. Where a comment stands so that sops could take it to belong elsewhere, or aliases repeat it, or sops could not open its own file, the file is refused: a value must not stay in clear by mistake.',
   },
   'SOTTO-SOPS-010': {
     title: 'The regular expression of a selector is not usable',
@@ -67,9 +67,9 @@ export const SOPS_CODES = {
     explain: 'Each document of a SOPS file is a mapping (or empty). Lists and single values cannot be encrypted.',
   },
   'SOTTO-SOPS-015': {
-    title: 'Anchors and merge keys cannot be encrypted',
+    title: 'The aliases of a file cannot be encrypted',
     explain:
-      'An encrypted value is bound to its place, so one value cannot stand at two places through an alias. Write the value out at each place.',
+      'An encrypted value is bound to its place, so on encryption what an alias stands for is written out at each place, as sops does. That is refused where it would grow larger than a file may be; and an encrypted file in which an alias repeats an encrypted value was not made by sops.',
   },
   'SOTTO-SOPS-016': {
     title: 'The file is already encrypted',
@@ -163,5 +163,10 @@ export const SOPS_CODES = {
     title: 'The file has no single values',
     explain:
       'A binary file is encrypted as one value, so there is nothing in it to name. Change it as a whole with sotto edit.',
+  },
+  'SOTTO-SOPS-057': {
+    title: 'Single values of a document with aliases are not changed',
+    explain:
+      'Through an alias a value stands at several places of a YAML document, so that a change of one is a change of all. Aliases are left only where nothing is encrypted; sotto edit shows the whole text.',
   },
 } as const satisfies Record<string, CodeEntry>;
