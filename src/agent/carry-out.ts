@@ -1,5 +1,6 @@
 import { applyFirst, type ApplyOutcome, applyOwned } from '../apply/apply.ts';
 import { prune } from '../apply/prune.ts';
+import { recreateObject } from '../apply/recreate.ts';
 import { asSottoError, SottoError } from '../core/errors.ts';
 import { displayObject, type ObjectKey, objectKey } from '../core/ids.ts';
 import type { Refusal } from '../core/refusal.ts';
@@ -11,7 +12,7 @@ import { LAYER_COUNT, layerOf } from '../plan/order.ts';
 import { pauseOf } from '../plan/pause.ts';
 import { type ApplyStep, type Plan, pruneWaits, type PruneStep } from '../plan/plan.ts';
 import type { DesiredObject } from '../render/desired.ts';
-import { prunedEvent } from '../report/event-notes.ts';
+import { prunedEvent, recreatedEvent } from '../report/event-notes.ts';
 import { recordApplied } from './applied.ts';
 import { block } from './blocked.ts';
 import { boundRoleVeto } from './bound-role.ts';
@@ -105,7 +106,9 @@ async function applyOne(agent: AgentContext, sync: SyncRuntime, step: ApplyStep,
       const send = contact === 'first' ? applyFirst : applyOwned;
       const outcome = await send(withoutYielded(agent, object.key, object), resource, context);
       if (outcome.kind === 'failed' && outcome.error.code === 'SOTTO-KUBE-001') server.away = outcome.error;
-      return settle(agent, sync, step, resource, outcome);
+      const isFixed = outcome.kind === 'failed' && outcome.immutableFields !== undefined;
+      const end = isFixed ? await recreateObject(object, resource, context, outcome) : outcome;
+      return settle(agent, sync, step, resource, end);
     });
   } catch (thrown) {
     // Opening or filling refused: a value that is not what it should be. The object keeps its last good state.
@@ -138,6 +141,7 @@ function settle(
     sync.adopting.delete(object.key);
     sync.fights.delete(object.key);
     agent.fresh(object.key);
+    if (outcome.recreated === true) tellRecreated(agent, sync, object, record.uid);
     // What people added while nobody looked shows in the answer only; at first contact it stays.
     const extra = contact === 'owned' ? judgeAnswer(outcome.answer, record, judgeContext(agent)) : undefined;
     if (extra !== undefined) agent.found(object.key, { kind: 'judged', verdict: extra, object: outcome.answer });
@@ -154,6 +158,11 @@ function settle(
     agent.live.doubt(object.key);
   } else block(sync, object.key, { action: 'apply', digest: object.digest, error }, agent.clock.elapsedMs());
   return refusedBy(object, error, again);
+}
+
+function tellRecreated(agent: AgentContext, sync: SyncRuntime, { id, apiVersion }: DesiredObject, uid: string): void {
+  agent.log.info('recreated', { object: displayObject(id) });
+  agent.tell(recreatedEvent({ ...id, apiVersion, uid }, sync.snapshot?.revision ?? ''));
 }
 
 const NOT_OURS: ReadonlySet<string> = new Set(['SOTTO-PLAN-001', 'SOTTO-PLAN-006']);

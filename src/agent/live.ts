@@ -32,7 +32,7 @@ interface LiveEntry {
   unsure: boolean;
   autoscaled: boolean | undefined;
   /** The newest event that came while an apply was in flight. */
-  held: { readonly object: Json } | 'deleted' | undefined;
+  held: { readonly object: Json } | { readonly deletedUid: string } | undefined;
 }
 
 export interface LiveStoreOptions {
@@ -89,7 +89,7 @@ export class LiveStore {
     if (entry === undefined || !entry.present) return;
     if (object !== undefined && entry.uid !== '' && stringAt(object, 'metadata', 'uid') !== entry.uid) return;
     if (this.#options.isInFlight(key)) {
-      entry.held = 'deleted';
+      entry.held = { deletedUid: stringAt(object, 'metadata', 'uid') ?? entry.uid };
       return;
     }
     this.#lost(key, entry, object);
@@ -129,8 +129,10 @@ export class LiveStore {
     if (entry === undefined || held === undefined) return;
     entry.held = undefined;
     if (this.#options.row(key) === undefined) return;
-    if (held === 'deleted') this.#lost(key, entry, undefined);
-    else if (entry.record === undefined) entry.unsure = true;
+    if ('deletedUid' in held) {
+      // Made anew by the apply that was on its way: what went is the one before.
+      if (held.deletedUid === entry.uid) this.#lost(key, entry, undefined);
+    } else if (entry.record === undefined) entry.unsure = true;
     else this.#judge(key, entry, held.object, entry.record, false);
   }
 

@@ -5,7 +5,7 @@ import { type Json, member, stringAt } from '../core/json.ts';
 import { MEMBER_LABEL } from '../core/labels.ts';
 import type { KubeFailure } from '../kube/failure.ts';
 import { kubeError } from '../kube/errors.ts';
-import { applyObject, getMetadata, getObject, type Outcome, type Written } from '../kube/objects.ts';
+import { applyObject, createObject, getMetadata, getObject, type Outcome, type Written } from '../kube/objects.ts';
 import type { Resource } from '../kube/resource.ts';
 import { withRetry } from '../kube/retry.ts';
 import type { Transport } from '../kube/transport.ts';
@@ -41,14 +41,24 @@ export interface ApplyContext {
 
 export type ApplyOutcome =
   /** `answer` is the object as it is stored now, of a Secret its metadata. */
-  | { readonly kind: 'applied'; readonly answer: Json; readonly created: boolean }
-  /** `again`: trying later without any change may help. */
   | {
-      readonly kind: 'failed';
-      readonly error: SottoError;
-      readonly again: boolean;
-      readonly retryAfterMs?: number | undefined;
-    };
+      readonly kind: 'applied';
+      readonly answer: Json;
+      readonly created: boolean;
+      /** Another object stood there before and was deleted for it. */
+      readonly recreated?: true;
+    }
+  | FailedApply;
+
+export interface FailedApply {
+  readonly kind: 'failed';
+  readonly error: SottoError;
+  /** Trying later without any change may help. */
+  readonly again: boolean;
+  readonly retryAfterMs?: number | undefined;
+  /** Fields that the API server does not change in place; set when they are the reason. */
+  readonly immutableFields?: readonly string[] | undefined;
+}
 
 /** An object of ours: forced, so that what others took comes back. */
 export async function applyOwned(
@@ -67,9 +77,9 @@ export async function applyProbe(
 ): Promise<ApplyOutcome> {
   const probe = await patch(object, resource, context, { force: false });
   if (probe.ok) return applied(probe.value);
-  if (probe.failure.kind !== 'conflict') return failed(object, resource, probe.failure, context.asUser);
+  if (probe.failure.kind !== 'conflict') return failedApply(object, resource, probe.failure, context.asUser);
   const live = await getMetadata(context.transport, targetOf(object, resource));
-  if (!live.ok) return failed(object, resource, live.failure);
+  if (!live.ok) return failedApply(object, resource, live.failure);
   const owner = live.value === undefined ? undefined : ownerOf(member(live.value, 'metadata'), context.setId);
   if (owner?.kind === 'other')
     return { kind: 'failed', again: false, error: foreignOwner(owner.name).at(placeOf(object)) };
@@ -86,13 +96,22 @@ export async function applyFirst(
   resource: Resource,
   context: ApplyContext,
 ): Promise<ApplyOutcome> {
-  const created = await patch(object, resource, context, { force: true, resourceVersion: NO_VERSION });
+  const created = await applyAbsent(object, resource, context);
   if (created.ok) return applied(created.value);
-  if (created.failure.kind !== 'changed') return failed(object, resource, created.failure, context.asUser);
+  if (created.failure.kind !== 'changed') return failedApply(object, resource, created.failure, context.asUser);
   const live = await getMetadata(context.transport, targetOf(object, resource));
-  if (!live.ok) return failed(object, resource, live.failure);
+  if (!live.ok) return failedApply(object, resource, live.failure);
   if (live.value === undefined) return { kind: 'failed', again: true, error: changedMeanwhile(object) };
   return takeOver(object, resource, context, live.value);
+}
+
+/** `changed` when an object of this name is there. */
+export async function applyAbsent(
+  object: DesiredObject,
+  resource: Resource,
+  context: ApplyContext,
+): Promise<Outcome<Written>> {
+  return patch(object, resource, context, { force: true, resourceVersion: NO_VERSION });
 }
 
 /** Never the version of a stored object: etcd's first revision is the empty store. */
@@ -161,6 +180,8 @@ export interface Sending {
   readonly dryRun?: boolean;
   readonly resourceVersion?: string;
   readonly fieldManager?: string;
+  /** As a plain create, which the API server judges although an object of this name is there. */
+  readonly create?: true;
 }
 
 async function send(
@@ -170,7 +191,7 @@ async function send(
   how: Sending,
 ): Promise<ApplyOutcome> {
   const answer = await patch(object, resource, context, how);
-  return answer.ok ? applied(answer.value) : failed(object, resource, answer.failure, context.asUser);
+  return answer.ok ? applied(answer.value) : failedApply(object, resource, answer.failure, context.asUser);
 }
 
 export async function patch(
@@ -184,15 +205,11 @@ export async function patch(
   const once = async (): Promise<Outcome<Written>> => {
     const body = await fillBody(tree, context.opener, context.body);
     try {
-      const { force, dryRun, fieldManager } = how;
-      return await applyObject(context.transport, {
-        ...target,
-        asUser: context.asUser,
-        force,
-        dryRun,
-        fieldManager,
-        body,
-      });
+      const { force, dryRun, fieldManager, create } = how;
+      const write = { ...target, asUser: context.asUser, dryRun, fieldManager, body };
+      return create === true
+        ? await createObject(context.transport, write)
+        : await applyObject(context.transport, { ...write, force });
     } finally {
       context.body.wipe();
     }
@@ -226,13 +243,19 @@ function applied(written: Written): ApplyOutcome {
   return { kind: 'applied', answer: written.object, created: written.created };
 }
 
-function failed(object: DesiredObject, resource: Resource, failure: KubeFailure, asUser?: string): ApplyOutcome {
+export function failedApply(
+  object: DesiredObject,
+  resource: Resource,
+  failure: KubeFailure,
+  asUser?: string,
+): FailedApply {
   const error = kubeError(failure, { verb: 'patch', ...targetOf(object, resource), user: asUser });
   return {
     kind: 'failed',
     error: error.at(placeOf(object)),
     again: !failure.permanent,
     retryAfterMs: failure.retryAfterMs,
+    immutableFields: failure.kind === 'immutable' ? failure.causes.map(({ field }) => field) : undefined,
   };
 }
 

@@ -23,6 +23,8 @@ function changeJson(change: Previewed): JsonObject {
   switch (kind) {
     case 'create':
       return defined({ kind, ...standsJson(change), unopened: change.unopened && errorJson(change.unopened) });
+    case 'recreate':
+      return { kind, ...standsJson(change), ...differencesJson(change) };
     case 'change':
     case 'unknown': {
       const unopened = change.unopened && errorJson(change.unopened);

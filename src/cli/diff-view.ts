@@ -19,6 +19,12 @@ function changeLines(change: Previewed, paint: Paint): string[] {
       return [`${paint('green', '+ create')}  ${stands(change, paint)}`, ...unopenedLines(change.unopened)];
     case 'change':
       return [`${paint('yellow', '~ change')}  ${stands(change, paint)}`, ...differenceLines(change, paint)];
+    case 'recreate':
+      return [
+        `${paint('red', '± recreate')} ${stands(change, paint)}`,
+        '    a field cannot be changed in place: it is deleted and made anew',
+        ...differenceLines(change, paint),
+      ];
     case 'unknown':
       return [`${paint('yellow', '? unknown')} ${stands(change, paint)}`, ...unopenedLines(change.unopened)];
     case 'prune':
@@ -105,6 +111,7 @@ function keyLines(keys: readonly KeyChange[], paint: Paint): string[] {
 const COUNTED = [
   ['create', 'to create'],
   ['change', 'to change'],
+  ['recreate', 'to recreate'],
   ['prune', 'to prune'],
   ['kept', 'kept'],
   ['refused', 'refused'],
@@ -133,6 +140,7 @@ function summary({ changes, unchanged, suspended, prunesShown, hasKeys }: Previe
 export function exitOfChange(change: Previewed, hasKeys: boolean): ExitCode {
   switch (change.kind) {
     case 'prune':
+    case 'recreate':
       return EXIT.findings;
     case 'create':
     case 'change':

@@ -30,6 +30,8 @@ interface Unopened {
 export type Previewed =
   | ({ readonly kind: 'create' } & Stands & Unopened)
   | ({ readonly kind: 'change' } & Stands & Differences & Unopened)
+  /** A field cannot be changed in place: it is deleted and made anew. */
+  | ({ readonly kind: 'recreate' } & Stands & Differences)
   /** Nothing differs as far as can be seen, and values cannot be. */
   | ({ readonly kind: 'unknown'; readonly unopened: SottoError } & Stands & Differences)
   | { readonly kind: 'prune'; readonly object: string; readonly sync: string }

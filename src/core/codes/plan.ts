@@ -125,4 +125,14 @@ export const PLAN_CODES = {
     explain:
       'The labels sotto.dev/use and sealedsecrets.bitnami.com/sealed-secrets-key and the annotation sotto.dev/origin make a Secret one of the agent’s own keys or credentials. They are set on live Secrets by whoever installed the agent. vetoes.allow: [ key-label ] lets Git bring such Secrets.',
   },
+  'SOTTO-PLAN-080': {
+    title: 'An immutable object holds more than Git has',
+    explain:
+      'An immutable Secret or ConfigMap is deleted and made anew when Git changes it. Somebody else has put keys into this one that Git does not have, and they would be lost; so it stays as it is until they are in Git or the manifest says sotto.dev/recreate: allowed.',
+  },
+  'SOTTO-PLAN-081': {
+    title: 'The object is made anew when it is gone',
+    explain:
+      'A field that cannot be changed in place was changed in Git, so the object was deleted. It still has finalizers, or something took its name meanwhile. It is tried again until it can be made.',
+  },
 } as const satisfies Record<string, CodeEntry>;
