@@ -31,7 +31,7 @@ export interface Carried {
   readonly retry: boolean;
 }
 
-type StepEnd =
+export type StepEnd =
   | { readonly kind: 'done' }
   /** Not tried: the agent ends, or the kind has just gone. */
   | { readonly kind: 'left' }
@@ -95,7 +95,7 @@ async function applyOne(agent: AgentContext, sync: SyncRuntime, step: ApplyStep,
   try {
     return await agent.lanes.run(object.key, 'commit', async (body) => {
       const { opener, server } = work;
-      if (agent.signal.aborted || isPaused(agent, object.key, sync)) return LEFT;
+      if (agent.signal.aborted || isPaused(agent, object.key, sync.settings.name)) return LEFT;
       if (server.away !== undefined) return refusedBy(object, server.away, true);
       const bound = await boundRoleVeto(agent, object);
       if (bound !== undefined) return settle(agent, sync, step, resource, bound);
@@ -168,13 +168,35 @@ function tellRecreated(agent: AgentContext, sync: SyncRuntime, { id, apiVersion 
 const NOT_OURS: ReadonlySet<string> = new Set(['SOTTO-PLAN-001', 'SOTTO-PLAN-006']);
 
 /** Somebody may have paused it while the pass ran; the answer to that must be true from the moment it is given. */
-function isPaused({ inventory }: AgentContext, key: ObjectKey, { settings }: SyncRuntime): boolean {
-  return pauseOf(inventory.inventory.pauses, key, settings.name) !== undefined;
+function isPaused({ inventory }: AgentContext, key: ObjectKey, sync: string): boolean {
+  return pauseOf(inventory.inventory.pauses, key, sync) !== undefined;
 }
 
 async function pruneOne(agent: AgentContext, sync: SyncRuntime, step: PruneStep, revision: string): Promise<StepEnd> {
+  const { row } = step;
+  const end = await pruneObject(agent, step, {
+    name: sync.settings.name,
+    asUser: writerOf(agent.place, sync.settings),
+    note: (regarding) => prunedEvent(regarding, revision),
+  });
+  // What cannot be seen is not blocked: the pass is repeated when the kind can be watched.
+  if (end.kind === 'refused' && !end.again && end.refusal.error.code !== 'SOTTO-KUBE-007') {
+    const { error } = end.refusal;
+    block(sync, row.key, { action: 'prune', digest: row.digest, error }, agent.clock.elapsedMs());
+  }
+  return end;
+}
+
+/** Whose object is deleted, as whom, and what is said of it. */
+export interface Pruning {
+  readonly name: string;
+  readonly asUser: string | undefined;
+  readonly note: (regarding: Parameters<typeof prunedEvent>[0]) => ReturnType<typeof prunedEvent>;
+}
+
+export async function pruneObject(agent: AgentContext, step: PruneStep, of: Pruning): Promise<StepEnd> {
   const { row, id } = step;
-  if (agent.signal.aborted || isPaused(agent, row.key, sync)) return LEFT;
+  if (agent.signal.aborted || isPaused(agent, row.key, of.name)) return LEFT;
   const resource = agent.catalog().find(row.apiVersion, id.kind);
   const isUnseen = resource === undefined ? agent.catalog().unknownGroups.includes(id.group) : !agent.isSeen(resource);
   // The pass is repeated when the kind can be watched: until then asking again would not tell more.
@@ -185,22 +207,18 @@ async function pruneOne(agent: AgentContext, sync: SyncRuntime, step: PruneStep,
     forget(agent, step);
     return DONE;
   }
+  const { transport, place } = agent;
   const outcome = await agent.lanes.run(row.key, 'commit', () =>
-    prune(step, uid, resource, {
-      transport: agent.transport,
-      setId: agent.place.setId,
-      asUser: writerOf(agent.place, sync.settings),
-    }),
+    prune(step, uid, resource, { transport, setId: place.setId, asUser: of.asUser }),
   );
   if (outcome.kind !== 'failed') {
     forget(agent, step);
     if (outcome.kind === 'not-ours') return DONE;
     agent.log.info('pruned', { object: displayObject(id) });
-    agent.tell(prunedEvent({ ...id, apiVersion: row.apiVersion, uid }, revision));
+    agent.tell(of.note({ ...id, apiVersion: row.apiVersion, uid }));
     return DONE;
   }
   const error = outcome.error.at({ file: row.file, line: row.line, object: displayObject(id) });
-  if (!outcome.again) block(sync, row.key, { action: 'prune', digest: row.digest, error }, agent.clock.elapsedMs());
   return { kind: 'refused', refusal: { error, file: row.file, id }, again: outcome.again };
 }
 

@@ -20,6 +20,7 @@ import {
   type Holder,
   type Inventory,
   type InventoryRow,
+  type LeavingRule,
   type Mac,
 } from '../plan/inventory.ts';
 import type { Pause } from '../plan/pause.ts';
@@ -151,6 +152,14 @@ export class InventoryStore {
     const { [sync]: before, ...others } = this.#header.approvals;
     if (approval === undefined && before === undefined) return;
     this.#header = { ...this.#header, approvals: approval === undefined ? others : { ...others, [sync]: approval } };
+    this.#touch();
+  }
+
+  /** What happens with the objects of a sync once the settings do not have it; undefined: they stay. */
+  setLeaving(sync: string, rule: LeavingRule | undefined): void {
+    const { [sync]: before, ...others } = this.#header.leaving;
+    if (JSON.stringify(before) === JSON.stringify(rule)) return;
+    this.#header = { ...this.#header, leaving: rule === undefined ? others : { ...others, [sync]: rule } };
     this.#touch();
   }
 

@@ -69,6 +69,12 @@ export function prunedEvent(regarding: Regarding, revision: string): EventFacts 
   return { regarding, type: 'Normal', reason: 'Pruned', action: 'Delete', note };
 }
 
+export function prunedWithSyncEvent(regarding: Regarding, sync: string): EventFacts {
+  const name = sanitise(sync, TEXT_LENGTHS.name);
+  const note = `Deleted: sync ${name} has left the settings, and its deletionPolicy is delete`;
+  return { regarding, type: 'Normal', reason: 'Pruned', action: 'Delete', note };
+}
+
 export function recreatedEvent(regarding: Regarding, revision: string): EventFacts {
   const note = `Deleted and made anew: Git at ${revision} changes a field that cannot be changed in place`;
   return { regarding, type: 'Normal', reason: 'Recreated', action: 'Apply', note };

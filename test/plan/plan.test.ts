@@ -182,6 +182,7 @@ describe('the stored inventory', () => {
         reason: '',
       } as const,
     ],
+    leaving: { old: { ask: [{ kind: 'Job' }] } },
     approvals: { app: { planId: 'p', revision: 'main@sha1:1', pruned: [row('b').key] } },
     rows: new Map([row('a'), row('b', { done: true, accepted: Uint8Array.of(1, 2) })].map((each) => [each.key, each])),
   };
