@@ -48,6 +48,7 @@ describeReal('a sync that comes, is renamed, and leaves', TOOLS, () => {
   test('with deletionPolicy: delete takes its objects along, but no data, nothing kept, and nothing that went over', async () => {
     await using world = await createWorld();
     const files = {
+      ...(await world.canaryFile()),
       'deploy/own.json': manifest('own'),
       'old/goes.json': manifest('goes'),
       'old/kept.json': manifest('kept', { 'sotto.dev/prune': 'disabled' }),
