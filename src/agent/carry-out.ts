@@ -16,6 +16,7 @@ import { prunedEvent, recreatedEvent } from '../report/event-notes.ts';
 import { recordApplied } from './applied.ts';
 import { block } from './blocked.ts';
 import { boundRoleVeto } from './bound-role.ts';
+import { isConfiguration, settledPrunes } from './config-prunes.ts';
 import type { AgentContext } from './context.ts';
 import { judgeContext, withoutYielded } from './correction-run.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
@@ -62,9 +63,16 @@ export async function carryOut(
   ];
   const isAllDone = ends.every((end) => end.kind === 'done') && firstRefusal === undefined;
   // A rename is a create and a prune: the old object goes only when the new one is there.
-  const pruned = isAllDone ? await Promise.all(prunes.map((step) => pruneOne(agent, sync, step, revision))) : [];
+  const [others, configuration] = [prunes.filter((step) => !isConfiguration(step)), prunes.filter(isConfiguration)];
+  const pruneAll = (steps: readonly PruneStep[]): Promise<StepEnd[]> =>
+    Promise.all(steps.map((step) => pruneOne(agent, sync, step, revision)));
+  const pruned = isAllDone ? await pruneAll(others) : [];
+  const settled = isAllDone ? await settledPrunes(agent, sync.settings.name, configuration) : undefined;
+  pruned.push(...(await pruneAll(settled?.now ?? [])));
   const waiting =
-    firstRefusal === undefined ? [] : prunes.map(({ row }) => ({ row, error: pruneWaits(row, firstRefusal) }));
+    firstRefusal === undefined
+      ? (settled?.later ?? [])
+      : prunes.map(({ row }) => ({ row, error: pruneWaits(row, firstRefusal) }));
   const refused = [...ends, ...pruned].filter((end) => end.kind === 'refused');
   return {
     refusals: refused.map((end) => end.refusal),

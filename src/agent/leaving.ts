@@ -5,6 +5,7 @@ import { plan, type PruneStep } from '../plan/plan.ts';
 import { prunedWithSyncEvent } from '../report/event-notes.ts';
 import type { SyncSettings } from '../settings/settings.ts';
 import { pruneObject } from './carry-out.ts';
+import { isConfiguration, settledPrunes } from './config-prunes.ts';
 import type { AgentContext } from './context.ts';
 import { rowKinds } from './pass-stages.ts';
 import { writerOf } from './writer.ts';
@@ -68,9 +69,13 @@ async function clearOne(agent: AgentContext, name: string): Promise<void> {
   });
   const prunes = decided.steps.filter((step) => step.action === 'prune');
   const asUser = writerOf(agent.place, { serviceAccountName: rule.serviceAccountName });
-  const ends = await Promise.all(prunes.map((step) => pruneOf(agent, step, name, asUser)));
+  const pruneAll = (steps: readonly PruneStep[]): Promise<boolean[]> =>
+    Promise.all(steps.map((step) => pruneOf(agent, step, name, asUser)));
+  const ends = await pruneAll(prunes.filter((step) => !isConfiguration(step)));
+  const settled = await settledPrunes(agent, name, prunes.filter(isConfiguration));
+  ends.push(...(await pruneAll(settled.now)));
   const kept = new Set<ObjectKey>(decided.asked?.pruned);
-  const waiting = decided.waiting.filter(({ row }) => !kept.has(row.key));
+  const waiting = [...decided.waiting.filter(({ row }) => !kept.has(row.key)), ...settled.later];
   const isDone = waiting.length === 0 && ends.every((end) => end);
   agent.log.info('a sync has left the settings', {
     sync: name,

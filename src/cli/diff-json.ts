@@ -30,6 +30,8 @@ function changeJson(change: Previewed): JsonObject {
       const unopened = change.unopened && errorJson(change.unopened);
       return defined({ kind, ...standsJson(change), ...differencesJson(change), unopened });
     }
+    case 'rewritten':
+      return { kind, ...standsJson(change), encrypted: change.encrypted };
     case 'prune':
       return { kind, object: change.object, sync: change.sync };
     case 'kept': {

@@ -9,8 +9,12 @@ const MAX_TEXT = 200;
 
 /** What a pass would do, for people. Values of Secrets are not in it, because the preview has none. */
 export function diffText(found: Preview, paint: Paint): string {
-  const lines = found.changes.flatMap((change) => changeLines(change, paint));
-  return [...lines, ...(lines.length === 0 ? [] : ['']), ...summary(found), ''].join('\n');
+  const lines = diffLines(found, paint);
+  return [...lines, ...(lines.length === 0 ? [] : ['']), ...diffSummary(found), ''].join('\n');
+}
+
+export function diffLines(found: Preview, paint: Paint): string[] {
+  return found.changes.flatMap((change) => changeLines(change, paint));
 }
 
 function changeLines(change: Previewed, paint: Paint): string[] {
@@ -24,6 +28,11 @@ function changeLines(change: Previewed, paint: Paint): string[] {
         `${paint('red', '± recreate')} ${stands(change, paint)}`,
         '    a field cannot be changed in place: it is deleted and made anew',
         ...differenceLines(change, paint),
+      ];
+    case 'rewritten':
+      return [
+        `${paint('dim', '= same')}    ${stands(change, paint)}`,
+        `    ${change.encrypted ? 'only encrypted again' : 'only written in another way'}: nothing of the object changes`,
       ];
     case 'unknown':
       return [`${paint('yellow', '? unknown')} ${stands(change, paint)}`, ...unopenedLines(change.unopened)];
@@ -116,16 +125,20 @@ const COUNTED = [
   ['kept', 'kept'],
   ['refused', 'refused'],
   ['unknown', 'not known'],
+  ['rewritten', 'the same, written anew'],
 ] as const;
 const ALWAYS_COUNTED: ReadonlySet<string> = new Set(['create', 'change', 'prune', 'refused']);
 
-function summary({ changes, unchanged, suspended, prunesShown, hasKeys }: Preview): string[] {
+/** Counts, and what is not in them. */
+export function diffSummary({ changes, unchanged, suspended, prunesShown, hasKeys }: Preview): string[] {
   const count = (kind: Previewed['kind']): number => changes.filter((change) => change.kind === kind).length;
   const counts = COUNTED.filter(([kind]) => ALWAYS_COUNTED.has(kind) || count(kind) > 0);
-  const isNothing = changes.every((change) => change.kind === 'kept' && change.error === undefined);
+  const isNothing = changes.every(
+    (change) => change.kind === 'rewritten' || (change.kind === 'kept' && change.error === undefined),
+  );
   return [
     isNothing
-      ? `nothing to do: ${unchanged} objects are as in the checkout`
+      ? `nothing to do: ${unchanged + count('rewritten')} objects are as in the checkout`
       : [...counts.map(([kind, text]) => `${count(kind)} ${text}`), `${unchanged} unchanged`].join(', '),
     ...suspended.map((sync) => `sync ${harmless(sync)} is suspended: nothing of it is done before it is resumed`),
     ...(hasKeys || count('unknown') === 0 ? [] : ['values are not compared without a key: --key-file']),
@@ -150,6 +163,8 @@ export function exitOfChange(change: Previewed, hasKeys: boolean): ExitCode {
     case 'held':
     case 'refused':
       return exitOfFinding(change.error.code);
+    case 'rewritten':
+      return EXIT.ok;
     case 'kept':
       break;
   }

@@ -140,7 +140,9 @@ async function changed(
   }
   if (refusal !== undefined) return { kind: 'refused', error: refusal.at(stands), ...differences };
   if (isCertain) return { kind: 'change', ...stands, ...differences, unopened };
-  return unopened === undefined ? undefined : { kind: 'unknown', ...stands, ...differences, unopened };
+  if (unopened !== undefined) return { kind: 'unknown', ...stands, ...differences, unopened };
+  const isRewritten = tried.row !== undefined && tried.row.uid !== '' && tried.row.digest !== step.object.digest;
+  return isRewritten ? { kind: 'rewritten', ...stands, encrypted: step.object.encrypted } : undefined;
 }
 
 /** What the server would store, beside what it stores: defaults and quantities are no changes. */

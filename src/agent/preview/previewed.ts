@@ -32,6 +32,8 @@ export type Previewed =
   | ({ readonly kind: 'change' } & Stands & Differences & Unopened)
   /** A field cannot be changed in place: it is deleted and made anew. */
   | ({ readonly kind: 'recreate' } & Stands & Differences)
+  /** Its document in Git is another one than what was applied, and nothing of the object differs. */
+  | ({ readonly kind: 'rewritten'; readonly encrypted: boolean } & Stands)
   /** Nothing differs as far as can be seen, and values cannot be. */
   | ({ readonly kind: 'unknown'; readonly unopened: SottoError } & Stands & Differences)
   | { readonly kind: 'prune'; readonly object: string; readonly sync: string }

@@ -135,4 +135,14 @@ export const PLAN_CODES = {
     explain:
       'A field that cannot be changed in place was changed in Git, so the object was deleted. It still has finalizers, or something took its name meanwhile. It is tried again until it can be made.',
   },
+  'SOTTO-PLAN-083': {
+    title: 'Pruning of configuration waits for a rollout',
+    explain:
+      'ConfigMaps, Secrets, ServiceAccounts and Roles are pruned last, and not while a Deployment, StatefulSet or DaemonSet of the sync is not ready: Pods of the version before still run, start again, and need what they were started with. The prune follows by itself when the rollout is done.',
+  },
+  'SOTTO-PLAN-084': {
+    title: 'The object is still used',
+    explain:
+      'A live workload of this agent refers to the object by name, though Git does not have the object any more. It may be paused in an older version, or Git forgot one of the two. The object is pruned when nothing that runs refers to it.',
+  },
 } as const satisfies Record<string, CodeEntry>;
