@@ -109,8 +109,9 @@ async function applyOne(agent: AgentContext, sync: SyncRuntime, step: ApplyStep,
       if (bound !== undefined) return settle(agent, sync, step, resource, bound);
       const { transport, place, random, signal } = agent;
       const adopt = sync.adopting.has(object.key) ? 'always' : sync.settings.adopt;
+      const adoptFrom = sync.adopting.get(object.key);
       const asUser = writerOf(place, sync.settings);
-      const context = { transport, random, signal, opener, body, setId: place.setId, adopt, asUser };
+      const context = { transport, random, signal, opener, body, setId: place.setId, adopt, adoptFrom, asUser };
       const send = contact === 'first' ? applyFirst : applyOwned;
       const outcome = await send(withoutYielded(agent, object.key, object), resource, context);
       if (outcome.kind === 'failed' && outcome.error.code === 'SOTTO-KUBE-001') server.away = outcome.error;

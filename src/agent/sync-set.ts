@@ -246,7 +246,7 @@ function newRuntime(settings: SyncSettings): SyncRuntime {
     desired: new Map(),
     wanted: new Set(),
     blocked: new Map(),
-    adopting: new Set(),
+    adopting: new Map(),
     fights: new Map(),
     trouble: undefined,
     report: undefined,

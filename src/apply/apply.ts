@@ -12,8 +12,10 @@ import type { Transport } from '../kube/transport.ts';
 import type { DesiredObject } from '../render/desired.ts';
 import type { BodyBuffer } from './body.ts';
 import { fillBody, type ValueOpener } from './fill.ts';
+import { takeMarksOff, type Tool } from './former-owner.ts';
 import {
   addsToSecret,
+  differsIn,
   foreignOwner,
   isEqualButOwnership,
   isHandedOver,
@@ -35,6 +37,8 @@ export interface ApplyContext {
   /** Id of the ConfigMap `sotto-inventory` as a set: value of the member label. */
   readonly setId: string;
   readonly adopt: AdoptRule;
+  /** Somebody said to take the object over from this tool. */
+  readonly adoptFrom?: Tool | undefined;
   /** Writes are made as this user, reads as ourselves. */
   readonly asUser?: string | undefined;
 }
@@ -82,7 +86,7 @@ export async function applyProbe(
   if (!live.ok) return failedApply(object, resource, live.failure);
   const owner = live.value === undefined ? undefined : ownerOf(member(live.value, 'metadata'), context.setId);
   if (owner?.kind === 'other')
-    return { kind: 'failed', again: false, error: foreignOwner(owner.name).at(placeOf(object)) };
+    return { kind: 'failed', again: false, error: foreignOwner(owner.name, owner.tool).at(placeOf(object)) };
   return send(object, resource, context, { force: true });
 }
 
@@ -125,20 +129,42 @@ async function takeOver(
 ): Promise<ApplyOutcome> {
   const owner = ownerOf(member(live, 'metadata'), context.setId);
   if (owner.kind === 'ours') return send(object, resource, context, { force: true });
-  if (owner.kind === 'other')
-    return { kind: 'failed', again: false, error: foreignOwner(owner.name).at(placeOf(object)) };
+  const from = context.adoptFrom;
+  if (owner.kind === 'other' && (from === undefined || owner.tool !== from))
+    return { kind: 'failed', again: false, error: foreignOwner(owner.name, owner.tool).at(placeOf(object)) };
   const isGiven =
-    context.adopt === 'always' || (resource.secret && isHandedOver(member(live, 'metadata'), object.tree));
+    from !== undefined ||
+    context.adopt === 'always' ||
+    (resource.secret && isHandedOver(member(live, 'metadata'), object.tree));
   const reason = isGiven ? undefined : await whyNotEqual(object, resource, context, live);
   if (reason !== undefined) return { kind: 'failed', again: false, error: notAdopted(reason).at(placeOf(object)) };
   // The version that was looked at: a change between looking and writing is met with 409.
   const resourceVersion = stringAt(live, 'metadata', 'resourceVersion');
-  return send(
-    object,
-    resource,
-    context,
-    resourceVersion === undefined ? { force: true } : { force: true, resourceVersion },
-  );
+  const how = resourceVersion === undefined ? { force: true } : { force: true, resourceVersion };
+  const taken = await send(object, resource, context, how);
+  return from === undefined || taken.kind === 'failed' ? taken : withoutOwner(object, resource, context, taken, from);
+}
+
+/** Whoever had it would delete it by its marks, and hold on to fields that Git lets go of. */
+async function withoutOwner(
+  object: DesiredObject,
+  resource: Resource,
+  context: ApplyContext,
+  taken: ApplyOutcome & { readonly kind: 'applied' },
+  from: Tool,
+): Promise<ApplyOutcome> {
+  const { transport, asUser } = context;
+  let live = taken.answer;
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    const freed = await takeMarksOff(live, object, from, { transport, resource, asUser });
+    if (freed === undefined) return taken;
+    if (freed.ok) return { ...taken, answer: freed.value.object };
+    if (freed.failure.kind !== 'changed') return failedApply(object, resource, freed.failure, asUser);
+    const again = await getMetadata(transport, targetOf(object, resource));
+    if (!again.ok) return failedApply(object, resource, again.failure);
+    live = again.value ?? live;
+  }
+  return { kind: 'failed', again: true, error: changedMeanwhile(object) };
 }
 
 /** Undefined when an unforced dry-run changes nothing but ownership (product page, `adopt: equal`). */
@@ -154,8 +180,11 @@ async function whyNotEqual(
   if (resource.secret && addsToSecret(before, secretShape(object.tree)))
     return 'Git has keys or fields that it has not';
   const dry = await patch(object, resource, context, { force: false, dryRun: true });
-  if (!dry.ok) return dry.failure.kind === 'conflict' ? 'it differs from Git' : 'a trial apply was refused';
-  return isEqualButOwnership(before, dry.value.object) ? undefined : 'it differs from Git';
+  if (!dry.ok) {
+    const fields = dry.failure.causes.map(({ field }) => field);
+    return dry.failure.kind === 'conflict' ? differsIn(fields) : 'a trial apply was refused';
+  }
+  return isEqualButOwnership(before, dry.value.object) ? undefined : differsIn([]);
 }
 
 async function wholeObject(

@@ -14,7 +14,7 @@ export type Request = {
   | { readonly kind: 'pause'; readonly target: PauseTarget; readonly until: Date }
   | { readonly kind: 'resume'; readonly target: PauseTarget }
   | { readonly kind: 'approve'; readonly plan: string; readonly sync: string | undefined }
-  | { readonly kind: 'adopt'; readonly target: PauseTarget }
+  | { readonly kind: 'adopt'; readonly target: PauseTarget; readonly from: string | undefined }
 );
 
 /** How a request is written: the fields of the interface page. */
@@ -28,6 +28,8 @@ export interface RequestText {
   readonly reason?: string | undefined;
   readonly by?: string | undefined;
   readonly plan?: string | undefined;
+  /** The tool that an object is taken over from. */
+  readonly from?: string | undefined;
 }
 
 export interface RequestPlace {
@@ -39,7 +41,7 @@ export interface RequestPlace {
 const KINDS = ['sync', 'pause', 'resume', 'approve', 'adopt'] as const;
 /** Promised for later versions, so refused by name and not as a slip. */
 const LATER: ReadonlySet<string> = new Set(['prune', 'rotate', 'canary']);
-const FIELDS: ReadonlySet<string> = new Set(['kind', 'sync', 'object', 'until', 'reason', 'by', 'plan']);
+const FIELDS: ReadonlySet<string> = new Set(['kind', 'sync', 'object', 'until', 'reason', 'by', 'plan', 'from']);
 
 /** Reads one request. Throws SottoError: whoever may write the ConfigMap may write anything into it. */
 export function parseRequest(text: string, place: RequestPlace): Request {
@@ -67,7 +69,7 @@ export function parseRequest(text: string, place: RequestPlace): Request {
       return { ...common, kind: 'approve', plan: planOf(object), sync: textOf(object, 'sync') };
     case 'adopt':
     default:
-      return { ...common, kind: 'adopt', target: targetOf(object, place) };
+      return { ...common, kind: 'adopt', target: targetOf(object, place), from: textOf(object, 'from') };
   }
 }
 

@@ -143,7 +143,7 @@ export function runtime(name: string, more: Partial<SyncRuntime> = {}): SyncRunt
     desired: new Map(),
     wanted: new Set(),
     blocked: new Map(),
-    adopting: new Set(),
+    adopting: new Map(),
     fights: new Map(),
     trouble: undefined,
     report: undefined,

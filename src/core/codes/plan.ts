@@ -89,7 +89,7 @@ export const PLAN_CODES = {
   'SOTTO-PLAN-044': {
     title: 'The object cannot be adopted',
     explain:
-      'Only an object that exists, is in Git, and belongs to nobody can be taken over. One that carries the marks of another tool is not taken from it in this version.',
+      'Only an object that exists, is in Git, and belongs to nobody can be taken over. One that carries the marks of another tool is taken from it with --from TOOL only.',
   },
   'SOTTO-PLAN-045': {
     title: 'The sync is at rest',
