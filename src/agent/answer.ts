@@ -7,6 +7,7 @@ import type { PauseTarget } from '../plan/pause.ts';
 import { parseRequest, type Request } from '../plan/request.ts';
 import type { Answer } from '../report/status.ts';
 import type { AgentContext } from './context.ts';
+import { adoptOrphans, pruneOrphans } from './orphans.ts';
 import { pause, resume } from './pausing.ts';
 import { viewSync } from './status-view.ts';
 import { isAtRest } from './sync-loop.ts';
@@ -36,6 +37,10 @@ function carryOutRequest(agent: AgentContext, request: Request): Promise<Answer>
       return resume(agent, request.target);
     case 'approve':
       return approve(agent, request);
+    case 'prune':
+      return pruneOrphans(agent, request.plan);
+    case 'adopt-orphans':
+      return adoptOrphans(agent, request.plan, oneSync(agent, request.sync).settings.name);
     case 'adopt':
     default:
       return adopt(agent, known(agent, request.target), toolOf(request.from));
@@ -126,6 +131,13 @@ function heldBack(sync: SyncRuntime, target: PauseTarget, from: Tool | undefined
 function isAdoptable(error: SottoError, from: Tool | undefined): boolean {
   if (error.code === 'SOTTO-PLAN-001') return from === undefined || from === 'kubectl';
   return error.code === 'SOTTO-PLAN-006' && from !== undefined;
+}
+
+function oneSync(agent: AgentContext, name: string | undefined): SyncRuntime {
+  const [first, ...more] = agent.syncs.values();
+  if (name !== undefined || first === undefined) return syncNamed(agent, name ?? '');
+  if (more.length === 0) return first;
+  throw unknown('no sync is named', `there are ${[...agent.syncs.keys()].join(', ')}: name one with --sync`);
 }
 
 function syncNamed(agent: AgentContext, name: string): SyncRuntime {

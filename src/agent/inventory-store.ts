@@ -66,6 +66,8 @@ export class InventoryStore {
   #writing: Promise<void> = Promise.resolve();
   /** The stored record could not be trusted; nothing is pruned until it was made anew. */
   lost = false;
+  /** `Deployment.apps`, as the ConfigMap says them: kinds to look for what was applied once. Nothing vouches for them. */
+  hintedKinds: readonly string[] = [];
 
   constructor(options: InventoryStoreOptions) {
     this.#options = options;
@@ -92,6 +94,7 @@ export class InventoryStore {
     const inventory = entry === undefined ? undefined : decodeInventory(Buffer.from(entry, 'base64'), mac);
     if (inventory === undefined) {
       this.lost = true;
+      this.hintedKinds = stringAt(answer.value, 'metadata', 'annotations', APPLYSET_KINDS)?.split(',') ?? [];
       return;
     }
     const { rows, ...header } = inventory;

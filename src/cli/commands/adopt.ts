@@ -10,12 +10,14 @@ import type { CommandContext } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { leaveController } from '../leave.ts';
 import { say } from '../output.ts';
+import { askAboutOrphans } from '../orphans.ts';
 import { readStatus } from '../status-document.ts';
 import { addRequestOptions, request, type RequestFlags, targetFrom } from '../request-flags.ts';
 
 interface AdoptFlags extends RequestFlags {
   readonly sync?: string;
   readonly all?: true;
+  readonly orphans?: true;
   readonly yes?: true;
   readonly from?: Tool | 'sealed-secrets';
 }
@@ -29,6 +31,9 @@ differ before anything is asked for; sotto diff shows the values.
 other. The tool's marks and its entries in managedFields are taken off, so that it does not delete the object when it is
 removed (Helm does all the same: remove the release's own Secrets, not the release), and what Git lets go of goes.
 --from kubectl does that for objects applied by hand: the annotation with the last applied configuration goes.
+
+--orphans is for objects that carry this agent's label and that no sync has (SOTTO-PLAN-082), after a lost inventory: they
+come under the sync again (--sync where there are several), and what Git does not have is pruned by the rules of prune.
 
 --from sealed-secrets leaves the SealedSecrets controller: for each SealedSecret whose Secret the agent waits for
 (SOTTO-PLAN-006, once its keys have opened the file in Git) the owner is taken off the Secret, the resource is deleted
@@ -53,6 +58,7 @@ export function register(program: Command, context: CommandContext): void {
     .argument('[object...]', 'deploy/web, secret/db, apps/Deployment/web')
     .option('--sync <name>', 'every object of one sync that waits for it')
     .option('--all', 'every object that waits for it')
+    .option('--orphans', 'what the agent applied once and no sync has, into the inventory of a sync again')
     .addOption(new Option('--from <tool>', 'take objects over from a tool').choices([...TOOLS, 'sealed-secrets']))
     .option('--yes', 'do not ask')
     .option('--no-wait', 'ask and do not wait for the answer');
@@ -72,6 +78,7 @@ async function adopt(
   context: CommandContext,
 ): Promise<void> {
   const { from } = flags;
+  if (flags.orphans === true) return askAboutOrphans('adopt', flags, cluster, context);
   if (from === 'sealed-secrets') return leaveController(objects[0], flags, cluster, context);
   const status = await readStatus(cluster, context.signal);
   const targets = await targetsOf(objects, flags, status, cluster, context);

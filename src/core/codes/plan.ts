@@ -135,6 +135,11 @@ export const PLAN_CODES = {
     explain:
       'A field that cannot be changed in place was changed in Git, so the object was deleted. It still has finalizers, or something took its name meanwhile. It is tried again until it can be made.',
   },
+  'SOTTO-PLAN-082': {
+    title: 'Labelled objects are not in Git',
+    explain:
+      'They carry the label of this agent and its field manager, and no sync has them: the inventory was lost after they left Git, or their sync left the settings with deletionPolicy: orphan. Nothing is done with them unasked. sotto prune --orphans deletes them, sotto adopt --orphans puts them under a sync, where Git decides; sotto.dev/prune: disabled on the object ends the report.',
+  },
   'SOTTO-PLAN-083': {
     title: 'Pruning of configuration waits for a rollout',
     explain:
