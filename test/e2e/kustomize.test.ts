@@ -210,6 +210,41 @@ describeReal('a kustomization with closed secrets', TOOLS, () => {
     expect((await readdir(work, { recursive: true })).filter((path) => path.includes('repository'))).toEqual([]);
   });
 
+  test('is built once for each tree: commits beside it and hand edits build nothing', async () => {
+    await using world = await createWorld({ sync: '  wait: false' });
+    using sampler = sampleProcesses();
+    const builds = (): number =>
+      new Set(
+        sampler
+          .samples()
+          .filter(({ argv }) => /(?:^|\/)kustomize\0build\0/.test(argv))
+          .map(({ pid }) => pid),
+      ).size;
+    const files = await overlay(world);
+    const first = await world.repository.commit(files, 'first');
+    await using agent = await world.start();
+    await untilReady(world, first);
+    const before = builds();
+    expect(before).toBeGreaterThan(0);
+
+    // Neither what no kustomization names nor the way of a revert is another tree.
+    const beside = await world.repository.commit(
+      { 'deploy/README.md': 'not named', 'other/a.yaml': 'a: 1\n' },
+      'beside',
+    );
+    expect(await passed(agent, beside)).toMatchObject({ applied: 0, pruned: 0 });
+    const name = await generatedName(world);
+    await editByHand(world, `/api/v1/namespaces/${world.namespace}/secrets/${name}`, { stringData: { TOKEN: 'x' } });
+    await eventually('the edit is undone', async () =>
+      valueOf((await secretsOf(world)).get(name), 'TOKEN') === world.value(1) ? true : undefined,
+    );
+    expect(builds()).toBe(before);
+
+    const base = `${files['base/web.yaml'] ?? ''}# touched\n`;
+    await passed(agent, await world.repository.commit({ 'base/web.yaml': base }, 'another tree'));
+    expect(builds()).toBe(before + 1);
+  });
+
   test('that cannot be built changes nothing, prunes nothing, and every fault is told with its place', async () => {
     await using world = await createWorld({ sync: '  wait: false' });
     let hits = 0;
