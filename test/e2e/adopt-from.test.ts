@@ -1,13 +1,17 @@
+import { execFile } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { TOOLS } from '../../src/apply/former-owner.ts';
 import { arrayAt, type Json, type JsonObject, memberAt, stringAt } from '../../src/core/json.ts';
-import { attentionOf, codesOf, untilReady, untilTried } from '../harness/attention.ts';
+import { attentionOf, codesOf, passed, untilReady, untilTried } from '../harness/attention.ts';
 import { configMapPath, secretPath } from '../harness/objects.ts';
 import { personIn } from '../harness/person.ts';
-import { describeReal } from '../harness/real.ts';
+import { describeReal, toolPath } from '../harness/real.ts';
 import { configMap, createWorld, secret, type World } from '../harness/world.ts';
 
-const REAL = ['kube-apiserver', 'etcd', 'sops', 'age-keygen'] as const;
+const REAL = ['kube-apiserver', 'etcd', 'kubectl', 'sops', 'age-keygen'] as const;
 const APPLY = 'application/apply-patch+yaml';
 const MERGE = 'application/merge-patch+json';
 const LAST = 'kubectl.kubernetes.io/last-applied-configuration';
@@ -198,6 +202,62 @@ describeReal('taking objects over from another tool', REAL, () => {
     for (const words of [['--all', 'ConfigMap/argo'], ['--all', '--sync', 'app'], []]) {
       expect(await person.sotto(['adopt', ...words, '--yes'])).toMatchObject({ exit: 2 });
     }
+    expect(agent.log.filter(({ level }) => level === 'error')).toEqual([]);
+  });
+
+  test('--from kubectl ends what real kubectl apply left, client-side and server-side', async () => {
+    await using world = await createWorld();
+    const labels = { app: 'web' };
+    const containers = [{ name: 'c', image: 'example.com/c:1', env: [{ name: 'OLD', value: '1' }] }];
+    const deployment = (more: JsonObject): JsonObject => ({
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name: 'web' },
+      spec: {
+        selector: { matchLabels: labels },
+        template: { metadata: { labels }, spec: { containers: [{ ...containers[0], ...more }] } },
+      },
+    });
+    const server = configMap('server', { a: '1', b: '1' });
+    const kubectl = async (args: readonly string[], object: JsonObject): Promise<void> => {
+      const file = join(world.folder, 'object.json');
+      await writeFile(file, JSON.stringify(object));
+      const config = ['--kubeconfig', world.own.account.kubeconfigPath, '-n', world.namespace];
+      await promisify(execFile)(toolPath('kubectl'), ['apply', ...args, ...config, '-f', file], {
+        env: { HOME: world.folder },
+      });
+    };
+    await kubectl([], deployment({}));
+    await kubectl(['--server-side'], server);
+    const path = `/apis/apps/v1/namespaces/${world.namespace}/deployments/web`;
+    expect(stringAt(await world.get(path), 'metadata', 'annotations', LAST)).toBeDefined();
+    const inGit = {
+      'deploy/web.json': JSON.stringify(deployment({ image: 'example.com/c:2' })),
+      'deploy/server.json': JSON.stringify(configMap('server', { a: '2', b: '1' })),
+      ...(await world.canaryFile()),
+    };
+    const commit = await world.repository.commit(inGit, 'first');
+    await using agent = await world.start();
+    expect(codesOf(await untilTried(world, commit))).toEqual({
+      'ConfigMap/server': 'SOTTO-PLAN-001',
+      'apps/Deployment/web': 'SOTTO-PLAN-001',
+    });
+    const person = await personIn(world);
+    const shown = await person.sotto(['adopt', '--from', 'kubectl', '--all']);
+    expect(shown.stderr).toContain('.spec.template.spec.containers[name="c"].image');
+    expect(await person.sotto(['adopt', '--from', 'kubectl', '--all', '--yes'])).toMatchObject({ exit: 0 });
+    const adopted = await world.get(path);
+    expect(stringAt(adopted, 'metadata', 'annotations', LAST)).toBeUndefined();
+    expect(managersOf(adopted)).toEqual(['sotto']);
+    // Both lose what Git lets go of, which kubectl's own entry would have kept for ever.
+    const next = {
+      'deploy/web.json': JSON.stringify(deployment({ image: 'example.com/c:2', env: [] })),
+      'deploy/server.json': JSON.stringify(configMap('server', { a: '2' })),
+    };
+    await passed(agent, await world.repository.commit(next, 'second'));
+    expect(memberAt(await world.get(configMapPath(world.namespace, 'server')), 'data')).toEqual({ a: '2' });
+    const [live] = arrayAt(await world.get(path), 'spec', 'template', 'spec', 'containers');
+    expect([stringAt(live, 'image'), arrayAt(live, 'env')]).toEqual(['example.com/c:2', []]);
     expect(agent.log.filter(({ level }) => level === 'error')).toEqual([]);
   });
 });
