@@ -86,7 +86,7 @@ export async function applyProbe(
   if (!live.ok) return failedApply(object, resource, live.failure);
   const owner = live.value === undefined ? undefined : ownerOf(member(live.value, 'metadata'), context.setId);
   if (owner?.kind === 'other')
-    return { kind: 'failed', again: false, error: foreignOwner(owner.name, owner.tool).at(placeOf(object)) };
+    return { kind: 'failed', again: false, error: foreignOwner(owner, context.setId).at(placeOf(object)) };
   return send(object, resource, context, { force: true });
 }
 
@@ -131,7 +131,7 @@ async function takeOver(
   if (owner.kind === 'ours') return send(object, resource, context, { force: true });
   const from = context.adoptFrom;
   if (owner.kind === 'other' && (from === undefined || owner.tool !== from))
-    return { kind: 'failed', again: false, error: foreignOwner(owner.name, owner.tool).at(placeOf(object)) };
+    return { kind: 'failed', again: false, error: foreignOwner(owner, context.setId).at(placeOf(object)) };
   const isGiven =
     from !== undefined ||
     context.adopt === 'always' ||

@@ -10,6 +10,7 @@ import {
   memberAt,
   stringAt,
 } from '../core/json.ts';
+import { shellWord } from '../core/shell-word.ts';
 import type { Tool } from './former-owner.ts';
 import { FIELD_MANAGER, MEMBER_LABEL } from '../core/labels.ts';
 
@@ -30,11 +31,15 @@ const MARKERS: readonly {
   { owner: 'cli-utils', in: 'annotations', key: 'config.k8s.io/owning-inventory' },
 ];
 
-export type Owner =
-  | { readonly kind: 'ours' }
-  | { readonly kind: 'nobody' }
-  /** `tool`: one whose objects can be taken over by its name. */
-  | { readonly kind: 'other'; readonly name: string; readonly tool?: Tool | undefined };
+export type Owner = { readonly kind: 'ours' } | { readonly kind: 'nobody' } | ({ readonly kind: 'other' } & OtherOwner);
+
+export interface OtherOwner {
+  readonly name: string;
+  /** One whose objects can be taken over by its name. */
+  readonly tool?: Tool | undefined;
+  /** Id of the set that its label names. */
+  readonly set?: string | undefined;
+}
 
 /** Whose object this is, read from its metadata alone. */
 export function ownerOf(metadata: Json | undefined, setId: string): Owner {
@@ -43,7 +48,10 @@ export function ownerOf(metadata: Json | undefined, setId: string): Owner {
   if (label === setId && hasOwnEntry(metadata)) return { kind: 'ours' };
   const marker = MARKERS.find((mark) => stringAt(metadata, mark.in, mark.key) !== undefined);
   if (marker !== undefined) return { kind: 'other', name: marker.owner, tool: marker.tool };
-  if (label !== undefined && label !== setId) return { kind: 'other', name: `another set (${label})` };
+  if (label !== undefined && label !== setId) {
+    const who = hasOwnEntry(metadata) ? 'another sotto agent' : 'another tool';
+    return { kind: 'other', name: `${who} (set ${label})`, set: label };
+  }
   const managedBy = stringAt(metadata, 'labels', 'app.kubernetes.io/managed-by');
   if (managedBy === 'Helm') return { kind: 'other', name: 'Helm', tool: 'helm' };
   const controller = controllerOf(metadata);
@@ -137,17 +145,27 @@ const HOW_TO_END: Readonly<Record<Tool, string>> = {
   kubectl: 'apply it by hand no more',
 };
 
-export function foreignOwner(owner: string, tool?: Tool): SottoError {
+/** Both are named: whose it is, and who would have taken it. */
+export function foreignOwner({ name, tool, set }: OtherOwner, setId: string): SottoError {
   return new SottoError({
     code: 'SOTTO-PLAN-006',
-    what: `the object exists and belongs to ${owner}`,
-    why: 'two tools that apply one object undo each other',
-    next: owner.startsWith('SealedSecret/')
-      ? `sotto adopt --from sealed-secrets ${owner.slice('SealedSecret/'.length)}   (takes it over without a moment in which it is missing)`
-      : tool === undefined
-        ? `end the other tool's care of it first, or add it to skip in the settings of this sync`
-        : `${HOW_TO_END[tool]}, then: sotto adopt --from ${tool}   (or add it to skip in the settings of this sync)`,
+    what: `the object exists and belongs to ${name}`,
+    why: `two tools that apply one object undo each other${set === undefined ? '' : `; this agent's set is ${setId}`}`,
+    next: howToEnd(name, tool, set),
   });
+}
+
+function howToEnd(name: string, tool: Tool | undefined, set: string | undefined): string {
+  const orSkip = 'add it to skip in the settings of this sync';
+  if (name.startsWith('SealedSecret/')) {
+    const secret = name.slice('SealedSecret/'.length);
+    return `sotto adopt --from sealed-secrets ${secret}   (takes it over without a moment in which it is missing)`;
+  }
+  if (set !== undefined) {
+    return `kubectl get configmaps,secrets -A -l ${shellWord(`applyset.kubernetes.io/id=${set}`)}   (tells whose set that is; keep the object in one of the two)`;
+  }
+  if (tool === undefined) return `end the other tool's care of it first, or ${orSkip}`;
+  return `${HOW_TO_END[tool]}, then: sotto adopt --from ${tool}   (or ${orSkip})`;
 }
 
 /** Paths only: a value of an object that is not ours is nobody's to tell. */

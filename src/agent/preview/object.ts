@@ -118,7 +118,7 @@ async function changed(
 ): Promise<Previewed | undefined> {
   const { step, sync, unopened } = tried;
   const owner = step.contact === 'owned' ? { kind: 'ours' as const } : ownerOf(member(live, 'metadata'), look.setId);
-  if (owner.kind === 'other') throw foreignOwner(owner.name, owner.tool);
+  if (owner.kind === 'other') throw foreignOwner(owner, look.setId);
   const isForeign = owner.kind === 'nobody' && sync.adopt !== 'always';
   const { refusal, ...differences } = tried.resource.secret
     ? await secretDifferences(tried, live, trial)
