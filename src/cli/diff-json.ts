@@ -5,10 +5,23 @@ import { type Json, type JsonObject, stringifyJson } from '../core/json.ts';
 export const DIFF_SCHEMA = 'sotto.dev/diff/v1alpha1';
 
 /** The same for programs: whole numbers of any size exact, values of Secrets never. */
-export function diffJson({ changes, unchanged, warnings, suspended, prunesShown, hasKeys }: Preview): string {
+export function diffJson({
+  changes,
+  recipients,
+  unchanged,
+  warnings,
+  suspended,
+  prunesShown,
+  hasKeys,
+}: Preview): string {
   const document = {
     schema: DIFF_SCHEMA,
     changes: changes.map(changeJson),
+    recipients: (recipients ?? []).map(({ file, added, removed }) => ({
+      file,
+      added: [...added],
+      removed: [...removed],
+    })),
     unchanged,
     warnings: warnings.map(errorJson),
     suspended: [...suspended],

@@ -1,4 +1,11 @@
-import type { Differences, KeyChange, Preview, Previewed, Stands } from '../agent/preview/previewed.ts';
+import type {
+  Differences,
+  KeyChange,
+  Preview,
+  Previewed,
+  RecipientChange,
+  Stands,
+} from '../agent/preview/previewed.ts';
 import { formatPlace, type SottoError } from '../core/errors.ts';
 import { type Json, stringifyJson } from '../core/json.ts';
 import type { FieldChange } from '../plan/tree-diff.ts';
@@ -14,7 +21,18 @@ export function diffText(found: Preview, paint: Paint): string {
 }
 
 export function diffLines(found: Preview, paint: Paint): string[] {
-  return found.changes.flatMap((change) => changeLines(change, paint));
+  return [
+    ...found.changes.flatMap((change) => changeLines(change, paint)),
+    ...(found.recipients ?? []).flatMap((change) => recipientLines(change, paint)),
+  ];
+}
+
+function recipientLines({ file, added, removed }: RecipientChange, paint: Paint): string[] {
+  return [
+    `${paint('yellow', '~ recipients')} of ${harmless(file)}`,
+    ...added.map((recipient) => paint('green', `    + ${harmless(recipient)}  can read it from now on`)),
+    ...removed.map((recipient) => paint('red', `    - ${harmless(recipient)}  (has read what was in it)`)),
+  ];
 }
 
 function changeLines(change: Previewed, paint: Paint): string[] {

@@ -10,11 +10,13 @@ import { diffText, exitOfChange } from '../../src/cli/diff-view.ts';
 import { commitTree } from '../../src/cli/commit-tree.ts';
 import { diskTree } from '../../src/cli/disk-tree.ts';
 import { diffMarkdown } from '../../src/cli/diff-markdown.ts';
+import { recipientChanges } from '../../src/cli/recipient-changes.ts';
 import { readWorkingTree } from '../../src/cli/working-tree.ts';
 import { SottoError } from '../../src/core/errors.ts';
 import { parseJson } from '../../src/core/json.ts';
 import { LIMITS } from '../../src/core/limits.ts';
 import { syncSettings } from '../agent/fixture.ts';
+import { encrypted, newKeyPair } from '../sops/fixtures.ts';
 import { sotto } from './session.ts';
 
 const at = { object: 'Secret/db', file: 'deploy/db.yaml', line: 3 };
@@ -172,6 +174,37 @@ describe('what diff shows on a pull request', () => {
 function git(root: string, ...args: string[]) {
   return promisify(execFile)('git', ['-C', root, '-c', 'user.name=t', '-c', 'user.email=t@example.com', ...args]);
 }
+
+describe('recipients of files', () => {
+  it('that were added or taken out are told by file; new, plain and broken files are not', async () => {
+    const first = (await newKeyPair()).recipient;
+    const second = (await newKeyPair()).recipient;
+    const sops = async (recipient: string, more: readonly string[] = []): Promise<Buffer> =>
+      Buffer.from(
+        await encrypted('{"data": {"a": "x"}}', recipient, { recipients: [recipient, ...more], format: 'json' }),
+      );
+    const before: Record<string, Buffer> = {
+      'a.json': await sops(first),
+      'b.json': await sops(first),
+      'c.json': Buffer.from('{"sops": 1}'),
+    };
+    const read = (path: string): Promise<Uint8Array | string> => Promise.resolve(before[path] ?? 'it is not there');
+    const files = [
+      { path: 'a.json', bytes: await sops(first, [second]) },
+      { path: 'b.json', bytes: await sops(second) },
+      { path: 'c.json', bytes: await sops(first) },
+      { path: 'new.json', bytes: await sops(first) },
+      { path: 'plain.yaml', bytes: Buffer.from('a: 1') },
+    ];
+    const changes = await recipientChanges(files, { read });
+    expect(changes).toEqual([
+      { file: 'a.json', added: [second], removed: [] },
+      { file: 'b.json', added: [second], removed: [first] },
+    ]);
+    const text = diffText(found([], { recipients: changes }), (_style, each) => each);
+    expect(text).toContain(`~ recipients of a.json\n    + ${second}  can read it from now on\n`);
+  });
+});
 
 describe('a commit of the checkout', () => {
   it('is read like the working tree that it was, whatever lies there now, and nothing of it is checked out', async () => {

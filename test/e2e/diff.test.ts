@@ -172,6 +172,7 @@ describeReal('sotto diff', TOOLS, () => {
     expect(seen.json).toEqual({
       schema: 'sotto.dev/diff/v1alpha1',
       changes: [],
+      recipients: [],
       unchanged: 8,
       warnings: [],
       suspended: [],

@@ -55,7 +55,16 @@ export type Previewed =
     }
   | ({ readonly kind: 'refused'; readonly error: SottoError } & Differences);
 
+/** For whom a file is encrypted now, against the commit that is applied. */
+export interface RecipientChange {
+  readonly file: string;
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+}
+
 export interface Preview {
+  /** Told by whoever has the commit that is applied. */
+  readonly recipients?: readonly RecipientChange[];
   readonly changes: readonly Previewed[];
   readonly unchanged: number;
   /** What is applied all the same and should not stay so. */

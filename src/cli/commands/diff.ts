@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import type { Command } from 'commander';
 import { preview } from '../../agent/preview/preview.ts';
-import type { Preview } from '../../agent/preview/previewed.ts';
+import type { Preview, RecipientChange } from '../../agent/preview/previewed.ts';
 import type { SyncFiles } from '../../agent/preview/sync-files.ts';
-import { SottoError } from '../../core/errors.ts';
+import { asSottoError, SottoError } from '../../core/errors.ts';
+import { arrayAt, stringAt } from '../../core/json.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { OpenKeys } from '../../open/opener.ts';
 import { findProgram } from '../../render/kustomize/find-program.ts';
@@ -14,7 +15,7 @@ import type { Renderer } from '../../render/kustomize/renderer.ts';
 import { parseSettings } from '../../settings/parse.ts';
 import type { Settings, SyncSettings } from '../../settings/settings.ts';
 import { findAgeIdentities } from '../age-identities.ts';
-import { addClusterOptions, type ClusterFlags, discoverKinds, withCluster } from '../cluster.ts';
+import { addClusterOptions, type Cluster, type ClusterFlags, discoverKinds, withCluster } from '../cluster.ts';
 import type { CommandContext } from '../context.ts';
 import { type CommitTree, commitTree } from '../commit-tree.ts';
 import { diffJson } from '../diff-json.ts';
@@ -24,6 +25,8 @@ import { diskTree } from '../disk-tree.ts';
 import { EXIT } from '../exit-codes.ts';
 import { readFileBytes } from '../files.ts';
 import { readKeyFiles } from '../key-files.ts';
+import { recipientChanges } from '../recipient-changes.ts';
+import { readStatus } from '../status-document.ts';
 import { outputOption, repeatable } from '../options.ts';
 import { say, writeData } from '../output.ts';
 import { escaped, paintFor } from '../terminal.ts';
@@ -72,7 +75,7 @@ async function diff(folder: string, flags: DiffFlags, context: CommandContext): 
   const { settings } = parsed;
   const syncs = chosen(settings, flags.sync);
   const trees = await Promise.all(syncs.map(async (sync) => ({ sync, ...(await readWorkingTree(tree, sync)) })));
-  const found = await compare(settings, trees, flags, context);
+  const found = await compare(settings, trees, root, flags, context);
   for (const warning of found.warnings) await say(context, `warning: ${warning.text()}`);
   await writeData(context, shown(found, commit, flags, context));
   for (const change of found.changes) context.exitWith(exitOfChange(change, found.hasKeys));
@@ -109,6 +112,7 @@ async function tellProblems(problems: readonly SottoError[], flags: DiffFlags, c
 async function compare(
   settings: Settings,
   trees: readonly SyncFiles[],
+  root: string,
   flags: DiffFlags,
   context: CommandContext,
 ): Promise<Preview> {
@@ -121,8 +125,30 @@ async function compare(
     const catalog = await discoverKinds(cluster, signal);
     const isWhole = flags.sync === undefined;
     const common = { settings, keys, renderer, signal, isWhole, random: Math.random };
-    return preview(trees, { ...common, transport, catalog, agentNamespace, user: connection.user });
+    const found = await preview(trees, { ...common, transport, catalog, agentNamespace, user: connection.user });
+    return { ...found, recipients: await recipientsSince(trees, root, cluster, context) };
   });
+}
+
+/** Against the commit that the agent says is applied; nothing where that is not told, or not in this clone. */
+async function recipientsSince(
+  trees: readonly SyncFiles[],
+  root: string,
+  cluster: Cluster,
+  { env, signal }: CommandContext,
+): Promise<RecipientChange[]> {
+  try {
+    const syncs = arrayAt(await readStatus(cluster, signal), 'syncs');
+    const changes = trees.map(async ({ sync, files }) => {
+      const status = syncs.find((each) => stringAt(each, 'name') === sync.name);
+      const commit = /@sha1:([0-9a-f]{40})$/.exec(stringAt(status, 'appliedRevision') ?? '')?.[1];
+      return commit === undefined ? [] : recipientChanges(files, await commitTree(root, commit, env));
+    });
+    return (await Promise.all(changes)).flat();
+  } catch (thrown) {
+    asSottoError(thrown);
+    return [];
+  }
 }
 
 async function rendererAtHand(folder: string, { env, signal }: CommandContext): Promise<Renderer | undefined> {
