@@ -175,14 +175,15 @@ function git(root: string, ...args: string[]) {
   return promisify(execFile)('git', ['-C', root, '-c', 'user.name=t', '-c', 'user.email=t@example.com', ...args]);
 }
 
+async function sops(recipient: string, more: readonly string[] = []): Promise<Buffer> {
+  const options = { recipients: [recipient, ...more], format: 'json' } as const;
+  return Buffer.from(await encrypted('{"data": {"a": "x"}}', recipient, options));
+}
+
 describe('recipients of files', () => {
   it('that were added or taken out are told by file; new, plain and broken files are not', async () => {
     const first = (await newKeyPair()).recipient;
     const second = (await newKeyPair()).recipient;
-    const sops = async (recipient: string, more: readonly string[] = []): Promise<Buffer> =>
-      Buffer.from(
-        await encrypted('{"data": {"a": "x"}}', recipient, { recipients: [recipient, ...more], format: 'json' }),
-      );
     const before: Record<string, Buffer> = {
       'a.json': await sops(first),
       'b.json': await sops(first),
