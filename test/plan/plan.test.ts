@@ -170,9 +170,12 @@ describe('a plan', () => {
   });
 });
 
+function random(bytes: number, form: 'hex' | 'base64url'): string {
+  return randomBytes(bytes).toString(form);
+}
+
 describe('the stored inventory', () => {
   it('has room for 5,000 objects in one entry, with everything that a row may hold, and comes back', () => {
-    const random = (bytes: number, form: 'hex' | 'base64url'): string => randomBytes(bytes).toString(form);
     const rows = Array.from({ length: 5_000 }, (_, index) =>
       row(`some-application-${index}-${random(4, 'hex')}`, {
         file: `deploy/overlays/prod/part-${index % 200}/object-${index}.yaml`,
