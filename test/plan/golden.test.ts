@@ -6,7 +6,7 @@ import { whyNotRecreated } from '../../src/apply/recreate.ts';
 import type { ClosedObject } from '../../src/core/closed.ts';
 import { SottoError } from '../../src/core/errors.ts';
 import { displayObject, type ObjectKey, objectIdOf, objectKey, type SourceDigest } from '../../src/core/ids.ts';
-import { arrayAt, canonicalJson, type Json, member, memberAt, stringAt } from '../../src/core/json.ts';
+import { arrayAt, canonicalJson, isJsonObject, type Json, member, memberAt, stringAt } from '../../src/core/json.ts';
 import type { ClosedDocument } from '../../src/open/document.ts';
 import { EMPTY_INVENTORY, type InventoryRow } from '../../src/plan/inventory.ts';
 import { isKept } from '../../src/plan/keep.ts';
@@ -145,10 +145,8 @@ function contactLine(name: string, tree: ClosedObject, live: Json, adopt: SyncSe
   const owner = ownerOf(member(live, 'metadata'), SET_ID);
   if (owner.kind === 'other') return `refuse ${name}: ${foreignOwner(owner, SET_ID).code} ${owner.name}`;
   if (owner.kind === 'ours') return `update ${name}: ours already`;
-  const isEqual = isEqualButOwnership(
-    { ...(live as ClosedObject), metadata: {} } as Json,
-    { ...tree, metadata: {} } as Json,
-  );
+  const fieldsOf = { ...tree, metadata: {} };
+  const isEqual = isEqualButOwnership({ ...(isJsonObject(live) ? live : {}), metadata: {} }, fieldsOf);
   if (adopt === 'always' || (adopt === 'equal' && isEqual)) return `adopt ${name}: ${isEqual ? 'equal' : 'asked for'}`;
   return `refuse ${name}: ${notAdopted('').code}`;
 }
