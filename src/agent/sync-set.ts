@@ -78,8 +78,6 @@ export class SyncSet {
 
   /** Asks the source of one sync now and passes, whether anything is new or not; resolves when that pass has ended. */
   async ask(name: string): Promise<void> {
-    const sync = this.runtimes.get(name);
-    sync?.blocked.clear();
     await this.#running.get(name)?.loop.ask();
   }
 

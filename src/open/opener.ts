@@ -1,9 +1,10 @@
 import type { CipherSource, SecretRef } from '../core/closed.ts';
 import type { Sensitive } from '../core/sensitive.ts';
 import type { SecretContent } from '../kube/secret-reader.ts';
-import type { SealedItem, SealedObject, SealedWhole } from '../sealed/sealed-secret.ts';
+import type { Json } from '../core/json.ts';
+import type { SealedItem, SealedObject, SealedPlace, SealedWhole } from '../sealed/sealed-secret.ts';
 import type { UnsealKey } from '../sealed/sealing-key.ts';
-import { unsealAll, unsealItem } from '../sealed/unseal.ts';
+import { parseForOpening, unsealAll, unsealItem } from '../sealed/unseal.ts';
 import type { AgeIdentity } from '../sops/age.ts';
 import { type DataKey, openLeaf, unwrapDataKey } from '../sops/data-key.ts';
 import { openWholeEntry, openWholeSecret, WholeEntry } from './whole-secret.ts';
@@ -58,6 +59,11 @@ export class Opener implements Disposable {
   /** Whether there is a key for SealedSecrets at all. */
   get canUnseal(): boolean {
     return this.#keys.sealingKeys.length > 0;
+  }
+
+  /** A SealedSecret as it stands; what is malformed in it is told with what our keys do not open. Throws SottoError. */
+  parseSealed(manifest: Json, place: SealedPlace): Promise<SealedObject> {
+    return parseForOpening(manifest, place, this.#keys.sealingKeys);
   }
 
   /** Checks that every item of a SealedSecret opens. */

@@ -2,6 +2,7 @@ import { SottoError } from '../core/errors.ts';
 import type { YamlNode } from '../yaml/tree.ts';
 import { type EnvLine, parseEnvText, valueOf } from './env-text.ts';
 import { parseDocuments } from './file.ts';
+import { iniValueAt, withIniValue, withoutIniValue } from './ini-edit.ts';
 import { type KeyPath, nodeAt } from './key-path.ts';
 import type { SopsFormat, WholeFormat } from './scalar.ts';
 import { type NewValue, setValue } from './set-value.ts';
@@ -21,10 +22,11 @@ export interface ClearFile {
 export function withValue(clear: ClearFile, path: KeyPath, value: NewValue): string {
   const { text, format, file } = clear;
   if (format === 'yaml' || format === 'json') return setValue(text, documentOf(clear, format), path, value);
-  const lines = envLines(clear, path);
-  const [key] = path;
   if (value.kind === 'json' && value.node.kind !== 'scalar') throw noValueThere(file, value.node, path);
   const content = value.kind === 'json' ? textOf(value.node) : Buffer.from(value.bytes).toString('utf8');
+  if (format === 'ini') return withIniValue(clear, path, content);
+  const lines = envLines(clear, path);
+  const [key] = path;
   const line: EnvLine = { kind: 'variable', key, value: content.replaceAll('\n', '\\n') };
   const at = lines.findIndex((each) => each.kind === 'variable' && each.key === key);
   return envText(at === -1 ? [...lines, line] : lines.with(at, line));
@@ -33,6 +35,7 @@ export function withValue(clear: ClearFile, path: KeyPath, value: NewValue): str
 export function withoutValue(clear: ClearFile, path: KeyPath): string {
   const { text, format, file } = clear;
   if (format === 'yaml' || format === 'json') return unsetValue(text, documentOf(clear, format), path);
+  if (format === 'ini') return withoutIniValue(clear, path);
   const lines = envLines(clear, path);
   const kept = lines.filter((line) => line.kind !== 'variable' || line.key !== path[0]);
   if (kept.length === lines.length) throw noSuchValue(file, path);
@@ -47,6 +50,7 @@ export function valueText(clear: ClearFile, path: KeyPath): string | undefined {
     if (node !== undefined && node.kind !== 'scalar') throw noValueThere(file, node, path);
     return node?.text;
   }
+  if (format === 'ini') return iniValueAt(clear, path);
   const line = envLines(clear, path).find((each) => each.kind === 'variable' && each.key === path[0]);
   return line?.kind === 'variable' ? valueOf(line.value) : undefined;
 }

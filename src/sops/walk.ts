@@ -87,7 +87,7 @@ export function mapKey(key: YamlNode, format: SopsFormat, file: string): string 
   });
 }
 
-function inClear(place: ErrorPlace): SottoError {
+export function inClear(place: ErrorPlace): SottoError {
   return new SottoError({
     code: 'SOTTO-SOPS-005',
     what: 'a value that must be encrypted is in clear',
@@ -97,7 +97,7 @@ function inClear(place: ErrorPlace): SottoError {
   });
 }
 
-function damaged(place: ErrorPlace): SottoError {
+export function damaged(place: ErrorPlace): SottoError {
   return new SottoError({
     code: 'SOTTO-SOPS-006',
     what: 'an encrypted value is damaged',

@@ -109,15 +109,25 @@ export const SOPS_CODES = {
     explain:
       'sops puts a file it has no form for under the one key data of a JSON document. This file has other keys, or a value that is not encrypted.',
   },
-  'SOTTO-SOPS-024': {
-    title: 'INI files are not in this version',
-    explain:
-      'sops changes an INI file on its way through (alignment, quotes, comments). Encrypted as binary, every byte of it is kept.',
-  },
   'SOTTO-SOPS-030': {
     title: 'Too few key groups of the file open',
     explain:
       'The data key is split into shares, one for each key group, and shamir_threshold of them are needed. The message says which groups open with the identities at hand, and for whom the others are.',
+  },
+  'SOTTO-SOPS-040': {
+    title: 'A line of an INI file is not readable',
+    explain:
+      'A line of an INI file is a section in square brackets, a key and its value around = or :, or a comment that starts with ; or #. A quote that opens must close. sops refuses such a file too.',
+  },
+  'SOTTO-SOPS-041': {
+    title: 'A comment of an INI file cannot be written',
+    explain:
+      'A comment of several lines whose first line is empty is encrypted by sops and then crashes it when the file is decrypted. Take the empty line out of the file in clear.',
+  },
+  'SOTTO-SOPS-042': {
+    title: 'An INI file cannot hold this',
+    explain:
+      'INI has few ways to quote. A name that starts like a comment or section, or a value with all kinds of quotes and line breaks in it, would read back as something else, so it is not written. Encrypted as binary, every byte of a file is kept.',
   },
   'SOTTO-SOPS-050': {
     title: 'The changed file was not written',
