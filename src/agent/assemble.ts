@@ -16,6 +16,7 @@ import { isAutoscaled } from './autoscaled.ts';
 import { garbageCollector } from './collect-garbage.ts';
 import type { AgentContext, Place } from './context.ts';
 import { Corrector } from './correct.ts';
+import { isRolledOut } from './config-prunes.ts';
 import { DEFAULT_POLICY } from './drift-policy.ts';
 import { EventRecorder } from './event-recorder.ts';
 import { loadFingerprint } from './fingerprint.ts';
@@ -115,7 +116,11 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
       const row = inventory.row(of);
       if (row !== undefined) inventory.set({ ...row, ...carried });
     },
-    onChange: () => publisher.changed(),
+    onChange: (of) => {
+      publisher.changed();
+      const waits = isRolledOut({ inventory, live, syncs: syncs.runtimes }, of);
+      if (waits !== undefined) syncs.wake(waits);
+    },
   });
   const lanes = new Lanes(PARALLEL, (of) => live.settle(of));
   const watching = new Watching({

@@ -142,7 +142,8 @@ export class Corrector {
       return undefined;
     }
     if (finding.kind === 'judged' && finding.verdict.kind === 'conflict') {
-      this.#failed(found, foreignOwner(`another set (${finding.verdict.owner})`));
+      const set = finding.verdict.owner;
+      this.#failed(found, foreignOwner({ name: `another tool (set ${set})`, set }, this.#agent.place.setId));
       return undefined;
     }
     if (this.#isKnownFutile(found)) return undefined;

@@ -1,5 +1,8 @@
 import { type ObjectKey, objectKey } from '../core/ids.ts';
-import { type Json, stringAt } from '../core/json.ts';
+import type { ClosedObject } from '../core/closed.ts';
+import { type Json, member, stringAt } from '../core/json.ts';
+import { ownerOf } from '../apply/first-contact.ts';
+import { isKept } from '../plan/keep.ts';
 import { MEMBER_LABEL } from '../core/labels.ts';
 import { type DeletedAction, type JudgeContext, judgeAnswer, judgeDeleted, judgeEvent } from '../drift/judge.ts';
 import type { DriftPolicy } from '../drift/policy.ts';
@@ -9,7 +12,7 @@ import { type Carried, type LiveRecord, recordFromAnswer, type WatchMode, withAc
 import type { Verdict } from '../drift/verdict.ts';
 import type { Health } from '../health/result.ts';
 import { computeStatus } from '../health/status.ts';
-import { objectIdIn, type Resource } from '../kube/resource.ts';
+import { apiVersionOf, objectIdIn, type Resource } from '../kube/resource.ts';
 import type { InventoryRow } from '../plan/inventory.ts';
 import type { LiveView } from '../plan/plan.ts';
 
@@ -17,6 +20,13 @@ import type { LiveView } from '../plan/plan.ts';
 export type Finding =
   | { readonly kind: 'judged'; readonly verdict: Verdict; readonly object: Json }
   | { readonly kind: 'deleted'; readonly action: DeletedAction; readonly object: Json | undefined };
+
+/** A live object that carries our label and our entry, and that no sync has: after a lost inventory, or a sync that left. */
+export interface Orphan {
+  readonly key: ObjectKey;
+  readonly apiVersion: string;
+  readonly uid: string;
+}
 
 interface LiveEntry {
   record: LiveRecord | undefined;
@@ -32,7 +42,7 @@ interface LiveEntry {
   unsure: boolean;
   autoscaled: boolean | undefined;
   /** The newest event that came while an apply was in flight. */
-  held: { readonly object: Json } | 'deleted' | undefined;
+  held: { readonly object: Json } | { readonly deletedUid: string } | undefined;
 }
 
 export interface LiveStoreOptions {
@@ -58,6 +68,7 @@ export interface LiveStoreOptions {
 export class LiveStore {
   readonly #options: LiveStoreOptions;
   readonly #entries = new Map<ObjectKey, LiveEntry>();
+  readonly #orphans = new Map<ObjectKey, Orphan>();
 
   constructor(options: LiveStoreOptions) {
     this.#options = options;
@@ -71,8 +82,9 @@ export class LiveStore {
   observe(resource: Resource, namespace: string, object: Json, unordered: boolean): void {
     const key = keyOf(resource, namespace, object);
     const row = this.#options.row(key);
-    // Not ours: neither a label alone nor a name makes it so.
-    if (row === undefined) return;
+    this.#orphans.delete(key);
+    // Neither a label alone nor a name makes it ours, and what is ours without a row is not judged.
+    if (row === undefined) return this.#unrecorded(key, resource, object);
     const entry = this.#entry(key);
     this.#see(key, entry, object, resource);
     if (this.#options.isInFlight(key)) {
@@ -83,13 +95,26 @@ export class LiveStore {
     else this.#judge(key, entry, object, entry.record, unordered);
   }
 
+  /** Objects that carry our label and our entry and have no row: nothing is done with them unasked. */
+  orphans(): Orphan[] {
+    return [...this.#orphans.values()];
+  }
+
+  #unrecorded(key: ObjectKey, resource: Resource, object: Json): void {
+    const metadata = member(object, 'metadata');
+    if (isTerminating(object) || isKept(object as ClosedObject)) return;
+    if (ownerOf(metadata, this.#options.setId).kind !== 'ours') return;
+    this.#orphans.set(key, { key, apiVersion: apiVersionOf(resource), uid: stringAt(metadata, 'uid') ?? '' });
+  }
+
   /** A DELETED event: gone, or no longer carrying our label. `object` is undefined when a list did not have it. */
   observeDeleted(key: ObjectKey, object: Json | undefined): void {
+    this.#orphans.delete(key);
     const entry = this.#entries.get(key);
     if (entry === undefined || !entry.present) return;
     if (object !== undefined && entry.uid !== '' && stringAt(object, 'metadata', 'uid') !== entry.uid) return;
     if (this.#options.isInFlight(key)) {
-      entry.held = 'deleted';
+      entry.held = { deletedUid: stringAt(object, 'metadata', 'uid') ?? entry.uid };
       return;
     }
     this.#lost(key, entry, object);
@@ -102,6 +127,7 @@ export class LiveStore {
 
   /** The answer to an apply of ours is the new baseline; events that were held are judged against it. */
   baseline(key: ObjectKey, answer: Json, mode: WatchMode): LiveRecord {
+    this.#orphans.delete(key);
     const entry = this.#entry(key);
     const row = this.#options.row(key);
     const fresh = recordFromAnswer(answer, mode, this.#options.macKey, entry.record ?? row);
@@ -129,8 +155,10 @@ export class LiveStore {
     if (entry === undefined || held === undefined) return;
     entry.held = undefined;
     if (this.#options.row(key) === undefined) return;
-    if (held === 'deleted') this.#lost(key, entry, undefined);
-    else if (entry.record === undefined) entry.unsure = true;
+    if ('deletedUid' in held) {
+      // Made anew by the apply that was on its way: what went is the one before.
+      if (held.deletedUid === entry.uid) this.#lost(key, entry, undefined);
+    } else if (entry.record === undefined) entry.unsure = true;
     else this.#judge(key, entry, held.object, entry.record, false);
   }
 

@@ -4,6 +4,7 @@ import type { Refusal } from '../core/refusal.ts';
 import type { ClosedDocument, Opened } from '../open/document.ts';
 import { openFiles } from '../open/open.ts';
 import { isSealedSecret } from '../open/sealed-document.ts';
+import { apiVersionOf } from '../kube/resource.ts';
 import type { Opener } from '../open/opener.ts';
 import { isKept } from '../plan/keep.ts';
 import { objectPause } from '../plan/pause.ts';
@@ -115,6 +116,13 @@ export function rowKinds(agent: AgentContext): { readonly apiVersion: string; re
   const kinds = new Map<string, { apiVersion: string; kind: string }>();
   for (const { apiVersion, key } of agent.inventory.inventory.rows.values()) {
     const { kind } = objectIdOf(key);
+    kinds.set(`${apiVersion} ${kind}`, { apiVersion, kind });
+  }
+  const { resources } = agent.catalog();
+  for (const hint of agent.inventory.hintedKinds) {
+    const known = resources.find(({ group, kind }) => hint === (group === '' ? kind : `${kind}.${group}`));
+    if (known?.namespaced !== true) continue;
+    const [apiVersion, kind] = [apiVersionOf(known), known.kind];
     kinds.set(`${apiVersion} ${kind}`, { apiVersion, kind });
   }
   return [...kinds.values()];

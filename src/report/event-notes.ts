@@ -69,6 +69,17 @@ export function prunedEvent(regarding: Regarding, revision: string): EventFacts 
   return { regarding, type: 'Normal', reason: 'Pruned', action: 'Delete', note };
 }
 
+export function prunedWithSyncEvent(regarding: Regarding, sync: string): EventFacts {
+  const name = sanitise(sync, TEXT_LENGTHS.name);
+  const note = `Deleted: sync ${name} has left the settings, and its deletionPolicy is delete`;
+  return { regarding, type: 'Normal', reason: 'Pruned', action: 'Delete', note };
+}
+
+export function recreatedEvent(regarding: Regarding, revision: string): EventFacts {
+  const note = `Deleted and made anew: Git at ${revision} changes a field that cannot be changed in place`;
+  return { regarding, type: 'Normal', reason: 'Recreated', action: 'Apply', note };
+}
+
 /** What was undone, who had done it, where Git stands, and what to type to be left alone for a while. */
 function correctionNote(regarding: Regarding, facts: CorrectionFacts): string {
   const what = facts.change === 'deleted' ? 'a deletion' : `a change of ${listed(facts.paths)}`;

@@ -60,6 +60,8 @@ export interface SyncSettings {
   readonly retryIntervalMs: number;
   readonly suspend: boolean;
   readonly prune: PruneSettings;
+  /** What happens with its objects when the sync leaves the settings. */
+  readonly deletionPolicy: 'orphan' | 'delete';
   readonly skip: readonly ObjectMatch[];
   /** Objects other than Secrets in which a kustomization may put secrets, generated names without their hash. */
   readonly secretsIn: readonly { readonly group: string; readonly kind: string; readonly name: string }[];

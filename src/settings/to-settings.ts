@@ -55,6 +55,7 @@ function toSync(sync: SyncDocument, common: DecryptionSettings): SyncSettings {
       minimum: sync.prune.minimum,
       ask: sync.prune.ask,
     },
+    deletionPolicy: sync.deletionPolicy,
     skip: sync.skip.map(toMatch),
     secretsIn: sync.render.kustomize?.secretsIn ?? [],
   };

@@ -57,6 +57,7 @@ const sync: fc.Arbitrary<SyncSettings> = fc.record({
     minimum: fc.nat({ max: 1000 }),
     ask: fc.array(fc.record({ group: fc.constantFrom(undefined, 'apps'), kind }), { maxLength: 3 }),
   }),
+  deletionPolicy: fc.constantFrom('orphan', 'delete'),
   skip: fc.array(match, { maxLength: 3 }),
   secretsIn: fc.array(fc.record({ group: fc.constantFrom('', 'apps'), kind, name }), { maxLength: 3 }),
 });
@@ -142,6 +143,7 @@ function syncDocumentOf(from: SyncSettings): unknown {
       ask: from.prune.ask.map((entry) => (entry.group === undefined ? entry.kind : `${entry.group}/${entry.kind}`)),
     },
     render: { kustomize: { secretsIn: from.secretsIn } },
+    deletionPolicy: from.deletionPolicy,
     skip: from.skip.map((entry) =>
       Object.fromEntries(Object.entries(entry).filter(([, value]) => value !== undefined)),
     ),
