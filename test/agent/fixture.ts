@@ -128,6 +128,7 @@ export function syncSettings(name: string, more: Partial<SyncSettings> = {}): Sy
     suspend: false,
     prune: { enabled: true, maxSharePercent: 50, minimum: 5, ask: [] },
     skip: [],
+    drift: { policy: 'guard', ignore: [] },
     secretsIn: [],
     ...more,
   };
@@ -198,7 +199,8 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
   const live: LiveStore = new LiveStore({
     macKey: createSecretKey(Buffer.alloc(32, 7)),
     setId: SET_ID,
-    policy: GUARD,
+    policyOf: () => GUARD,
+    onYield: () => undefined,
     now: () => clock.now(),
     elapsedMs: () => clock.elapsedMs(),
     row: (key) => inventory.row(key),
@@ -235,7 +237,7 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     configMaps: () => Promise.resolve(new Map()),
     cover: () => Promise.resolve(),
     isSeen: () => true,
-    isAutoscaled: () => Promise.resolve(false),
+    isAutoscaled: () => Promise.resolve('no'),
     fresh: () => undefined,
     found: () => undefined,
     ask: () => Promise.resolve(),

@@ -61,6 +61,7 @@ describe('settings that are good', () => {
           suspend: false,
           prune: { enabled: true, maxSharePercent: 50, minimum: 5, ask: [] },
           skip: [],
+          drift: { policy: 'guard', ignore: [] },
           secretsIn: [],
         },
       ],
@@ -373,9 +374,6 @@ describe('fields of features that are not built', () => {
     'decryption: { vault: [ { address: https://vault.example.com } ] }',
     'dependsOn: [ infra ]',
     'deletionPolicy: delete',
-    'drift: { policy: exact }',
-    'drift: { policy: fields }',
-    'drift: { ignore: [ { managers: [ vpa ] } ] }',
   ];
   const git = ['verify: { mode: HEAD, secretRef: { name: x } }', 'allowInsecure: true'];
   const url = 'https://git.example.com/team/app.git';

@@ -125,4 +125,9 @@ export const PLAN_CODES = {
     explain:
       'The labels sotto.dev/use and sealedsecrets.bitnami.com/sealed-secrets-key and the annotation sotto.dev/origin make a Secret one of the agent’s own keys or credentials. They are set on live Secrets by whoever installed the agent. vetoes.allow: [ key-label ] lets Git bring such Secrets.',
   },
+  'SOTTO-PLAN-100': {
+    title: 'The annotation sotto.dev/drift says nothing that is known',
+    explain:
+      'Its values are ignore, fields, guard and exact (docs/annotations.md). The object is applied, and its changes are judged by the policy of the sync until the annotation is corrected.',
+  },
 } as const satisfies Record<string, CodeEntry>;
