@@ -18,9 +18,10 @@ import { block } from './blocked.ts';
 import { boundRoleVeto } from './bound-role.ts';
 import { isConfiguration, settledPrunes } from './config-prunes.ts';
 import type { AgentContext } from './context.ts';
-import { judgeContext, withoutYielded } from './correction-run.ts';
+import { judgeContext } from './correction-run.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 import { writerOf } from './writer.ts';
+import { bodyOf, keepReplicas } from './yielding.ts';
 
 export interface Carried {
   readonly refusals: readonly Refusal[];
@@ -113,7 +114,9 @@ async function applyOne(agent: AgentContext, sync: SyncRuntime, step: ApplyStep,
       const asUser = writerOf(place, sync.settings);
       const context = { transport, random, signal, opener, body, setId: place.setId, adopt, adoptFrom, asUser };
       const send = contact === 'first' ? applyFirst : applyOwned;
-      const outcome = await send(withoutYielded(agent, object.key, object), resource, context);
+      const wanted = await bodyOf(agent, sync, object);
+      if (step.reason === 'changed') await keepReplicas(agent, sync, object, resource);
+      const outcome = await send(wanted, resource, context);
       if (outcome.kind === 'failed' && outcome.error.code === 'SOTTO-KUBE-001') server.away = outcome.error;
       const isFixed = outcome.kind === 'failed' && outcome.immutableFields !== undefined;
       const end = isFixed ? await recreateObject(object, resource, context, outcome) : outcome;
@@ -152,7 +155,8 @@ function settle(
     agent.fresh(object.key);
     if (outcome.recreated === true) tellRecreated(agent, sync, object, record.uid);
     // What people added while nobody looked shows in the answer only; at first contact it stays.
-    const extra = contact === 'owned' ? judgeAnswer(outcome.answer, record, judgeContext(agent)) : undefined;
+    const extra =
+      contact === 'owned' ? judgeAnswer(outcome.answer, record, judgeContext(agent, object.key)) : undefined;
     if (extra !== undefined) agent.found(object.key, { kind: 'judged', verdict: extra, object: outcome.answer });
     return DONE;
   }

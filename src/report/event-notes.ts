@@ -37,6 +37,14 @@ export function uncorrectableEvent(regarding: Regarding, facts: CorrectionFacts)
   return { regarding, type: 'Warning', reason: 'DriftUncorrectable', action: 'Apply', note };
 }
 
+/** Fields of ours that an autoscaler, an injector or a manager of `drift.ignore` has from now on. */
+export function yieldedEvent(regarding: Regarding, facts: Pick<CorrectionFacts, 'paths' | 'manager'>): EventFacts {
+  const note =
+    `${listed(facts.paths)} is left to ${whoOf(facts)} from now on, and not applied from Git. ` +
+    'A commit that changes the value takes it back; leave the field out of Git to end this for good.';
+  return { regarding, type: 'Normal', reason: 'DriftYielded', action: 'Apply', note };
+}
+
 /** The object is not as Git wants it and keeps its last good state: one line with code, place and next step. */
 export function attentionEvent(
   regarding: Regarding,
@@ -90,7 +98,7 @@ function correctionNote(regarding: Regarding, facts: CorrectionFacts): string {
   );
 }
 
-function whoOf(facts: CorrectionFacts): string {
+function whoOf(facts: Pick<CorrectionFacts, 'manager'>): string {
   return facts.manager === undefined ? 'an unknown writer' : sanitise(facts.manager, TEXT_LENGTHS.name);
 }
 

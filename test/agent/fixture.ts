@@ -129,6 +129,7 @@ export function syncSettings(name: string, more: Partial<SyncSettings> = {}): Sy
     prune: { enabled: true, maxSharePercent: 50, minimum: 5, ask: [] },
     deletionPolicy: 'orphan',
     skip: [],
+    drift: { policy: 'guard', ignore: [] },
     secretsIn: [],
     ...more,
   };
@@ -199,7 +200,8 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
   const live: LiveStore = new LiveStore({
     macKey: createSecretKey(Buffer.alloc(32, 7)),
     setId: SET_ID,
-    policy: GUARD,
+    policyOf: () => GUARD,
+    onYield: () => undefined,
     now: () => clock.now(),
     elapsedMs: () => clock.elapsedMs(),
     row: (key) => inventory.row(key),
@@ -236,7 +238,7 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     configMaps: () => Promise.resolve(new Map()),
     cover: () => Promise.resolve(),
     isSeen: () => true,
-    isAutoscaled: () => Promise.resolve(false),
+    isAutoscaled: () => Promise.resolve('no'),
     fresh: () => undefined,
     found: () => undefined,
     ask: () => Promise.resolve(),

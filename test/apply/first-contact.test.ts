@@ -127,7 +127,22 @@ describe('a body without yielded fields', () => {
     expect(tree).toEqual(copy);
   });
 
-  it('has what is not there, what leads through a list, and names of every object', () => {
+  it('lacks a field of an item of a list, and has the item and what names it', () => {
+    const pod = {
+      spec: {
+        c: [
+          { name: 'a', image: 'x' },
+          { name: 'b', image: 'y' },
+        ],
+      },
+    };
+    const item = ['f:spec', 'f:c', 'k:{"name":"a"}'];
+    expect(withoutFields(pod, [item, [...item, 'f:name'], [...item, 'f:image']])).toEqual({
+      spec: { c: [{ name: 'a' }, { name: 'b', image: 'y' }] },
+    });
+  });
+
+  it('has what is not there, what names an item of a list, and names of every object', () => {
     const paths = [
       ['f:spec', 'f:none'],
       ['f:none', 'f:x'],

@@ -62,6 +62,7 @@ describe('settings that are good', () => {
           prune: { enabled: true, maxSharePercent: 50, minimum: 5, ask: [] },
           deletionPolicy: 'orphan',
           skip: [],
+          drift: { policy: 'guard', ignore: [] },
           secretsIn: [],
         },
       ],
@@ -373,9 +374,6 @@ describe('fields of features that are not built', () => {
     'render: { helm: { releaseName: x } }',
     'decryption: { vault: [ { address: https://vault.example.com } ] }',
     'dependsOn: [ infra ]',
-    'drift: { policy: exact }',
-    'drift: { policy: fields }',
-    'drift: { ignore: [ { managers: [ vpa ] } ] }',
   ];
   const git = ['verify: { mode: HEAD, secretRef: { name: x } }', 'allowInsecure: true'];
   const url = 'https://git.example.com/team/app.git';

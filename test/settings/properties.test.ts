@@ -59,6 +59,17 @@ const sync: fc.Arbitrary<SyncSettings> = fc.record({
   }),
   deletionPolicy: fc.constantFrom('orphan', 'delete'),
   skip: fc.array(match, { maxLength: 3 }),
+  drift: fc.record({
+    policy: fc.constantFrom('fields', 'guard', 'exact'),
+    ignore: fc.array(
+      fc.record({
+        target: optional(fc.record({ group, kind: optional(kind), namespace: optional(name), name: optional(name) })),
+        paths: fc.array(fc.stringMatching(/^\/[a-z]{1,5}\/[a-z~01]{1,5}$/), { maxLength: 2 }),
+        managers: fc.array(name, { maxLength: 2 }),
+      }),
+      { maxLength: 2 },
+    ),
+  }),
   secretsIn: fc.array(fc.record({ group: fc.constantFrom('', 'apps'), kind, name }), { maxLength: 3 }),
 });
 
@@ -136,6 +147,7 @@ function syncDocumentOf(from: SyncSettings): unknown {
     wait: from.wait,
     retryInterval: formatDuration(from.retryIntervalMs),
     suspend: from.suspend,
+    drift: from.drift,
     prune: {
       enabled: from.prune.enabled,
       maxShare: `${from.prune.maxSharePercent}%`,

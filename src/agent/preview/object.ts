@@ -19,6 +19,7 @@ import { diffTrees, type FieldChange } from '../../plan/tree-diff.ts';
 import type { DesiredObject } from '../../render/desired.ts';
 import type { SyncSettings } from '../../settings/settings.ts';
 import { isAutoscaled } from '../autoscaled.ts';
+import { driftPolicy } from '../drift-policy.ts';
 import { comparable } from './comparable.ts';
 import { type Differences, isDifferent, NO_DIFFERENCES, type Previewed, type Stands } from './previewed.ts';
 import { immutableChange, keyChanges, metadataChanges, secretOwners } from './secret.ts';
@@ -168,7 +169,8 @@ async function plainDifferences(
           tried: first,
           before,
           id: step.object.id,
-          isAutoscaled: (id) => isAutoscaled(look.transport, look.catalog, id),
+          isAutoscaled: async (id) => (await isAutoscaled(look.transport, look.catalog, id)) === 'yes',
+          policy: driftPolicy(tried.sync.drift, step.object),
         })
       : [];
   const after = fresh.length === 0 ? first : await trial.stored(pathsOf(union(before, setOf(fresh))));

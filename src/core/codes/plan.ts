@@ -150,4 +150,9 @@ export const PLAN_CODES = {
     explain:
       'A live workload of this agent refers to the object by name, though Git does not have the object any more. It may be paused in an older version, or Git forgot one of the two. The object is pruned when nothing that runs refers to it.',
   },
+  'SOTTO-PLAN-100': {
+    title: 'The annotation sotto.dev/drift says nothing that is known',
+    explain:
+      'Its values are ignore, fields, guard and exact (docs/annotations.md). The object is applied, and its changes are judged by the policy of the sync until the annotation is corrected.',
+  },
 } as const satisfies Record<string, CodeEntry>;
