@@ -51,7 +51,7 @@ export const SOPS_CODES = {
   'SOTTO-SOPS-011': {
     title: 'The keys of the file are not in this version',
     explain:
-      'This version opens files encrypted for age recipients. Other keys are refused without a connection being made.',
+      'This version opens files encrypted for age recipients and OpenPGP keys. Other keys are refused without a connection being made.',
   },
   'SOTTO-SOPS-012': {
     title: 'The file is encrypted for nobody',
@@ -153,5 +153,10 @@ export const SOPS_CODES = {
     title: 'The file has no single values',
     explain:
       'A binary file is encrypted as one value, so there is nothing in it to name. Change it as a whole with sotto edit.',
+  },
+  'SOTTO-SOPS-060': {
+    title: 'An OpenPGP entry is damaged',
+    explain:
+      'A pgp entry of the sops block is not an OpenPGP message that holds one data key with integrity protection, or it was changed, or is far larger than a data key. Restore the sops block from Git history.',
   },
 } as const satisfies Record<string, CodeEntry>;
