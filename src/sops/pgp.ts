@@ -1,4 +1,5 @@
 import type { PartialConfig, PrivateKey } from 'openpgp';
+import { SottoError } from '../core/errors.ts';
 import { Sensitive } from '../core/sensitive.ts';
 import type { PgpIdentity, PgpMessage } from './identity.ts';
 import { keyIdOf, type PgpKeyBlock } from './pgp-key.ts';
@@ -90,6 +91,14 @@ export async function unlockPgpKey(key: PgpKeyBlock, passphrase: Uint8Array): Pr
 /** 256 MiB. */
 const MAX_ARGON2_MEMORY_EXPONENT = 18;
 
+/** Someone with an OpenPGP key, and the public part of it. */
+export interface PgpRecipient {
+  readonly kind: 'pgp';
+  /** As the rule has it and the file will: a fingerprint, with `!` behind it when exactly that subkey is meant. */
+  readonly fingerprint: string;
+  readonly key: PgpKeyBlock;
+}
+
 /** Blanks are for the eye only; a long key id is enough where the keys at hand tell whose it is. */
 export function isPgpFingerprint(text: string): boolean {
   return /^(?:0x)?(?:[0-9A-Fa-f]{40}|[0-9A-Fa-f]{16})!?$/.test(text.replaceAll(' ', ''));
@@ -103,4 +112,42 @@ export function namesKey(name: string, fingerprints: readonly string[]): boolean
 
 export function bareFingerprint(name: string): string {
   return name.replaceAll(' ', '').replace(/^0x/, '').replace(/!$/, '').toUpperCase();
+}
+
+/** The data key as an armoured message to one key. Throws SottoError for a key that must not be encrypted to. */
+export async function wrapForPgp(dataKey: Uint8Array, { fingerprint, key }: PgpRecipient): Promise<string> {
+  const { createMessage, encrypt, readKey } = await import('openpgp');
+  const subkey = fingerprint.endsWith('!')
+    ? key.fingerprints.find((each) => each.endsWith(bareFingerprint(fingerprint)))
+    : undefined;
+  try {
+    const publicKey = await readKey({ binaryKey: key.bytes.reveal(), config: CONFIG });
+    const wanted = publicKey
+      .getKeys()
+      .find((each) => each.getFingerprint().toUpperCase() === subkey)
+      ?.getKeyID();
+    return await encrypt({
+      message: await createMessage({ binary: dataKey }),
+      encryptionKeys: publicKey,
+      ...(wanted === undefined ? {} : { encryptionKeyIDs: [wanted] }),
+      config: CONFIG,
+    });
+  } catch (thrown) {
+    if (!(thrown instanceof Error)) throw thrown;
+    throw cannotEncrypt(fingerprint, thrown.message);
+  }
+}
+
+function cannotEncrypt(fingerprint: string, message: string): SottoError {
+  const why = /revoked/.test(message)
+    ? 'it was revoked'
+    : /expired/.test(message)
+      ? 'it has expired'
+      : 'it has no part that may encrypt and is of a kind known here';
+  return new SottoError({
+    code: 'SOTTO-SOPS-061',
+    what: `nothing can be encrypted for OpenPGP key ${fingerprint}`,
+    why,
+    next: 'ask its owner for the key as it is now: gpg --armor --export FINGERPRINT',
+  });
 }

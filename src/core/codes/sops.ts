@@ -159,4 +159,21 @@ export const SOPS_CODES = {
     explain:
       'A pgp entry of the sops block is not an OpenPGP message that holds one data key with integrity protection, or it was changed, or is far larger than a data key. Restore the sops block from Git history.',
   },
+  'SOTTO-SOPS-061': {
+    title: 'Nothing can be encrypted for an OpenPGP key',
+    explain:
+      'The key has expired or was revoked, or none of its parts may encrypt. Ask its owner for the key as it is now; files that were encrypted for it before still open.',
+  },
+  'SOTTO-SOPS-062': {
+    title: 'The public part of an OpenPGP key is needed',
+    explain:
+      'A rule of .sops.yaml, or --pgp, names an OpenPGP key by its fingerprint. To encrypt for it, its public part must be given as a file: no keyring is read.',
+    example: 'sotto encrypt --pgp-key alice.asc -i deploy/db.yaml',
+  },
+  'SOTTO-SOPS-063': {
+    title: 'The file opens with fewer key groups than the rule wants',
+    explain:
+      'The rule of .sops.yaml splits the data key over key groups, so that nobody opens the file alone. This file needs fewer groups than that: it was encrypted under another rule. What is written now would have the weaker protection, so nothing is written.',
+    example: 'sotto decrypt -i deploy/db.yaml && sotto encrypt -i deploy/db.yaml',
+  },
 } as const satisfies Record<string, CodeEntry>;
