@@ -1,5 +1,4 @@
 import type { Sensitive } from '../core/sensitive.ts';
-import type { AgeIdentity } from './age.ts';
 import { openBinaryForChange } from './change-binary.ts';
 import { openEnvForChange } from './change-env.ts';
 import { openIniForChange } from './change-ini.ts';
@@ -7,6 +6,7 @@ import { openTreeForChange } from './change-tree.ts';
 import type { ChangeableSops, Unwrap } from './changeable.ts';
 import { unwrapDataKey } from './data-key.ts';
 import { decryptSops } from './decrypt.ts';
+import type { Identity } from './identity.ts';
 import type { WholeFormat } from './scalar.ts';
 import { verifyMac } from './mac.ts';
 import { openWhole, SopsWhole } from './whole.ts';
@@ -18,7 +18,7 @@ export async function openForChange(
   text: string,
   format: WholeFormat,
   file: string,
-  identities: readonly AgeIdentity[],
+  identities: readonly Identity[],
 ): Promise<ChangeableSops> {
   const unwrap: Unwrap = (keyed) => unwrapDataKey(keyed, identities);
   switch (format) {
@@ -41,7 +41,7 @@ export async function decryptFile(
   text: string,
   format: WholeFormat,
   file: string,
-  identities: readonly AgeIdentity[],
+  identities: readonly Identity[],
 ): Promise<Sensitive> {
   if (format === 'yaml' || format === 'json') return decryptSops(text, format, file, identities);
   if (format === 'ini')

@@ -10,10 +10,10 @@ import { type DocumentPlan, type PlainValue, planText } from './encrypt-plan.ts'
 import { insertBlock, replaceScalar } from './encrypt-splice.ts';
 import { type KnownEntries, sourceOf } from './known.ts';
 import { macText, ONLY_ENCRYPTED_PREFIX } from './mac.ts';
-import { checkRecipients, wrapDataKey } from './recipients.ts';
 import type { SopsFormat } from './scalar.ts';
 import { refuseSaying } from './selection.ts';
 import { compileSelector, DEFAULT_SELECTOR, type Selector, type Selects } from './selector.ts';
+import { checkedGroups, type KeyGroups, wrapForGroups } from './wrap.ts';
 
 /** The version of sops whose behaviour is written; readers want one in the file. */
 export const SOPS_VERSION = '3.13.3';
@@ -22,8 +22,8 @@ export interface EncryptOptions {
   readonly format: SopsFormat;
   /** What errors call the text. */
   readonly file: string;
-  /** age recipients, at least one. */
-  readonly recipients: readonly string[];
+  /** age recipients, at least one; or keys of any kind in groups. */
+  readonly recipients: readonly string[] | KeyGroups;
   /** Default: everything but keys that end in `_unencrypted`. */
   readonly selector?: Selector | undefined;
   readonly macOnlyEncrypted?: boolean;
@@ -67,14 +67,15 @@ export async function withNewKey<T>(
   selector: Selector | undefined,
   make: (key: NewKey) => Promise<T>,
 ): Promise<T> {
-  const recipients = checkRecipients(options.recipients, options.file);
+  const keys = checkedGroups(options.recipients, options.file);
   const dataKeyBytes = randomFillSync(ownedBytes(DATA_KEY_BYTES));
   try {
     using dataKey = await DataKey.from(dataKeyBytes);
     const lastModified = rfc3339(options.now);
     const block = async (mac: Uint8Array<ArrayBuffer>): Promise<BlockFields> => {
       const fields: BlockFields = {
-        age: await wrapDataKey(dataKeyBytes, recipients),
+        groups: await wrapForGroups(dataKeyBytes, keys, lastModified),
+        threshold: keys.threshold,
         lastModified,
         mac: await sealEnc(mac, 'str', bytesOf(lastModified), dataKey.key),
         macOnlyEncrypted: options.macOnlyEncrypted ?? false,

@@ -157,8 +157,13 @@ describe('a SOPS file', () => {
     ['a broken regex', (block) => block.replace('^(stringData|list)$', "'('"), 'SOTTO-SOPS-010'],
     [
       'keys of services',
-      (block) => block.replace(/ {4}age:\n(?: {8,}.*\n)*/, '    pgp: [{fp: A}]\n'),
+      (block) => block.replace(/ {4}age:\n(?: {8,}.*\n)*/, '    gcp_kms: [{resource_id: a}]\n'),
       'SOTTO-SOPS-011',
+    ],
+    [
+      'an OpenPGP entry that is no message',
+      (block) => block.replace(/ {4}age:\n(?: {8,}.*\n)*/, '    pgp: [{fp: A}]\n'),
+      'SOTTO-SOPS-060',
     ],
     [
       'key groups that name no key',

@@ -165,9 +165,9 @@ async function workFolder({ env }: CommandContext): Promise<AsyncDisposable & { 
 
 /** Files are read once: one may be a pipe. */
 async function keysAtHand(keyFiles: readonly string[], context: CommandContext): Promise<OpenKeys> {
-  const { ageIdentities, unsealKeys } = await readKeyFiles(context, keyFiles);
+  const given = await readKeyFiles(context, keyFiles);
   const { identities } = await findAgeIdentities(context, []);
-  return { ageIdentities: [...ageIdentities, ...identities], sealingKeys: unsealKeys };
+  return { ageIdentities: [...given.identities, ...identities], sealingKeys: given.unsealKeys };
 }
 
 interface FoundSettings {

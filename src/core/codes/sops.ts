@@ -51,7 +51,7 @@ export const SOPS_CODES = {
   'SOTTO-SOPS-011': {
     title: 'The keys of the file are not in this version',
     explain:
-      'This version opens files encrypted for age recipients. Other keys are refused without a connection being made.',
+      'This version opens files encrypted for age recipients and OpenPGP keys. Other keys are refused without a connection being made.',
   },
   'SOTTO-SOPS-012': {
     title: 'The file is encrypted for nobody',
@@ -168,5 +168,27 @@ export const SOPS_CODES = {
     title: 'Single values of a document with aliases are not changed',
     explain:
       'Through an alias a value stands at several places of a YAML document, so that a change of one is a change of all. Aliases are left only where nothing is encrypted; sotto edit shows the whole text.',
+  },
+  'SOTTO-SOPS-060': {
+    title: 'An OpenPGP entry is damaged',
+    explain:
+      'A pgp entry of the sops block is not an OpenPGP message that holds one data key with integrity protection, or it was changed, or is far larger than a data key. Restore the sops block from Git history.',
+  },
+  'SOTTO-SOPS-061': {
+    title: 'Nothing can be encrypted for an OpenPGP key',
+    explain:
+      'The key has expired or was revoked, or none of its parts may encrypt. Ask its owner for the key as it is now; files that were encrypted for it before still open.',
+  },
+  'SOTTO-SOPS-062': {
+    title: 'The public part of an OpenPGP key is needed',
+    explain:
+      'A rule of .sops.yaml, or --pgp, names an OpenPGP key by its fingerprint. To encrypt for it, its public part must be given as a file: no keyring is read.',
+    example: 'sotto encrypt --pgp-key alice.asc -i deploy/db.yaml',
+  },
+  'SOTTO-SOPS-063': {
+    title: 'The file opens with fewer key groups than the rule wants',
+    explain:
+      'The rule of .sops.yaml splits the data key over key groups, so that nobody opens the file alone. This file needs fewer groups than that: it was encrypted under another rule. What is written now would have the weaker protection, so nothing is written.',
+    example: 'sotto decrypt -i deploy/db.yaml && sotto encrypt -i deploy/db.yaml',
   },
 } as const satisfies Record<string, CodeEntry>;
