@@ -80,12 +80,14 @@ export const SETTINGS_MEANING: Readonly<Record<string, string>> = {
   'syncs[].skip[].namespace': 'their namespace',
   'syncs[].skip[].name': 'their name',
   'syncs[].skip[].kind': 'their kind',
-  'syncs[].drift.policy': 'whose additions to our objects are undone; `guard`: those of people, not of controllers',
+  'syncs[].drift.policy':
+    'whose additions to our objects are undone: `fields` nobody’s; `guard` those of people, not of controllers, and in Secrets that come encrypted everybody’s; `exact` everybody’s in Secrets and ConfigMaps ([annotations](annotations.md#in-manifests))',
   'syncs[].drift.ignore[].target.group': 'fields that are left to others: group of the objects',
   'syncs[].drift.ignore[].target.namespace': 'their namespace',
   'syncs[].drift.ignore[].target.name': 'their name',
   'syncs[].drift.ignore[].target.kind': 'their kind',
-  'syncs[].drift.ignore[].paths': 'the fields',
+  'syncs[].drift.ignore[].paths':
+    'the fields; items of lists by their keys: `/spec/template/spec/containers[name=web]/image`. Who takes one keeps it, and it is not applied any more',
   'syncs[].drift.ignore[].managers': 'the field managers they are left to',
 };
 

@@ -7,6 +7,7 @@ import { startGitServer } from '../src/demo/git-server.ts';
 import { ensureTools, ToolsMissing } from '../src/demo/tools.ts';
 import { whyNoPods } from '../test/harness/pod.ts';
 import { agentProgram } from './agent-process.ts';
+import { applyMemory, type ApplyResult, applyTable, measureApply } from './apply.ts';
 import { type KustomizeResult, measureKustomize } from './kustomize.ts';
 import { kustomizeTables } from './kustomize-report.ts';
 import { measureSize, type SizeResult } from './measure.ts';
@@ -17,7 +18,7 @@ import { benchSops } from './sops.ts';
 import { benchUnseal } from './unseal.ts';
 import { GIT_USER, type Ground } from './world.ts';
 
-const USAGE = `npm run bench -- [--quick] [--sizes 10,100] [--edits N] [--json FILE] [--agent FILE] [--unseal] [--kustomize]
+const USAGE = `npm run bench -- [--quick] [--sizes 10,100] [--edits N] [--json FILE] [--agent FILE] [--kustomize] [--pod] [--apply] [--unseal]
 
   --quick        10 and 100 objects, 50 hand edits
   --sizes LIST   numbers of objects, multiples of ten (10,100,1000)
@@ -25,18 +26,22 @@ const USAGE = `npm run bench -- [--quick] [--sizes 10,100] [--edits N] [--json F
   --json FILE    also writes every figure there
   --agent FILE   measures that bundle instead of dist/sotto.cjs
   --sops         only decrypting SOPS files against stock sops
-  --unseal       only unsealing 1,000 items beside kubeseal and the SealedSecrets controller (as root)
   --kustomize    only kustomizations: 100 overlays beside a bare loop, 1,000 objects beside plain files
-  --pod          only the agent in the shape of its Pod, at 10 and 1,000 objects; without any of these two both come last, and then unsealing
+  --pod          only the agent in the shape of its Pod, at 10 and 1,000 objects
+  --apply        only the first apply of 1,000 and 5,000 objects beside kubectl, and one-object commits among them
+  --unseal       only unsealing 1,000 items beside kubeseal and the SealedSecrets controller (as root)
+
+Without any of these four they come last, all of them.
 `;
 
 const ROOT = join(import.meta.dirname, '..');
 
-type Part = 'kustomize' | 'pod' | 'unseal';
+type Part = 'kustomize' | 'pod' | 'apply' | 'unseal';
 
 interface Wanted {
   readonly sizes: readonly number[];
   readonly edits: number;
+  readonly isQuick: boolean;
   /** Files of the comparison with stock sops, which is all that is measured then. */
   readonly sopsFiles: number | undefined;
   readonly jsonPath: string | undefined;
@@ -55,6 +60,7 @@ function readArguments(): Wanted | undefined {
       agent: { type: 'string' },
       kustomize: { type: 'boolean', default: false },
       pod: { type: 'boolean', default: false },
+      apply: { type: 'boolean', default: false },
       sops: { type: 'boolean', default: false },
       unseal: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -65,10 +71,10 @@ function readArguments(): Wanted | undefined {
   const isUsable = sizes.every((size) => size > 0 && size % 10 === 0) && Number.isInteger(edits) && edits > 0;
   if (values.help || !isUsable) return undefined;
   const sopsFiles = values.sops ? (values.quick ? 100 : 1000) : undefined;
-  const parts = (['kustomize', 'pod', 'unseal'] as const).filter((part) => values[part]);
-  const paths = { sopsFiles, jsonPath: values.json, agentPath: values.agent };
+  const parts = (['kustomize', 'pod', 'apply', 'unseal'] as const).filter((part) => values[part]);
+  const paths = { isQuick: values.quick, sopsFiles, jsonPath: values.json, agentPath: values.agent };
   if (parts.length > 0) return { sizes: [], edits, parts, ...paths };
-  return { sizes, edits, parts: values.quick ? ['pod'] : ['kustomize', 'pod', 'unseal'], ...paths };
+  return { sizes, edits, parts: values.quick ? ['pod'] : ['kustomize', 'pod', 'apply', 'unseal'], ...paths };
 }
 
 /** What is wanted, one after the other. Ends with the first failure; nothing that was started stays. */
@@ -116,10 +122,11 @@ async function benchAgent(wanted: Wanted, signal: AbortSignal): Promise<void> {
   if (results.length > 0) print(`${memoryPerObject(results)}${LEGEND}\n`);
   const kustomize = wanted.parts.includes('kustomize') ? await kustomizeFigures(ground) : undefined;
   const pod = wanted.parts.includes('pod') ? await podFigures(ground) : undefined;
+  const apply = wanted.parts.includes('apply') ? await applyFigures(ground, wanted.isQuick) : undefined;
   if (wanted.jsonPath === undefined) return;
   await writeFile(
     wanted.jsonPath,
-    `${JSON.stringify({ machine, agent: program, results, kustomize, pod }, undefined, 2)}\n`,
+    `${JSON.stringify({ machine, agent: program, results, kustomize, pod, apply }, undefined, 2)}\n`,
   );
 }
 
@@ -128,6 +135,24 @@ async function kustomizeFigures(ground: Ground): Promise<KustomizeResult> {
   clearLine();
   print(`${kustomizeTables(result)}\n`);
   return result;
+}
+
+async function applyFigures(ground: Ground, isQuick: boolean): Promise<readonly ApplyResult[]> {
+  const { kubectl } = await ensureTools(['kubectl'], {
+    packageRoot: ROOT,
+    env: process.env,
+    signal: ground.signal,
+    onProgress: sayStep,
+  });
+  const results: ApplyResult[] = [];
+  for (const objects of isQuick ? [100, 1_000] : [1_000, 5_000]) {
+    const result = await measureApply(ground, kubectl, objects);
+    results.push(result);
+    clearLine();
+    print(`${applyTable(result)}\n`);
+  }
+  print(applyMemory(results));
+  return results;
 }
 
 async function benchOfSops(files: number, signal: AbortSignal): Promise<void> {

@@ -273,6 +273,8 @@ export class Agent {
         // Not awaited: a write that is repeated must not look like a loop that is stuck.
         void parts.inventory.store().catch((thrown: unknown) => this.#inventoryFailed(thrown));
       }
+      // Not awaited either: it waits for passes.
+      void parts.syncs.clearLeft(parts.context).catch((thrown: unknown) => this.#fail(thrown));
       await endPauses(parts.context).catch((thrown: unknown) => this.#fail(thrown));
       await delay(TICK_MS, this.#stop.signal);
     }

@@ -16,7 +16,8 @@ import { isAutoscaled } from './autoscaled.ts';
 import { garbageCollector } from './collect-garbage.ts';
 import type { AgentContext, Place } from './context.ts';
 import { Corrector } from './correct.ts';
-import { DEFAULT_POLICY } from './drift-policy.ts';
+import { isRolledOut } from './config-prunes.ts';
+import { policyOf } from './drift-policy.ts';
 import { EventRecorder } from './event-recorder.ts';
 import { loadFingerprint } from './fingerprint.ts';
 import { InventoryStore } from './inventory-store.ts';
@@ -24,6 +25,7 @@ import { KeyStore } from './key-store.ts';
 import { changedKinds, isOfKind, Kinds, waitedFor } from './kinds.ts';
 import { Lanes } from './lanes.ts';
 import { LiveStore } from './live.ts';
+import { reportYield } from './report-correction.ts';
 import { RequestDesk } from './request-desk.ts';
 import type { AgentSetup } from './setup.ts';
 import { StatusPublisher } from './status-publisher.ts';
@@ -105,17 +107,22 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
   const live: LiveStore = new LiveStore({
     macKey: createSecretKey(randomBytes(32)),
     setId: place.setId,
-    policy: DEFAULT_POLICY,
+    policyOf: (of) => policyOf(syncs.runtimes, inventory.row(of), of),
     now: () => clock.now(),
     elapsedMs: () => clock.elapsedMs(),
     row: (of) => inventory.row(of),
     isInFlight: (of) => lanes.isBusy(of),
     onFinding: (of, finding) => corrector.handle(of, finding),
+    onYield: (of, yielded) => reportYield(context, of, yielded),
     onCarried: (of, carried) => {
       const row = inventory.row(of);
       if (row !== undefined) inventory.set({ ...row, ...carried });
     },
-    onChange: () => publisher.changed(),
+    onChange: (of) => {
+      publisher.changed();
+      const waits = isRolledOut({ inventory, live, syncs: syncs.runtimes }, of);
+      if (waits !== undefined) syncs.wake(waits);
+    },
   });
   const lanes = new Lanes(PARALLEL, (of) => live.settle(of));
   const watching = new Watching({

@@ -1,5 +1,6 @@
 import { applyFirst, type ApplyOutcome, applyOwned } from '../apply/apply.ts';
 import { prune } from '../apply/prune.ts';
+import { recreateObject } from '../apply/recreate.ts';
 import { asSottoError, SottoError } from '../core/errors.ts';
 import { displayObject, type ObjectKey, objectKey } from '../core/ids.ts';
 import type { Refusal } from '../core/refusal.ts';
@@ -11,14 +12,16 @@ import { LAYER_COUNT, layerOf } from '../plan/order.ts';
 import { pauseOf } from '../plan/pause.ts';
 import { type ApplyStep, type Plan, pruneWaits, type PruneStep } from '../plan/plan.ts';
 import type { DesiredObject } from '../render/desired.ts';
-import { prunedEvent } from '../report/event-notes.ts';
+import { prunedEvent, recreatedEvent } from '../report/event-notes.ts';
 import { recordApplied } from './applied.ts';
 import { block } from './blocked.ts';
 import { boundRoleVeto } from './bound-role.ts';
+import { isConfiguration, settledPrunes } from './config-prunes.ts';
 import type { AgentContext } from './context.ts';
-import { judgeContext, withoutYielded } from './correction-run.ts';
+import { judgeContext } from './correction-run.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 import { writerOf } from './writer.ts';
+import { bodyOf, keepReplicas } from './yielding.ts';
 
 export interface Carried {
   readonly refusals: readonly Refusal[];
@@ -30,7 +33,7 @@ export interface Carried {
   readonly retry: boolean;
 }
 
-type StepEnd =
+export type StepEnd =
   | { readonly kind: 'done' }
   /** Not tried: the agent ends, or the kind has just gone. */
   | { readonly kind: 'left' }
@@ -61,9 +64,16 @@ export async function carryOut(
   ];
   const isAllDone = ends.every((end) => end.kind === 'done') && firstRefusal === undefined;
   // A rename is a create and a prune: the old object goes only when the new one is there.
-  const pruned = isAllDone ? await Promise.all(prunes.map((step) => pruneOne(agent, sync, step, revision))) : [];
+  const [others, configuration] = [prunes.filter((step) => !isConfiguration(step)), prunes.filter(isConfiguration)];
+  const pruneAll = (steps: readonly PruneStep[]): Promise<StepEnd[]> =>
+    Promise.all(steps.map((step) => pruneOne(agent, sync, step, revision)));
+  const pruned = isAllDone ? await pruneAll(others) : [];
+  const settled = isAllDone ? await settledPrunes(agent, sync.settings.name, configuration) : undefined;
+  pruned.push(...(await pruneAll(settled?.now ?? [])));
   const waiting =
-    firstRefusal === undefined ? [] : prunes.map(({ row }) => ({ row, error: pruneWaits(row, firstRefusal) }));
+    firstRefusal === undefined
+      ? (settled?.later ?? [])
+      : prunes.map(({ row }) => ({ row, error: pruneWaits(row, firstRefusal) }));
   const refused = [...ends, ...pruned].filter((end) => end.kind === 'refused');
   return {
     refusals: refused.map((end) => end.refusal),
@@ -94,18 +104,23 @@ async function applyOne(agent: AgentContext, sync: SyncRuntime, step: ApplyStep,
   try {
     return await agent.lanes.run(object.key, 'commit', async (body) => {
       const { opener, server } = work;
-      if (agent.signal.aborted || isPaused(agent, object.key, sync)) return LEFT;
+      if (agent.signal.aborted || isPaused(agent, object.key, sync.settings.name)) return LEFT;
       if (server.away !== undefined) return refusedBy(object, server.away, true);
       const bound = await boundRoleVeto(agent, object);
       if (bound !== undefined) return settle(agent, sync, step, resource, bound);
       const { transport, place, random, signal } = agent;
       const adopt = sync.adopting.has(object.key) ? 'always' : sync.settings.adopt;
+      const adoptFrom = sync.adopting.get(object.key);
       const asUser = writerOf(place, sync.settings);
-      const context = { transport, random, signal, opener, body, setId: place.setId, adopt, asUser };
+      const context = { transport, random, signal, opener, body, setId: place.setId, adopt, adoptFrom, asUser };
       const send = contact === 'first' ? applyFirst : applyOwned;
-      const outcome = await send(withoutYielded(agent, object.key, object), resource, context);
+      const wanted = await bodyOf(agent, sync, object);
+      if (step.reason === 'changed') await keepReplicas(agent, sync, object, resource);
+      const outcome = await send(wanted, resource, context);
       if (outcome.kind === 'failed' && outcome.error.code === 'SOTTO-KUBE-001') server.away = outcome.error;
-      return settle(agent, sync, step, resource, outcome);
+      const isFixed = outcome.kind === 'failed' && outcome.immutableFields !== undefined;
+      const end = isFixed ? await recreateObject(object, resource, context, outcome) : outcome;
+      return settle(agent, sync, step, resource, end);
     });
   } catch (thrown) {
     // Opening or filling refused: a value that is not what it should be. The object keeps its last good state.
@@ -138,8 +153,10 @@ function settle(
     sync.adopting.delete(object.key);
     sync.fights.delete(object.key);
     agent.fresh(object.key);
+    if (outcome.recreated === true) tellRecreated(agent, sync, object, record.uid);
     // What people added while nobody looked shows in the answer only; at first contact it stays.
-    const extra = contact === 'owned' ? judgeAnswer(outcome.answer, record, judgeContext(agent)) : undefined;
+    const extra =
+      contact === 'owned' ? judgeAnswer(outcome.answer, record, judgeContext(agent, object.key)) : undefined;
     if (extra !== undefined) agent.found(object.key, { kind: 'judged', verdict: extra, object: outcome.answer });
     return DONE;
   }
@@ -156,16 +173,43 @@ function settle(
   return refusedBy(object, error, again);
 }
 
+function tellRecreated(agent: AgentContext, sync: SyncRuntime, { id, apiVersion }: DesiredObject, uid: string): void {
+  agent.log.info('recreated', { object: displayObject(id) });
+  agent.tell(recreatedEvent({ ...id, apiVersion, uid }, sync.snapshot?.revision ?? ''));
+}
+
 const NOT_OURS: ReadonlySet<string> = new Set(['SOTTO-PLAN-001', 'SOTTO-PLAN-006']);
 
 /** Somebody may have paused it while the pass ran; the answer to that must be true from the moment it is given. */
-function isPaused({ inventory }: AgentContext, key: ObjectKey, { settings }: SyncRuntime): boolean {
-  return pauseOf(inventory.inventory.pauses, key, settings.name) !== undefined;
+function isPaused({ inventory }: AgentContext, key: ObjectKey, sync: string): boolean {
+  return pauseOf(inventory.inventory.pauses, key, sync) !== undefined;
 }
 
 async function pruneOne(agent: AgentContext, sync: SyncRuntime, step: PruneStep, revision: string): Promise<StepEnd> {
+  const { row } = step;
+  const end = await pruneObject(agent, step, {
+    name: sync.settings.name,
+    asUser: writerOf(agent.place, sync.settings),
+    note: (regarding) => prunedEvent(regarding, revision),
+  });
+  // What cannot be seen is not blocked: the pass is repeated when the kind can be watched.
+  if (end.kind === 'refused' && !end.again && end.refusal.error.code !== 'SOTTO-KUBE-007') {
+    const { error } = end.refusal;
+    block(sync, row.key, { action: 'prune', digest: row.digest, error }, agent.clock.elapsedMs());
+  }
+  return end;
+}
+
+/** Whose object is deleted, as whom, and what is said of it. */
+export interface Pruning {
+  readonly name: string;
+  readonly asUser: string | undefined;
+  readonly note: (regarding: Parameters<typeof prunedEvent>[0]) => ReturnType<typeof prunedEvent>;
+}
+
+export async function pruneObject(agent: AgentContext, step: PruneStep, of: Pruning): Promise<StepEnd> {
   const { row, id } = step;
-  if (agent.signal.aborted || isPaused(agent, row.key, sync)) return LEFT;
+  if (agent.signal.aborted || isPaused(agent, row.key, of.name)) return LEFT;
   const resource = agent.catalog().find(row.apiVersion, id.kind);
   const isUnseen = resource === undefined ? agent.catalog().unknownGroups.includes(id.group) : !agent.isSeen(resource);
   // The pass is repeated when the kind can be watched: until then asking again would not tell more.
@@ -176,22 +220,18 @@ async function pruneOne(agent: AgentContext, sync: SyncRuntime, step: PruneStep,
     forget(agent, step);
     return DONE;
   }
+  const { transport, place } = agent;
   const outcome = await agent.lanes.run(row.key, 'commit', () =>
-    prune(step, uid, resource, {
-      transport: agent.transport,
-      setId: agent.place.setId,
-      asUser: writerOf(agent.place, sync.settings),
-    }),
+    prune(step, uid, resource, { transport, setId: place.setId, asUser: of.asUser }),
   );
   if (outcome.kind !== 'failed') {
     forget(agent, step);
     if (outcome.kind === 'not-ours') return DONE;
     agent.log.info('pruned', { object: displayObject(id) });
-    agent.tell(prunedEvent({ ...id, apiVersion: row.apiVersion, uid }, revision));
+    agent.tell(of.note({ ...id, apiVersion: row.apiVersion, uid }));
     return DONE;
   }
   const error = outcome.error.at({ file: row.file, line: row.line, object: displayObject(id) });
-  if (!outcome.again) block(sync, row.key, { action: 'prune', digest: row.digest, error }, agent.clock.elapsedMs());
   return { kind: 'refused', refusal: { error, file: row.file, id }, again: outcome.again };
 }
 

@@ -142,7 +142,8 @@ export class Corrector {
       return undefined;
     }
     if (finding.kind === 'judged' && finding.verdict.kind === 'conflict') {
-      this.#failed(found, foreignOwner(`another set (${finding.verdict.owner})`));
+      const set = finding.verdict.owner;
+      this.#failed(found, foreignOwner({ name: `another tool (set ${set})`, set }, this.#agent.place.setId));
       return undefined;
     }
     if (this.#isKnownFutile(found)) return undefined;
@@ -208,7 +209,8 @@ export class Corrector {
 
   /** Replicas went to nobody: only whether an autoscaler targets the object tells a person from KEDA (rows 16, 106). */
   async #askAutoscaler({ key, object, resource, finding }: Case): Promise<void> {
-    this.#agent.live.setAutoscaled(key, await this.#agent.isAutoscaled(object.id));
+    // Not allowed to look counts as no: then a person scaled, as far as anybody can tell.
+    this.#agent.live.setAutoscaled(key, (await this.#agent.isAutoscaled(object.id)) === 'yes');
     const seen = finding.object;
     // Judged again once the lane of the object is free.
     if (seen !== undefined) setImmediate(() => this.#agent.live.observe(resource, object.id.namespace, seen, true));

@@ -1,4 +1,5 @@
 import type { SottoError } from '../core/errors.ts';
+import { isAutoscaler } from './autoscaled.ts';
 import { readSnapshot } from './build-stage.ts';
 import { carryOut } from './carry-out.ts';
 import type { AgentContext } from './context.ts';
@@ -6,6 +7,7 @@ import { announce, decide, refreshRows, release, renderSet, rowKinds } from './p
 import type { Wanted } from './reach.ts';
 import { type PassEnd, reportPass } from './report-pass.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
+import { freeReplicas } from './yielding.ts';
 
 /**
  * One pass of one sync over a snapshot, stages in order. Readiness follows from the watches afterwards; corrections go
@@ -36,6 +38,7 @@ export async function runPass(
   const refusals = [...said.refusals, ...desired.refusals, ...decided.refusals, ...outcome.refusals];
   const end: PassEnd = { snapshot, desired, decided, outcome, refusals, startedMs };
   reportPass(agent, sync, end);
+  if (decided.steps.some((step) => step.action === 'prune' && isAutoscaler(step.id))) freeReplicas(agent);
   await agent.inventory.store();
   return [];
 }

@@ -7,6 +7,7 @@ import type { PassOutcome } from '../report/metrics.ts';
 import type { Snapshot } from '../source/snapshot.ts';
 import type { Carried } from './carry-out.ts';
 import type { AgentContext } from './context.ts';
+import { leavingRuleOf } from './leaving.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 
 /** All that one pass found and did. */
@@ -26,6 +27,7 @@ export function reportPass(agent: AgentContext, sync: SyncRuntime, end: PassEnd)
   const isComplete = decided.held === undefined && !outcome.retry;
   if (isComplete) agent.inventory.setRevision(sync.settings.name, snapshot.revision);
   dropApproval(agent, sync, end);
+  agent.inventory.setLeaving(sync.settings.name, leavingRuleOf(sync.settings));
   // Every object of Git was applied again, so the rows are what sotto applied and nothing else.
   if (isComplete && refusals.length === 0) agent.inventory.lost = false;
   sync.stale = false;

@@ -21,6 +21,7 @@ import type {
 } from '../report/status.ts';
 import { type SyncFacts, syncState } from '../report/sync-state.ts';
 import type { AgentContext } from './context.ts';
+import { orphanNote, orphanStatus } from './orphans.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 
 export interface StatusSources {
@@ -39,12 +40,15 @@ export function statusOf(sources: StatusSources): StatusDocument {
   const { agent, startedAt, settings, ring, renderer, corrections, handled } = sources;
   const { version, instance } = agent.place;
   const certificate = ring?.sealingCertificate;
-  const general = [...settings.problems, ...(ring?.problems ?? [])].map((error) => attention(error));
+  const orphans = orphanStatus(agent);
+  const notes = orphans === undefined ? [] : [orphanNote(orphans)];
+  const general = [...settings.problems, ...(ring?.problems ?? []), ...notes].map((error) => attention(error));
   const syncs = [...agent.syncs.values()].map((sync) => viewSync(agent, sync));
   return buildStatus({
     agent: { version, instance, startedAt: rfc3339(startedAt) },
     // Settings and keys are everybody's: each sync tells what may be the reason of its own trouble.
     syncs: syncs.map((sync) => ({ ...sync, attention: [...sync.attention, ...general] })),
+    orphans,
     pauses: agent.inventory.inventory.pauses.map(pauseStatus),
     handled,
     sealing: certificate && { fingerprint: certificate.fingerprint, notBefore: rfc3339(certificate.notBefore) },

@@ -1,3 +1,4 @@
+import type { Tool } from '../apply/former-owner.ts';
 import type { SottoError } from '../core/errors.ts';
 import type { ObjectKey, Revision } from '../core/ids.ts';
 import type { Refusal } from '../core/refusal.ts';
@@ -64,8 +65,8 @@ export interface SyncRuntime {
   /** What the path held at the last pass, refused objects included. */
   wanted: ReadonlySet<ObjectKey>;
   readonly blocked: Map<ObjectKey, Blocked>;
-  /** Objects that exist, differ, and that somebody said to take over with the next pass. */
-  readonly adopting: Set<ObjectKey>;
+  /** Objects that exist and that somebody said to take over with the next pass, from the tool named. */
+  readonly adopting: Map<ObjectKey, Tool | undefined>;
   /** Objects that somebody else writes each time they are restored. */
   readonly fights: Map<ObjectKey, SottoError>;
   trouble: Trouble | undefined;

@@ -6,6 +6,7 @@ import { createGitSource, type GitSource } from '../source/git-source.ts';
 import type { AgentContext } from './context.ts';
 import type { KeyStore } from './key-store.ts';
 import { kindOfRow } from './kinds.ts';
+import { clearLeft, isDue } from './leaving.ts';
 import { SyncLoop } from './sync-loop.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 
@@ -32,6 +33,8 @@ export class SyncSet {
   #queue: Promise<unknown> = Promise.resolve();
   #updating: Promise<void> = Promise.resolve();
   #folders = 0;
+  #isClearing = false;
+  #clearedMs: number | undefined;
 
   constructor(options: SyncSetOptions) {
     this.#options = options;
@@ -61,6 +64,7 @@ export class SyncSet {
       for (const { sync, loop } of visits) if (round === 0 || isUnfinished(sync)) await loop.visit();
     }
     for (const { loop } of visits) await loop.close();
+    await this.clearLeft(agent);
   }
 
   /** Every sync is passed again: keys changed. */
@@ -143,7 +147,7 @@ export class SyncSet {
         continue;
       }
       await this.#stopLoop(name);
-      // What it applied stays (deletionPolicy: orphan); its rows wait for a sync of that name.
+      // Its rows wait for a sync of that name, or for the end of its objects (leaving.ts).
       this.runtimes.delete(name);
       if (next === undefined) agent.metrics.forgetSync(name);
     }
@@ -154,6 +158,18 @@ export class SyncSet {
       this.#startLoop(agent, runtime);
     }
     agent.changed();
+  }
+
+  /** Objects of syncs that have left the settings and say that they go then. */
+  async clearLeft(agent: AgentContext): Promise<void> {
+    if (this.#isClearing || !isDue(agent, this.#clearedMs)) return;
+    this.#isClearing = true;
+    try {
+      await this.#exclusively(() => clearLeft(agent));
+    } finally {
+      this.#clearedMs = agent.clock.elapsedMs();
+      this.#isClearing = false;
+    }
   }
 
   async ended(): Promise<void> {
@@ -228,7 +244,7 @@ function newRuntime(settings: SyncSettings): SyncRuntime {
     desired: new Map(),
     wanted: new Set(),
     blocked: new Map(),
-    adopting: new Set(),
+    adopting: new Map(),
     fights: new Map(),
     trouble: undefined,
     report: undefined,

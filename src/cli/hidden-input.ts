@@ -21,7 +21,7 @@ interface RawTerminal {
  * terminal cannot hide what is typed.
  */
 export async function readHidden(
-  context: CommandContext,
+  context: Pick<CommandContext, 'stdin' | 'stderr' | 'signal'>,
   prompt: string,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const { stdin, stderr, signal } = context;

@@ -1,13 +1,16 @@
 import { SottoError } from '../core/errors.ts';
+import type { CreationRule, RuleKey } from '../sops/creation-rule.ts';
+import { holderOf, type KeyEntry } from '../sops/key-entry.ts';
 import type { SopsMetadata } from '../sops/metadata.ts';
+import { bareFingerprint } from '../sops/pgp.ts';
 import type { CommandContext } from './context.ts';
 import { findCreationRule } from './creation-rules.ts';
 import type { InputFile } from './files.ts';
 import { say } from './output.ts';
 
 /**
- * Before anything is encrypted anew: nothing vouches for the recipients that a file names, so whoever can write it
- * could add one and wait. Where .sops.yaml has a rule for the file, its recipients are the only ones.
+ * Before anything is encrypted anew: nothing vouches for the keys that a file names, so whoever can write it could add
+ * one and wait. Where .sops.yaml has a rule for the file, its keys are the only ones, in its groups.
  */
 export async function checkAgainstRules(
   context: CommandContext,
@@ -15,19 +18,40 @@ export async function checkAgainstRules(
   metadata: SopsMetadata,
 ): Promise<void> {
   const rule = await ruleOf(context, input);
-  if (rule === undefined || rule.length === 0) return;
-  const held = metadata.age.map(({ recipient }) => recipient.trim());
-  const planted = [...held.filter((recipient) => !rule.includes(recipient)), ...metadata.otherKeys];
+  if (rule === undefined || rule.groups.length === 0) return;
+  const planted = plantedKeys(metadata.groups, rule.groups);
   if (planted.length > 0) throw notInRule(input.name, metadata.line, planted);
-  const missing = rule.filter((recipient) => !held.includes(recipient));
+  const needed = metadata.groups.length > 1 ? metadata.threshold : 1;
+  if (needed < rule.threshold) throw weaker(input.name, metadata.line, needed, rule.threshold);
+  const held = new Set(metadata.groups.flat().map(nameOfEntry));
+  const missing = rule.groups.flat().filter((key) => !held.has(nameOfKey(key)));
   if (missing.length > 0) {
-    await say(context, `note: ${input.name} is not encrypted for ${missing.join(', ')}, which .sops.yaml names`);
+    const names = missing.map((key) => (key.kind === 'age' ? key.recipient : `OpenPGP key ${key.fingerprint}`));
+    await say(context, `note: ${input.name} is not encrypted for ${names.join(', ')}, which .sops.yaml names`);
   }
 }
 
-async function ruleOf(context: CommandContext, input: InputFile): Promise<readonly string[] | undefined> {
+/** Groups are compared by their place where there are as many, as sops does; else all of them together. */
+function plantedKeys(groups: SopsMetadata['groups'], wanted: CreationRule['groups']): string[] {
+  const all = new Set(wanted.flat().map(nameOfKey));
+  return groups.flatMap((group, index) => {
+    const allowed = groups.length === wanted.length ? new Set((wanted[index] ?? []).map(nameOfKey)) : all;
+    return group.filter((entry) => !allowed.has(nameOfEntry(entry))).map(holderOf);
+  });
+}
+
+function nameOfKey(key: RuleKey): string {
+  return key.kind === 'age' ? `age ${key.recipient}` : `pgp ${bareFingerprint(key.fingerprint)}`;
+}
+
+function nameOfEntry(entry: KeyEntry): string {
+  if (entry.kind === 'age') return `age ${entry.recipient.trim()}`;
+  return entry.kind === 'pgp' ? `pgp ${bareFingerprint(entry.fingerprint)}` : `other ${holderOf(entry)}`;
+}
+
+async function ruleOf(context: CommandContext, input: InputFile): Promise<CreationRule | undefined> {
   try {
-    return (await findCreationRule(context, input.path))?.recipients;
+    return await findCreationRule(context, input.path);
   } catch (thrown) {
     // No rule speaks of this file.
     if (thrown instanceof SottoError && thrown.code === 'SOTTO-SOPS-019') return undefined;
@@ -41,6 +65,18 @@ function notInRule(file: string, line: number, planted: readonly string[]): Sott
     what: 'the file is encrypted for somebody whom .sops.yaml does not name',
     why: `the file names ${planted.join(', ')}; nothing vouches for that, and what is written now would be readable there`,
     next: 'add the recipient to the rule in .sops.yaml, or take it out of the file: sops updatekeys',
+    file,
+    line,
+    key: 'sops',
+  });
+}
+
+function weaker(file: string, line: number, needed: number, wanted: number): SottoError {
+  return new SottoError({
+    code: 'SOTTO-SOPS-063',
+    what: 'the file opens with fewer key groups than .sops.yaml wants',
+    why: `${needed} ${needed === 1 ? 'is' : 'are'} enough for the file, and the rule wants ${wanted}`,
+    next: 'decrypt it and encrypt it anew: sotto decrypt -i, sotto encrypt -i',
     file,
     line,
     key: 'sops',

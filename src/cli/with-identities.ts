@@ -1,5 +1,5 @@
 import { SottoError } from '../core/errors.ts';
-import type { AgeIdentity } from '../sops/age.ts';
+import type { Identity } from '../sops/identity.ts';
 import { findAgeIdentities } from './age-identities.ts';
 import type { CommandContext } from './context.ts';
 import { say } from './output.ts';
@@ -16,7 +16,7 @@ export interface Opening {
 export async function withIdentities<T>(
   context: CommandContext,
   { name, command, keyFile }: Opening,
-  open: (identities: readonly AgeIdentity[]) => Promise<T>,
+  open: (identities: readonly Identity[]) => Promise<T>,
 ): Promise<T> {
   const { identities, notes } = await findAgeIdentities(context, keyFile ?? []);
   try {

@@ -1,13 +1,16 @@
 import { asSottoError, SottoError } from '../core/errors.ts';
 import { parseSealingKey, type SealingKey } from '../sealed/sealing-key.ts';
 import { type AgeIdentity, parseAgeIdentities } from '../sops/age.ts';
+import type { PgpIdentity } from '../sops/identity.ts';
 import { entryBytes, type KeySecret, markOf, type SecretMark } from './key-secret.ts';
+import { pgpIdentitiesOf } from './pgp-entry.ts';
 import { STOCK_SEALING_ACTIVE, STOCK_SEALING_LABEL, TLS_TYPE } from './marks.ts';
 
 /** The keys of one Secret. What could not be read is a problem of that entry alone. */
 export interface ParsedKeySecret {
   readonly mark: SecretMark;
   readonly ageIdentities: readonly AgeIdentity[];
+  readonly pgpIdentities: readonly PgpIdentity[];
   readonly sealingKey: SealingKey | undefined;
   readonly problems: readonly SottoError[];
 }
@@ -39,13 +42,16 @@ export function parseKeySecret(secret: KeySecret): ParsedKeySecret {
   const isSealing = holdsSealingKey(secret);
   const sealingKey = isSealing ? attempt('tls.key', () => sealingKeyOf(secret)) : undefined;
   const ageIdentities: AgeIdentity[] = [];
+  const pgpIdentities: PgpIdentity[] = [];
   for (const entry of [...secret.entries.keys()].toSorted()) {
     if (isSealing && (SEALING_ENTRIES.includes(entry) || entry === 'ca.crt')) continue;
     const onOther = (error: SottoError): void => report(entry, error);
-    ageIdentities.push(...(attempt(entry, () => identitiesOf(secret, entry, onOther)) ?? []));
+    if (entry.endsWith('.asc')) pgpIdentities.push(...(attempt(entry, () => pgpOf(secret, entry, onOther)) ?? []));
+    else ageIdentities.push(...(attempt(entry, () => identitiesOf(secret, entry, onOther)) ?? []));
   }
-  if (sealingKey === undefined && ageIdentities.length === 0 && problems.length === 0) problems.push(noKeys(secret));
-  return { mark: markOnly(secret), ageIdentities, sealingKey, problems };
+  const keys = ageIdentities.length + pgpIdentities.length;
+  if (sealingKey === undefined && keys === 0 && problems.length === 0) problems.push(noKeys(secret));
+  return { mark: markOnly(secret), ageIdentities, pgpIdentities, sealingKey, problems };
 }
 
 function markOnly({ name, labels, annotations }: SecretMark): SecretMark {
@@ -87,24 +93,25 @@ function identitiesOf(secret: KeySecret, entry: string, onOther: (error: SottoEr
   return parseAgeIdentities(bytes, { onOther });
 }
 
+function pgpOf(secret: KeySecret, entry: string, onOther: (error: SottoError) => void): readonly PgpIdentity[] {
+  const bytes = entryBytes(secret, entry);
+  return bytes === undefined ? [] : pgpIdentitiesOf(bytes, onOther);
+}
+
 function notAnAgeEntry(entry: string): SottoError {
-  const kind = entry.endsWith('.asc')
-    ? 'an OpenPGP key'
-    : Object.hasOwn(OTHER_FLUX_ENTRIES, entry)
-      ? OTHER_FLUX_ENTRIES[entry]
-      : undefined;
+  const kind = Object.hasOwn(OTHER_FLUX_ENTRIES, entry) ? OTHER_FLUX_ENTRIES[entry] : undefined;
   if (kind === undefined) {
     return new SottoError({
       code: 'SOTTO-KEYS-004',
       what: 'an entry of a key Secret is not recognised',
       why: 'the name of the entry decides how it is read, and this one says nothing',
-      next: 'rename it: age identities end in .agekey',
+      next: 'rename it: age identities end in .agekey, OpenPGP keys in .asc',
     });
   }
   return new SottoError({
     code: 'SOTTO-KEYS-003',
     what: `${kind} is not in this version`,
-    why: 'files are opened with age and sealing keys only',
+    why: 'files are opened with age, OpenPGP and sealing keys only',
     next: 'add an age recipient to the files and its identity as an entry *.agekey',
   });
 }

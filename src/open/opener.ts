@@ -5,7 +5,7 @@ import type { Json } from '../core/json.ts';
 import type { SealedItem, SealedObject, SealedPlace, SealedWhole } from '../sealed/sealed-secret.ts';
 import type { UnsealKey } from '../sealed/sealing-key.ts';
 import { parseForOpening, unsealAll, unsealItem } from '../sealed/unseal.ts';
-import type { AgeIdentity } from '../sops/age.ts';
+import type { Identity } from '../sops/identity.ts';
 import { type DataKey, openLeaf, unwrapDataKey } from '../sops/data-key.ts';
 import { openWholeEntry, openWholeSecret, WholeEntry } from './whole-secret.ts';
 import { verifyMac } from '../sops/mac.ts';
@@ -21,7 +21,8 @@ import {
 
 /** The keys a sync may open with. */
 export interface OpenKeys {
-  readonly ageIdentities: readonly AgeIdentity[];
+  readonly ageIdentities: readonly Identity[];
+  readonly pgpIdentities?: readonly Identity[];
   readonly sealingKeys: readonly UnsealKey[];
 }
 
@@ -126,7 +127,7 @@ export class Opener implements Disposable {
   #dataKey(source: SopsSource): Promise<DataKey> {
     const known = this.#dataKeys.get(source);
     if (known !== undefined) return known;
-    const unwrapped = unwrapDataKey(source, this.#keys.ageIdentities);
+    const unwrapped = unwrapDataKey(source, [...this.#keys.ageIdentities, ...(this.#keys.pgpIdentities ?? [])]);
     this.#dataKeys.set(source, unwrapped);
     return unwrapped;
   }

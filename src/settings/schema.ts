@@ -7,6 +7,7 @@ import {
   certificateFingerprint,
   dnsLabel,
   flag,
+  jsonPointer,
   kindName,
   listenAddress,
   listOf,
@@ -151,7 +152,7 @@ const sync = section({
     ignore: listOf(
       section({
         target: nullish(section({ ...matchEntries, kind: nullish(kind) })),
-        paths: listOf(nonEmptyText, 'JSON pointers such as /spec/replicas'),
+        paths: listOf(jsonPointer, 'JSON pointers such as /spec/replicas'),
         managers: listOf(nonEmptyText, 'names of field managers'),
       }),
       'entries with target, paths or managers',

@@ -60,7 +60,10 @@ export interface SyncSettings {
   readonly retryIntervalMs: number;
   readonly suspend: boolean;
   readonly prune: PruneSettings;
+  /** What happens with its objects when the sync leaves the settings. */
+  readonly deletionPolicy: 'orphan' | 'delete';
   readonly skip: readonly ObjectMatch[];
+  readonly drift: DriftSettings;
   /** Objects other than Secrets in which a kustomization may put secrets, generated names without their hash. */
   readonly secretsIn: readonly { readonly group: string; readonly kind: string; readonly name: string }[];
 }
@@ -99,6 +102,20 @@ export interface PruneSettings {
   readonly minimum: number;
   /** Kinds that are pruned only with approval, PersistentVolumeClaims besides. */
   readonly ask: readonly KindMatch[];
+}
+
+export interface DriftSettings {
+  readonly policy: 'fields' | 'guard' | 'exact';
+  readonly ignore: readonly DriftIgnore[];
+}
+
+/** Fields that are left to others: by their place, or by who writes them. */
+export interface DriftIgnore {
+  /** Which objects; undefined, also of a field of it: all. */
+  readonly target: { readonly [field in 'group' | 'kind' | 'namespace' | 'name']: string | undefined } | undefined;
+  /** JSON pointers; items of lists by their keys: `/spec/template/spec/containers[name=web]/image`. */
+  readonly paths: readonly string[];
+  readonly managers: readonly string[];
 }
 
 /** A kind, of one group (the core group is the empty string) or of every group (undefined). */

@@ -2,6 +2,7 @@ import { readListenAddress } from './listen-address.ts';
 import type { SettingsDocument } from './schema.ts';
 import type {
   DecryptionSettings,
+  DriftIgnore,
   GitSettings,
   ObjectMatch,
   PostBuildSettings,
@@ -55,7 +56,9 @@ function toSync(sync: SyncDocument, common: DecryptionSettings): SyncSettings {
       minimum: sync.prune.minimum,
       ask: sync.prune.ask,
     },
+    deletionPolicy: sync.deletionPolicy,
     skip: sync.skip.map(toMatch),
+    drift: { policy: sync.drift.policy, ignore: sync.drift.ignore.map(toIgnore) },
     secretsIn: sync.render.kustomize?.secretsIn ?? [],
   };
 }
@@ -84,6 +87,13 @@ function gitOf(sync: SyncDocument): GitSettings {
     intervalMs: git.interval,
     requireFastForward: git.requireFastForward,
   };
+}
+
+function toIgnore({ target, paths, managers }: SyncDocument['drift']['ignore'][number]): DriftIgnore {
+  if (target === null || target === undefined) return { target: undefined, paths, managers };
+  const { group, kind, namespace, name } = target;
+  const [ofGroup, ofKind, inNamespace, named] = [group, kind, namespace, name].map((field) => field ?? undefined);
+  return { target: { group: ofGroup, kind: ofKind, namespace: inNamespace, name: named }, paths, managers };
 }
 
 function toMatch(match: SyncDocument['skip'][number]): ObjectMatch {

@@ -6,12 +6,12 @@ import { bytesOf, sealEnc } from './cipher.ts';
 import type { DataKey } from './data-key.ts';
 import { openTree } from './decrypt.ts';
 import { contentSplices, macOf } from './encrypt.ts';
-import { type DocumentPlan, planEncryption } from './encrypt-plan.ts';
+import { type DocumentPlan, planEncryption, planText } from './encrypt-plan.ts';
 import { parseDocuments, parseSopsTree, type SopsTree } from './file.ts';
 import { KnownEntries } from './known.ts';
 import { insertOldBlock, oldBlock } from './old-block.ts';
 import type { SopsFormat } from './scalar.ts';
-import { compileSelector } from './selector.ts';
+import { compileSelector, type Selects } from './selector.ts';
 
 /** A YAML or JSON file opened to be changed. */
 export async function openTreeForChange(
@@ -55,12 +55,12 @@ function tailsOf(clear: Sensitive, blocksAt: readonly (number | undefined)[], { 
   });
 }
 
-async function sealChanged(old: Old, clear: string, now: Date): Promise<string> {
+async function sealChanged(old: Old, changed: string, now: Date): Promise<string> {
   const { format, file, tree, dataKey, known } = old;
   const { selector, macOnlyEncrypted } = tree.metadata;
   known.reset();
   const selects = compileSelector(selector, { file, line: tree.metadata.line, key: `sops.${selector.kind}` });
-  const plans = planEncryption(parseDocuments(clear, format, file), { format, file, selects });
+  const { text: clear, plans } = planText(changed, { format, file, selects });
   const lastModified = rfc3339(now);
   const mac = macOf(
     plans.flatMap((plan) => plan.values),
@@ -71,7 +71,7 @@ async function sealChanged(old: Old, clear: string, now: Date): Promise<string> 
   const blocks = tree.documents.map(({ document }) => oldBlock(old.text, document, stamp));
   const splices: Splice[] = [];
   for (const [index, plan] of plans.entries()) {
-    splices.push(...(await contentSplices(clear, plan, { selects, dataKey, known })));
+    splices.push(...(await contentSplices(clear, plan, { file, selects, dataKey, known })));
     const block = blocks[index] ?? blocks[0];
     if (block === undefined) throw new TypeError('the sops block of a file that was opened is gone');
     const tail = old.tails[index] ?? '';
@@ -89,9 +89,11 @@ async function checkSealed(old: Old, sealed: string, plans: readonly DocumentPla
   const opened = await openTree({ text: sealed, format, file, tree }, dataKey);
   using clear = opened.clear;
   const text = Buffer.from(clear.reveal()).toString('utf8');
-  const again = planEncryption(parseDocuments(text, format, file), { format, file, selects: () => true });
+  const again = planEncryption(parseDocuments(text, format, file), { text, format, file, selects: EVERYTHING });
   if (digestOf(again) !== digestOf(plans)) throw notTheSame(file);
 }
+
+const EVERYTHING: Selects = { by: 'key', encrypts: () => true };
 
 function digestOf(plans: readonly DocumentPlan[]): string {
   return JSON.stringify(plans.map(({ values }) => values.map(({ path, value }) => [path, value.type, value.text])));

@@ -5,8 +5,10 @@ import { type EncryptOptions, encryptSops, withNewKey } from './encrypt.ts';
 import { ENV_METADATA_PREFIX } from './dotenv.ts';
 import { envMac, parseEnvText, sealEnvLines } from './env-text.ts';
 import type { WholeFormat } from './scalar.ts';
-import { noIni } from './whole.ts';
-import { compileSelector, DEFAULT_SELECTOR } from './selector.ts';
+import { iniText } from './ini-text.ts';
+import { INI_METADATA_SECTION } from './ini-file.ts';
+import { iniMac, parseClearIni, sealIniTree } from './seal-ini.ts';
+import { compileKeySelector, compileSelector, DEFAULT_SELECTOR } from './selector.ts';
 
 export type EncryptFileOptions = Omit<EncryptOptions, 'format'> & { readonly format: WholeFormat };
 
@@ -22,8 +24,9 @@ export async function encryptFile(clear: Uint8Array, options: EncryptFileOptions
     case 'binary':
       return encryptBinary(clear, options);
     case 'ini':
+      return encryptIni(textOfBytes(clear, file), options);
     default:
-      throw noIni(file);
+      return format satisfies never;
   }
 }
 
@@ -32,12 +35,30 @@ async function encryptEnv(text: string, options: EncryptFileOptions): Promise<st
   const selects = compileSelector(selector, { file });
   const lines = parseEnvText(text, file);
   return withNewKey(options, selector, async ({ dataKey, block }) => {
-    const sealing = { selects, dataKey, macOnlyEncrypted };
+    const sealing = { file, selects, dataKey, macOnlyEncrypted };
     const fields = await block(envMac(lines, sealing));
     const metadata = flatBlock(fields).map(
       ([name, value]) => `${ENV_METADATA_PREFIX}${name}=${value.replaceAll('\n', '\\n')}\n`,
     );
     return (await sealEnvLines(lines, sealing)) + metadata.join('');
+  });
+}
+
+/** Laid out as sops does it: what its reader drops, as comments behind the last key, must not stay there in clear. */
+async function encryptIni(text: string, options: EncryptFileOptions): Promise<string> {
+  const { file, selector = DEFAULT_SELECTOR, macOnlyEncrypted = false } = options;
+  const selects = compileKeySelector(selector, { file });
+  const tree = parseClearIni(text, file);
+  return withNewKey(options, selector, async ({ dataKey, block }) => {
+    const sealing = { selects, dataKey, macOnlyEncrypted };
+    const fields = await block(iniMac(tree, sealing));
+    const keys = flatBlock(fields).map(([name, value]) => ({
+      name,
+      value: value.replaceAll('\n', '\\n'),
+      comment: undefined,
+    }));
+    const sealed = await sealIniTree(tree, sealing);
+    return iniText([...sealed, { name: INI_METADATA_SECTION, comment: undefined, keys }], file);
   });
 }
 

@@ -6,7 +6,9 @@ import { isNullScalar, type YamlDocument, type YamlMap, type YamlNode } from '..
 import { SopsLeaf } from './leaf.ts';
 import { parseMetadata, type SopsMetadata, unusable } from './metadata.ts';
 import type { SopsFormat } from './scalar.ts';
+import { selectionOf } from './selection.ts';
 import { compileSelector } from './selector.ts';
+import { isSopsKey } from './sops-key.ts';
 import { type MacItem, type Walked, walkEncrypted } from './walk.ts';
 
 export type { SopsFormat } from './scalar.ts';
@@ -78,7 +80,10 @@ export function parseSopsTree(text: string, format: SopsFormat, file: string): S
   const walked: Walked = { encrypted: new Map(), comments: new Map(), macItems: [] };
   const documents = parsed.map((document) => {
     const map = withoutSops(document, file);
-    if (map !== undefined) walkEncrypted(map, { selects, format, file, macOnlyEncrypted }, walked);
+    if (map !== undefined) {
+      const selection = selectionOf(selects, document, map, { text, file });
+      walkEncrypted(map, { selection, format, file, macOnlyEncrypted }, walked);
+    }
     return { document, map };
   });
   return { metadata, documents, walked };
@@ -120,10 +125,6 @@ export function notAMapping(place: ErrorPlace): SottoError {
     next: 'put the list or value under a key',
     ...place,
   });
-}
-
-export function isSopsKey(key: YamlNode): boolean {
-  return key.kind === 'scalar' && key.text === 'sops';
 }
 
 function closedDocument(document: YamlDocument, map: YamlMap, walked: Walked, file: string): SopsDocument {

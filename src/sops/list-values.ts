@@ -46,6 +46,17 @@ function flatValues({ parsed, macItems }: SopsWhole): ListedValue[] {
         : [{ document: 1, path: [key], line, encrypted: value !== undefined, type: 'str' as const }],
     );
   }
+  if (parsed.kind === 'ini') {
+    return parsed.sections.flatMap(({ name, keys }) =>
+      keys.map(({ name: key, line, sealed }) => ({
+        document: 1,
+        path: [name, key],
+        line,
+        encrypted: sealed !== undefined,
+        type: sealed === undefined || sealed.enc.type === 'comment' ? 'str' : sealed.enc.type,
+      })),
+    );
+  }
   return macItems.flatMap((item) =>
     item.kind === 'encrypted'
       ? [{ document: 1, path: item.value.path, line: item.value.line, encrypted: true, type: 'str' as const }]

@@ -122,6 +122,32 @@ describe('sotto secret set', () => {
     expect(read()).toBe(before);
   });
 
+  it('works on INI, whose paths are a section and a key', async () => {
+    writeFileSync(join(folder, 'a.ini'), 'top=1\n[my.db]\n; about it\npassword = `a;b`\nuser=u\n');
+    expect((await run(['encrypt', '-i', '--age', recipient, 'a.ini'])).exit).toBe(0);
+    const before = read('a.ini');
+    expect((await run(['secret', 'set', '--yes', 'a.ini', '["my.db"]["password"]'], 'x#"`\\\n')).exit).toBe(0);
+    expect(changedLines(before, read('a.ini')).map((line) => line.replace(/ *=.*/, ''))).toEqual(
+      expect.arrayContaining(['password']),
+    );
+    expect((await run(['secret', 'show', 'a.ini', '["my.db"]["password"]'])).stdout).toBe('x#"`\\');
+    expect((await run(['secret', 'set', 'a.ini', 'DEFAULT.more'], ' x ')).exit).toBe(0);
+    expect((await run(['secret', 'set', 'a.ini', 'new.key'], 'one\ntwo\n\n')).exit).toBe(0);
+    expect(await clear('a.ini')).toBe(
+      'top  = 1\nmore = " x "\n\n[my.db]\n; about it\npassword = """x#"`\\"""\nuser     = u\n\n[new]\nkey = """one\ntwo\n"""\n',
+    );
+    expect((await run(['secret', 'unset', '--yes', 'a.ini', 'DEFAULT.top'])).exit).toBe(0);
+    expect((await run(['secret', 'unset', '--yes', 'a.ini', '["my.db"]'])).exit).toBe(0);
+    expect((await run(['secret', 'list', '-o', 'json', 'a.ini'])).stdout).toMatch(
+      /^\{"document":1,"path":"DEFAULT.more","line":1,"encrypted":true,"type":"str"\}\n.*"path":"new.key".*\n$/,
+    );
+    const odd = await run(['secret', 'set', 'a.ini', 'top'], 'x');
+    expect([odd.exit, odd.stderr]).toEqual([2, expect.stringContaining('SOTTO-SOPS-053')]);
+    const unsaid = await run(['secret', 'set', 'a.ini', 'new["#x"]'], 'x');
+    expect([unsaid.exit, unsaid.stderr]).toEqual([2, expect.stringContaining('SOTTO-SOPS-042')]);
+    expect((await run(['secret', 'unset', '--yes', 'a.ini', 'no.such'])).stderr).toContain('SOTTO-SOPS-051');
+  });
+
   it('works on dotenv, whose paths are names', async () => {
     writeFileSync(join(folder, 'a.env'), 'A=1\n# b\nB=2\n');
     expect((await run(['encrypt', '-i', '--age', recipient, 'a.env'])).exit).toBe(0);

@@ -75,6 +75,20 @@ const CASES: readonly Case[] = [
     edit: ['"x"', '"y"'],
   },
   { name: 'dotenv', format: 'dotenv', text: '# comment\nA=1\nB=two\\nlines\nC=\n', edit: ['A=1', 'A=2'] },
+  {
+    name: 'ini',
+    format: 'ini',
+    text: 'top = 1\n\n[s]\n; about it\nlong_name = one ; beside\nb = `x;y`\n\n[t]\nclear_unencrypted = yes\n',
+    edit: ['x;y', 'z#'],
+  },
+  {
+    name: 'ini, encrypted_regex',
+    format: 'ini',
+    text: '; top\na = one\n\n[s]\n; in clear\nb = two\n',
+    edit: ['two', '"  2  "'],
+    args: ['--encrypted-regex', '^b$'],
+  },
+  { name: 'ini, mac of encrypted', format: 'ini', text: '[s]\na = 1\nb = 2\n', edit: ['2', '3'], config: 'mac.yaml' },
   { name: 'binary', format: 'binary', text: 'any\nbytes \u0000 at all', edit: ['any', 'other'] },
 ];
 
@@ -86,10 +100,13 @@ const ENDING: Readonly<Record<WholeFormat, string>> = {
   binary: 'bin',
 };
 
+/** What a stock edit adds at the end of a file. */
+const ADDED: Partial<Record<WholeFormat, string>> = { yaml: 'zz: z\\n', dotenv: 'Z=z\\n', ini: 'zz = z\\n' };
+
 /** Lines of one that the other does not have, apart from time and MAC. */
 function touched(before: string, after: string): string[] {
   const old = before.split('\n');
-  return after.split('\n').filter((line) => !old.includes(line) && !/lastmodified|"?(?:sops_)?mac"?[:=]/.test(line));
+  return after.split('\n').filter((line) => !old.includes(line) && !/lastmodified|"?(?:sops_)?mac"? *[:=]/.test(line));
 }
 
 describeReal('a file that sotto changes', ['sops', 'age-keygen'], () => {
@@ -154,11 +171,8 @@ describeReal('a file that sotto changes', ['sops', 'age-keygen'], () => {
       now: new Date(),
     });
     writeFileSync(join(folder, file), await change(sealed, each));
-    writeFileSync(
-      join(folder, 'editor.sh'),
-      `printf '${each.format === 'dotenv' ? 'Z=z\\n' : each.format === 'yaml' ? 'zz: z\\n' : ''}' >> "$1"\n`,
-    );
-    const editable = each.format === 'yaml' || each.format === 'dotenv';
+    writeFileSync(join(folder, 'editor.sh'), `printf '${ADDED[each.format] ?? ''}' >> "$1"\n`);
+    const editable = ADDED[each.format] !== undefined;
     if (editable)
       await stockOutput('sops', ['edit', file], {
         env: { ...env(), EDITOR: `sh ${join(folder, 'editor.sh')}` },
@@ -168,6 +182,6 @@ describeReal('a file that sotto changes', ['sops', 'age-keygen'], () => {
     using clear = await decryptFile(readFileSync(join(folder, file), 'utf8'), each.format, file, identities);
     const text = Buffer.from(clear.reveal()).toString();
     expect(text).toContain(each.edit[1]);
-    if (editable) expect(text).toMatch(/^(?:zz: z|Z=z)$/m);
+    if (editable) expect(text).toMatch(/^(?:zz: z|Z=z|zz +=.*z)$/m);
   });
 });

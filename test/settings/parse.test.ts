@@ -60,7 +60,9 @@ describe('settings that are good', () => {
           retryIntervalMs: 30_000,
           suspend: false,
           prune: { enabled: true, maxSharePercent: 50, minimum: 5, ask: [] },
+          deletionPolicy: 'orphan',
           skip: [],
+          drift: { policy: 'guard', ignore: [] },
           secretsIn: [],
         },
       ],
@@ -372,10 +374,6 @@ describe('fields of features that are not built', () => {
     'render: { helm: { releaseName: x } }',
     'decryption: { vault: [ { address: https://vault.example.com } ] }',
     'dependsOn: [ infra ]',
-    'deletionPolicy: delete',
-    'drift: { policy: exact }',
-    'drift: { policy: fields }',
-    'drift: { ignore: [ { managers: [ vpa ] } ] }',
   ];
   const git = ['verify: { mode: HEAD, secretRef: { name: x } }', 'allowInsecure: true'];
   const url = 'https://git.example.com/team/app.git';

@@ -57,7 +57,19 @@ const sync: fc.Arbitrary<SyncSettings> = fc.record({
     minimum: fc.nat({ max: 1000 }),
     ask: fc.array(fc.record({ group: fc.constantFrom(undefined, 'apps'), kind }), { maxLength: 3 }),
   }),
+  deletionPolicy: fc.constantFrom('orphan', 'delete'),
   skip: fc.array(match, { maxLength: 3 }),
+  drift: fc.record({
+    policy: fc.constantFrom('fields', 'guard', 'exact'),
+    ignore: fc.array(
+      fc.record({
+        target: optional(fc.record({ group, kind: optional(kind), namespace: optional(name), name: optional(name) })),
+        paths: fc.array(fc.stringMatching(/^\/[a-z]{1,5}\/[a-z~01]{1,5}$/), { maxLength: 2 }),
+        managers: fc.array(name, { maxLength: 2 }),
+      }),
+      { maxLength: 2 },
+    ),
+  }),
   secretsIn: fc.array(fc.record({ group: fc.constantFrom('', 'apps'), kind, name }), { maxLength: 3 }),
 });
 
@@ -135,6 +147,7 @@ function syncDocumentOf(from: SyncSettings): unknown {
     wait: from.wait,
     retryInterval: formatDuration(from.retryIntervalMs),
     suspend: from.suspend,
+    drift: from.drift,
     prune: {
       enabled: from.prune.enabled,
       maxShare: `${from.prune.maxSharePercent}%`,
@@ -142,6 +155,7 @@ function syncDocumentOf(from: SyncSettings): unknown {
       ask: from.prune.ask.map((entry) => (entry.group === undefined ? entry.kind : `${entry.group}/${entry.kind}`)),
     },
     render: { kustomize: { secretsIn: from.secretsIn } },
+    deletionPolicy: from.deletionPolicy,
     skip: from.skip.map((entry) =>
       Object.fromEntries(Object.entries(entry).filter(([, value]) => value !== undefined)),
     ),

@@ -80,7 +80,7 @@ export async function preview(syncs: readonly SyncFiles[], context: PreviewConte
     ],
     suspended: syncs.filter(({ sync }) => sync.suspend).map(({ sync }) => sync.name),
     prunesShown: context.isWhole,
-    hasKeys: context.keys.ageIdentities.length + context.keys.sealingKeys.length > 0,
+    hasKeys: Object.values(context.keys).some((keys) => keys.length > 0),
   };
 }
 

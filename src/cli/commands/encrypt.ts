@@ -12,17 +12,18 @@ import { fileFormat } from '../file-format.ts';
 import type { InputFile } from '../files.ts';
 import { readInput, textOf } from '../files.ts';
 import type { FileFlags } from '../options.ts';
-import { addFileOptions, errorFormOption, repeatable } from '../options.ts';
+import { addFileOptions, addRecipientOptions, errorFormOption } from '../options.ts';
 import { writeData } from '../output.ts';
+import { namedKeys, type RecipientFlags, withPublicKeys } from '../recipients.ts';
 import { refuseStdinInPlace, writeInPlace } from '../write-in-place.ts';
 
-interface EncryptFlags extends FileFlags {
-  readonly age?: readonly string[];
+interface EncryptFlags extends FileFlags, RecipientFlags {
   readonly encryptedRegex?: string;
 }
 
 const EXAMPLES = `
-Recipients: --age, else SOPS_AGE_RECIPIENTS, else the first rule that matches in the .sops.yaml found upwards.
+Recipients: --age and --pgp, else SOPS_AGE_RECIPIENTS and SOPS_PGP_FP, else the first rule that matches in the .sops.yaml
+found upwards, with its key groups. The public keys of --pgp come from --pgp-key: keyrings are not read.
 What is encrypted: --encrypted-regex, else what that rule says; else data and stringData of a Secret; of any other file
 everything, as in sops.
 
@@ -40,8 +41,8 @@ export function register(program: Command, context: CommandContext): void {
     .command('encrypt')
     .description('encrypt a file as sops does')
     .argument('<file>', 'YAML, JSON, dotenv, INI or any other file in clear; - for stdin')
-    .addOption(repeatable('--age <recipient>', 'age recipient (age1…), several by comma or by repeating'))
     .option('--encrypted-regex <regex>', 'encrypt the values below keys that match');
+  addRecipientOptions(command);
   addFileOptions(command)
     .addOption(errorFormOption())
     .addHelpText('after', EXAMPLES)
@@ -52,10 +53,11 @@ async function encrypt(file: string, flags: EncryptFlags, context: CommandContex
   refuseStdinInPlace(file, flags);
   const input = await readInput(context, file, flags.filename);
   const format = fileFormat(input.name, flags);
-  const given = givenRecipients(flags, context);
-  const rule = await ruleFor(input, given, context);
-  const recipients = given.length > 0 ? given : (rule?.recipients ?? []);
-  if (recipients.length === 0) throw noRecipient(input);
+  const given = namedKeys(flags, context.env);
+  const rule = await ruleFor(input, given.length > 0, context);
+  const named = given.length > 0 ? { groups: [given], threshold: 1 } : rule;
+  if (named === undefined || named.groups.length === 0) throw noRecipient(input);
+  const recipients = await withPublicKeys(context, named, flags.pgpKey ?? [], input.name);
   const isTree = format === 'yaml' || format === 'json';
   const ofSecret = isTree && isSecrets(textOf(input), input.name) ? SECRET_SELECTOR : undefined;
   const selector = selectorOf(flags, rule) ?? ofSecret;
@@ -73,22 +75,13 @@ async function encrypt(file: string, flags: EncryptFlags, context: CommandContex
   else await writeData(context, encrypted);
 }
 
-function givenRecipients(flags: EncryptFlags, context: CommandContext): readonly string[] {
-  const lists = flags.age ?? [context.env['SOPS_AGE_RECIPIENTS'] ?? ''];
-  return lists.flatMap((list) => list.split(',').flatMap((recipient) => recipient.trim() || []));
-}
-
 /** Recipients of the command line replace those of the rule; its selector stays in force, as in sops. */
-async function ruleFor(
-  input: InputFile,
-  given: readonly string[],
-  context: CommandContext,
-): Promise<CreationRule | undefined> {
+async function ruleFor(input: InputFile, isNamed: boolean, context: CommandContext): Promise<CreationRule | undefined> {
   try {
-    return await findCreationRule(context, input.path);
+    return await findCreationRule(context, input.path, { selectorOnly: isNamed });
   } catch (thrown) {
     // Whoever names the recipients needs no rule for the file.
-    if (thrown instanceof SottoError && thrown.code === 'SOTTO-SOPS-019' && given.length > 0) return undefined;
+    if (thrown instanceof SottoError && thrown.code === 'SOTTO-SOPS-019' && isNamed) return undefined;
     throw thrown;
   }
 }
@@ -116,7 +109,7 @@ function noRecipient(input: InputFile): SottoError {
     code: 'SOTTO-CLI-007',
     what: 'nobody is named to encrypt for',
     file: input.name,
-    why: 'there is no --age, no SOPS_AGE_RECIPIENTS, and no .sops.yaml upwards from here whose rule names one',
+    why: 'there is no --age or --pgp, no SOPS_AGE_RECIPIENTS or SOPS_PGP_FP, and no .sops.yaml upwards from here whose rule names one',
     next: `sotto encrypt --age age1… ${input.name}, with the recipient that age-keygen -y keys.txt prints`,
   });
 }
