@@ -90,12 +90,28 @@ function sealingKeyOf(secret: KeySecret): SealingKey {
 function identitiesOf(secret: KeySecret, entry: string, onOther: (error: SottoError) => void): readonly AgeIdentity[] {
   const bytes = entryBytes(secret, entry);
   if (!entry.endsWith('.agekey') || bytes === undefined) throw notAnAgeEntry(entry);
+  if (isAgeFile(bytes)) throw behindPassphrase();
   return parseAgeIdentities(bytes, { onOther });
 }
 
 function pgpOf(secret: KeySecret, entry: string, onOther: (error: SottoError) => void): readonly PgpIdentity[] {
   const bytes = entryBytes(secret, entry);
   return bytes === undefined ? [] : pgpIdentitiesOf(bytes, onOther);
+}
+
+/** A file of `age -p`, binary or armoured. */
+function isAgeFile(bytes: Uint8Array): boolean {
+  const head = Buffer.from(bytes.subarray(0, 40)).toString('latin1');
+  return head.startsWith('age-encryption.org/') || head.startsWith('-----BEGIN AGE ENCRYPTED FILE-----');
+}
+
+function behindPassphrase(): SottoError {
+  return new SottoError({
+    code: 'SOTTO-KEYS-042',
+    what: 'a key in a Secret is protected by a passphrase',
+    why: 'the agent cannot ask anybody for that of an encrypted identity file',
+    next: 'put the identity itself in: age -d keys.age',
+  });
 }
 
 function notAnAgeEntry(entry: string): SottoError {
