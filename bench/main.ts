@@ -6,7 +6,7 @@ import { startControlPlane } from '../src/demo/control-plane.ts';
 import { startGitServer } from '../src/demo/git-server.ts';
 import { ensureTools, ToolsMissing } from '../src/demo/tools.ts';
 import { whyNoPods } from '../test/harness/pod.ts';
-import { agentProgram } from './agent-process.ts';
+import { type AgentProgram, agentProgram } from './agent-process.ts';
 import { type KustomizeResult, measureKustomize } from './kustomize.ts';
 import { kustomizeTables } from './kustomize-report.ts';
 import { measureSize, type SizeResult } from './measure.ts';
@@ -68,7 +68,8 @@ function readArguments(): Wanted | undefined {
 
 /** Measures each size and prints its table at once. Ends with the first failure; nothing that was started stays. */
 async function bench(wanted: Wanted, signal: AbortSignal): Promise<void> {
-  if (wanted.sopsFiles !== undefined) return benchOfSops(wanted.sopsFiles, signal);
+  if (wanted.sopsFiles !== undefined)
+    return benchOfSops(wanted.sopsFiles, agentProgram(ROOT, wanted.agentPath), signal);
   const program = agentProgram(ROOT, wanted.agentPath);
   const isBuilt = program.isBundle ? '' : '   (no bundle: the sources, which start slower; npm run build)';
   const machine = machineFacts();
@@ -111,7 +112,7 @@ async function kustomizeFigures(ground: Ground): Promise<KustomizeResult> {
   return result;
 }
 
-async function benchOfSops(files: number, signal: AbortSignal): Promise<void> {
+async function benchOfSops(files: number, program: AgentProgram, signal: AbortSignal): Promise<void> {
   print(`${Object.values(machineFacts()).join(', ')}\n\n`);
   const tools = await ensureTools(['sops', 'age-keygen'], {
     packageRoot: ROOT,
@@ -119,7 +120,7 @@ async function benchOfSops(files: number, signal: AbortSignal): Promise<void> {
     signal,
     onProgress: sayStep,
   });
-  print(await benchSops(tools, files, files * 100));
+  print(await benchSops(tools, program, files, files * 100));
 }
 
 function sayStep({ tool, step }: { readonly tool: string; readonly step: string }): void {

@@ -86,22 +86,12 @@ export function parsePattern(source: string): Pattern {
 
 /** Counts in each other are multiplied, and RE2 takes no more than for one. */
 function refuseLargeRepeats(pattern: Pattern, left: number): void {
-  switch (pattern.op) {
-    case 'all':
-      for (const part of pattern.parts) refuseLargeRepeats(part, left);
-      return;
-    case 'any':
-      for (const choice of pattern.choices) refuseLargeRepeats(choice, left);
-      return;
-    case 'repeat': {
-      const count = pattern.max === Infinity ? pattern.min : pattern.max;
-      if (pattern.counted && count > left) throw new PatternError('a repeat count is out of range');
-      refuseLargeRepeats(pattern.part, pattern.counted && count > 0 ? Math.floor(left / count) : left);
-      return;
-    }
-    default:
-      return;
-  }
+  if (pattern.op === 'all') for (const part of pattern.parts) refuseLargeRepeats(part, left);
+  if (pattern.op === 'any') for (const choice of pattern.choices) refuseLargeRepeats(choice, left);
+  if (pattern.op !== 'repeat') return;
+  const count = pattern.max === Infinity ? pattern.min : pattern.max;
+  if (pattern.counted && count > left) throw new PatternError('a repeat count is out of range');
+  refuseLargeRepeats(pattern.part, pattern.counted && count > 0 ? Math.floor(left / count) : left);
 }
 
 class Parser {
