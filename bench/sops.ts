@@ -54,9 +54,10 @@ export async function benchSops(
     ];
     for (const [what, format, text] of large) {
       const path = await seal(`large.${format}`, format, text);
-      const [ours, theirs] = [await sotto(path), await stock(path)];
-      rows.push(row(what, ours.ms, theirs.ms));
-      rows.push(`    highest memory: ${mebibytes(ours.peakKib)}, sops ${mebibytes(theirs.peakKib)}\n`);
+      const here = await sotto(path);
+      const there = await stock(path);
+      rows.push(row(what, here.ms, there.ms));
+      rows.push(`    highest memory: ${mebibytes(here.peakKib)}, sops ${mebibytes(there.peakKib)}\n`);
     }
     rows.push(`  highest memory of the process with the small files: ${mebibytes(peak)} (writing them included)\n`);
     return `Decrypting SOPS files (one process; stock sops: one process for each file)\n${rows.join('')}`;
