@@ -6,7 +6,7 @@ import { startControlPlane } from '../src/demo/control-plane.ts';
 import { startGitServer } from '../src/demo/git-server.ts';
 import { ensureTools, ToolsMissing } from '../src/demo/tools.ts';
 import { whyNoPods } from '../test/harness/pod.ts';
-import { agentProgram } from './agent-process.ts';
+import { type AgentProgram, agentProgram } from './agent-process.ts';
 import { applyMemory, type ApplyResult, applyTable, measureApply } from './apply.ts';
 import { type KustomizeResult, measureKustomize } from './kustomize.ts';
 import { kustomizeTables } from './kustomize-report.ts';
@@ -79,7 +79,8 @@ function readArguments(): Wanted | undefined {
 
 /** What is wanted, one after the other. Ends with the first failure; nothing that was started stays. */
 async function bench(wanted: Wanted, signal: AbortSignal): Promise<void> {
-  if (wanted.sopsFiles !== undefined) return benchOfSops(wanted.sopsFiles, signal);
+  if (wanted.sopsFiles !== undefined)
+    return benchOfSops(wanted.sopsFiles, agentProgram(ROOT, wanted.agentPath), signal);
   if (wanted.sizes.length > 0 || wanted.parts.some((part) => part !== 'unseal')) await benchAgent(wanted, signal);
   if (wanted.parts.includes('unseal')) await unsealFigures(wanted, signal);
 }
@@ -155,7 +156,7 @@ async function applyFigures(ground: Ground, isQuick: boolean): Promise<readonly 
   return results;
 }
 
-async function benchOfSops(files: number, signal: AbortSignal): Promise<void> {
+async function benchOfSops(files: number, program: AgentProgram, signal: AbortSignal): Promise<void> {
   print(`${Object.values(machineFacts()).join(', ')}\n\n`);
   const tools = await ensureTools(['sops', 'age-keygen'], {
     packageRoot: ROOT,
@@ -163,7 +164,7 @@ async function benchOfSops(files: number, signal: AbortSignal): Promise<void> {
     signal,
     onProgress: sayStep,
   });
-  print(await benchSops(tools, files, files * 100));
+  print(await benchSops(tools, program, files, files * 100));
 }
 
 function sayStep({ tool, step }: { readonly tool: string; readonly step: string }): void {

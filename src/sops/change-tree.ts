@@ -1,3 +1,4 @@
+import { LOCAL_LIMITS } from '../yaml/limits.ts';
 import { rfc3339 } from '../core/clock.ts';
 import type { Sensitive } from '../core/sensitive.ts';
 import { type Splice, spliceText } from '../yaml/splice.ts';
@@ -20,7 +21,7 @@ export async function openTreeForChange(
   file: string,
   unwrap: Unwrap,
 ): Promise<ChangeableSops> {
-  const tree = parseSopsTree(text, format, file);
+  const tree = parseSopsTree(text, format, file, LOCAL_LIMITS);
   const { metadata } = tree;
   const dataKey = await unwrap({ file, metadata });
   const known = new KnownEntries();
@@ -48,7 +49,7 @@ interface Old {
 
 function tailsOf(clear: Sensitive, blocksAt: readonly (number | undefined)[], { format, file }: Old): string[] {
   const text = Buffer.from(clear.reveal()).toString('utf8');
-  const documents = parseDocuments(text, format, file);
+  const documents = parseDocuments(text, format, file, LOCAL_LIMITS);
   return blocksAt.map((at, index) => {
     const end = documents[index]?.end;
     return at === undefined || end === undefined ? '' : text.slice(at, end);
@@ -85,11 +86,16 @@ async function sealChanged(old: Old, changed: string, now: Date): Promise<string
 /** What was written is opened again before it is handed out: its MAC must fit, and its values be those asked for. */
 async function checkSealed(old: Old, sealed: string, plans: readonly DocumentPlan[]): Promise<void> {
   const { format, file, dataKey } = old;
-  const tree = parseSopsTree(sealed, format, file);
+  const tree = parseSopsTree(sealed, format, file, LOCAL_LIMITS);
   const opened = await openTree({ text: sealed, format, file, tree }, dataKey);
   using clear = opened.clear;
   const text = Buffer.from(clear.reveal()).toString('utf8');
-  const again = planEncryption(parseDocuments(text, format, file), { text, format, file, selects: EVERYTHING });
+  const again = planEncryption(parseDocuments(text, format, file, LOCAL_LIMITS), {
+    text,
+    format,
+    file,
+    selects: EVERYTHING,
+  });
   if (digestOf(again) !== digestOf(plans)) throw notTheSame(file);
 }
 

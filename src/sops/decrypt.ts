@@ -1,3 +1,4 @@
+import { LOCAL_LIMITS } from '../yaml/limits.ts';
 import { SottoError } from '../core/errors.ts';
 import { ownedBytes, Sensitive } from '../core/sensitive.ts';
 import { columnOf, endOfLine } from '../yaml/split.ts';
@@ -32,7 +33,7 @@ export async function decryptSops(
   file: string,
   identities: readonly Identity[],
 ): Promise<Sensitive> {
-  const tree = parseSopsTree(text, format, file);
+  const tree = parseSopsTree(text, format, file, LOCAL_LIMITS);
   using dataKey = await unwrapDataKey({ file, metadata: tree.metadata }, identities);
   return (await openTree({ text, format, file, tree }, dataKey)).clear;
 }

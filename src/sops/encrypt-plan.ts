@@ -1,3 +1,4 @@
+import { LOCAL_LIMITS } from '../yaml/limits.ts';
 import { SottoError } from '../core/errors.ts';
 import { duplicateKey } from '../yaml/manifest.ts';
 import { isNullScalar, type YamlDocument, type YamlMap, type YamlNode, type YamlScalar } from '../yaml/tree.ts';
@@ -45,9 +46,9 @@ export interface EncryptionPlan {
 
 /** What is to be encrypted in a clear text. Throws SottoError. */
 export function planText(clear: string, { format, file, selects }: Omit<PlanContext, 'text'>): EncryptionPlan {
-  const documents = parseDocuments(clear, format, file);
+  const documents = parseDocuments(clear, format, file, LOCAL_LIMITS);
   const text = expandAliases(clear, documents, { selects, file });
-  const parsed = text === clear ? documents : parseDocuments(text, format, file);
+  const parsed = text === clear ? documents : parseDocuments(text, format, file, LOCAL_LIMITS);
   return { text, plans: planEncryption(parsed, { text, format, file, selects }) };
 }
 

@@ -1,5 +1,6 @@
 import { type ErrorPlace, SottoError } from '../core/errors.ts';
 import { parseJsonTree } from '../yaml/json-tree.ts';
+import { PARSE_LIMITS, type ParseLimits } from '../yaml/limits.ts';
 import { DROPPED, lineFinder, type Resolved, resolveManifest } from '../yaml/manifest.ts';
 import { parseYaml } from '../yaml/parse.ts';
 import { isNullScalar, type YamlDocument, type YamlMap, type YamlNode } from '../yaml/tree.ts';
@@ -58,7 +59,7 @@ export function looksEncrypted(text: string): boolean {
 
 /** Reads structure and metadata; no key is needed. Throws SottoError with file, line and key. */
 export function parseSopsFile(text: string, format: SopsFormat, file: string): SopsFile {
-  const parsed = parseSopsTree(text, format, file);
+  const parsed = parseSopsTree(text, format, file, PARSE_LIMITS);
   const documents = parsed.documents.flatMap(({ document, map }) =>
     map === undefined ? [] : [closedDocument(document, map, parsed.walked, file)],
   );
@@ -72,8 +73,8 @@ export interface SopsTree {
   readonly walked: Walked;
 }
 
-export function parseSopsTree(text: string, format: SopsFormat, file: string): SopsTree {
-  const parsed = parseDocuments(text, format, file);
+export function parseSopsTree(text: string, format: SopsFormat, file: string, limits: ParseLimits): SopsTree {
+  const parsed = parseDocuments(text, format, file, limits);
   const metadata = parseMetadata(sopsBlock(parsed[0], file), format, file);
   const { selector, macOnlyEncrypted } = metadata;
   const selects = compileSelector(selector, { file, line: metadata.line, key: `sops.${selector.kind}` });
@@ -89,8 +90,13 @@ export function parseSopsTree(text: string, format: SopsFormat, file: string): S
   return { metadata, documents, walked };
 }
 
-export function parseDocuments(text: string, format: SopsFormat, file: string): readonly YamlDocument[] {
-  return format === 'json' ? [parseJsonTree(text, { file })] : parseYaml(text, { file });
+export function parseDocuments(
+  text: string,
+  format: SopsFormat,
+  file: string,
+  limits: ParseLimits = PARSE_LIMITS,
+): readonly YamlDocument[] {
+  return format === 'json' ? [parseJsonTree(text, { file, limits })] : parseYaml(text, { file, limits });
 }
 
 /** The metadata is read from the first document only; later ones carry a copy that nobody reads. */

@@ -1,3 +1,4 @@
+import { LOCAL_LIMITS } from '../yaml/limits.ts';
 import type { YamlNode } from '../yaml/tree.ts';
 import type { EncType } from './enc.ts';
 import { parseSopsTree } from './file.ts';
@@ -20,7 +21,7 @@ export interface ListedValue {
 /** Every value with its place, in the order of the file. Throws SottoError. */
 export function listValues(text: string, format: WholeFormat, file: string): ListedValue[] {
   if (format !== 'yaml' && format !== 'json') return flatValues(new SopsWhole(text, format, file));
-  const { documents, walked } = parseSopsTree(text, format, file);
+  const { documents, walked } = parseSopsTree(text, format, file, LOCAL_LIMITS);
   const listed: ListedValue[] = [];
   const visit = (node: YamlNode, path: readonly string[], document: number): void => {
     if (node.kind === 'map') {

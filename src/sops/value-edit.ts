@@ -1,3 +1,4 @@
+import { LOCAL_LIMITS } from '../yaml/limits.ts';
 import { SottoError } from '../core/errors.ts';
 import type { YamlDocument, YamlNode } from '../yaml/tree.ts';
 import { type EnvLine, parseEnvText, valueOf } from './env-text.ts';
@@ -76,7 +77,7 @@ function changeableDocument(clear: ClearFile, format: SopsFormat): ValueDocument
 }
 
 function documentOf(clear: ClearFile, format: SopsFormat): ValueDocument & YamlDocument {
-  const documents = parseDocuments(clear.text, format, clear.file);
+  const documents = parseDocuments(clear.text, format, clear.file, LOCAL_LIMITS);
   const document = documents[clear.document - 1];
   if (document !== undefined) return { ...document, format, file: clear.file };
   throw new SottoError({

@@ -1,3 +1,4 @@
+import { PARSE_LIMITS } from '../yaml/limits.ts';
 import type { webcrypto } from 'node:crypto';
 import type { Ciphertext } from '../core/closed.ts';
 import { SottoError } from '../core/errors.ts';
@@ -228,7 +229,7 @@ interface OpenLine extends DotenvLine {
 function parseWhole(text: string, format: WholeFormat, file: string): Parsed {
   if (format === 'ini') return { kind: 'ini', ...parseSealedIni(text, file) };
   if (format === 'dotenv') return parseEnvFile(text, file);
-  const tree = parseSopsTree(text, format === 'binary' ? 'json' : format, file);
+  const tree = parseSopsTree(text, format === 'binary' ? 'json' : format, file, PARSE_LIMITS);
   return { kind: 'tree', tree, metadata: tree.metadata, macItems: tree.walked.macItems };
 }
 

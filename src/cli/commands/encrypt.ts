@@ -5,6 +5,7 @@ import type { CreationRule } from '../../sops/creation-rule.ts';
 import { ENC_START } from '../../sops/enc.ts';
 import { encryptFile } from '../../sops/encrypt-file.ts';
 import type { Selector } from '../../sops/selector.ts';
+import { LOCAL_LIMITS } from '../../yaml/limits.ts';
 import { readManifests } from '../../yaml/manifest.ts';
 import type { CommandContext } from '../context.ts';
 import { findCreationRule } from '../creation-rules.ts';
@@ -95,7 +96,7 @@ function selectorOf(flags: EncryptFlags, rule: CreationRule | undefined): Select
 
 /** With encrypted identity fields no tool could tell what the object is, so a Secret has a selector of its own. */
 function isSecrets(text: string, name: string): boolean {
-  const documents = readManifests(text, name);
+  const documents = readManifests(text, name, LOCAL_LIMITS);
   return documents.length > 0 && documents.every(({ value }) => stringAt(value, 'kind') === 'Secret');
 }
 
