@@ -18,6 +18,7 @@ import { boundRoleVeto } from './bound-role.ts';
 import type { AgentContext } from './context.ts';
 import { judgeContext } from './correction-run.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
+import { applyUnblocked } from './unblock.ts';
 import { writerOf } from './writer.ts';
 import { bodyOf, keepReplicas } from './yielding.ts';
 
@@ -106,7 +107,7 @@ async function applyOne(agent: AgentContext, sync: SyncRuntime, step: ApplyStep,
       const send = contact === 'first' ? applyFirst : applyOwned;
       const wanted = await bodyOf(agent, sync, object);
       if (step.reason === 'changed') await keepReplicas(agent, sync, object, resource);
-      const outcome = await send(wanted, resource, context);
+      const outcome = await applyUnblocked({ agent, sync, object, resource }, () => send(wanted, resource, context));
       if (outcome.kind === 'failed' && outcome.error.code === 'SOTTO-KUBE-001') server.away = outcome.error;
       return settle(agent, sync, step, resource, outcome);
     });

@@ -37,7 +37,7 @@ interface LiveEntry {
   unsure: boolean;
   autoscaled: boolean | undefined;
   /** The newest event that came while an apply was in flight. */
-  held: { readonly object: Json } | 'deleted' | undefined;
+  held: { readonly object: Json } | { readonly deletedUid: string } | undefined;
 }
 
 export interface LiveStoreOptions {
@@ -97,7 +97,7 @@ export class LiveStore {
     if (entry === undefined || !entry.present) return;
     if (object !== undefined && entry.uid !== '' && stringAt(object, 'metadata', 'uid') !== entry.uid) return;
     if (this.#options.isInFlight(key)) {
-      entry.held = 'deleted';
+      entry.held = { deletedUid: entry.uid };
       return;
     }
     this.#lost(key, entry, object);
@@ -137,8 +137,10 @@ export class LiveStore {
     if (entry === undefined || held === undefined) return;
     entry.held = undefined;
     if (this.#options.row(key) === undefined) return;
-    if (held === 'deleted') this.#lost(key, entry, undefined);
-    else if (entry.record === undefined) entry.unsure = true;
+    if ('deletedUid' in held) {
+      // What we deleted ourselves to make it anew is no loss.
+      if (entry.record === undefined || entry.record.uid === held.deletedUid) this.#lost(key, entry, undefined);
+    } else if (entry.record === undefined) entry.unsure = true;
     else this.#judge(key, entry, held.object, entry.record, false);
   }
 
@@ -191,6 +193,12 @@ export class LiveStore {
   uid(key: ObjectKey): string | undefined {
     const entry = this.#entries.get(key);
     return entry?.present === true ? entry.uid : undefined;
+  }
+
+  /** The object as it was seen last, for a deletion of exactly that one. */
+  identity(key: ObjectKey): { readonly uid: string; readonly resourceVersion: string } | undefined {
+    const entry = this.#entries.get(key);
+    return entry?.present === true ? { uid: entry.uid, resourceVersion: entry.resourceVersion } : undefined;
   }
 
   isTerminating(key: ObjectKey): boolean {

@@ -50,7 +50,7 @@ export const KUBE_CODES = {
   'SOTTO-KUBE-010': {
     title: 'A field cannot be changed once set',
     explain:
-      'The API server keeps this field as it was at creation. Either the change is taken back in Git, or the object is deleted by hand and made anew by the next pass. sotto never does that by itself in this version.',
+      'The API server keeps this field as it was at creation. Either the change is taken back in Git, or the object is deleted and made anew. sotto does that by itself for Secrets and ConfigMaps with immutable: true, and for what the manifest annotates with sotto.dev/recreate: allowed; only the object that was seen is deleted.',
   },
   'SOTTO-KUBE-011': {
     title: 'The object does not fit its schema',
