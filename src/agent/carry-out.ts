@@ -1,6 +1,5 @@
 import { applyFirst, type ApplyOutcome, applyOwned } from '../apply/apply.ts';
 import { prune } from '../apply/prune.ts';
-import { recreateObject } from '../apply/recreate.ts';
 import { asSottoError, SottoError } from '../core/errors.ts';
 import { displayObject, type ObjectKey, objectKey } from '../core/ids.ts';
 import type { Refusal } from '../core/refusal.ts';
@@ -20,6 +19,7 @@ import { isConfiguration, settledPrunes } from './config-prunes.ts';
 import type { AgentContext } from './context.ts';
 import { judgeContext } from './correction-run.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
+import { applyUnblocked } from './unblock.ts';
 import { writerOf } from './writer.ts';
 import { bodyOf, keepReplicas } from './yielding.ts';
 
@@ -116,11 +116,9 @@ async function applyOne(agent: AgentContext, sync: SyncRuntime, step: ApplyStep,
       const send = contact === 'first' ? applyFirst : applyOwned;
       const wanted = await bodyOf(agent, sync, object);
       if (step.reason === 'changed') await keepReplicas(agent, sync, object, resource);
-      const outcome = await send(wanted, resource, context);
+      const outcome = await applyUnblocked(object, resource, context, () => send(wanted, resource, context));
       if (outcome.kind === 'failed' && outcome.error.code === 'SOTTO-KUBE-001') server.away = outcome.error;
-      const isFixed = outcome.kind === 'failed' && outcome.immutableFields !== undefined;
-      const end = isFixed ? await recreateObject(object, resource, context, outcome) : outcome;
-      return settle(agent, sync, step, resource, end);
+      return settle(agent, sync, step, resource, outcome);
     });
   } catch (thrown) {
     // Opening or filling refused: a value that is not what it should be. The object keeps its last good state.

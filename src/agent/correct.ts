@@ -12,7 +12,7 @@ import { block } from './blocked.ts';
 import { type AgentContext, desiredOf } from './context.ts';
 import { type Case, type CaseEnd, correctCase } from './correction-run.ts';
 import type { Finding } from './live.ts';
-import { reportCorrection, reportUncorrectable, type Undone } from './report-correction.ts';
+import { reportCorrection, reportFight, reportUncorrectable, type Undone } from './report-correction.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 
 /** Undoes what was changed outside Git, one object at a time, rendering nothing. Lives as long as the agent. */
@@ -106,7 +106,9 @@ export class Corrector {
   #fought(found: Case, delayMs: number): void {
     const { object, sync, key } = found;
     const error = fightError(found);
+    if (!sync.fights.has(key)) reportFight(this.#agent, undoneBy(found, false));
     sync.fights.set(key, error);
+    this.#agent.metrics.fought(object.id.kind);
     this.#agent.log.warn('a correction waits', { object: displayObject(object.id), code: error.code, error, delayMs });
     this.#agent.changed();
     this.#wait(found, delayMs);

@@ -21,6 +21,7 @@ import type { AgentContext } from './context.ts';
 import { policyOf } from './drift-policy.ts';
 import type { Finding } from './live.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
+import { applyUnblocked } from './unblock.ts';
 import { writerOf } from './writer.ts';
 import { withoutYielded } from './yielding.ts';
 
@@ -140,7 +141,8 @@ async function send(agent: AgentContext, step: CorrectionStep, found: Case, hand
     asUser: writerOf(place, sync.settings),
   };
   const wanted = withoutYielded(agent, found.key, object, yieldedBy(found));
-  return step.force ? applyOwned(wanted, resource, context) : applyProbe(wanted, resource, context);
+  const once = step.force ? applyOwned : applyProbe;
+  return applyUnblocked(object, resource, context, () => once(wanted, resource, context));
 }
 
 async function sendPatch(

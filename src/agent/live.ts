@@ -164,8 +164,8 @@ export class LiveStore {
     entry.held = undefined;
     if (this.#options.row(key) === undefined) return;
     if ('deletedUid' in held) {
-      // Made anew by the apply that was on its way: what went is the one before.
-      if (held.deletedUid === entry.uid) this.#lost(key, entry, undefined);
+      // Made anew by the apply that was on its way: what went is the one before. Without a record the loss is one.
+      if (entry.record === undefined || held.deletedUid === entry.uid) this.#lost(key, entry, undefined);
     } else if (entry.record === undefined) entry.unsure = true;
     else this.#judge(key, entry, held.object, entry.record, false);
   }
@@ -219,6 +219,12 @@ export class LiveStore {
   uid(key: ObjectKey): string | undefined {
     const entry = this.#entries.get(key);
     return entry?.present === true ? entry.uid : undefined;
+  }
+
+  /** The object as it was seen last, for a deletion of exactly that one. */
+  identity(key: ObjectKey): { readonly uid: string; readonly resourceVersion: string } | undefined {
+    const entry = this.#entries.get(key);
+    return entry?.present === true ? { uid: entry.uid, resourceVersion: entry.resourceVersion } : undefined;
   }
 
   isTerminating(key: ObjectKey): boolean {

@@ -4,7 +4,7 @@ import { managerRefs } from '../drift/entries.ts';
 import type { Yielded } from '../drift/losses.ts';
 import { pointer } from '../drift/pointer.ts';
 import type { DesiredObject } from '../render/desired.ts';
-import { correctedEvent, uncorrectableEvent, yieldedEvent } from '../report/event-notes.ts';
+import { correctedEvent, foughtEvent, uncorrectableEvent, yieldedEvent } from '../report/event-notes.ts';
 import type { AgentContext } from './context.ts';
 
 /** A change made outside Git that was undone. */
@@ -45,6 +45,12 @@ export function reportUncorrectable(agent: AgentContext, { object, revision, pat
   agent.log.warn('a change made outside Git cannot be undone', { object: displayObject(object.id), paths, manager });
   const regarding = { ...object.id, apiVersion: object.apiVersion, uid: agent.live.uid(object.key) };
   agent.tell(uncorrectableEvent(regarding, { paths, manager, change: 'edited', revision }));
+}
+
+/** Told on the object when a fight begins, not with each turn of it. */
+export function reportFight(agent: AgentContext, { object, paths, manager }: Omit<Undone, 'revision'>): void {
+  const regarding = { ...object.id, apiVersion: object.apiVersion, uid: agent.live.uid(object.key) };
+  agent.tell(foughtEvent(regarding, { paths, manager }));
 }
 
 /** Fields were left to an autoscaler or to whom settings name: said once, because from then on Git does not decide. */

@@ -37,6 +37,14 @@ export function uncorrectableEvent(regarding: Regarding, facts: CorrectionFacts)
   return { regarding, type: 'Warning', reason: 'DriftUncorrectable', action: 'Apply', note };
 }
 
+/** Somebody writes the object each time it is restored: whoever watches it must find out who wins, and how to end it. */
+export function foughtEvent(regarding: Regarding, facts: Pick<CorrectionFacts, 'paths' | 'manager'>): EventFacts {
+  const note =
+    `${whoOf(facts)} writes ${listed(facts.paths)} each time Git is restored, so corrections are slowed down. ` +
+    `Stop the other writer or take the fields out of Git; \`sotto pause ${shellWord(displayObject(regarding))} --for 1h --reason TEXT\` ends it for a while.`;
+  return { regarding, type: 'Warning', reason: 'DriftFight', action: 'Apply', note };
+}
+
 /** Fields of ours that an autoscaler, an injector or a manager of `drift.ignore` has from now on. */
 export function yieldedEvent(regarding: Regarding, facts: Pick<CorrectionFacts, 'paths' | 'manager'>): EventFacts {
   const note =
