@@ -31,6 +31,7 @@ import { nextLateMs, statusOf } from './status-view.ts';
 import { VariableMaps } from './variable-maps.ts';
 import { vetoRules } from './veto-rules.ts';
 import { SyncSet } from './sync-set.ts';
+import { wakeWaiting } from './waits.ts';
 import { Watching } from './watching.ts';
 
 /** The settings in force, and what is wrong with the newest text. */
@@ -115,7 +116,10 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
       const row = inventory.row(of);
       if (row !== undefined) inventory.set({ ...row, ...carried });
     },
-    onChange: () => publisher.changed(),
+    onChange: (of) => {
+      publisher.changed();
+      wakeWaiting({ inventory, live, syncs: syncs.runtimes, wake: (name) => syncs.wake(name) }, of);
+    },
   });
   const lanes = new Lanes(PARALLEL, (of) => live.settle(of));
   const watching = new Watching({
