@@ -33,6 +33,7 @@ import { nextLateMs, statusOf } from './status-view.ts';
 import { VariableMaps } from './variable-maps.ts';
 import { vetoRules } from './veto-rules.ts';
 import { SyncSet } from './sync-set.ts';
+import { wakeWaiting } from './waits.ts';
 import { Watching } from './watching.ts';
 
 /** The settings in force, and what is wrong with the newest text. */
@@ -122,6 +123,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
       publisher.changed();
       const waits = isRolledOut({ inventory, live, syncs: syncs.runtimes }, of);
       if (waits !== undefined) syncs.wake(waits);
+      wakeWaiting({ inventory, live, syncs: syncs.runtimes, wake: (name) => syncs.wake(name) }, of);
     },
   });
   const lanes = new Lanes(PARALLEL, (of) => live.settle(of));

@@ -7,7 +7,8 @@ import { shellWord } from '../core/shell-word.ts';
 import { judgeAnswer } from '../drift/judge.ts';
 import type { Resource } from '../kube/resource.ts';
 import type { Opener } from '../open/opener.ts';
-import { LAYER_COUNT, layerOf } from '../plan/order.ts';
+import { layerOf } from '../plan/order.ts';
+import type { Ordering } from '../plan/ordering.ts';
 import { pauseOf } from '../plan/pause.ts';
 import { type ApplyStep, type Plan, pruneWaits, type PruneStep } from '../plan/plan.ts';
 import type { DesiredObject } from '../render/desired.ts';
@@ -18,7 +19,10 @@ import { boundRoleVeto } from './bound-role.ts';
 import { isConfiguration, settledPrunes } from './config-prunes.ts';
 import type { AgentContext } from './context.ts';
 import { judgeContext } from './correction-run.ts';
-import type { SyncRuntime } from './sync-runtime.ts';
+import { Line } from './line.ts';
+import { refusedKeys } from './pass-stages.ts';
+import type { StepEnd } from './step-end.ts';
+import type { SyncRuntime, Waiting } from './sync-runtime.ts';
 import { applyUnblocked } from './unblock.ts';
 import { writerOf } from './writer.ts';
 import { bodyOf, keepReplicas } from './yielding.ts';
@@ -27,36 +31,47 @@ export interface Carried {
   readonly refusals: readonly Refusal[];
   /** Prunes that were planned and wait, because something of the same plan was refused. */
   readonly waiting: Plan['waiting'];
+  /** Objects that are applied once others are ready. */
+  readonly waits: readonly Waiting[];
   readonly applied: number;
   readonly pruned: number;
   /** Something failed that trying again may mend. */
   readonly retry: boolean;
 }
 
-export type StepEnd =
-  | { readonly kind: 'done' }
-  /** Not tried: the agent ends, or the kind has just gone. */
-  | { readonly kind: 'left' }
-  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly again: boolean };
-
 const DONE: StepEnd = { kind: 'done' };
 const LEFT: StepEnd = { kind: 'left' };
 
-/** Does what was planned: layer by layer, objects of a layer in parallel, pruning last. One failure is one failure. */
+/** What is to be done, in which order, and what of Git is not to be had. */
+export interface Planned {
+  readonly plan: Plan;
+  readonly ordering: Ordering;
+  /** Objects that were refused before anything was sent. */
+  readonly refused: ReadonlySet<ObjectKey>;
+}
+
+/** Does what was planned: stage by stage, objects of a stage in parallel, pruning last. One failure is one failure. */
 export async function carryOut(
   agent: AgentContext,
   sync: SyncRuntime,
-  decided: Plan,
+  { plan: decided, ordering, refused: before }: Planned,
   opener: Opener,
 ): Promise<Carried> {
-  const applies = decided.steps.filter((step) => step.action === 'apply');
+  const applies = new Map(decided.steps.flatMap((step) => (step.action === 'apply' ? [[step.object.key, step]] : [])));
   const prunes = decided.steps.filter((step) => step.action === 'prune');
   const revision = sync.snapshot?.revision ?? '';
   const ends: StepEnd[] = [];
   const server: Server = { away: undefined };
-  for (let layer = 0; layer < LAYER_COUNT; layer += 1) {
-    const steps = applies.filter((step) => layerOf(step.object.id) === layer);
-    ends.push(...(await Promise.all(steps.map((step) => applyOne(agent, sync, step, { opener, server })))));
+  const line = new Line(agent, ordering, [...before, ...refusedKeys(decided.refusals)]);
+  for (const { turn, keys } of ordering.stages) {
+    line.enter(turn);
+    const stage = keys.flatMap((key) => applies.get(key) ?? []);
+    const endsOf = await Promise.all(
+      stage.map(async (step) => line.obstacle(step.object) ?? (await applyOne(agent, sync, step, { opener, server }))),
+    );
+    stage.forEach(({ object }, index) => line.ended(object.key, endsOf[index] ?? LEFT));
+    line.passed(keys);
+    ends.push(...endsOf);
   }
   const [firstRefusal] = [
     ...decided.refusals.filter((refusal) => !isBlockedPrune(sync, refusal)),
@@ -65,11 +80,9 @@ export async function carryOut(
   const isAllDone = ends.every((end) => end.kind === 'done') && firstRefusal === undefined;
   // A rename is a create and a prune: the old object goes only when the new one is there.
   const [others, configuration] = [prunes.filter((step) => !isConfiguration(step)), prunes.filter(isConfiguration)];
-  const pruneAll = (steps: readonly PruneStep[]): Promise<StepEnd[]> =>
-    Promise.all(steps.map((step) => pruneOne(agent, sync, step, revision)));
-  const pruned = isAllDone ? await pruneAll(others) : [];
+  const pruned = isAllDone ? await pruneAll(agent, sync, others, revision) : [];
   const settled = isAllDone ? await settledPrunes(agent, sync.settings.name, configuration) : undefined;
-  pruned.push(...(await pruneAll(settled?.now ?? [])));
+  pruned.push(...(await pruneAll(agent, sync, settled?.now ?? [], revision)));
   const waiting =
     firstRefusal === undefined
       ? (settled?.later ?? [])
@@ -78,6 +91,7 @@ export async function carryOut(
   return {
     refusals: refused.map((end) => end.refusal),
     waiting,
+    waits: ends.flatMap((end) => (end.kind === 'waits' ? [end.waiting] : [])),
     applied: ends.filter((end) => end.kind === 'done').length,
     pruned: pruned.filter((end) => end.kind === 'done').length,
     retry:
@@ -85,6 +99,20 @@ export async function carryOut(
       [...ends, ...pruned].some((end) => end.kind === 'left') ||
       decided.postponed > 0,
   };
+}
+
+/** The other way round: what points at workloads, workloads, what they needed. The plan has them in that order. */
+async function pruneAll(
+  agent: AgentContext,
+  sync: SyncRuntime,
+  prunes: readonly PruneStep[],
+  revision: string,
+): Promise<StepEnd[]> {
+  const ends: StepEnd[] = [];
+  for (const layer of Map.groupBy(prunes, ({ id }) => layerOf(id)).values()) {
+    ends.push(...(await Promise.all(layer.map((step) => pruneOne(agent, sync, step, revision)))));
+  }
+  return ends;
 }
 
 /** Once the API server is away, the rest of the plan is not tried one by one. */

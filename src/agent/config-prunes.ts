@@ -7,7 +7,7 @@ import { kubeError } from '../kube/errors.ts';
 import { listObjects } from '../kube/lists.ts';
 import type { InventoryRow } from '../plan/inventory.ts';
 import type { Plan, PruneStep } from '../plan/plan.ts';
-import { POD_SPEC_PATHS } from '../render/normalise.ts';
+import { POD_SPEC_PATHS } from '../core/pod-spec.ts';
 import type { AgentContext } from './context.ts';
 
 /** What Pods need while they run and when they start again. */

@@ -188,10 +188,14 @@ function siblingBehind(agent: AgentContext, sync: SyncRuntime, snapshot: Snapsho
   return undefined;
 }
 
+/** The objects that refusals name. */
+export function refusedKeys(refusals: readonly Refusal[]): ReadonlySet<ObjectKey> {
+  return new Set(refusals.flatMap(({ id }) => (id === undefined ? [] : [objectKey(id)])));
+}
+
 /** Rows follow the sync, the file and the wishes of the manifest without an apply: a rename of a sync writes nothing. */
 export function refreshRows(agent: AgentContext, sync: SyncRuntime, desired: DesiredSet): void {
-  const refused = desired.refusals.flatMap(({ id }) => (id === undefined ? [] : [objectKey(id)]));
-  const wanted = new Set<ObjectKey>([...desired.objects.map(({ key }) => key), ...refused]);
+  const wanted = new Set<ObjectKey>([...desired.objects.map(({ key }) => key), ...refusedKeys(desired.refusals)]);
   sync.wanted = wanted;
   for (const [key, { action }] of sync.blocked) {
     const stands = action === 'apply' ? wanted.has(key) : !wanted.has(key) && agent.inventory.row(key) !== undefined;

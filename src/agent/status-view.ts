@@ -23,6 +23,7 @@ import { type SyncFacts, syncState } from '../report/sync-state.ts';
 import type { AgentContext } from './context.ts';
 import { orphanNote, orphanStatus } from './orphans.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
+import { waitError } from './waits.ts';
 
 export interface StatusSources {
   readonly agent: AgentContext;
@@ -72,7 +73,8 @@ export function viewSync(agent: AgentContext, sync: SyncRuntime): SyncInput {
   const rows = [...agent.inventory.inventory.rows.values()].filter((row) => row.sync === settings.name);
   const counts = countRows(agent, sync, rows);
   const late = new Set(rows.filter((row) => isLate(agent, sync, row)).map(({ key }) => key));
-  const facts = factsOf(agent, sync, counts, late.size > 0);
+  const waits = (report?.waits ?? []).map((waiting) => waitError(agent, waiting, (key) => late.has(key)));
+  const facts = factsOf(agent, sync, counts, { isLate: late.size > 0, heldBack: waits.filter(isHeldBack).length });
   return {
     name: settings.name,
     ...syncState(facts),
@@ -80,7 +82,7 @@ export function viewSync(agent: AgentContext, sync: SyncRuntime): SyncInput {
     appliedRevision: report?.appliedRevision,
     attemptedRevision: report?.attemptedRevision,
     counts,
-    attention: attentionOf(agent, sync, rows, late),
+    attention: attentionOf(agent, sync, rows, late, waits),
     pending: pendingOf(sync),
   };
 }
@@ -90,7 +92,9 @@ export function nextLateMs(agent: AgentContext): number | undefined {
   const nowMs = agent.clock.elapsedMs();
   const due = [...agent.inventory.inventory.rows.values()].flatMap((row) => {
     const sync = agent.syncs.get(row.sync);
-    const lateMs = sync?.settings.wait === true ? lateAtMs(agent, sync, row) : undefined;
+    const isWaited =
+      sync?.settings.wait === true || sync?.report?.waits.some(({ on }) => on.includes(row.key)) === true;
+    const lateMs = sync !== undefined && isWaited ? lateAtMs(agent, sync, row) : undefined;
     return lateMs !== undefined && lateMs > nowMs ? [lateMs] : [];
   });
   return due.length === 0 ? undefined : due.reduce((a, b) => Math.min(a, b));
@@ -131,7 +135,23 @@ function healthOf(agent: AgentContext, row: InventoryRow): 'Current' | 'InProgre
   return status === 'Current' || status === 'Failed' ? status : 'InProgress';
 }
 
-function factsOf(agent: AgentContext, sync: SyncRuntime, counts: SyncCounts, timedOut: boolean): SyncFacts {
+/** Told apart from those whose turn will come. */
+function isHeldBack({ code }: SottoError): boolean {
+  return code === 'SOTTO-PLAN-061';
+}
+
+interface Readiness {
+  readonly isLate: boolean;
+  /** Objects whose turn does not come before somebody mends another one. */
+  readonly heldBack: number;
+}
+
+function factsOf(
+  agent: AgentContext,
+  sync: SyncRuntime,
+  counts: SyncCounts,
+  { isLate: timedOut, heldBack }: Readiness,
+): SyncFacts {
   const { settings, report, trouble } = sync;
   const pause = syncPause(agent.inventory.inventory.pauses, settings.name);
   return {
@@ -146,7 +166,7 @@ function factsOf(agent: AgentContext, sync: SyncRuntime, counts: SyncCounts, tim
     wantedRevision: sync.snapshot?.revision,
     appliedRevision: report?.appliedRevision,
     counts,
-    refused: report?.refusals.length ?? 0,
+    refused: (report?.refusals.length ?? 0) + heldBack,
     wait: settings.wait,
     timedOut,
   };
@@ -184,10 +204,11 @@ function attentionOf(
   sync: SyncRuntime,
   rows: readonly InventoryRow[],
   late: ReadonlySet<ObjectKey>,
+  waits: readonly SottoError[],
 ): Attention[] {
   const { report } = sync;
   const all = (sync.trouble?.all ?? []).map((error) => attention(error));
-  const refused = (report?.refusals ?? []).map(({ error }) => attention(error));
+  const refused = [...(report?.refusals ?? []).map(({ error }) => error), ...waits].map((error) => attention(error));
   const waiting = (report?.waiting ?? []).map(({ row, error }) =>
     attention(error.at({ file: row.file, line: row.line })),
   );

@@ -27,6 +27,8 @@ export interface PassReport {
   readonly appliedRevision?: Revision | undefined;
   readonly refusals: readonly Refusal[];
   readonly waiting: readonly { readonly row: InventoryRow; readonly error: SottoError }[];
+  /** Objects whose turn has not come. */
+  readonly waits: readonly Waiting[];
   readonly warnings: readonly SottoError[];
   readonly held?: Held | undefined;
   readonly asked?: Held | undefined;
@@ -37,6 +39,15 @@ export interface PassReport {
   readonly retry: boolean;
   /** Prunes wait until this sync of the same repository has seen the commit too. */
   readonly waitsFor?: string | undefined;
+}
+
+/** An object of Git that is not applied before others are ready; the watches say when. */
+export interface Waiting {
+  readonly object: Pick<DesiredObject, 'id' | 'key' | 'file' | 'line'>;
+  /** What has to become ready; the first of them where it is everything of an earlier turn. */
+  readonly on: readonly ObjectKey[];
+  /** What has to be applied first and waits itself. */
+  readonly behind: readonly ObjectKey[];
 }
 
 /**

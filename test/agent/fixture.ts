@@ -162,6 +162,7 @@ export function passed(sync: SyncRuntime, commit: string): void {
     attemptedRevision: `main@sha1:${commit}` as Revision,
     refusals: [],
     waiting: [],
+    waits: [],
     warnings: [],
     desired: 0,
     pruned: 0,

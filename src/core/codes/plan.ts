@@ -125,6 +125,32 @@ export const PLAN_CODES = {
     explain:
       'The labels sotto.dev/use and sealedsecrets.bitnami.com/sealed-secrets-key and the annotation sotto.dev/origin make a Secret one of the agent’s own keys or credentials. They are set on live Secrets by whoever installed the agent. vetoes.allow: [ key-label ] lets Git bring such Secrets.',
   },
+  'SOTTO-PLAN-060': {
+    title: 'The object waits for another one',
+    explain:
+      'It is applied as soon as what it depends on is ready: objects that config.kubernetes.io/depends-on names, Secrets and ConfigMaps its Pods need, and everything of an earlier wave or hook. Nothing has to be done; everything that does not depend on it goes on.',
+  },
+  'SOTTO-PLAN-061': {
+    title: 'What the object depends on is not there',
+    explain:
+      'An object that this one depends on was refused, has failed, or did not become ready within timeout of its sync. This one keeps its last good state until then and is applied by itself once the other is ready.',
+    example: 'sotto why job/migrate -n team-app',
+  },
+  'SOTTO-PLAN-062': {
+    title: 'Objects wait for each other in a circle',
+    explain:
+      'Each of them would have to be ready before the other is applied, so none ever is. The error names all of them with their places in Git. They keep their last good state, as does what depends on them; everything else goes on. An object whose wave comes before the wave of what it needs is such a circle too.',
+  },
+  'SOTTO-PLAN-063': {
+    title: 'The place in the order cannot be read',
+    explain:
+      'config.kubernetes.io/depends-on names objects of the same sync in the form group/namespaces/NAMESPACE/Kind/name; a wave is a whole number. An object whose place is not certain is not applied: it may need what is not there yet.',
+  },
+  'SOTTO-PLAN-064': {
+    title: 'The hook is not run',
+    explain:
+      'Hooks of Argo CD and Helm are taken as places in the order where a sync has such a place (docs/order.md has the table). Hooks that run when something is deleted, rolled back, tested or has failed have none, and an object that is to run at no moment of a sync is not applied.',
+  },
   'SOTTO-PLAN-080': {
     title: 'An immutable object holds more than Git has',
     explain:
