@@ -221,12 +221,6 @@ export class LiveStore {
     return entry?.present === true ? entry.uid : undefined;
   }
 
-  /** The object as it was seen last, for a deletion of exactly that one. */
-  identity(key: ObjectKey): { readonly uid: string; readonly resourceVersion: string } | undefined {
-    const entry = this.#entries.get(key);
-    return entry?.present === true ? { uid: entry.uid, resourceVersion: entry.resourceVersion } : undefined;
-  }
-
   isTerminating(key: ObjectKey): boolean {
     return this.#entries.get(key)?.terminating === true;
   }
