@@ -5,14 +5,15 @@ import { bytesOf, sealEnc } from './cipher.ts';
 import type { DataKey } from './data-key.ts';
 import { parseIni } from './ini.ts';
 import { INI_METADATA_SECTION } from './ini-file.ts';
+import { iniPlaces, iniStanding, refuseOtherSelection } from './ini-selection.ts';
 import { commentSense, faithfulQuotes, firstDifference, iniText, type IniTree } from './ini-text.ts';
 import { KnownEntries } from './known.ts';
 import type { EncryptedValue } from './leaf.ts';
 import { verifyMac } from './mac.ts';
 import { openIniSections, wipeIniSections } from './open-ini.ts';
 import { rewriteIni } from './rewrite-ini.ts';
-import { type IniSealing, iniMac, iniPlaces, parseClearIni, sealIniTree } from './seal-ini.ts';
-import { compileKeySelector } from './selector.ts';
+import { type IniSealing, iniMac, type IniToSeal, parseClearIni, sealIniTree } from './seal-ini.ts';
+import { compileSelector } from './selector.ts';
 import { openedValues, SopsWhole } from './whole.ts';
 
 /** An INI file opened to be changed: in clear as sops lays it out, but with quotes that keep every value. */
@@ -20,36 +21,39 @@ export async function openIniForChange(text: string, file: string, unwrap: Unwra
   const whole = new SopsWhole(text, 'ini', file);
   const { metadata } = whole;
   const { selector, macOnlyEncrypted } = metadata;
-  const selects = compileKeySelector(selector, { file, line: metadata.line, key: `sops.${selector.kind}` });
+  const selects = compileSelector(selector, { file, line: metadata.line, key: `sops.${selector.kind}` });
   const dataKey = await unwrap({ file, metadata });
   const known = new KnownEntries();
   const tree = await openTree(whole, dataKey, known);
+  const before = iniStanding(tree, selects);
   return changeable({
     metadata,
     dataKey,
     clear: Sensitive.adopt(bytesOf(iniText(tree, file, faithfulQuotes))),
     sealed: async (changed, now) => {
-      const wanted = parseClearIni(textOfBytes(changed, file), file);
+      const wanted = parseClearIni(textOfBytes(changed, file), selects, file, before);
       known.reset();
-      const sealing = { selects, dataKey, macOnlyEncrypted, known };
-      const sealed = rewriteIni(text, await sealedWithBlock({ text, file }, wanted, sealing, now), file);
+      const sealing = { file, selects, dataKey, macOnlyEncrypted, known };
+      const sealed = rewriteIni(text, await sealedWithBlock(text, wanted, sealing, now), file);
+      const content = parseIni(sealed, file).filter(({ name }) => name !== INI_METADATA_SECTION);
+      refuseOtherSelection(wanted.selection, content, selects, file);
       const again = await openTree(new SopsWhole(sealed, 'ini', file), dataKey);
-      if (firstDifference(again, wanted) !== undefined) throw notTheSame(file);
+      if (firstDifference(again, wanted.tree) !== undefined) throw notTheSame(file);
       return sealed;
     },
   });
 }
 
 /** The sops block stays where it is, with another time and MAC. */
-async function sealedWithBlock(
-  { text, file }: { readonly text: string; readonly file: string },
-  wanted: readonly IniTree[],
-  sealing: IniSealing,
-  now: Date,
-): Promise<IniTree[]> {
+async function sealedWithBlock(text: string, wanted: IniToSeal, sealing: IniSealing, now: Date): Promise<IniTree[]> {
   const lastModified = rfc3339(now);
-  const mac = await sealEnc(iniMac(wanted, sealing), 'str', bytesOf(lastModified), sealing.dataKey.key);
-  const old = parseIni(text, file);
+  const mac = await sealEnc(
+    iniMac(wanted, sealing.macOnlyEncrypted),
+    'str',
+    bytesOf(lastModified),
+    sealing.dataKey.key,
+  );
+  const old = parseIni(text, sealing.file);
   const at = old.findIndex(({ name }) => name === INI_METADATA_SECTION);
   const sealed = await sealIniTree(wanted, sealing);
   const blocks = old.slice(at, at + 1).map(({ name, comment, keys }): IniTree => {

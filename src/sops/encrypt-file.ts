@@ -6,9 +6,11 @@ import { ENV_METADATA_PREFIX } from './dotenv.ts';
 import { envMac, parseEnvText, sealEnvLines } from './env-text.ts';
 import type { WholeFormat } from './scalar.ts';
 import { iniText } from './ini-text.ts';
+import { parseIni } from './ini.ts';
 import { INI_METADATA_SECTION } from './ini-file.ts';
+import { refuseOtherSelection } from './ini-selection.ts';
 import { iniMac, parseClearIni, sealIniTree } from './seal-ini.ts';
-import { compileKeySelector, compileSelector, DEFAULT_SELECTOR } from './selector.ts';
+import { compileSelector, DEFAULT_SELECTOR } from './selector.ts';
 
 export type EncryptFileOptions = Omit<EncryptOptions, 'format'> & { readonly format: WholeFormat };
 
@@ -47,18 +49,19 @@ async function encryptEnv(text: string, options: EncryptFileOptions): Promise<st
 /** Laid out as sops does it: what its reader drops, as comments behind the last key, must not stay there in clear. */
 async function encryptIni(text: string, options: EncryptFileOptions): Promise<string> {
   const { file, selector = DEFAULT_SELECTOR, macOnlyEncrypted = false } = options;
-  const selects = compileKeySelector(selector, { file });
-  const tree = parseClearIni(text, file);
+  const selects = compileSelector(selector, { file });
+  const clear = parseClearIni(text, selects, file);
   return withNewKey(options, selector, async ({ dataKey, block }) => {
-    const sealing = { selects, dataKey, macOnlyEncrypted };
-    const fields = await block(iniMac(tree, sealing));
+    const fields = await block(iniMac(clear, macOnlyEncrypted));
     const keys = flatBlock(fields).map(([name, value]) => ({
       name,
       value: value.replaceAll('\n', '\\n'),
       comment: undefined,
     }));
-    const sealed = await sealIniTree(tree, sealing);
-    return iniText([...sealed, { name: INI_METADATA_SECTION, comment: undefined, keys }], file);
+    const content = await sealIniTree(clear, { file, selects, dataKey, macOnlyEncrypted });
+    const sealed = iniText([...content, { name: INI_METADATA_SECTION, comment: undefined, keys }], file);
+    refuseOtherSelection(clear.selection, parseIni(sealed, file).slice(0, -1), selects, file);
+    return sealed;
   });
 }
 

@@ -2,9 +2,10 @@ import { type ErrorPlace, SottoError } from '../core/errors.ts';
 import { unflatten } from './dotenv.ts';
 import { ENC_START, parseEnc } from './enc.ts';
 import { type IniSection, parseIni } from './ini.ts';
+import { iniSelection } from './ini-selection.ts';
 import type { EncryptedValue } from './leaf.ts';
 import { parseMetadata, type SopsMetadata, unusable } from './metadata.ts';
-import { compileKeySelector, type KeySelects } from './selector.ts';
+import { compileSelector } from './selector.ts';
 import { damaged, inClear, type MacItem } from './walk.ts';
 
 /** Name of the section with the sops block. */
@@ -40,22 +41,25 @@ export function parseSealedIni(text: string, file: string): SealedIni {
   const parsed = parseIni(text, file);
   const metadata = metadataOf(parsed, file);
   const { selector, macOnlyEncrypted } = metadata;
-  const selects = compileKeySelector(selector, { file, line: metadata.line, key: `sops.${selector.kind}` });
+  const selects = compileSelector(selector, { file, line: metadata.line, key: `sops.${selector.kind}` });
   const macItems: MacItem[] = [];
-  const sections = parsed
-    .filter(({ name }) => name !== INI_METADATA_SECTION)
-    .map((section): SealedIniSection => {
-      const { name, line, comment } = section;
-      const keys = section.keys.map((key): SealedIniKey => {
-        const path = [name, key.name];
-        const sealed = sealedValue(key.value, path, selects, { file, line: key.line, key: path.join('.') });
-        if (sealed !== undefined) macItems.push({ kind: 'encrypted', value: sealed });
-        else if (!macOnlyEncrypted) macItems.push({ kind: 'text', text: key.value });
-        const beside = commentOf(key.comment, name, key.line, { selects, file });
-        return { name: key.name, line: key.line, text: key.value, sealed, comment: beside };
-      });
-      return { name, comment: commentOf(comment, name, line, { selects, file }), keys };
+  const content = parsed.filter(({ name }) => name !== INI_METADATA_SECTION);
+  const selection = iniSelection(content, selects);
+  const sections = content.map((section, index): SealedIniSection => {
+    const { name, line } = section;
+    const selected = selection[index];
+    const keys = section.keys.map((key, nth): SealedIniKey => {
+      const path = [name, key.name];
+      const isSelected = selected?.keys[nth];
+      const place = { file, line: key.line, key: path.join('.') };
+      const sealed = isSelected?.value === true ? sealedValue(key.value, path, place) : undefined;
+      if (sealed !== undefined) macItems.push({ kind: 'encrypted', value: sealed });
+      else if (!macOnlyEncrypted) macItems.push({ kind: 'text', text: key.value });
+      const comment = commentOf(key.comment, name, isSelected?.comment === true, { file, line: key.line });
+      return { name: key.name, line: key.line, text: key.value, sealed, comment };
     });
+    return { name, comment: commentOf(section.comment, name, selected?.comment === true, { file, line }), keys };
+  });
   return { metadata, macItems, sections };
 }
 
@@ -72,11 +76,10 @@ function metadataOf(sections: readonly IniSection[], file: string): SopsMetadata
 function sealedValue(
   text: string,
   path: readonly string[],
-  selects: KeySelects,
   place: ErrorPlace & { readonly line: number },
 ): EncryptedValue | undefined {
   // There is no empty ciphertext.
-  if (text === '' || !selects(path)) return undefined;
+  if (text === '') return undefined;
   if (!text.startsWith(ENC_START)) throw inClear(place);
   const enc = parseEnc(text);
   if (enc === undefined || enc.type === 'comment') throw damaged(place);
@@ -86,14 +89,13 @@ function sealedValue(
 function commentOf(
   text: string | undefined,
   section: string,
-  line: number,
-  { selects, file }: { readonly selects: KeySelects; readonly file: string },
+  isSelected: boolean,
+  place: { readonly file: string; readonly line: number },
 ): SealedIniText | undefined {
   if (text === undefined) return undefined;
-  const path = [section];
-  const enc = text !== '' && selects(path) ? parseEnc(text) : undefined;
-  if (enc !== undefined && enc.type !== 'comment' && enc.type !== 'str') throw damaged({ file, line, key: section });
-  return { text, sealed: enc === undefined ? undefined : { text, enc, path, line } };
+  const enc = text !== '' && isSelected ? parseEnc(text) : undefined;
+  if (enc !== undefined && enc.type !== 'comment' && enc.type !== 'str') throw damaged({ ...place, key: section });
+  return { text, sealed: enc === undefined ? undefined : { text, enc, path: [section], line: place.line } };
 }
 
 function noBlock(file: string): SottoError {

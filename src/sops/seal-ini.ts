@@ -3,14 +3,31 @@ import { bytesOf, pathAad, sealEnc } from './cipher.ts';
 import type { DataKey } from './data-key.ts';
 import { parseIni } from './ini.ts';
 import { INI_METADATA_SECTION } from './ini-file.ts';
+import { iniPlaces, iniSelection, type IniSelected, type IniStanding, refuseExposed } from './ini-selection.ts';
 import { commentLines, commentSense, type IniTree } from './ini-text.ts';
 import type { KnownEntries } from './known.ts';
 import { macText, ONLY_ENCRYPTED_PREFIX } from './mac.ts';
-import type { KeySelects } from './selector.ts';
+import { refuseSaying } from './selection.ts';
+import type { Selects } from './selector.ts';
 
-/** An INI file in clear. Throws SottoError for what sops would refuse to encrypt, or could not decrypt afterwards. */
-export function parseClearIni(text: string, file: string): IniTree[] {
-  return parseIni(text, file).map((section): IniTree => {
+/** An INI file in clear, and what of it is to be encrypted. */
+export interface IniToSeal {
+  readonly tree: readonly IniTree[];
+  readonly selection: readonly IniSelected[];
+}
+
+/**
+ * `before` is how the values stood until now. Throws SottoError for what sops would refuse to encrypt, or could not decrypt
+ * afterwards, and where a comment selector leaves a doubt.
+ */
+export function parseClearIni(
+  text: string,
+  selects: Selects,
+  file: string,
+  before?: readonly IniStanding[],
+): IniToSeal {
+  const sections = parseIni(text, file);
+  const tree = sections.map((section): IniTree => {
     const { name, line, keys } = section;
     if (name === INI_METADATA_SECTION) throw reserved(file, line);
     const checked = (comment: string | undefined, of: 'section' | 'key'): string | undefined => {
@@ -23,49 +40,50 @@ export function parseClearIni(text: string, file: string): IniTree[] {
       keys: keys.map((key) => ({ name: key.name, value: key.value, comment: checked(key.comment, 'key') })),
     };
   });
+  refuseExposed(sections, selects, file, before);
+  // Of the comments as they are read: an empty one, too, may match.
+  return { tree, selection: iniSelection(sections, selects) };
 }
 
 export interface IniSealing {
-  readonly selects: KeySelects;
+  readonly file: string;
+  readonly selects: Selects;
   readonly dataKey: DataKey;
   readonly macOnlyEncrypted: boolean;
   readonly known?: KnownEntries;
 }
 
 /** The tree with ciphertext where the selector wants it. */
-export async function sealIniTree(tree: readonly IniTree[], sealing: IniSealing): Promise<IniTree[]> {
-  const { selects } = sealing;
+export async function sealIniTree({ tree, selection }: IniToSeal, sealing: IniSealing): Promise<IniTree[]> {
   const sealed: IniTree[] = [];
   const placeOf = iniPlaces();
-  for (const section of tree) {
+  for (const [index, section] of tree.entries()) {
     const { name } = section;
     const place = placeOf(name);
-    const commentOf = async (text: string | undefined, key: string): Promise<string | undefined> => {
-      if (text === undefined || !selects([name])) return text;
-      return sealText({ text, kind: 'comment', path: [name], place: [...place, key] }, sealing);
+    const selected = selection[index];
+    const commentOf = async (
+      text: string | undefined,
+      key: string,
+      isSelected: boolean | undefined,
+    ): Promise<string | undefined> => {
+      if (text === undefined || isSelected !== true) return text;
+      const token = await sealText({ text, kind: 'comment', path: [name], place: [...place, key] }, sealing);
+      refuseSaying(sealing.selects, token, sealing.file);
+      return token;
     };
-    const comment = await commentOf(section.comment, '');
+    const comment = await commentOf(section.comment, '', selected?.comment);
     const keys: IniTree['keys'][number][] = [];
-    for (const key of section.keys) {
+    for (const [nth, key] of section.keys.entries()) {
       const path = [name, key.name];
-      const isSealed = key.value !== '' && selects(path);
+      const isSelected = selected?.keys[nth];
+      const isSealed = key.value !== '' && isSelected?.value === true;
       const text: SealedText = { text: key.value, kind: 'value str', path, place: [...place, key.name] };
       const value = isSealed ? await sealText(text, sealing) : key.value;
-      keys.push({ name: key.name, value, comment: await commentOf(key.comment, key.name) });
+      keys.push({ name: key.name, value, comment: await commentOf(key.comment, key.name, isSelected?.comment) });
     }
     sealed.push({ name, comment, keys });
   }
   return sealed;
-}
-
-/** Sections of one name are told apart by their number: what stayed keeps its own ciphertext. */
-export function iniPlaces(): (section: string) => readonly string[] {
-  const counts = new Map<string, number>();
-  return (section) => {
-    const count = (counts.get(section) ?? 0) + 1;
-    counts.set(section, count);
-    return [section, String(count)];
-  };
 }
 
 interface SealedText {
@@ -89,9 +107,11 @@ async function sealText({ text, kind, path, place }: SealedText, { known, dataKe
   }
 }
 
-export function iniMac(tree: readonly IniTree[], { selects, macOnlyEncrypted }: IniSealing): Uint8Array<ArrayBuffer> {
-  const parts = tree.flatMap(({ name, keys }) =>
-    keys.flatMap((key) => (!macOnlyEncrypted || selects([name, key.name]) ? [bytesOf(key.value)] : [])),
+export function iniMac({ tree, selection }: IniToSeal, macOnlyEncrypted: boolean): Uint8Array<ArrayBuffer> {
+  const parts = tree.flatMap(({ keys }, index) =>
+    keys.flatMap((key, nth) =>
+      !macOnlyEncrypted || selection[index]?.keys[nth]?.value === true ? [bytesOf(key.value)] : [],
+    ),
   );
   const plaintext = Buffer.concat([macOnlyEncrypted ? ONLY_ENCRYPTED_PREFIX : Buffer.alloc(0), ...parts]);
   const mac = macText(plaintext);

@@ -40,22 +40,6 @@ export function compileSelector(selector: Selector, place: ErrorPlace): Selects 
   return { by: 'key', encrypts: (path) => path.some(matches) === wantsMatch };
 }
 
-/** Whether the value at a path of keys is encrypted. */
-export type KeySelects = (path: readonly string[]) => boolean;
-
-/** Of an INI file, where this version does not follow what comments choose. Throws SottoError. */
-export function compileKeySelector(selector: Selector, place: ErrorPlace): KeySelects {
-  const selects = compileSelector(selector, place);
-  if (selects.by === 'key') return selects.encrypts;
-  throw new SottoError({
-    code: 'SOTTO-SOPS-009',
-    what: 'what the comments of the file choose to encrypt is not certain',
-    why: `${selector.kind} is not followed in INI files`,
-    next: 'select by key name: encrypted_regex',
-    ...place,
-  });
-}
-
 function remembered(matches: (text: string) => boolean): (text: string) => boolean {
   const known = new Map<string, boolean>();
   return (text) => {

@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
@@ -45,6 +45,7 @@ const env = (): Record<string, string> => ({
 const run = (argv: readonly string[], stdin?: string, more: Record<string, string> = {}): Promise<CliResult> =>
   sotto(argv, { cwd: folder, env: { ...env(), ...more }, ...(stdin === undefined ? {} : { stdin }) });
 const read = (name = 'db.yaml'): string => readFileSync(join(folder, name), 'utf8');
+const mode = (): number => statSync(join(folder, 'db.yaml')).mode & 0o777;
 const clear = async (name = 'db.yaml'): Promise<string> => (await run(['decrypt', name])).stdout;
 
 /** Lines that differ, without what is new in every change. */
@@ -63,6 +64,7 @@ describe('sotto secret set', () => {
       'new one\n',
     );
     expect([exit, stdout, stderr]).toEqual([0, '', 'stringData.password of db.yaml: written\n']);
+    expect(mode()).toBe(0o640);
     expect(changedLines(before, read())).toEqual(['password', 'password']);
     expect(await clear()).toBe(SECRET.replace('correct horse', '"new one"'));
   });
@@ -167,6 +169,7 @@ describe('sotto secret unset, list, show and generate', () => {
     const before = read();
     expect((await run(['secret', 'unset', '--yes', 'db.yaml', 'stringData.user'])).exit).toBe(0);
     expect(changedLines(before, read())).toEqual(['user']);
+    expect(mode()).toBe(0o640);
     expect((await run(['secret', 'unset', '--yes', 'db.yaml', 'stringData'])).exit).toBe(0);
     expect(await clear()).not.toContain('stringData');
     const gone = await run(['secret', 'unset', '--yes', 'db.yaml', 'stringData']);
@@ -201,6 +204,7 @@ describe('sotto secret unset, list, show and generate', () => {
     const value = (await run(['secret', 'show', 'db.yaml', 'stringData.key'])).stdout;
     expect(value).toMatch(/^[0-9a-f]{40}$/);
     expect(made.stderr).not.toContain(value);
+    expect(mode()).toBe(0o640);
   });
 });
 
@@ -223,6 +227,7 @@ describe('sotto edit', () => {
     const before = read();
     const { exit, stderr } = await edit('sed -i s/horse/battery/ "$2"; echo "$2" > path; stat -c %a "$2" > mode');
     expect([exit, stderr]).toEqual([0, '']);
+    expect(mode()).toBe(0o640);
     expect(changedLines(before, read())).toEqual(['password', 'password']);
     expect(await clear()).toBe(SECRET.replace('correct horse', '"correct battery"'));
     expect(read('path')).toMatch(/^\/dev\/shm\/sotto-edit-\w+\/db\.yaml\n$/);
@@ -232,6 +237,7 @@ describe('sotto edit', () => {
 
   it('writes nothing when nothing changed, when the editor fails, and when the text is broken', async () => {
     const before = read();
+    const { ino, mtimeMs } = statSync(join(folder, 'db.yaml'));
     expect(await edit('true')).toEqual({ exit: 0, stdout: '', stderr: 'db.yaml: nothing changed, nothing written\n' });
     expect(await edit('echo x >> "$2"; exit 3')).toMatchObject({
       exit: 2,
@@ -246,6 +252,7 @@ describe('sotto edit', () => {
       stderr: expect.stringContaining('SOTTO-SOPS-016'),
     });
     expect(read()).toBe(before);
+    expect(statSync(join(folder, 'db.yaml'))).toMatchObject({ ino, mtimeMs });
     expect(leftovers()).toEqual([]);
   });
 

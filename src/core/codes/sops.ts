@@ -41,7 +41,7 @@ export const SOPS_CODES = {
   'SOTTO-SOPS-009': {
     title: 'What the comments of the file choose to encrypt is not certain',
     explain:
-      'encrypted_comment_regex and unencrypted_comment_regex choose values by the comments before them. Where a comment stands so that sops could take it to belong elsewhere, or aliases repeat it, or sops could not open its own file, the file is refused: a value must not stay in clear by mistake.',
+      'encrypted_comment_regex and unencrypted_comment_regex choose values by the comments before them. Where a comment stands so that sops could take it to belong elsewhere, or aliases repeat it, or sops could not open its own file, the file is refused: a value must not stay in clear by mistake. In INI files sops counts the comment above a key for the key after it.',
   },
   'SOTTO-SOPS-010': {
     title: 'The regular expression of a selector is not usable',
