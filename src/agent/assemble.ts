@@ -17,6 +17,7 @@ import { garbageCollector } from './collect-garbage.ts';
 import type { AgentContext, Place } from './context.ts';
 import { Corrector } from './correct.ts';
 import { isRolledOut } from './config-prunes.ts';
+import { computeStatus } from '../health/status.ts';
 import { policyOf } from './drift-policy.ts';
 import { EventRecorder } from './event-recorder.ts';
 import { loadFingerprint } from './fingerprint.ts';
@@ -109,7 +110,8 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     macKey: createSecretKey(randomBytes(32)),
     setId: place.setId,
     policyOf: (of) => policyOf(syncs.runtimes, inventory.row(of), of),
-    now: () => clock.now(),
+    judgeHealth: (of, object) =>
+      computeStatus(object, clock.now(), syncs.runtimes.get(inventory.row(of)?.sync ?? '')?.settings.health),
     elapsedMs: () => clock.elapsedMs(),
     row: (of) => inventory.row(of),
     isInFlight: (of) => lanes.isBusy(of),

@@ -14,7 +14,6 @@ import { packSet, type PackedSet, unpackSet } from '../drift/packed.ts';
 import { type Carried, type LiveRecord, recordFromAnswer, type WatchMode, withAccepted } from '../drift/record.ts';
 import type { Verdict } from '../drift/verdict.ts';
 import type { Health } from '../health/result.ts';
-import { computeStatus } from '../health/status.ts';
 import { apiVersionOf, objectIdIn, type Resource } from '../kube/resource.ts';
 import type { InventoryRow } from '../plan/inventory.ts';
 import type { LiveView } from '../plan/plan.ts';
@@ -53,11 +52,12 @@ interface LiveEntry {
 export interface LiveStoreOptions {
   readonly macKey: MacKey;
   readonly setId: string;
-  readonly now: () => Date;
   readonly elapsedMs: () => number;
   row(key: ObjectKey): InventoryRow | undefined;
   /** Whose changes of the object are undone. */
   policyOf(key: ObjectKey): DriftPolicy;
+  /** When the object counts as ready. */
+  judgeHealth(key: ObjectKey, object: Json): Health;
   isInFlight(key: ObjectKey): boolean;
   /** Drift, doubt or absence of an object of ours. */
   onFinding(key: ObjectKey, finding: Finding): void;
@@ -151,7 +151,7 @@ export class LiveStore {
     // An apply that wrote begins the wait for readiness anew; one that changed nothing does not.
     if (entry.resourceVersion !== record.goodRv) entry.waitsSinceMs = undefined;
     entry.resourceVersion = record.goodRv;
-    if (mode === 'full') this.#setHealth(key, entry, computeStatus(answer, this.#options.now()));
+    if (mode === 'full') this.#setHealth(key, entry, this.#options.judgeHealth(key, answer));
     else entry.waitsSinceMs = undefined;
     return record;
   }
@@ -268,7 +268,7 @@ export class LiveStore {
     entry.uid = stringAt(object, 'metadata', 'uid') ?? '';
     entry.terminating = isTerminating(object);
     if (resource.secret) entry.waitsSinceMs = undefined;
-    if (!resource.secret) this.#setHealth(key, entry, computeStatus(object, this.#options.now()));
+    if (!resource.secret) this.#setHealth(key, entry, this.#options.judgeHealth(key, object));
     else if (appeared) this.#options.onChange(key);
   }
 

@@ -2,6 +2,8 @@ import { rfc3339 } from '../core/clock.ts';
 import type { ErrorJson, SottoError } from '../core/errors.ts';
 import { displayObject, objectIdOf, type ObjectKey } from '../core/ids.ts';
 import { shellWord } from '../core/shell-word.ts';
+import { EXPRESSION_FAILED } from '../health/by-expression.ts';
+import type { Health } from '../health/result.ts';
 import type { Held } from '../plan/hold.ts';
 import type { InventoryRow } from '../plan/inventory.ts';
 import { objectPause, type Pause, syncPause } from '../plan/pause.ts';
@@ -247,9 +249,10 @@ function unready(
   if (!sync.settings.wait) return [];
   return rows.flatMap((row) => {
     const state = healthOf(agent, row);
+    const health = agent.live.health(row.key);
+    if (state !== 'Current' && health?.reason === EXPRESSION_FAILED) return [unjudged(row, health)];
     if (state === 'Current' || (state === 'InProgress' && !late.has(row.key))) return [];
     const id = objectIdOf(row.key);
-    const health = agent.live.health(row.key);
     const why = health === undefined ? 'it is not there' : `${health.reason}: ${health.message}`;
     const item: Attention = {
       code: 'SOTTO-PLAN-011',
@@ -261,4 +264,16 @@ function unready(
     };
     return [item];
   });
+}
+
+/** Waiting does not mend an expression. */
+function unjudged({ key, file, line }: InventoryRow, { message }: Health): Attention {
+  return {
+    code: 'SOTTO-PLAN-071',
+    message: `whether the object is ready cannot be told: ${message}`,
+    object: displayObject(objectIdOf(key)),
+    file,
+    line,
+    next: 'correct the expression for this kind in syncs[].health.expressions of the settings',
+  };
 }

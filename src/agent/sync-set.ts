@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import { type ObjectKey, objectIdOf } from '../core/ids.ts';
+import { type Json, stringifyJson } from '../core/json.ts';
+import type { HealthRules } from '../expression/health-rules.ts';
 import type { Resource } from '../kube/resource.ts';
 import type { Settings, SyncSettings } from '../settings/settings.ts';
 import { createGitSource, type GitSource } from '../source/git-source.ts';
@@ -136,6 +138,7 @@ export class SyncSet {
     const agent = this.#agent;
     if (agent === undefined) return;
     const wanted = new Map(settings.syncs.map((sync) => [sync.name, sync]));
+    doubtHealth(agent, wanted, this.runtimes);
     for (const [name, sync] of this.runtimes) {
       const next = wanted.get(name);
       if (next !== undefined && isSameSource(next, sync.settings)) {
@@ -253,6 +256,31 @@ function newRuntime(settings: SyncSettings): SyncRuntime {
     unknownKinds: [],
     stale: false,
   };
+}
+
+/** Objects are not kept in memory: by other rules their health is known from the answer to an apply. */
+function doubtHealth(
+  agent: AgentContext,
+  wanted: ReadonlyMap<string, SyncSettings>,
+  before: ReadonlyMap<string, SyncRuntime>,
+): void {
+  const isOther = (name: string): boolean => {
+    const [next, known] = [wanted.get(name)?.health, before.get(name)?.settings.health];
+    return next !== undefined && known !== undefined && stringifyJson(textsOf(next)) !== stringifyJson(textsOf(known));
+  };
+  const changed = new Set([...wanted.keys()].filter(isOther));
+  for (const row of agent.inventory.inventory.rows.values()) if (changed.has(row.sync)) agent.live.doubt(row.key);
+}
+
+function textsOf({ strict, expressions }: HealthRules): Json {
+  const texts = expressions.map(({ group, kind, inProgress, failed, current }) => [
+    group,
+    kind,
+    inProgress?.text ?? null,
+    failed?.text ?? null,
+    current.text,
+  ]);
+  return [strict, texts];
 }
 
 function isOfResource(key: ObjectKey, { group, kind }: Resource): boolean {

@@ -147,6 +147,19 @@ const sync = section({
   dependsOn: listOf(dnsLabel, 'names of syncs'),
   deletionPolicy: nullish(oneOf('orphan', 'delete'), 'orphan'),
   skip: listOf(section({ ...matchEntries, kind }), 'entries such as kind: Namespace'),
+  health: sectionOrDefaults({
+    strict: flag(false),
+    expressions: listOf(
+      section({
+        group: nullish(string('an API group'), ''),
+        kind,
+        current: nonEmptyText,
+        failed: nullish(nonEmptyText),
+        inProgress: nullish(nonEmptyText),
+      }),
+      'entries with group, kind and current',
+    ),
+  }),
   drift: sectionOrDefaults({
     policy: nullish(oneOf('fields', 'guard', 'exact'), 'guard'),
     ignore: listOf(

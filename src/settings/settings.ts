@@ -1,3 +1,4 @@
+import type { HealthRules } from '../expression/health-rules.ts';
 import type { ListenAddress } from './listen-address.ts';
 
 /**
@@ -64,6 +65,7 @@ export interface SyncSettings {
   readonly deletionPolicy: 'orphan' | 'delete';
   readonly skip: readonly ObjectMatch[];
   readonly drift: DriftSettings;
+  readonly health: HealthRules;
   /** Objects other than Secrets in which a kustomization may put secrets, generated names without their hash. */
   readonly secretsIn: readonly { readonly group: string; readonly kind: string; readonly name: string }[];
 }

@@ -1,3 +1,6 @@
+import { parseExpression } from '../expression/parse.ts';
+import type { Expression } from '../expression/tree.ts';
+import type { HealthRules } from '../expression/health-rules.ts';
 import { readListenAddress } from './listen-address.ts';
 import type { SettingsDocument } from './schema.ts';
 import type {
@@ -59,8 +62,27 @@ function toSync(sync: SyncDocument, common: DecryptionSettings): SyncSettings {
     deletionPolicy: sync.deletionPolicy,
     skip: sync.skip.map(toMatch),
     drift: { policy: sync.drift.policy, ignore: sync.drift.ignore.map(toIgnore) },
+    health: healthOf(sync),
     secretsIn: sync.render.kustomize?.secretsIn ?? [],
   };
+}
+
+function healthOf({ health }: SyncDocument): HealthRules {
+  return {
+    strict: health.strict,
+    expressions: health.expressions.map(({ group, kind, inProgress, failed, current }) => ({
+      group,
+      kind,
+      inProgress: typeof inProgress === 'string' ? expressionOf(inProgress) : undefined,
+      failed: typeof failed === 'string' ? expressionOf(failed) : undefined,
+      current: expressionOf(current),
+    })),
+  };
+}
+
+function expressionOf(text: string): Expression {
+  const parsed = parseExpression(text);
+  return parsed.ok ? parsed.expression : defect('an expression that cannot be read');
 }
 
 function postBuildOf({ postBuild }: SyncDocument): PostBuildSettings | undefined {

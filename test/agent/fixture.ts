@@ -6,6 +6,8 @@ import { type Finding, LiveStore } from '../../src/agent/live.ts';
 import type { SyncRuntime } from '../../src/agent/sync-runtime.ts';
 import { vetoRules } from '../../src/agent/veto-rules.ts';
 import { type ObjectKey, objectKey, type Revision, type SourceDigest } from '../../src/core/ids.ts';
+import { KSTATUS_RULES } from '../../src/expression/health-rules.ts';
+import { computeStatus } from '../../src/health/status.ts';
 import { catalogOf } from '../../src/kube/discovery.ts';
 import { CONFIG_MAPS, resourceOf, SECRETS } from '../../src/kube/resource.ts';
 import { type Repeat, unrepeated } from '../../src/kube/retry.ts';
@@ -130,6 +132,7 @@ export function syncSettings(name: string, more: Partial<SyncSettings> = {}): Sy
     deletionPolicy: 'orphan',
     skip: [],
     drift: { policy: 'guard', ignore: [] },
+    health: KSTATUS_RULES,
     secretsIn: [],
     ...more,
   };
@@ -202,8 +205,8 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     macKey: createSecretKey(Buffer.alloc(32, 7)),
     setId: SET_ID,
     policyOf: () => GUARD,
+    judgeHealth: (_key, object) => computeStatus(object, clock.now()),
     onYield: () => undefined,
-    now: () => clock.now(),
     elapsedMs: () => clock.elapsedMs(),
     row: (key) => inventory.row(key),
     isInFlight: (key) => lanes.isBusy(key),

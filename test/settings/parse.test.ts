@@ -63,6 +63,7 @@ describe('settings that are good', () => {
           deletionPolicy: 'orphan',
           skip: [],
           drift: { policy: 'guard', ignore: [] },
+          health: { strict: false, expressions: [] },
           secretsIn: [],
         },
       ],

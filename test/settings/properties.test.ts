@@ -1,3 +1,4 @@
+import { parseExpression } from '../../src/expression/parse.ts';
 import * as fc from 'fast-check';
 import { dump } from 'js-yaml';
 import { describe, expect, it } from 'vitest';
@@ -19,6 +20,12 @@ const match: fc.Arbitrary<ObjectMatch> = fc.record({ group, kind, namespace: opt
 function optional<T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> {
   return fc.option(arbitrary, { nil: undefined });
 }
+
+const expression = fc.constantFrom('status.ready == true', '!has(status.phase)').map((text) => {
+  const parsed = parseExpression(text);
+  if (!parsed.ok) throw new Error(parsed.why);
+  return parsed.expression;
+});
 
 const sync: fc.Arbitrary<SyncSettings> = fc.record({
   name,
@@ -59,6 +66,19 @@ const sync: fc.Arbitrary<SyncSettings> = fc.record({
   }),
   deletionPolicy: fc.constantFrom('orphan', 'delete'),
   skip: fc.array(match, { maxLength: 3 }),
+  health: fc.record({
+    strict: fc.boolean(),
+    expressions: fc.uniqueArray(
+      fc.record({
+        group: fc.constantFrom('', 'example.com'),
+        kind: fc.constantFrom('Thing', 'Other'),
+        inProgress: optional(expression),
+        failed: optional(expression),
+        current: expression,
+      }),
+      { maxLength: 2, selector: (each) => `${each.group}/${each.kind}` },
+    ),
+  }),
   drift: fc.record({
     policy: fc.constantFrom('fields', 'guard', 'exact'),
     ignore: fc.array(
@@ -148,6 +168,15 @@ function syncDocumentOf(from: SyncSettings): unknown {
     retryInterval: formatDuration(from.retryIntervalMs),
     suspend: from.suspend,
     drift: from.drift,
+    health: {
+      strict: from.health.strict,
+      expressions: from.health.expressions.map(({ current, failed, inProgress, ...of }) => ({
+        ...of,
+        current: current.text,
+        failed: failed?.text ?? null,
+        inProgress: inProgress?.text ?? null,
+      })),
+    },
     prune: {
       enabled: from.prune.enabled,
       maxShare: `${from.prune.maxSharePercent}%`,

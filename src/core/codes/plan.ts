@@ -151,6 +151,16 @@ export const PLAN_CODES = {
     explain:
       'Hooks of Argo CD and Helm are taken as places in the order where a sync has such a place (docs/order.md has the table). Hooks that run when something is deleted, rolled back, tested or has failed have none, and an object that is to run at no moment of a sync is not applied.',
   },
+  'SOTTO-PLAN-070': {
+    title: 'A health expression cannot be used',
+    explain:
+      'syncs[].health.expressions take a part of CEL that always ends soon: fields of the object, comparisons, &&, ||, !, ?:, in, has(), size(), startsWith(), endsWith(), contains(), and all(), exists(), exists_one() and filter() over lists. There is one entry for a kind, and none for Secrets, of which only the metadata is read. docs/health.md has the whole of it.',
+  },
+  'SOTTO-PLAN-071': {
+    title: 'A health expression says nothing of an object',
+    explain:
+      'The object is such that the expression cannot be evaluated: a field has another type than expected, the result is neither true nor false, or the object is too large. Its health is unknown, which counts as not ready; everything else goes on. Correct the expression in syncs[].health.expressions.',
+  },
   'SOTTO-PLAN-080': {
     title: 'An immutable object holds more than Git has',
     explain:
