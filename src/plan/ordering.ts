@@ -78,8 +78,11 @@ export function ordered(desired: DesiredSet): Ordered {
   };
 }
 
+/** The agent's own objects are none of the sync, whatever Git says: they are there, and nobody waits for them. */
 function refusedKeys({ refusals }: DesiredSet): ObjectKey[] {
-  return refusals.flatMap(({ id }) => (id === undefined ? [] : [objectKey(id)]));
+  return refusals.flatMap(({ id, error }) =>
+    id === undefined || error.code === 'SOTTO-PLAN-020' ? [] : [objectKey(id)],
+  );
 }
 
 function turnAt(turns: ReadonlyMap<ObjectKey, Turn>, key: ObjectKey): Turn {

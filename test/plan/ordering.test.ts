@@ -1,6 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../src/core/json.ts';
+import type { Code } from '../../src/core/codes.ts';
+import { SottoError } from '../../src/core/errors.ts';
 import { objectKey, type SourceDigest } from '../../src/core/ids.ts';
 import { circlesOf, wayRound } from '../../src/plan/circles.ts';
 import { type Ordered, ordered } from '../../src/plan/ordering.ts';
@@ -45,6 +47,10 @@ function wanted(kind: string, name: string, { annotations = {}, pod }: Extra = {
 const on = (...names: string[]) => ({ annotations: { [DEPENDS_ON]: names.join(', ') } });
 const wave = (n: number) => ({ annotations: { [WAVE]: String(n) } });
 const hook = (value: string, more = {}) => ({ annotations: { 'argocd.argoproj.io/hook': value, ...more } });
+
+function refusal(code: Code): SottoError {
+  return new SottoError({ code, what: 'refused', why: 'of the test', next: 'nothing' });
+}
 
 function order(...objects: readonly DesiredObject[]): Ordered {
   return ordered(setOf(objects));
@@ -279,9 +285,20 @@ describe('what stands in no order', () => {
     const s = wanted('Secret', 's');
     const set = ordered({
       ...setOf([wanted('ConfigMap', 'c', on('/namespaces/team/Secret/s'))]),
-      refusals: [{ error: new Error('x') as never, file: 's', id: s.id }],
+      refusals: [{ error: refusal('SOTTO-PLAN-009'), file: 's', id: s.id }],
     });
     expect(set.desired.objects).toHaveLength(1);
+  });
+
+  it('is none of the agent’s own objects, which are there whatever Git says of them', () => {
+    const key = wanted('Secret', 'sops-age');
+    const pod = { containers: [], volumes: [{ secret: { secretName: 'sops-age' } }] };
+    const web = wanted('Deployment', 'web', { pod });
+    const { ordering } = ordered({
+      ...setOf([web]),
+      refusals: [{ error: refusal('SOTTO-PLAN-020'), file: 's', id: key.id }],
+    });
+    expect(ordering.needs.get(web.key)).toEqual([]);
   });
 });
 
