@@ -16,6 +16,7 @@ import { isAutoscaled } from './autoscaled.ts';
 import { garbageCollector } from './collect-garbage.ts';
 import type { AgentContext, Place } from './context.ts';
 import { Corrector } from './correct.ts';
+import { isAnyWaiting, wakeDependents } from './dependents.ts';
 import { isRolledOut } from './config-prunes.ts';
 import { computeStatus } from '../health/status.ts';
 import { policyOf } from './drift-policy.ts';
@@ -122,7 +123,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
       if (row !== undefined) inventory.set({ ...row, ...carried });
     },
     onChange: (of) => {
-      publisher.changed();
+      context.changed();
       const waits = isRolledOut({ inventory, live, syncs: syncs.runtimes }, of);
       if (waits !== undefined) syncs.wake(waits);
       wakeWaiting({ inventory, live, syncs: syncs.runtimes, wake: (name) => syncs.wake(name) }, of);
@@ -231,7 +232,13 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
       publisher.changed();
     },
     ask: (sync) => syncs.ask(sync),
-    changed: () => publisher.changed(),
+    changed: () => changed(),
+  };
+  // What the status tells is what other syncs may wait for.
+  const lookAtDependents = coalesced(() => wakeDependents(context), DEPENDENTS_AFTER_MS, signal);
+  const changed = (): void => {
+    publisher.changed();
+    if (isAnyWaiting(context)) lookAtDependents();
   };
   const desk: RequestDesk = new RequestDesk({ agent: context, answered: () => publisher.answered(), onDefect });
   const corrector: Corrector = new Corrector(context);
@@ -266,6 +273,19 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
 
 /** Key material goes at the next collection: soon after the last file was closed, not after each. */
 const COLLECT_AFTER_MS = 100;
+
+/** One look at many changes: an apply of thousands of objects tells of each. */
+const DEPENDENTS_AFTER_MS = 50;
+
+function coalesced(action: () => void, afterMs: number, signal: AbortSignal): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  return () => {
+    timer ??= setTimeout(() => {
+      timer = undefined;
+      if (!signal.aborted) action();
+    }, afterMs).unref();
+  };
+}
 
 function debounced(action: () => void, afterMs: number): () => void {
   let timer: NodeJS.Timeout | undefined;

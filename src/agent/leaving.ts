@@ -28,7 +28,8 @@ export function isDue(agent: AgentContext, lastMs: number | undefined): boolean 
   const { syncs } = agent.settings();
   const isSettled = syncs.every((settings) => {
     const sync = agent.syncs.get(settings.name);
-    return sync?.settings === settings && sync.report !== undefined && !sync.stale && sync.trouble === undefined;
+    const isPassed = sync?.settings === settings && sync.report !== undefined && !sync.stale;
+    return isPassed && sync.report?.syncWait === undefined && sync.trouble === undefined;
   });
   return isSettled && (lastMs === undefined || agent.clock.elapsedMs() - lastMs >= AGAIN_MS);
 }

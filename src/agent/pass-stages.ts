@@ -248,6 +248,15 @@ export async function announce(agent: AgentContext, sync: SyncRuntime, decided: 
 
 /** Rows of objects that are no longer ours to keep, and rows that another sync keeps from now on. */
 export function release(agent: AgentContext, sync: SyncRuntime, decided: Plan): void {
+  handOver(agent, sync, decided);
+  for (const key of decided.released) {
+    agent.inventory.delete(key);
+    agent.live.forget(key);
+  }
+}
+
+/** Writes no object; a sync that waits does it too, for the one it waits for may be the one that takes the object. */
+export function handOver(agent: AgentContext, sync: SyncRuntime, decided: Plan): void {
   for (const [key, name] of decided.movedTo) {
     const row = agent.inventory.row(key);
     const other = agent.syncs.get(name);
@@ -256,9 +265,5 @@ export function release(agent: AgentContext, sync: SyncRuntime, decided: Plan): 
     sync.desired.delete(key);
     other.stale = true;
     agent.wake(name);
-  }
-  for (const key of decided.released) {
-    agent.inventory.delete(key);
-    agent.live.forget(key);
   }
 }

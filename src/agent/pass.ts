@@ -2,13 +2,16 @@ import type { SottoError } from '../core/errors.ts';
 import { isAutoscaler } from './autoscaled.ts';
 import { ordered } from '../plan/ordering.ts';
 import { readSnapshot } from './build-stage.ts';
-import { carryOut } from './carry-out.ts';
+import { type Carried, carryOut } from './carry-out.ts';
 import type { AgentContext } from './context.ts';
-import { announce, decide, refreshRows, refusedKeys, release, renderSet, rowKinds } from './pass-stages.ts';
+import { announce, decide, handOver, refreshRows, refusedKeys, release, renderSet, rowKinds } from './pass-stages.ts';
 import type { Wanted } from './reach.ts';
 import { type PassEnd, reportPass } from './report-pass.ts';
+import { syncWaitOf } from './dependents.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 import { freeReplicas } from './yielding.ts';
+
+const NOTHING: Carried = { refusals: [], waiting: [], waits: [], applied: 0, pruned: 0, retry: false };
 
 /**
  * One pass of one sync over a snapshot, stages in order. Readiness follows from the watches afterwards; corrections go
@@ -32,6 +35,14 @@ export async function runPass(
   ]);
   refreshRows(agent, sync, desired);
   const decided = decide(agent, sync, snapshot, desired, said.refusals);
+  const syncWait = syncWaitOf(agent, sync, snapshot, decided);
+  if (syncWait !== undefined) {
+    const refusals = [...said.refusals, ...desired.refusals, ...decided.refusals];
+    handOver(agent, sync, decided);
+    reportPass(agent, sync, { snapshot, desired, decided, outcome: NOTHING, refusals, startedMs, syncWait });
+    await agent.inventory.store();
+    return [];
+  }
   await announce(agent, sync, decided);
   const refused = refusedKeys([...said.refusals, ...desired.refusals]);
   const outcome = await carryOut(agent, sync, { plan: decided, ordering, refused }, opener);

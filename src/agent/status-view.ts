@@ -21,10 +21,11 @@ import type {
   StatusDocument,
   SyncCounts,
 } from '../report/status.ts';
-import { type SyncFacts, syncState } from '../report/sync-state.ts';
+import { type SyncFacts, type SyncState, syncState } from '../report/sync-state.ts';
 import type { AgentContext } from './context.ts';
 import { orphanNote, orphanStatus } from './orphans.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
+import { type SyncTurn, syncTurn } from './sync-turn.ts';
 import { waitError } from './waits.ts';
 
 export interface StatusSources {
@@ -76,7 +77,8 @@ export function viewSync(agent: AgentContext, sync: SyncRuntime): SyncInput {
   const counts = countRows(agent, sync, rows);
   const late = new Set(rows.filter((row) => isLate(agent, sync, row)).map(({ key }) => key));
   const waits = (report?.waits ?? []).map((waiting) => waitError(agent, waiting, (key) => late.has(key)));
-  const facts = factsOf(agent, sync, counts, { isLate: late.size > 0, heldBack: waits.filter(isHeldBack).length });
+  const readiness = { isLate: late.size > 0, heldBack: waits.filter(isHeldBack).length };
+  const facts = { ...factsOf(agent, sync, counts, readiness), dependency: dependencyOf(agent, sync) };
   return {
     name: settings.name,
     ...syncState(facts),
@@ -87,6 +89,61 @@ export function viewSync(agent: AgentContext, sync: SyncRuntime): SyncInput {
     attention: attentionOf(agent, sync, rows, late, waits),
     pending: pendingOf(sync),
   };
+}
+
+/** What the syncs that come first say of a commit of this one, as of now. */
+export function turnOfSync(
+  agent: AgentContext,
+  sync: SyncRuntime,
+  revision: string,
+  known: Known = new Map(),
+): SyncTurn {
+  const { dependsOn } = sync.settings;
+  if (dependsOn.length === 0) return { kind: 'ready' };
+  const needed = dependsOn.map((name) => {
+    const other = agent.syncs.get(name);
+    if (other === undefined) return { name, found: undefined };
+    const { snapshot, report } = other;
+    const found = {
+      name,
+      ...stateOf(agent, other, known),
+      repository: repositoryOf(other),
+      wantedRevision: snapshot?.revision,
+      appliedRevision: report?.appliedRevision,
+      attemptedRevision: report?.attemptedRevision,
+    };
+    return { name, found };
+  });
+  return syncTurn({ repository: repositoryOf(sync), revision }, needed);
+}
+
+/** States found on the way: syncs that come first may be shared. */
+type Known = Map<SyncRuntime, SyncState>;
+
+function stateOf(agent: AgentContext, sync: SyncRuntime, known: Known): SyncState {
+  const before = known.get(sync);
+  if (before !== undefined) return before;
+  const rows = [...agent.inventory.inventory.rows.values()].filter((row) => row.sync === sync.settings.name);
+  const late = new Set(rows.filter((row) => isLate(agent, sync, row)).map(({ key }) => key));
+  const waits = (sync.report?.waits ?? []).map((waiting) => waitError(agent, waiting, (key) => late.has(key)));
+  const readiness = { isLate: late.size > 0, heldBack: waits.filter(isHeldBack).length };
+  const facts = factsOf(agent, sync, countRows(agent, sync, rows), readiness);
+  const state = syncState({ ...facts, dependency: dependencyOf(agent, sync, known) });
+  known.set(sync, state);
+  return state;
+}
+
+/** A sync whose turn has come meanwhile is passed at once, and says until then what it says of any commit. */
+function dependencyOf(agent: AgentContext, sync: SyncRuntime, known: Known = new Map()): SyncFacts['dependency'] {
+  const { report } = sync;
+  if (report?.syncWait === undefined || report.attemptedRevision === undefined) return undefined;
+  const turn = turnOfSync(agent, sync, report.attemptedRevision, known);
+  return turn.kind === 'ready' ? undefined : turn;
+}
+
+function repositoryOf({ settings }: SyncRuntime): string {
+  const { url, branch } = settings.source.git;
+  return `${url} ${branch}`;
 }
 
 /** When the next object that is still waited for becomes late, on the monotonic clock; undefined when none does. */

@@ -129,6 +129,7 @@ export function syncSettings(name: string, more: Partial<SyncSettings> = {}): Sy
     retryIntervalMs: 30_000,
     suspend: false,
     prune: { enabled: true, maxSharePercent: 50, minimum: 5, ask: [] },
+    dependsOn: [],
     deletionPolicy: 'orphan',
     skip: [],
     drift: { policy: 'guard', ignore: [] },

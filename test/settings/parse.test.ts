@@ -60,6 +60,7 @@ describe('settings that are good', () => {
           retryIntervalMs: 30_000,
           suspend: false,
           prune: { enabled: true, maxSharePercent: 50, minimum: 5, ask: [] },
+          dependsOn: [],
           deletionPolicy: 'orphan',
           skip: [],
           drift: { policy: 'guard', ignore: [] },
