@@ -107,6 +107,9 @@ const EXCEPTIONS: readonly { readonly exit: ExitCode; readonly codes: readonly C
       'SOTTO-SOPS-054',
       'SOTTO-SOPS-055',
       'SOTTO-SOPS-056',
+      'SOTTO-SOPS-061',
+      'SOTTO-SOPS-062',
+      'SOTTO-SOPS-063',
     ],
   },
   // The manifest or the certificate, not the keys.
