@@ -58,7 +58,7 @@ describe('OpenPGP keys on the command line', () => {
     await play(`
 $ sotto encrypt --pgp \${fingerprint} --pgp-key me.asc db.yaml > db.enc.yaml
 exit 0
-has db.enc.yaml fp: "\${fingerprint}"
+has db.enc.yaml \${fingerprint}
 hasnot db.enc.yaml correct horse
 $ sotto decrypt --key-file secret.asc db.enc.yaml
 > password: "correct horse"
@@ -80,18 +80,18 @@ file .sops.yaml
 | - pgp: \${fingerprint}
 $ sotto encrypt --pgp-key me.asc db.yaml > db.enc.yaml
 exit 0
-has db.enc.yaml fp: "\${fingerprint}"
+has db.enc.yaml \${fingerprint}
 env SOPS_PGP_FP=\${fingerprint}
 $ sotto encrypt --pgp-key me.asc db.yaml > db.enc.yaml
 exit 0
-has db.enc.yaml fp: "\${fingerprint}"
+has db.enc.yaml \${fingerprint}
 `);
   });
 
   it('are refused where the public key is not at hand, and the file stays as it is', async () => {
     await play(`
 $ sotto encrypt -i --pgp \${fingerprint} db.yaml
-! SOTTO-SOPS-062: the public part of an OpenPGP key is needed (db.yaml) — … \${fingerprint}, and no --pgp-key holds it; … — gpg --armor --export \${fingerprint} > \${fingerprint}.asc && sotto encrypt --pgp-key \${fingerprint}.asc db.yaml
+! SOTTO-SOPS-062: the public part of an OpenPGP key is needed (db.yaml) — … \${fingerprint}, and no --pgp-key holds it; … — gpg --armor --export \${fingerprint} > \${fingerprint}.asc   (then the same command with --pgp-key \${fingerprint}.asc)
 exit 2
 same db.yaml
 $ sotto encrypt -i --pgp 1234 db.yaml
