@@ -3,7 +3,7 @@ import { SottoError } from '../core/errors.ts';
 import { displayObject, type ObjectKey, objectIdOf, type SourceDigest } from '../core/ids.ts';
 import { getMetadata, getObject } from '../kube/objects.ts';
 import { planIdOf } from '../plan/hold.ts';
-import type { InventoryRow } from '../plan/inventory.ts';
+import { type InventoryRow, UNSEEN } from '../plan/inventory.ts';
 import type { PruneStep } from '../plan/plan.ts';
 import type { Answer, OrphanStatus } from '../report/status.ts';
 import { isConfiguration, settledPrunes } from './config-prunes.ts';
@@ -133,24 +133,8 @@ function stepOf(orphan: Orphan): PruneStep {
   return { action: 'prune', id: objectIdOf(orphan.key), row: rowOf(orphan, '') };
 }
 
+/** Nothing says yet where in Git it stands, or what it held. */
 function rowOf({ key, apiVersion, uid }: Orphan, sync: string): InventoryRow {
-  return {
-    key,
-    apiVersion,
-    sync,
-    file: '',
-    line: 0,
-    digest: '' as SourceDigest,
-    uid,
-    resourceVersion: '',
-    generation: 0,
-    setDigest: '',
-    ownTime: '',
-    keep: false,
-    done: false,
-    failed: false,
-    encrypted: false,
-    yielded: undefined,
-    accepted: undefined,
-  };
+  const digest = '' as SourceDigest;
+  return { ...UNSEEN, key, apiVersion, sync, file: '', line: 0, digest, uid, keep: false, encrypted: false };
 }
