@@ -100,6 +100,7 @@ const EXCEPTIONS: readonly { readonly exit: ExitCode; readonly codes: readonly C
       'SOTTO-SOPS-040',
       'SOTTO-SOPS-041',
       'SOTTO-SOPS-042',
+      'SOTTO-SOPS-043',
       'SOTTO-SOPS-050',
       'SOTTO-SOPS-051',
       'SOTTO-SOPS-052',
