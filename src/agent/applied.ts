@@ -29,6 +29,7 @@ function rowOf(sync: string, object: DesiredObject, record: LiveRecord) {
     setDigest: record.setDigest ?? '',
     ownTime: record.ownTime ?? '',
     done: record.done,
+    failed: record.failed,
     yielded: record.yielded,
     accepted: record.accepted,
   };
@@ -50,6 +51,7 @@ export function announcedRow(sync: string, object: DesiredObject) {
     ownTime: '',
     keep: isKept(object.tree),
     done: false,
+    failed: false,
     encrypted: object.encrypted,
     yielded: undefined,
     accepted: undefined,

@@ -148,6 +148,7 @@ function rowOf({ key, apiVersion, uid }: Orphan, sync: string): InventoryRow {
     ownTime: '',
     keep: false,
     done: false,
+    failed: false,
     encrypted: false,
     yielded: undefined,
     accepted: undefined,
