@@ -2,6 +2,7 @@ import type { Json } from '../core/json.ts';
 import { stringAt } from '../core/json.ts';
 import type { LiveRecord } from '../drift/record.ts';
 import type { Resource } from '../kube/resource.ts';
+import type { InventoryRow } from '../plan/inventory.ts';
 import { isKept } from '../plan/keep.ts';
 import type { DesiredObject } from '../render/desired.ts';
 import type { AgentContext } from './context.ts';
@@ -16,11 +17,11 @@ export function recordApplied(
   answer: Json,
 ): LiveRecord {
   const record = agent.live.baseline(object.key, answer, modeOf(resource));
-  agent.inventory.set(rowOf(sync, object, record));
+  agent.inventory.set(rowOf(sync, object, record, agent.inventory.row(object.key)));
   return record;
 }
 
-function rowOf(sync: string, object: DesiredObject, record: LiveRecord) {
+function rowOf(sync: string, object: DesiredObject, record: LiveRecord, before: InventoryRow | undefined) {
   return {
     ...announcedRow(sync, object),
     uid: record.uid,
@@ -32,6 +33,8 @@ function rowOf(sync: string, object: DesiredObject, record: LiveRecord) {
     failed: record.failed,
     yielded: record.yielded,
     accepted: record.accepted,
+    // An object that was made anew has Pods of its own.
+    restart: before?.uid === record.uid ? before.restart : undefined,
   };
 }
 
@@ -55,6 +58,7 @@ export function announcedRow(sync: string, object: DesiredObject) {
     encrypted: object.encrypted,
     yielded: undefined,
     accepted: undefined,
+    restart: undefined,
   };
 }
 

@@ -152,5 +152,6 @@ function rowOf({ key, apiVersion, uid }: Orphan, sync: string): InventoryRow {
     encrypted: false,
     yielded: undefined,
     accepted: undefined,
+    restart: undefined,
   };
 }
