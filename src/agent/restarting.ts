@@ -7,7 +7,7 @@ import { judgeEvent } from '../drift/judge.ts';
 import type { LiveRecord } from '../drift/record.ts';
 import { kubeError } from '../kube/errors.ts';
 import { applyObject } from '../kube/objects.ts';
-import type { Opener } from '../open/opener.ts';
+import type { ValueOpener } from '../apply/fill.ts';
 import type { InventoryRow, RestartMark } from '../plan/inventory.ts';
 import { pauseOf } from '../plan/pause.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -30,7 +30,7 @@ export async function restartPods(
   agent: AgentContext,
   sync: SyncRuntime,
   { desired, decided }: { readonly desired: DesiredSet; readonly decided: Plan },
-  opener: Opener,
+  opener: ValueOpener,
 ): Promise<Restarts> {
   const wanted = new Map(desired.objects.map((object) => [object.key, object]));
   const appliedNow = new Set(

@@ -27,6 +27,11 @@ function secret(values: Readonly<Record<string, Uint8Array>>, cipher = 'c1') {
 
 const digestOf = ({ object, opener }: ReturnType<typeof secret>, key = KEY) => valuesDigest([object], opener, key);
 
+function map(labels: string, text: string): DesiredObject {
+  const tree = { metadata: { name: 'app', labels: { l: labels } }, data: { text } };
+  return { ...wanted('ConfigMap', 'app'), tree };
+}
+
 describe('the digest of values', () => {
   const entries = dictionary(stringMatching(/^[a-z]{1,6}$/), uint8Array({ maxLength: 40 }), { minKeys: 1, maxKeys: 4 });
 
@@ -54,10 +59,6 @@ describe('the digest of values', () => {
 
   it('hangs on the entries of a ConfigMap and not on its labels', async () => {
     const { opener } = secret({});
-    const map = (labels: string, text: string): DesiredObject => ({
-      ...wanted('ConfigMap', 'app'),
-      tree: { metadata: { name: 'app', labels: { l: labels } }, data: { text } },
-    });
     const digest = (object: DesiredObject) => valuesDigest([object], opener, KEY);
     expect(await digest(map('1', 'a'))).toBe(await digest(map('2', 'a')));
     expect(await digest(map('1', 'a'))).not.toBe(await digest(map('1', 'b')));
