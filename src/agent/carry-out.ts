@@ -140,8 +140,10 @@ async function applyOne(agent: AgentContext, sync: SyncRuntime, step: ApplyStep,
       const adopt = sync.adopting.has(object.key) ? 'always' : sync.settings.adopt;
       const adoptFrom = sync.adopting.get(object.key);
       const asUser = writerOf(place, sync.settings);
-      const context = { transport, random, signal, opener, body, setId: place.setId, adopt, adoptFrom, asUser };
-      const send = contact === 'first' ? applyFirst : applyOwned;
+      const isKnown = contact === 'owned';
+      const setId = place.setId;
+      const context = { transport, random, signal, opener, body, setId, adopt, adoptFrom, isKnown, asUser };
+      const send = isKnown ? applyOwned : applyFirst;
       const wanted = await bodyOf(agent, sync, object);
       if (step.reason === 'changed') await keepReplicas(agent, sync, object, resource);
       const outcome = await applyUnblocked(object, resource, context, () => send(wanted, resource, context));

@@ -138,6 +138,7 @@ async function send(agent: AgentContext, step: CorrectionStep, found: Case, hand
     signal,
     setId: place.setId,
     adopt: sync.settings.adopt,
+    isKnown: true,
     asUser: writerOf(place, sync.settings),
   };
   const wanted = withoutYielded(agent, found.key, object, yieldedBy(found));

@@ -37,6 +37,8 @@ export interface ApplyContext {
   /** Id of the ConfigMap `sotto-inventory` as a set: value of the member label. */
   readonly setId: string;
   readonly adopt: AdoptRule;
+  /** An object of ours stood under this id: the inventory has it. */
+  readonly isKnown?: boolean;
   /** Somebody said to take the object over from this tool. */
   readonly adoptFrom?: Tool | undefined;
   /** Writes are made as this user, reads as ourselves. */

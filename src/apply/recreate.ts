@@ -2,6 +2,7 @@ import { type ClosedObject, isClosedObject } from '../core/closed.ts';
 import { SottoError } from '../core/errors.ts';
 import { displayObject } from '../core/ids.ts';
 import { arrayAt, isJsonObject, type Json, member, memberAt, stringAt } from '../core/json.ts';
+import { MEMBER_LABEL } from '../core/labels.ts';
 import { kubeError } from '../kube/errors.ts';
 import type { FailureKind } from '../kube/failure.ts';
 import { deleteObject, getMetadata } from '../kube/objects.ts';
@@ -62,7 +63,7 @@ export async function recreateObject(
   if (!live.ok) return failedApply(object, resource, live.failure);
   const metadata = member(live.value, 'metadata');
   const uid = stringAt(metadata, 'uid');
-  if (uid === undefined || ownerOf(metadata, context.setId).kind !== 'ours') return refused;
+  if (uid === undefined || !mayGo(metadata, context)) return refused;
   const why = whyNotRecreated(object, live.value ?? null, refused);
   if (why !== undefined) return { kind: 'failed', again: false, error: why.at(refused.error.place) };
   const trial = await patch(object, resource, context, { force: true, dryRun: true, create: true });
@@ -79,6 +80,13 @@ export async function recreateObject(
   if (made.ok) return { kind: 'applied', answer: made.value.object, created: true, recreated: true };
   if (made.failure.kind !== 'changed') return failedApply(object, resource, made.failure, asUser);
   return { kind: 'failed', again: true, error: stillGoing(object) };
+}
+
+/** Ours; or what somebody made with our label where an object of ours was, of which a row tells (spec/drift.md row 67). */
+function mayGo(metadata: Json | undefined, { setId, isKnown }: ApplyContext): boolean {
+  const owner = ownerOf(metadata, setId).kind;
+  if (owner === 'ours') return true;
+  return owner === 'nobody' && isKnown === true && stringAt(metadata, 'labels', MEMBER_LABEL) === setId;
 }
 
 /** That the old one has the name, or the last place in the quota, is what the deletion is for. */

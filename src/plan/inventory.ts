@@ -43,6 +43,20 @@ export interface RestartMark {
   readonly values: string;
 }
 
+/** The part of a row that tells of the live object, before anything of it was seen. */
+export const UNSEEN = {
+  uid: '',
+  resourceVersion: '',
+  generation: 0,
+  setDigest: '',
+  ownTime: '',
+  done: false,
+  failed: false,
+  yielded: undefined,
+  accepted: undefined,
+  restart: undefined,
+} as const satisfies Partial<InventoryRow>;
+
 /** Which agent may write. A clean stop clears the holder (spec/drift.md 3.12). */
 export interface Holder {
   readonly instance: string;

@@ -45,6 +45,35 @@ const setPath = (world: World): string => `/apis/apps/v1/namespaces/${world.name
 const claimPath = (world: World): string => `/api/v1/namespaces/${world.namespace}/persistentvolumeclaims/data`;
 
 describeReal('a field that cannot be changed in place', TOOLS, () => {
+  test('what somebody puts in the place of an immutable object, with our label, is undone, also from a time without the agent', async () => {
+    await using world = await createWorld();
+    const { namespace } = world;
+    const { plane } = world.own;
+    const files = { 'deploy/cm.json': frozen('cm', 'blue'), 'deploy/s.json': await frozenSecret(world, 's', 0) };
+    const commit = await world.repository.commit(files, 'first');
+    const paths = [configMapPath(namespace, 'cm'), secretPath(namespace, 's')];
+    {
+      await using agent = await world.start();
+      await untilReady(world, commit);
+      expect(agent.log.filter(({ level }) => level === 'error')).toEqual([]);
+    }
+    for (const path of paths) {
+      const { kind, metadata } = (await world.get(path)) as JsonObject;
+      const [name, labelled] = [stringAt(metadata, 'name') ?? '', memberAt(metadata, 'labels') ?? {}];
+      await plane.admin('DELETE', path);
+      const data = kind === 'Secret' ? { stringData: { password: 'theirs' } } : { data: { color: 'theirs' } };
+      const other = { apiVersion: 'v1', kind, metadata: { name, labels: labelled }, immutable: true, ...data };
+      expect((await plane.admin('POST', path.slice(0, path.lastIndexOf('/')), other as JsonObject)).status).toBe(201);
+    }
+    await using agent = await world.start();
+    await eventually('both are as Git has them', async () => {
+      const [cm, s] = await Promise.all(paths.map((path) => world.get(path)));
+      const password = Buffer.from(stringAt(s, 'data', 'password') ?? '', 'base64').toString();
+      return stringAt(cm, 'data', 'color') === 'blue' && password === world.value(0) ? true : undefined;
+    });
+    expect(agent.log.filter(({ level }) => level === 'error')).toEqual([]);
+  });
+
   test('immutable Secrets and ConfigMaps are made anew; Jobs, volumes and StatefulSets only when their manifest says so', async () => {
     await using world = await createWorld();
     const { namespace } = world;
