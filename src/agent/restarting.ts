@@ -46,7 +46,8 @@ export async function restartPods(
       const now = { ...found.seen, values: await valuesDigest(found.uses, opener, agent.fingerprint) };
       const isDue = mustRestart(known, now, appliedNow.has(object.key));
       const end = isDue ? await stamp(agent, sync, object, now.values) : DONE;
-      if (end.refusal === undefined) remember(agent, object.key, now);
+      // A mark without its stamp would hide the change for good.
+      if (end.refusal === undefined && !end.again) remember(agent, object.key, now);
       ends.push(end);
     } catch (thrown) {
       ends.push(refusedBy(object, asSottoError(thrown), false));

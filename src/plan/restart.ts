@@ -1,6 +1,6 @@
 import { type ClosedObject, withoutSecrets } from '../core/closed.ts';
 import { sourceDigest } from '../core/digest.ts';
-import type { ObjectKey, SourceDigest } from '../core/ids.ts';
+import { type ObjectKey, objectIdOf, type SourceDigest } from '../core/ids.ts';
 import { canonicalJson, member, memberAt, stringAt } from '../core/json.ts';
 import { STAMP_ANNOTATION } from '../core/labels.ts';
 import type { DesiredObject } from '../render/desired.ts';
@@ -57,8 +57,10 @@ export function restartCase(object: DesiredObject, { row, wanted }: RestartInput
   return { kind: 'open', uses, seen: { sources, template: templateDigest(object) } };
 }
 
+/** The account that Pods run as gives them no values: a change of it replaces nothing. */
 function usesOf({ id, tree }: DesiredObject): ObjectKey[] {
-  const used = podUses(memberAt(tree, 'spec', 'template', 'spec'), id.namespace);
+  const named = podUses(memberAt(tree, 'spec', 'template', 'spec'), id.namespace);
+  const used = named.filter((key) => objectIdOf(key).kind !== 'ServiceAccount');
   return [...new Set(used)].toSorted();
 }
 

@@ -15,7 +15,7 @@ interface Shape {
   readonly image?: string;
 }
 
-/** A workload that reads Secret `db`, ConfigMap `app` and Secret `elsewhere`, which the sync has not. */
+/** A workload that runs as account `bot` and reads Secret `db`, ConfigMap `app` and Secret `elsewhere`, which the sync has not. */
 function workload({
   kind = 'Deployment',
   annotations = WISH,
@@ -25,7 +25,7 @@ function workload({
   const id = { group: kind === 'CronJob' ? 'batch' : 'apps', kind, namespace: 'team', name: 'web' };
   const envFrom = [{ secretRef: { name: 'db' } }, { configMapRef: { name: 'app', optional: true } }];
   const volumes = [{ name: 'v', secret: { secretName: 'elsewhere' } }];
-  const spec = { containers: [{ name: 'c', image, envFrom }], volumes };
+  const spec = { serviceAccountName: 'bot', containers: [{ name: 'c', image, envFrom }], volumes };
   return {
     ...wanted('Pod', 'web'),
     id,
@@ -37,17 +37,19 @@ function workload({
 
 const DB = wanted('Secret', 'db');
 const APP = wanted('ConfigMap', 'app');
+const BOT = wanted('ServiceAccount', 'bot');
 
 function decide(object: DesiredObject, more: { mark?: RestartMark; db?: DesiredObject; applied?: string } = {}) {
   const db = more.db ?? DB;
   const rows = [
     row('Secret', 'db', { digest: (more.applied ?? db.digest) as SourceDigest }),
     row('ConfigMap', 'app'),
+    row('ServiceAccount', 'bot'),
     { ...row('Pod', 'web', { restart: more.mark }), key: object.key },
   ];
   return restartCase(object, {
     row: (key) => rows.find((each) => each.key === key),
-    wanted: new Map([object, db, APP, wanted('Secret', 'unused')].map((each) => [each.key, each])),
+    wanted: new Map([object, db, APP, BOT, wanted('Secret', 'unused')].map((each) => [each.key, each])),
   });
 }
 
@@ -59,7 +61,7 @@ function opened(found: ReturnType<typeof decide>) {
 const MARK: RestartMark = { ...opened(decide(workload())).seen, values: 'v1' };
 
 describe('whether the values of a workload are looked at', () => {
-  it('is so once all that its Pods read is applied, of Secrets and ConfigMaps of the sync and of no others', () => {
+  it('is so once all that its Pods read is applied, of Secrets and ConfigMaps of the sync and of nothing else', () => {
     expect(opened(decide(workload())).uses.map(({ key }) => key)).toEqual([APP.key, DB.key]);
     expect(decide(workload(), { applied: 'before' }).kind).toBe('nothing');
   });
