@@ -55,8 +55,9 @@ export class SyncSet {
   }
 
   /**
-   * One visit of each sync, those that come first before the others, and another one of those that could not end without the others: prunes
-   * wait until each sync of a repository has seen the commit, and an object may go over from one to another.
+   * One visit of each sync, those that come first before the others, and another one of those that could not end
+   * without the others: prunes wait until each sync of a repository has seen the commit, and an object may go over from
+   * one to another.
    */
   async visitOnce(agent: AgentContext): Promise<void> {
     const visits = inTurn([...this.runtimes.values()]).map((sync) => ({
