@@ -16,7 +16,9 @@ export function syncWaitOf(
   decided: Pick<Plan, 'steps' | 'held'>,
 ): SyncWait | undefined {
   if (decided.held !== undefined) return undefined;
-  if (decided.steps.length === 0 && sync.report?.appliedRevision === revision) return undefined;
+  // The stored one: a restart of the agent is no reason to wait either.
+  const applied = sync.report?.appliedRevision ?? agent.inventory.inventory.revisions[sync.settings.name];
+  if (decided.steps.length === 0 && applied === revision) return undefined;
   const turn = turnOfSync(agent, sync, revision);
   return turn.kind === 'ready' ? undefined : turn;
 }

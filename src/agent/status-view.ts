@@ -25,7 +25,7 @@ import { type SyncFacts, type SyncState, syncState } from '../report/sync-state.
 import type { AgentContext } from './context.ts';
 import { orphanNote, orphanStatus } from './orphans.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
-import { type SyncTurn, syncTurn } from './sync-turn.ts';
+import { type SyncTurn, type SyncWait, syncTurn } from './sync-turn.ts';
 import { waitError } from './waits.ts';
 
 export interface StatusSources {
@@ -78,7 +78,8 @@ export function viewSync(agent: AgentContext, sync: SyncRuntime): SyncInput {
   const late = new Set(rows.filter((row) => isLate(agent, sync, row)).map(({ key }) => key));
   const waits = (report?.waits ?? []).map((waiting) => waitError(agent, waiting, (key) => late.has(key)));
   const readiness = { isLate: late.size > 0, heldBack: waits.filter(isHeldBack).length };
-  const facts = { ...factsOf(agent, sync, counts, readiness), dependency: dependencyOf(agent, sync) };
+  const dependency = dependencyOf(agent, sync);
+  const facts = { ...factsOf(agent, sync, counts, readiness), dependency };
   return {
     name: settings.name,
     ...syncState(facts),
@@ -86,7 +87,10 @@ export function viewSync(agent: AgentContext, sync: SyncRuntime): SyncInput {
     appliedRevision: report?.appliedRevision,
     attemptedRevision: report?.attemptedRevision,
     counts,
-    attention: attentionOf(agent, sync, rows, late, waits),
+    attention: [
+      ...(dependency === undefined ? [] : [syncWaits(dependency)]),
+      ...attentionOf(agent, sync, rows, late, waits),
+    ],
     pending: pendingOf(sync),
   };
 }
@@ -134,7 +138,7 @@ function stateOf(agent: AgentContext, sync: SyncRuntime, known: Known): SyncStat
 }
 
 /** A sync whose turn has come meanwhile is passed at once, and says until then what it says of any commit. */
-function dependencyOf(agent: AgentContext, sync: SyncRuntime, known: Known = new Map()): SyncFacts['dependency'] {
+function dependencyOf(agent: AgentContext, sync: SyncRuntime, known: Known = new Map()): SyncWait | undefined {
   const { report } = sync;
   if (report?.syncWait === undefined || report.attemptedRevision === undefined) return undefined;
   const turn = turnOfSync(agent, sync, report.attemptedRevision, known);
@@ -285,6 +289,20 @@ function attentionOf(
     .map((error) => attention(error))
     .filter(({ object }) => !named.has(object));
   return [...all, ...refused, ...waiting, ...warned, ...held, ...rewound, ...blocked, ...unreadyOnes];
+}
+
+function syncWaits({ kind, on, why }: SyncWait): Attention {
+  return kind === 'waits'
+    ? {
+        code: 'SOTTO-PLAN-120',
+        message: `the sync waits: ${why}`,
+        next: `nothing to do: it goes on when ${on} is ready`,
+      }
+    : {
+        code: 'SOTTO-PLAN-121',
+        message: `the sync waits: ${why}`,
+        next: `mend sync ${on}; this one follows by itself`,
+      };
 }
 
 function attention(error: SottoError): Attention {

@@ -25,7 +25,7 @@ export function inTurn<T extends { readonly settings: Pick<Ordered, 'name' | 'de
 /** How long a sync may take from the start: its own timeout, after the longest way through those that come first. */
 export function patienceMs(name: string, syncs: readonly Ordered[]): number {
   const known = new Map<string, number>();
-  for (const { settings } of inTurn(syncs.map((settings) => ({ settings })))) {
+  for (const { settings } of inTurn(syncs.map((each) => ({ settings: each })))) {
     const before = settings.dependsOn.map((first) => known.get(first) ?? 0);
     known.set(settings.name, settings.timeoutMs + Math.max(0, ...before));
   }

@@ -84,6 +84,8 @@ export interface LeavingRule {
   readonly serviceAccountName?: string | undefined;
   /** Kinds that stay, besides PersistentVolumeClaims. */
   readonly ask: readonly { readonly group?: string | undefined; readonly kind: string }[];
+  /** Syncs that came first, and go last. */
+  readonly dependsOn?: readonly string[] | undefined;
 }
 
 /** The tokens of one file, by the digest of its ciphertext: keyed digests of values, never a value. */

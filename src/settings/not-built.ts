@@ -45,6 +45,7 @@ export const NOT_BUILT: readonly NotBuilt[] = [
   { field: 'syncs.*.source.git.verify', isOff: never, instead: REMOVE },
   { field: 'syncs.*.render.helm', isOff: never, instead: 'commit the rendered manifests and remove the field' },
   { field: 'syncs.*.decryption.vault', isOff: isEmptyList, instead: 'encrypt for age recipients and remove the field' },
+  { field: 'syncs.*.dependsOn', isOff: isEmptyList, instead: 'remove the field: syncs run independently' },
 ];
 
 export interface NotBuiltUse {
