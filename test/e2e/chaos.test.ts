@@ -75,8 +75,10 @@ describeReal('a storm of changes, faults and kills', TOOLS, () => {
     await sleep(2_000);
     proxy.setFault(() => undefined);
 
-    await eventually('live equals Git', async () =>
-      (await differences(world, value)).length === 0 ? true : undefined,
+    await eventually(
+      'live equals Git',
+      async () => ((await differences(world, value)).length === 0 ? true : undefined),
+      async () => `(not as in Git: ${(await differences(world, value)).join(', ')})\n${await told(world, agent)}`,
     );
     await sleep(1_000);
     expect(await differences(world, value)).toEqual([]);
@@ -86,6 +88,12 @@ describeReal('a storm of changes, faults and kills', TOOLS, () => {
     await agent.stop();
   });
 });
+
+/** What the agent says of it: the end of its log, and its status document. */
+async function told(world: World, agent: RunningAgent): Promise<string> {
+  const log = agent.log.slice(-40).map((line) => JSON.stringify(line));
+  return [...log, JSON.stringify(await world.status())].join('\n');
+}
 
 interface Storm {
   readonly world: World;
