@@ -254,7 +254,10 @@ export async function pruneObject(agent: AgentContext, step: PruneStep, of: Prun
   );
   if (outcome.kind !== 'failed') {
     forget(agent, step);
-    if (outcome.kind === 'not-ours') return DONE;
+    if (outcome.kind === 'not-ours') {
+      agent.log.info('not pruned: somebody else made it anew', { object: displayObject(id) });
+      return DONE;
+    }
     agent.log.info('pruned', { object: displayObject(id) });
     agent.tell(of.note({ ...id, apiVersion: row.apiVersion, uid }));
     return DONE;

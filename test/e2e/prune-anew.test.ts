@@ -44,6 +44,8 @@ describeReal('what left Git while it was another object than the one remembered'
     expect(await world.get(pathOf(world, 'ours'))).toBeUndefined();
     expect(await world.get(pathOf(world, 'theirs'))).toBeDefined();
     expect(await world.get(pathOf(world, 'kept'))).toBeDefined();
+    const told = agent.log.filter(({ msg }) => msg === 'not pruned: somebody else made it anew');
+    expect(told.map(({ object }) => object)).toEqual(['ConfigMap/theirs']);
     await leakCheck(world, agent, canaries);
   });
 });
