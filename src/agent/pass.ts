@@ -7,6 +7,7 @@ import type { AgentContext } from './context.ts';
 import { announce, decide, refreshRows, refusedKeys, release, renderSet, rowKinds } from './pass-stages.ts';
 import type { Wanted } from './reach.ts';
 import { type PassEnd, reportPass } from './report-pass.ts';
+import { restartPods } from './restarting.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 import { freeReplicas } from './yielding.ts';
 
@@ -34,7 +35,13 @@ export async function runPass(
   const decided = decide(agent, sync, snapshot, desired, said.refusals);
   await announce(agent, sync, decided);
   const refused = refusedKeys([...said.refusals, ...desired.refusals]);
-  const outcome = await carryOut(agent, sync, { plan: decided, ordering, refused }, opener);
+  const carried = await carryOut(agent, sync, { plan: decided, ordering, refused }, opener);
+  const restarts = await restartPods(agent, sync, { desired, decided }, opener);
+  const outcome = {
+    ...carried,
+    refusals: [...carried.refusals, ...restarts.refusals],
+    retry: carried.retry || restarts.retry,
+  };
   release(agent, sync, decided);
 
   const refusals = [...said.refusals, ...desired.refusals, ...decided.refusals, ...outcome.refusals];

@@ -31,6 +31,16 @@ export interface InventoryRow {
   readonly yielded: Uint8Array | undefined;
   /** Foreign additions that stay, packed. */
   readonly accepted: Uint8Array | undefined;
+  /** Of a workload that is restarted when what its Pods read changes: what they read now. */
+  readonly restart: RestartMark | undefined;
+}
+
+export interface RestartMark {
+  /** Of the documents in Git: equal, and there is nothing to open. */
+  readonly sources: SourceDigest;
+  readonly template: SourceDigest;
+  /** Keyed digest of the values. */
+  readonly values: string;
 }
 
 /** The part of a row that tells of the live object, before anything of it was seen. */
@@ -44,6 +54,7 @@ export const UNSEEN = {
   failed: false,
   yielded: undefined,
   accepted: undefined,
+  restart: undefined,
 } as const satisfies Partial<InventoryRow>;
 
 /** Which agent may write. A clean stop clears the holder (spec/drift.md 3.12). */
@@ -217,9 +228,15 @@ function toTuple(row: InventoryRow): RowTuple {
 }
 
 /** Nearly always absent, so they are left out of the row. */
-function packedTexts({ yielded, accepted }: InventoryRow): string[] {
-  if (yielded === undefined && accepted === undefined) return [];
-  return [yielded, accepted].map((packed) => (packed === undefined ? '' : Buffer.from(packed).toString('base64')));
+function packedTexts({ yielded, accepted, restart }: InventoryRow): string[] {
+  if (yielded === undefined && accepted === undefined && restart === undefined) return [];
+  const packed = [yielded, accepted].map((set) => (set === undefined ? '' : Buffer.from(set).toString('base64')));
+  return restart === undefined ? packed : [...packed, restart.sources, restart.template, restart.values];
+}
+
+function markOf([sources, template, values]: readonly string[]): RestartMark | undefined {
+  if (sources === undefined || template === undefined || values === undefined) return undefined;
+  return { sources: sources as SourceDigest, template: template as SourceDigest, values };
 }
 
 function packedOf(text: string | undefined): Uint8Array | undefined {
@@ -229,7 +246,7 @@ function packedOf(text: string | undefined): Uint8Array | undefined {
 function toRow(tuple: RowTuple): InventoryRow {
   const [key, apiVersion, sync, file, line, digest, uid, resourceVersion, generation, setDigest, ownTime, flags] =
     tuple;
-  const [yielded, accepted] = tuple.slice(FIXED_CELLS).map(String);
+  const [yielded, accepted, ...restart] = tuple.slice(FIXED_CELLS).map(String);
   return {
     key: key as ObjectKey,
     apiVersion,
@@ -248,6 +265,7 @@ function toRow(tuple: RowTuple): InventoryRow {
     encrypted: (flags & ENCRYPTED) !== 0,
     yielded: packedOf(yielded),
     accepted: packedOf(accepted),
+    restart: markOf(restart),
   };
 }
 

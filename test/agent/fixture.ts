@@ -70,6 +70,7 @@ export function row(kind: string, name: string, more: Partial<InventoryRow> = {}
     encrypted: false,
     yielded: undefined,
     accepted: undefined,
+    restart: undefined,
     ...more,
   };
 }

@@ -27,6 +27,7 @@ function row(key: string, file: string, line: number): InventoryRow {
     encrypted: false,
     yielded: undefined,
     accepted: undefined,
+    restart: undefined,
   };
 }
 

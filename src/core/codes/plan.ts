@@ -186,6 +186,11 @@ export const PLAN_CODES = {
     explain:
       'A live workload of this agent refers to the object by name, though Git does not have the object any more. It may be paused in an older version, or Git forgot one of the two. The object is pruned when nothing that runs refers to it.',
   },
+  'SOTTO-PLAN-085': {
+    title: 'Pods are not replaced on a change',
+    explain:
+      'sotto.dev/restart-on-change: "true" belongs on a Deployment, StatefulSet or DaemonSet (docs/annotations.md). A Job cannot be changed, and the next Job of a CronJob reads anew by itself. The annotation sotto.dev/secrets-digest of the Pod template is written by the agent and must not stand in Git. The object is applied, and is not restarted.',
+  },
   'SOTTO-PLAN-100': {
     title: 'The annotation sotto.dev/drift says nothing that is known',
     explain:
