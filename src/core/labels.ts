@@ -5,6 +5,8 @@ export const MEMBER_LABEL = 'applyset.kubernetes.io/part-of';
 export const FIELD_MANAGER = 'sotto';
 
 export const INVENTORY_NAME = 'sotto-inventory';
+/** ConfigMaps `sotto-last-0`, `-1`, …: what was applied last, closed. */
+export const LAST_PREFIX = 'sotto-last-';
 export const STATUS_NAME = 'sotto-status';
 /** ConfigMap in which people ask the agent for something. */
 export const REQUESTS_NAME = 'sotto-requests';
