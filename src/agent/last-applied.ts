@@ -2,7 +2,6 @@ import { sourceDigest } from '../core/digest.ts';
 import { asSottoError, SottoError } from '../core/errors.ts';
 import { displayObject, objectIdOf, type Revision } from '../core/ids.ts';
 import { ordered } from '../plan/ordering.ts';
-import type { InventoryRow } from '../plan/inventory.ts';
 import { objectPause } from '../plan/pause.ts';
 import { plan } from '../plan/plan.ts';
 import type { DesiredObject } from '../render/desired.ts';
@@ -70,30 +69,6 @@ export async function standIn(agent: AgentContext, sync: SyncRuntime): Promise<v
   }
   if (sync.standIn?.kind !== 'holds' && !(await load(agent, sync, shape))) return;
   await mend(agent, sync, [...sync.desired.values()]);
-}
-
-/**
- * After the first pass since the start: of objects that Git has in a form that is refused or held, what was applied
- * last is desired on, as it is in an agent that was not started anew.
- */
-export async function recallLast(agent: AgentContext, sync: SyncRuntime, { decided }: PassEnd): Promise<void> {
-  if (!agent.last.isUsed || sync.keptOf !== undefined || agent.signal.aborted) return;
-  const { name } = sync.settings;
-  const { inventory } = agent.inventory;
-  const left = new Set(decided.left);
-  const isLacking = ({ key, sync: of, digest, uid }: InventoryRow): boolean =>
-    of === name && uid !== '' && !left.has(key) && sync.desired.get(key)?.digest !== digest;
-  const lacking = new Set([...inventory.rows.values()].filter(isLacking).map(({ key }) => key));
-  if (lacking.size === 0 || inventory.last[name] === undefined) return;
-  try {
-    const objects = await agent.last.read(name, shapeOf(sync.settings, agent.settings()));
-    const recalled = objects.flatMap((object) => (lacking.has(object.key) ? (certain(agent, name, object) ?? []) : []));
-    for (const object of recalled) sync.desired.set(object.key, object);
-    await mend(agent, sync, recalled);
-  } catch (thrown) {
-    const error = asSottoError(thrown);
-    agent.log.warn('what was applied last cannot be used', { sync: name, code: error.code, error });
-  }
 }
 
 async function load(agent: AgentContext, sync: SyncRuntime, shape: string): Promise<boolean> {

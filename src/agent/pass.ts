@@ -5,7 +5,7 @@ import { readSnapshot } from './build-stage.ts';
 import { carryOut } from './carry-out.ts';
 import type { AgentContext } from './context.ts';
 import { announce, decide, refreshRows, refusedKeys, release, renderSet, rowKinds } from './pass-stages.ts';
-import { keepLast, recallLast } from './last-applied.ts';
+import { keepLast } from './last-applied.ts';
 import type { Wanted } from './reach.ts';
 import { type PassEnd, reportPass } from './report-pass.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
@@ -42,7 +42,6 @@ export async function runPass(
   const end: PassEnd = { snapshot, desired, decided, outcome, refusals, startedMs };
   reportPass(agent, sync, end);
   if (decided.steps.some((step) => step.action === 'prune' && isAutoscaler(step.id))) freeReplicas(agent);
-  await recallLast(agent, sync, end);
   await keepLast(agent, sync, end);
   await agent.inventory.store();
   return [];

@@ -3,8 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, expect, test } from 'vitest';
 import { arrayAt, type Json, memberAt, stringAt } from '../../src/core/json.ts';
 import type { RunningAgent } from '../harness/agent.ts';
-import { damaged } from '../harness/damage.ts';
-import { codesOf, passed, sourceErrorOf, stateOf, untilReady, untilTried } from '../harness/attention.ts';
+import { codesOf, passed, sourceErrorOf, stateOf, untilReady } from '../harness/attention.ts';
 import { lastOpened, lastRecords } from '../harness/last-opened.ts';
 import { listenerOf } from '../harness/listener.ts';
 import { configMapPath, editByHand, remove, secretPath } from '../harness/objects.ts';
@@ -251,28 +250,6 @@ describeReal('what was applied last', TOOLS, () => {
     world.git.setFault(DOWN);
     await using fourth = await world.start();
     expect(await standsIn(fourth)).toMatchObject({ objects: 4, missing: 0 });
-  });
-
-  test('is what counts for an object that Git has in a form that is refused, over a restart too', async () => {
-    await using world = await createWorld();
-    const first = await files(world);
-    await applied(world, await world.repository.commit(first, 'first'));
-    const kept = await lastOpened(world.own.plane, world.namespace);
-    const broken = await world.repository.commit({ 'deploy/s.yaml': damaged(first['deploy/s.yaml'] ?? '') }, 'broken');
-    await editByHand(world, secretPath(world.namespace, 's'), { stringData: { password: 'by hand' } });
-    await using second = await world.start();
-    await passed(second, broken);
-    await eventually('what was changed before is undone', async () =>
-      (await passwordOf(world, 's')) === world.value(0) ? true : undefined,
-    );
-    await remove(world, secretPath(world.namespace, 't'));
-    await eventually('and what is changed after it', async () =>
-      (await passwordOf(world, 't')) === world.value(1) ? true : undefined,
-    );
-    expect(Object.values(codesOf(await untilTried(world, broken)))).toContain('SOTTO-SOPS-007');
-    await sleep(2_500);
-    expect(await lastOpened(world.own.plane, world.namespace)).toEqual(kept);
-    expect(second.log.filter(({ level }) => level === 'error')).toEqual([]);
   });
 
   test('of a kustomization is opened from what is kept, with no renderer asked', async () => {
