@@ -25,6 +25,8 @@ import { InventoryStore } from './inventory-store.ts';
 import { KeyStore } from './key-store.ts';
 import { changedKinds, isOfKind, Kinds, waitedFor } from './kinds.ts';
 import { Lanes } from './lanes.ts';
+import { lastKeys } from './last-parts.ts';
+import { LastStore } from './last-store.ts';
 import { LiveStore } from './live.ts';
 import { reportYield } from './report-correction.ts';
 import { RequestDesk } from './request-desk.ts';
@@ -86,6 +88,15 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     onStored: (size) => metrics.inventory(size),
   });
   await inventory.load();
+  const last = new LastStore({
+    transport,
+    namespace: place.agentNamespace,
+    version: place.version,
+    keys: lastKeys(key, place.agentNamespace),
+    inventory,
+    repeat,
+    onBroken: (error) => log.warn('what was applied last cannot be used', { code: error.code, error }),
+  });
   const account = accountOf(await transport.connection.authorize(false));
   if (inventory.lost) log.error('the inventory cannot be trusted: nothing is pruned until it was made anew');
 
@@ -191,6 +202,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     log,
     metrics,
     inventory,
+    last,
     live,
     lanes,
     renderer: setup.renderer.renderer,

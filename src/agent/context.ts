@@ -17,6 +17,7 @@ import type { Settings } from '../settings/settings.ts';
 import type { Autoscaled } from './autoscaled.ts';
 import type { InventoryStore } from './inventory-store.ts';
 import type { Lanes } from './lanes.ts';
+import type { LastStore } from './last-store.ts';
 import type { Finding, LiveStore } from './live.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 
@@ -40,6 +41,7 @@ export interface AgentContext {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly inventory: InventoryStore;
+  readonly last: LastStore;
   readonly live: LiveStore;
   readonly lanes: Lanes;
   /** Runs kustomize; undefined where nobody can. */

@@ -249,7 +249,8 @@ const MEMBER_LABEL_PATH = `/metadata/labels/${MEMBER_LABEL.replace('/', '~1')}`;
 
 /** What to tell people about a correction that wrote. */
 function undoneBy({ finding, object, sync }: Case, created: boolean): Undone {
-  const revision = sync.report?.appliedRevision;
+  const held = sync.standIn?.kind === 'holds' ? sync.standIn.revision : undefined;
+  const revision = sync.report?.appliedRevision ?? held;
   const common = { object, revision: revision === undefined ? 'the last commit' : shortRevision(revision) };
   if (created) return { ...common, operation: 'delete', paths: [], manager: undefined };
   // A DELETED event of an object that is still there: it had lost the label that the stream selects by.

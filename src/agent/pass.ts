@@ -5,6 +5,7 @@ import { readSnapshot } from './build-stage.ts';
 import { carryOut } from './carry-out.ts';
 import type { AgentContext } from './context.ts';
 import { announce, decide, refreshRows, refusedKeys, release, renderSet, rowKinds } from './pass-stages.ts';
+import { keepLast } from './last-applied.ts';
 import type { Wanted } from './reach.ts';
 import { type PassEnd, reportPass } from './report-pass.ts';
 import { restartPods } from './restarting.ts';
@@ -48,6 +49,7 @@ export async function runPass(
   const end: PassEnd = { snapshot, desired, decided, outcome, refusals, startedMs };
   reportPass(agent, sync, end);
   if (decided.steps.some((step) => step.action === 'prune' && isAutoscaler(step.id))) freeReplicas(agent);
+  await keepLast(agent, sync, end);
   await agent.inventory.store();
   return [];
 }

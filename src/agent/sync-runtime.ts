@@ -63,6 +63,19 @@ export interface Blocked {
   readonly tries: number;
 }
 
+/** What takes the place of Git while it did not answer since the start: what the sync applied last, or why that cannot be. */
+export type StandIn =
+  | {
+      readonly kind: 'holds';
+      readonly shape: string;
+      /** The last one of which everything was applied. */
+      readonly revision: Revision | undefined;
+      readonly objects: number;
+      /** Objects of the sync whose changes stay, because what was kept is not what was applied last. */
+      readonly missing: number;
+    }
+  | { readonly kind: 'unusable'; readonly error: SottoError };
+
 /** One sync while the agent runs. Fields change in `pass.ts` only. */
 export interface SyncRuntime {
   settings: SyncSettings;
@@ -82,6 +95,10 @@ export interface SyncRuntime {
   readonly fights: Map<ObjectKey, SottoError>;
   trouble: Trouble | undefined;
   report: PassReport | undefined;
+  /** Until the first pass. */
+  standIn: StandIn | undefined;
+  /** Commit and settings of which what was applied last is kept. */
+  keptOf: string | undefined;
   /** When the source was asked last. */
   askedAt: Date | undefined;
   lastPass: { readonly startedAt: Date; readonly tookMs: number } | undefined;

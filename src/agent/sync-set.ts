@@ -251,6 +251,8 @@ function newRuntime(settings: SyncSettings): SyncRuntime {
     fights: new Map(),
     trouble: undefined,
     report: undefined,
+    standIn: undefined,
+    keptOf: undefined,
     askedAt: undefined,
     lastPass: undefined,
     unknownKinds: [],

@@ -38,6 +38,10 @@ export const LIMITS = {
   maxSecretDataBytes: 1024 * 1024,
   /** The inventory ConfigMap and the status document. */
   maxInventoryBytes: 1_000_000,
+  /** One ConfigMap of what was applied last, how many a sync may have, and what one unpacks to. */
+  maxLastPartBytes: 1_000_000,
+  maxLastParts: 32,
+  maxLastTextBytes: 64 * 1024 * 1024,
   maxStatusBytes: 256 * 1024,
   maxAttention: 200,
   maxCorrections: 100,

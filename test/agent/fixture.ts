@@ -2,6 +2,8 @@ import { createHash, createSecretKey } from 'node:crypto';
 import type { AgentContext } from '../../src/agent/context.ts';
 import { InventoryStore } from '../../src/agent/inventory-store.ts';
 import { Lanes } from '../../src/agent/lanes.ts';
+import { lastKeys } from '../../src/agent/last-parts.ts';
+import { LastStore } from '../../src/agent/last-store.ts';
 import { type Finding, LiveStore } from '../../src/agent/live.ts';
 import type { SyncRuntime } from '../../src/agent/sync-runtime.ts';
 import { vetoRules } from '../../src/agent/veto-rules.ts';
@@ -153,6 +155,8 @@ export function runtime(name: string, more: Partial<SyncRuntime> = {}): SyncRunt
     fights: new Map(),
     trouble: undefined,
     report: undefined,
+    standIn: undefined,
+    keptOf: undefined,
     askedAt: undefined,
     lastPass: undefined,
     unknownKinds: [],
@@ -203,6 +207,16 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     repeat,
     onStored: () => undefined,
   });
+  const fingerprint = { keyObject: createSecretKey(Buffer.alloc(32, 7)) };
+  const last = new LastStore({
+    transport,
+    namespace: 'team',
+    version: '0',
+    keys: lastKeys(fingerprint, 'team'),
+    inventory,
+    repeat,
+    onBroken: () => undefined,
+  });
   const live: LiveStore = new LiveStore({
     macKey: createSecretKey(Buffer.alloc(32, 7)),
     setId: SET_ID,
@@ -228,10 +242,11 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     log: createLogger({ stream: { write: () => undefined }, level: 'error' }),
     metrics: createMetrics('0'),
     inventory,
+    last,
     live,
     lanes,
     signal: stop.signal,
-    fingerprint: { keyObject: createSecretKey(Buffer.alloc(32, 7)) },
+    fingerprint,
     renderer: undefined,
     syncs: new Map(syncs.map((sync) => [sync.settings.name, sync])),
     settings: () => SETTINGS,
