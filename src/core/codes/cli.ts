@@ -244,4 +244,36 @@ export const CLI_CODES = {
       'sotto diff --rev reads a commit of the clone it runs in: it must be there, with its files. A shallow or partial clone does not have every commit and file; nothing is fetched for it.',
     example: 'git fetch origin main',
   },
+  'SOTTO-CLI-190': {
+    title: 'The folder is not in a checkout',
+    explain:
+      'Commands that make a branch work in a clone of the repository, from any folder of its working tree. A bare repository has none, and git leaves alone what belongs to another user.',
+  },
+  'SOTTO-CLI-192': {
+    title: 'The checkout has no commit to build on',
+    explain:
+      'A branch begins at a commit. The repository must have one, be one of SHA-1 ids, and a branch must be checked out: what is made while HEAD is detached belongs to no line of work.',
+    example: 'git switch main',
+  },
+  'SOTTO-CLI-193': {
+    title: 'The branch cannot be made',
+    explain:
+      'There is one of this name already, one above or below it (git keeps a and a/b not at the same time), or git does not allow the name. An existing branch is never moved; name another with --branch.',
+  },
+  'SOTTO-CLI-194': {
+    title: 'Git does not know who makes the commit',
+    explain:
+      'A commit is made in the name of the person who runs the command, as git commit would: with user.name and user.email of their configuration, or what GIT_AUTHOR_NAME and its like say.',
+    example: "git config --global user.name 'Your Name'",
+  },
+  'SOTTO-CLI-195': {
+    title: 'The commit cannot be signed',
+    explain:
+      'commit.gpgSign is set, so the commit is signed as git commit would sign it, with OpenPGP, SSH or X.509 by gpg.format. The program or the key did not do it, and an unsigned commit is not made instead.',
+  },
+  'SOTTO-CLI-196': {
+    title: 'Git failed in the checkout',
+    explain:
+      'A command of git that must not fail did. No branch was made or moved. The first line of what git said is in the message.',
+  },
 } as const satisfies Record<string, CodeEntry>;
