@@ -276,4 +276,9 @@ export const CLI_CODES = {
     explain:
       'A command of git that must not fail did. No branch was made or moved. The first line of what git said is in the message.',
   },
+  'SOTTO-CLI-199': {
+    title: 'The change cannot be put into the file',
+    explain:
+      'A manifest is changed by splices, so that comments, order and quotes stay, and is read again before it is used. What does not come out exactly as wanted is not used: values that several places share (anchors, aliases, merge keys), and forms of YAML that are seldom written.',
+  },
 } as const satisfies Record<string, CodeEntry>;
