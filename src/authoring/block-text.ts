@@ -1,4 +1,4 @@
-import { isJsonObject, type Json, stringifyJson } from '../core/json.ts';
+import { isJsonObject, type Json, type JsonObject, stringifyJson } from '../core/json.ts';
 import { yamlValue } from '../sops/quote.ts';
 import { resolveManifest } from '../yaml/manifest.ts';
 import { parseYaml } from '../yaml/parse.ts';
@@ -23,6 +23,11 @@ export function itemLines(value: Json, column: number): string {
   if (!isFilled(value)) return `- ${scalarText(value, column + 2)}`;
   if (Array.isArray(value)) return `- ${listLines(value, column + 2)}`;
   return `- ${mapLines(value, column + 2)}`;
+}
+
+/** A whole document. */
+export function blockText(value: JsonObject): string {
+  return `${mapLines(value, 0)}\n`;
 }
 
 /** A single value; text of several lines as a block where `column` says how far that would be indented. */

@@ -70,6 +70,16 @@ export async function moveRef(
   if (!moved.ok) throw badBranch(name, firstLine(moved.complaint) || 'git did not make it');
 }
 
+/** What another content of a file changes, as git shows it to people. The content is stored, and nothing points at it. */
+export async function diffOf(checkout: Checkout, commit: CommitId, path: string, content: Uint8Array): Promise<string> {
+  const stored = await storeFiles(checkout, new Map([[path, content]]), new Map());
+  const blob = stored.get(path)?.blob ?? '';
+  const args = ['diff', '--no-color', '--no-ext-diff', '--no-textconv', `${commit}:${path}`, blob];
+  const shown = expectOutput(await runInCheckout(checkout, { args }), 'git diff').toString('utf8');
+  const start = shown.indexOf('\n@@ ');
+  return `--- a/${path}\n+++ b/${path}\n${start === -1 ? '' : shown.slice(start + 1)}`;
+}
+
 /** Hooks that `git commit` would have run. They look at the working tree, which does not hold the new files. */
 export async function skippedHooks(checkout: Checkout): Promise<string[]> {
   const names = ['pre-commit', 'prepare-commit-msg', 'commit-msg', 'post-commit'];
