@@ -18,6 +18,7 @@ import type { AgentSetup } from './setup.ts';
 import { LIST_GRACE_MS } from './watching.ts';
 import { viewSync } from './status-view.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
+import type { UndoneEdit } from './undone-edits.ts';
 
 /** How often the loop looks at what is due in memory; a probe that is older than a few of these is a stuck loop. */
 const TICK_MS = 1_000;
@@ -193,6 +194,11 @@ export class Agent {
   status(): unknown {
     const parts = this.#parts;
     return parts === undefined ? undefined : statusWithTimes(parts.document(), parts.syncs.runtimes);
+  }
+
+  /** Changes of people that were undone, for `/status.json`. */
+  undone(): readonly UndoneEdit[] {
+    return this.#parts?.undone() ?? [];
   }
 
   /** Something beside the agent has changed that the status document tells. */

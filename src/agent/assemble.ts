@@ -34,6 +34,7 @@ import type { AgentSetup } from './setup.ts';
 import { StatusPublisher } from './status-publisher.ts';
 import { nextLateMs, statusOf } from './status-view.ts';
 import { VariableMaps } from './variable-maps.ts';
+import { type UndoneEdit, UndoneEdits } from './undone-edits.ts';
 import { vetoRules } from './veto-rules.ts';
 import { SyncSet } from './sync-set.ts';
 import { wakeWaiting } from './waits.ts';
@@ -57,6 +58,7 @@ export interface Assembled {
   readonly desk: RequestDesk;
   readonly syncs: SyncSet;
   readonly document: () => StatusDocument;
+  readonly undone: () => readonly UndoneEdit[];
 }
 
 export interface Hooks {
@@ -101,6 +103,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
   if (inventory.lost) log.error('the inventory cannot be trusted: nothing is pruned until it was made anew');
 
   const corrections: CorrectionStatus[] = [];
+  const undone = new UndoneEdits();
   const startedAt = clock.now();
   const keys = new KeyStore({
     transport,
@@ -242,6 +245,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
       corrections.length = Math.min(corrections.length, LIMITS.maxCorrections);
       publisher.changed();
     },
+    undone: (facts) => undone.remember(facts),
     ask: (sync) => syncs.ask(sync),
     changed: () => publisher.changed(),
   };
@@ -273,7 +277,19 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
       return status;
     },
   });
-  return { place, context, keys, inventory, watching, corrector, publisher, desk, syncs, document };
+  return {
+    place,
+    context,
+    keys,
+    inventory,
+    watching,
+    corrector,
+    publisher,
+    desk,
+    syncs,
+    document,
+    undone: () => undone.list(),
+  };
 }
 
 /** Key material goes at the next collection: soon after the last file was closed, not after each. */

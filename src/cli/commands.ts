@@ -39,6 +39,11 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'sync', summary: 'ask Git now and apply', load: () => import('./commands/sync.ts') },
   { name: 'pause', summary: 'leave an object or a sync alone for a while', load: () => import('./commands/pause.ts') },
   { name: 'resume', summary: 'end a pause', load: () => import('./commands/resume.ts') },
+  {
+    name: 'keep',
+    summary: 'make a branch of what was changed by hand',
+    load: () => import('./commands/keep.ts'),
+  },
   { name: 'approve', summary: 'say yes to a plan that is held', load: () => import('./commands/approve.ts') },
   { name: 'adopt', summary: 'take over objects that existed before', load: () => import('./commands/adopt.ts') },
   { name: 'prune', summary: 'delete what no sync has any more', load: () => import('./commands/prune.ts') },
@@ -74,5 +79,5 @@ export const COMMANDS: readonly CommandEntry[] = [
 
 /** Commands that are described but not built yet: refused by name instead of called unknown. */
 export const NOT_BUILT_COMMANDS: ReadonlySet<string> = new Set(
-  'init keep keys recipients rotate guard git-setup dev ui'.split(' '),
+  'init keys recipients rotate guard git-setup dev ui'.split(' '),
 );

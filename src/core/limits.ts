@@ -46,6 +46,10 @@ export const LIMITS = {
   maxAttention: 200,
   maxCorrections: 100,
   maxHandled: 50,
+  /** Changes of people that were undone and can be kept: how many, one of them, all of them. */
+  maxUndoneEdits: 50,
+  maxUndoneEditBytes: 32 * 1024,
+  maxUndoneBytes: 256 * 1024,
   /** Requests looked at in one go; one request; how far away the end of a pause may be; pauses at a time. */
   maxRequests: 64,
   maxRequestBytes: 4 * 1024,

@@ -265,6 +265,7 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     ask: () => Promise.resolve(),
     tell: () => undefined,
     corrected: () => undefined,
+    undone: () => false,
     changed: () => undefined,
   };
   return { context, inventory, live, lanes, findings, clock, stop };

@@ -244,4 +244,74 @@ export const CLI_CODES = {
       'sotto diff --rev reads a commit of the clone it runs in: it must be there, with its files. A shallow or partial clone does not have every commit and file; nothing is fetched for it.',
     example: 'git fetch origin main',
   },
+  'SOTTO-CLI-190': {
+    title: 'The folder is not in a checkout',
+    explain:
+      'Commands that make a branch work in a clone of the repository, from any folder of its working tree. A bare repository has none, and git leaves alone what belongs to another user.',
+  },
+  'SOTTO-CLI-191': {
+    title: 'The checkout has changes that are in no commit',
+    explain:
+      'A change is kept on top of the commit that is checked out, and the branch holds nothing else. With other changes in the working tree or the index nobody could tell what the branch is about, so nothing is written. Files that git does not know do not matter.',
+    example: 'git stash',
+  },
+  'SOTTO-CLI-192': {
+    title: 'The checkout has no commit to build on',
+    explain:
+      'A branch begins at a commit. The repository must have one, be one of SHA-1 ids, and a branch must be checked out: what is made while HEAD is detached belongs to no line of work.',
+    example: 'git switch main',
+  },
+  'SOTTO-CLI-193': {
+    title: 'The branch cannot be made',
+    explain:
+      'There is one of this name already, one above or below it (git keeps a and a/b not at the same time), or git does not allow the name. An existing branch is never moved; name another with --branch.',
+  },
+  'SOTTO-CLI-194': {
+    title: 'Git does not know who makes the commit',
+    explain:
+      'A commit is made in the name of the person who runs the command, as git commit would: with user.name and user.email of their configuration, or what GIT_AUTHOR_NAME and its like say.',
+    example: "git config --global user.name 'Your Name'",
+  },
+  'SOTTO-CLI-195': {
+    title: 'The commit cannot be signed',
+    explain:
+      'commit.gpgSign is set, so the commit is signed as git commit would sign it, with OpenPGP, SSH or X.509 by gpg.format. The program or the key did not do it, and an unsigned commit is not made instead.',
+  },
+  'SOTTO-CLI-196': {
+    title: 'Git failed in the checkout',
+    explain:
+      'A command of git that must not fail did. No branch was made or moved. The first line of what git said is in the message.',
+  },
+  'SOTTO-CLI-197': {
+    title: 'The file is not the one that the agent has applied',
+    explain:
+      'What was changed by hand was changed on top of what the agent had applied. If the file says something else at HEAD, or the clone has not the commit that was applied, the change could undo what others did since. Bring both to the same commit: git pull, git fetch, or sotto sync.',
+  },
+  'SOTTO-CLI-198': {
+    title: 'There is no such change to keep',
+    explain:
+      'sotto keep without a number lists what can be kept: changes that were undone since the agent started (the newest of them), and objects that are paused now. Of a Secret nothing is remembered: pause it, edit it, then keep it.',
+    example: 'sotto keep',
+  },
+  'SOTTO-CLI-199': {
+    title: 'The change cannot be put into the file',
+    explain:
+      'A manifest is changed by splices, so that comments, order and quotes stay, and is read again before it is used. What does not come out exactly as wanted is not used: values that several places share (anchors, aliases, merge keys), and forms of YAML that are seldom written.',
+  },
+  'SOTTO-CLI-200': {
+    title: 'The agent cannot be asked what it has undone',
+    explain:
+      'What was undone is in the memory of the agent only, and told at /status.json to whoever asks from inside of its Pod. sotto keep gets there by kubectl port-forward (port 8081), or at the address that --page names. It takes page.listen in the settings, and the right to create pods/portforward. Objects that are paused can be kept without it, by their name.',
+    example: 'kubectl -n team-app port-forward deploy/sotto 8081:8081',
+  },
+  'SOTTO-CLI-201': {
+    title: 'The change cannot be mapped back to a file',
+    explain:
+      'What a kustomize patch, a generator, a variable of postBuild or several manifests make of an object has no one line that it could be put into. What was changed is printed as a strategic merge patch, to be put in by hand.',
+  },
+  'SOTTO-CLI-202': {
+    title: 'The Secret cannot be kept',
+    explain:
+      'Values of a Secret go into Git encrypted only: into the SOPS file that it comes from, with a key that opens it, or into its SealedSecret, with the certificate. They are read from the live object while it is paused, so what was undone is gone. Nothing is printed, and nothing is written where a value would stand in clear.',
+  },
 } as const satisfies Record<string, CodeEntry>;
