@@ -53,6 +53,11 @@ const EXCEPTIONS: readonly { readonly exit: ExitCode; readonly codes: readonly C
     exit: EXIT.findings,
     codes: ['SOTTO-CLI-010', 'SOTTO-CLI-082', 'SOTTO-CLI-064'],
   },
+  // The files, not the command.
+  {
+    exit: EXIT.findings,
+    codes: ['SOTTO-CLI-216', 'SOTTO-CLI-217'],
+  },
   // The log was being read.
   {
     exit: EXIT.unreachable,
