@@ -62,6 +62,11 @@ const EXCEPTIONS: readonly { readonly exit: ExitCode; readonly codes: readonly C
     exit: EXIT.unreachable,
     codes: ['SOTTO-CLI-200'],
   },
+  // The files, not the command.
+  {
+    exit: EXIT.findings,
+    codes: ['SOTTO-CLI-216', 'SOTTO-CLI-217'],
+  },
   // The log was being read.
   {
     exit: EXIT.unreachable,

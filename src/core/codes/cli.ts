@@ -314,4 +314,54 @@ export const CLI_CODES = {
     explain:
       'Values of a Secret go into Git encrypted only: into the SOPS file that it comes from, with a key that opens it, or into its SealedSecret, with the certificate. They are read from the live object while it is paused, so what was undone is gone. Nothing is printed, and nothing is written where a value would stand in clear.',
   },
+  'SOTTO-CLI-210': {
+    title: 'A file that was encrypted anew could not be proved',
+    explain:
+      'What was made of the file is opened again before it is written, and compared byte by byte with what the old one holds. It was not the same, so nothing was written. If the file opens as it stands, this is a defect of sotto.',
+  },
+  'SOTTO-CLI-211': {
+    title: 'The .sops.yaml cannot be changed by a splice',
+    explain:
+      'sotto changes the recipients in .sops.yaml and no other character: comments, order and quotes stay. Where one text counts at several places (aliases, merge) or stands in a form without a place of its own, that cannot be done. Make the change in an editor; the same command then brings the files in line.',
+  },
+  'SOTTO-CLI-212': {
+    title: 'There is no .sops.yaml',
+    explain:
+      'The recipients commands work by the rules of the .sops.yaml that sops would use: SOPS_CONFIG, else the nearest one upwards from the working directory.',
+    example: 'creation_rules:\n- path_regex: ^deploy/\n  age: age1…',
+  },
+  'SOTTO-CLI-213': {
+    title: 'There is nobody to remove',
+    explain:
+      'Neither a rule of .sops.yaml nor a file that it covers names the recipient. It has to be given as it stands there; sotto recipients list shows all of them.',
+    example: 'sotto recipients list',
+  },
+  'SOTTO-CLI-214': {
+    title: 'Nothing says to which rule a recipient belongs',
+    explain:
+      'Where .sops.yaml has several rules, or a rule has several key groups, it must be said which one is meant: --rule and --group with their numbers, or --all-rules.',
+    example: 'sotto recipients add age1… --rule 1 --group 2',
+  },
+  'SOTTO-CLI-215': {
+    title: 'The last recipient is not removed',
+    explain:
+      'A rule or key group without recipients would leave files that nobody opens. Add the new recipient first, then remove the old one.',
+  },
+  'SOTTO-CLI-216': {
+    title: 'A file is encrypted for somebody whom .sops.yaml does not name',
+    explain:
+      'The recipients in a SOPS file are not authenticated: whoever can write the file could add one and wait for it to be encrypted again. So nothing is encrypted for a recipient that the rule does not name, and nothing is changed until that is settled.',
+    example: 'sotto recipients check',
+  },
+  'SOTTO-CLI-217': {
+    title: 'A file differs from .sops.yaml in its recipients',
+    explain:
+      'sotto recipients check compares the recipients that each SOPS file names with those of its rule, groups and threshold included. No key is needed for that, so it can run in a pipeline.',
+    example: 'sotto recipients check',
+  },
+  'SOTTO-CLI-218': {
+    title: 'The keys of a file cannot be changed here',
+    explain:
+      'For a new data key every recipient has to be at hand in public: age and SSH recipients are, for OpenPGP keys --pgp-key names a file, and other kinds of keys (KMS, Vault, …) are not in this version for that. A recipient can be added beside them, because then the data key stays.',
+  },
 } as const satisfies Record<string, CodeEntry>;
