@@ -6,6 +6,7 @@ import { carryOut } from './carry-out.ts';
 import type { AgentContext } from './context.ts';
 import { announce, decide, refreshRows, refusedKeys, release, renderSet, rowKinds } from './pass-stages.ts';
 import { keepLast } from './last-applied.ts';
+import { judgeResumed } from './pausing.ts';
 import type { Wanted } from './reach.ts';
 import { type PassEnd, reportPass } from './report-pass.ts';
 import { restartPods } from './restarting.ts';
@@ -33,6 +34,7 @@ export async function runPass(
     ...rowKinds(agent),
   ]);
   refreshRows(agent, sync, desired);
+  await judgeResumed(agent, sync, desired.objects);
   const decided = decide(agent, sync, snapshot, desired, said.refusals);
   await announce(agent, sync, decided);
   const refused = refusedKeys([...said.refusals, ...desired.refusals]);

@@ -91,6 +91,8 @@ export interface SyncRuntime {
   readonly blocked: Map<ObjectKey, Blocked>;
   /** Objects that exist and that somebody said to take over with the next pass, from the tool named. */
   readonly adopting: Map<ObjectKey, Tool | undefined>;
+  /** Objects whose pause has ended: looked at when it is known what Git wants of them. */
+  readonly resumed: Set<ObjectKey>;
   /** Objects that somebody else writes each time they are restored. */
   readonly fights: Map<ObjectKey, SottoError>;
   trouble: Trouble | undefined;

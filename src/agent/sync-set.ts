@@ -248,6 +248,7 @@ function newRuntime(settings: SyncSettings): SyncRuntime {
     wanted: new Set(),
     blocked: new Map(),
     adopting: new Map(),
+    resumed: new Set(),
     fights: new Map(),
     trouble: undefined,
     report: undefined,

@@ -152,6 +152,7 @@ export function runtime(name: string, more: Partial<SyncRuntime> = {}): SyncRunt
     wanted: new Set(),
     blocked: new Map(),
     adopting: new Map(),
+    resumed: new Set(),
     fights: new Map(),
     trouble: undefined,
     report: undefined,
