@@ -31,6 +31,9 @@ export const inputTypeOption = (): Option =>
 export const keyFileOption = (): Option =>
   repeatable('--key-file <file>', 'age identities, or a Secret with *.agekey entries; tried first');
 
+export const keyServiceOption = (): Option =>
+  repeatable('--key-service <name>', 'key service that may be called: address of Vault, as the file names it');
+
 /** The flags of commands that rewrite one file, as sops has them. */
 export function addFileOptions(command: Command): Command {
   return command

@@ -1,4 +1,6 @@
 import { SottoError } from '../core/errors.ts';
+import { isServiceEntry } from '../sops/key-entry.ts';
+import { SERVICE_LISTS, serviceKeyName } from '../sops/service-key.ts';
 import type { SopsMetadata } from '../sops/metadata.ts';
 import type { CommandContext } from './context.ts';
 import { findCreationRule } from './creation-rules.ts';
@@ -16,8 +18,10 @@ export async function checkAgainstRules(
 ): Promise<void> {
   const rule = await ruleOf(context, input);
   if (rule === undefined || rule.length === 0) return;
-  const held = metadata.age.map(({ recipient }) => recipient.trim());
-  const planted = [...held.filter((recipient) => !rule.includes(recipient)), ...metadata.otherKeys];
+  const services = metadata.groups.flat().filter((entry) => isServiceEntry(entry));
+  const held = [...metadata.age.map(({ recipient }) => recipient.trim()), ...services.map(serviceKeyName)];
+  const others = metadata.otherKeys.filter((list) => !SERVICE_NAMES.includes(list));
+  const planted = [...held.filter((recipient) => !rule.includes(recipient)), ...others];
   if (planted.length > 0) throw notInRule(input.name, metadata.line, planted);
   const missing = rule.filter((recipient) => !held.includes(recipient));
   if (missing.length > 0) {
@@ -25,9 +29,12 @@ export async function checkAgainstRules(
   }
 }
 
+const SERVICE_NAMES: readonly string[] = Object.values(SERVICE_LISTS);
+
 async function ruleOf(context: CommandContext, input: InputFile): Promise<readonly string[] | undefined> {
   try {
-    return (await findCreationRule(context, input.path))?.recipients;
+    const rule = await findCreationRule(context, input.path);
+    return rule && [...rule.recipients, ...rule.services.map(serviceKeyName)];
   } catch (thrown) {
     // No rule speaks of this file.
     if (thrown instanceof SottoError && thrown.code === 'SOTTO-SOPS-019') return undefined;

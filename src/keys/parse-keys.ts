@@ -1,14 +1,18 @@
 import { asSottoError, SottoError } from '../core/errors.ts';
 import { parseSealingKey, type SealingKey } from '../sealed/sealing-key.ts';
+import type { ServiceCredential } from '../services/credential.ts';
 import { type AgeIdentity, parseAgeIdentities } from '../sops/age.ts';
 import { entryBytes, type KeySecret, markOf, type SecretMark } from './key-secret.ts';
 import { STOCK_SEALING_ACTIVE, STOCK_SEALING_LABEL, TLS_TYPE } from './marks.ts';
+import { isServiceEntry, serviceCredential } from './service-credentials.ts';
 
 /** The keys of one Secret. What could not be read is a problem of that entry alone. */
 export interface ParsedKeySecret {
   readonly mark: SecretMark;
   readonly ageIdentities: readonly AgeIdentity[];
   readonly sealingKey: SealingKey | undefined;
+  /** What key services are shown. */
+  readonly credentials: readonly ServiceCredential[];
   readonly problems: readonly SottoError[];
 }
 
@@ -16,7 +20,6 @@ const SEALING_ENTRIES: readonly string[] = ['tls.key', 'tls.crt'];
 
 /** Names of entries as Flux's kustomize-controller reads them, besides `*.agekey` and `*.asc`. */
 const OTHER_FLUX_ENTRIES: Readonly<Record<string, string>> = {
-  'sops.vault-token': 'a Vault token',
   'sops.aws-kms': 'AWS credentials',
   'sops.azure-kv': 'Azure credentials',
   'sops.gcp-kms': 'Google credentials',
@@ -39,13 +42,20 @@ export function parseKeySecret(secret: KeySecret): ParsedKeySecret {
   const isSealing = holdsSealingKey(secret);
   const sealingKey = isSealing ? attempt('tls.key', () => sealingKeyOf(secret)) : undefined;
   const ageIdentities: AgeIdentity[] = [];
+  const credentials: ServiceCredential[] = [];
   for (const entry of [...secret.entries.keys()].toSorted()) {
     if (isSealing && (SEALING_ENTRIES.includes(entry) || entry === 'ca.crt')) continue;
+    if (isServiceEntry(secret, entry)) {
+      const credential = attempt(entry, () => serviceCredential(secret, entry));
+      if (credential !== undefined) credentials.push(credential);
+      continue;
+    }
     const onOther = (error: SottoError): void => report(entry, error);
     ageIdentities.push(...(attempt(entry, () => identitiesOf(secret, entry, onOther)) ?? []));
   }
-  if (sealingKey === undefined && ageIdentities.length === 0 && problems.length === 0) problems.push(noKeys(secret));
-  return { mark: markOnly(secret), ageIdentities, sealingKey, problems };
+  const found = ageIdentities.length + credentials.length + (sealingKey === undefined ? 0 : 1);
+  if (found === 0 && problems.length === 0) problems.push(noKeys(secret));
+  return { mark: markOnly(secret), ageIdentities, sealingKey, credentials, problems };
 }
 
 function markOnly({ name, labels, annotations }: SecretMark): SecretMark {

@@ -6,6 +6,7 @@ import type { UnsealKey } from '../sealed/sealing-key.ts';
 import { unsealAll, unsealItem } from '../sealed/unseal.ts';
 import type { AgeIdentity } from '../sops/age.ts';
 import { type DataKey, openLeaf, unwrapDataKey } from '../sops/data-key.ts';
+import type { ServiceIdentity } from '../sops/identity.ts';
 import { openWholeEntry, openWholeSecret, WholeEntry } from './whole-secret.ts';
 import { verifyMac } from '../sops/mac.ts';
 import { type SopsFile, SopsLeaf } from '../sops/file.ts';
@@ -22,6 +23,8 @@ import {
 export interface OpenKeys {
   readonly ageIdentities: readonly AgeIdentity[];
   readonly sealingKeys: readonly UnsealKey[];
+  /** Asks the key services that are allowed; undefined: none is. */
+  readonly services?: ServiceIdentity | undefined;
 }
 
 /** What the owner of an opener is told: counts, and when key material can be collected. */
@@ -120,7 +123,8 @@ export class Opener implements Disposable {
   #dataKey(source: SopsSource): Promise<DataKey> {
     const known = this.#dataKeys.get(source);
     if (known !== undefined) return known;
-    const unwrapped = unwrapDataKey(source, this.#keys.ageIdentities);
+    const { ageIdentities, services } = this.#keys;
+    const unwrapped = unwrapDataKey(source, [...ageIdentities, ...(services === undefined ? [] : [services])]);
     this.#dataKeys.set(source, unwrapped);
     return unwrapped;
   }

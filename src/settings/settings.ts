@@ -1,3 +1,4 @@
+import type { ServiceRules } from '../services/rules.ts';
 import type { ListenAddress } from './listen-address.ts';
 
 /**
@@ -25,6 +26,8 @@ export type LiftableVeto = 'key-mount' | 'agent-account' | 'agent-rbac' | 'key-l
 export interface DecryptionSettings {
   /** Secrets in the agent's namespace whose entries are read as Flux names them (`*.agekey`, `*.asc`). */
   readonly secretNames: readonly string[];
+  /** The key services that files may have asked for their data key. */
+  readonly services: ServiceRules;
 }
 
 export interface SealingSettings {

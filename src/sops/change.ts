@@ -1,5 +1,5 @@
 import type { Sensitive } from '../core/sensitive.ts';
-import type { AgeIdentity } from './age.ts';
+import type { Identity } from './identity.ts';
 import { openBinaryForChange } from './change-binary.ts';
 import { openEnvForChange } from './change-env.ts';
 import { openTreeForChange } from './change-tree.ts';
@@ -16,7 +16,7 @@ export async function openForChange(
   text: string,
   format: WholeFormat,
   file: string,
-  identities: readonly AgeIdentity[],
+  identities: readonly Identity[],
 ): Promise<ChangeableSops> {
   const unwrap: Unwrap = (keyed) => unwrapDataKey(keyed, identities);
   switch (format) {
@@ -38,7 +38,7 @@ export async function decryptFile(
   text: string,
   format: WholeFormat,
   file: string,
-  identities: readonly AgeIdentity[],
+  identities: readonly Identity[],
 ): Promise<Sensitive> {
   if (format === 'yaml' || format === 'json') return decryptSops(text, format, file, identities);
   return (await openForChange(text, format, file, identities)).clear;

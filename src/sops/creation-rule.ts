@@ -3,12 +3,16 @@ import { arrayAt, isJsonObject, type Json, type JsonObject } from '../core/json.
 import { type Manifest, readManifests } from '../yaml/manifest.ts';
 import { compilePattern } from './pattern.ts';
 import { checkRecipients } from './recipients.ts';
+import { type ServiceKey, serviceKeyName } from './service-key.ts';
+import { SERVICE_FIELDS, serviceKeyOf } from './service-recipient.ts';
 import { badPattern, compileSelector, type Selector, selectorOf } from './selector.ts';
 
 /** What .sops.yaml says about a file. */
 export interface CreationRule {
   /** age recipients; empty when the rule names none, or when only its selector was asked for. */
   readonly recipients: readonly string[];
+  /** Keys at key services; empty as the recipients are. */
+  readonly services: readonly ServiceKey[];
   /** Undefined: the default of sops. */
   readonly selector: Selector | undefined;
   readonly macOnlyEncrypted: boolean;
@@ -22,19 +26,16 @@ const SELECTOR_FIELDS = [
   'unencrypted_comment_regex',
   'encrypted_comment_regex',
 ] as const;
-const OTHER_KEYS = [
-  'pgp',
-  'kms',
-  'gcp_kms',
-  'azure_keyvault',
-  'hc_vault_transit_uri',
-  'hc_vault',
-  'hckms',
+const OTHER_KEYS = ['pgp', 'kms', 'gcp_kms', 'azure_keyvault', 'hckms', 'merge'] as const;
+const OWN_FIELDS = [
+  'path_regex',
+  'age',
   'aws_profile',
-  'merge',
+  'key_groups',
+  'mac_only_encrypted',
+  'shamir_threshold',
 ] as const;
-const OWN_FIELDS = ['path_regex', 'age', 'key_groups', 'mac_only_encrypted', 'shamir_threshold'] as const;
-const RULE_FIELDS: readonly string[] = [...OWN_FIELDS, ...SELECTOR_FIELDS, ...OTHER_KEYS];
+const RULE_FIELDS: readonly string[] = [...OWN_FIELDS, ...SELECTOR_FIELDS, ...SERVICE_FIELDS, ...OTHER_KEYS];
 
 interface Config {
   readonly manifest: Manifest;
@@ -50,7 +51,7 @@ export interface CreationRuleOptions {
 }
 
 /** No rules are the same as no config: what applies to a file that none speaks of. */
-const NO_RULE: CreationRule = { recipients: [], selector: undefined, macOnlyEncrypted: false };
+const NO_RULE: CreationRule = { recipients: [], services: [], selector: undefined, macOnlyEncrypted: false };
 
 /**
  * The creation rule of a file: the first whose `path_regex` matches. `config` is the text of .sops.yaml, `path` the
@@ -98,6 +99,7 @@ function readRule(config: Config, at: readonly string[], rule: JsonObject): Crea
   if (selector !== undefined) compileSelector(selector, placeOf(config, [...at, selector.kind]));
   return {
     recipients: config.selectorOnly ? [] : ruleRecipients(config, at, rule),
+    services: config.selectorOnly ? [] : ruleServices(config, at, rule),
     selector,
     macOnlyEncrypted: flagOf(config, [...at, 'mac_only_encrypted'], rule['mac_only_encrypted']),
   };
@@ -119,20 +121,44 @@ function groupOf(config: Config, at: readonly string[], groups: readonly Json[])
   const inGroups = [...at, 'key_groups'];
   if (groups.length > 1) throw notYet(config, inGroups, 'more than one key group');
   if (!isJsonObject(group)) throw unusable(config, inGroups, 'a key group is not a mapping');
-  refuseUnknown(config, [...inGroups, '0'], group, ['age', ...OTHER_KEYS]);
+  refuseUnknown(config, [...inGroups, '0'], group, ['age', ...SERVICE_FIELDS, ...OTHER_KEYS]);
   return groupRecipients(config, [...inGroups, '0'], group);
 }
 
 function groupRecipients(config: Config, at: readonly string[], group: JsonObject): string[] {
   for (const kind of OTHER_KEYS) {
     const value = group[kind] ?? null;
-    if (kind !== 'aws_profile' && value !== null && value !== '') throw notYet(config, [...at, kind], kind);
+    if (value !== null && value !== '') throw notYet(config, [...at, kind], kind);
   }
   const age = group['age'] ?? null;
   const items = Array.isArray(age) ? age : [age];
   return items
     .flatMap((item) => (textOf(config, [...at, 'age'], item) ?? '').split(','))
     .flatMap((item) => item.trim() || []);
+}
+
+/** Of the rule itself, or of its one key group. */
+function ruleServices(config: Config, at: readonly string[], rule: JsonObject): ServiceKey[] {
+  const [group] = arrayAt(rule, 'key_groups');
+  const [from, place] = isJsonObject(group) ? [group, [...at, 'key_groups', '0']] : [rule, at];
+  const keys = SERVICE_FIELDS.flatMap((field) => {
+    const value = from[field] ?? null;
+    const items = Array.isArray(value) ? value : [value];
+    // Texts are lists with commas as well.
+    const each = items.flatMap((item) =>
+      typeof item === 'string' ? item.split(',').map((part) => part.trim()) : item,
+    );
+    return each
+      .filter((item) => item !== null && item !== '')
+      .map((item) => {
+        const key = serviceKeyOf(item);
+        if (typeof key === 'string')
+          throw unusable(config, [...place, field], `an item of ${field} names no key: ${key}`);
+        return key;
+      });
+  });
+  const seen = new Set<string>();
+  return keys.filter((key) => !seen.has(serviceKeyName(key)) && seen.add(serviceKeyName(key)));
 }
 
 function textOf(config: Config, at: readonly string[], value: Json | undefined): string | undefined {
@@ -171,7 +197,7 @@ function notYet(config: Config, at: readonly string[], kind: string): SottoError
   return new SottoError({
     code: 'SOTTO-SOPS-011',
     what: `${kind} in a creation rule is not in this version`,
-    why: 'this version encrypts for age recipients',
+    why: 'this version encrypts for age recipients and keys of Vault',
     next: 'encrypt this file with sops, or use a rule with age recipients only',
     ...placeOf(config, at),
   });

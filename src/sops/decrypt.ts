@@ -2,7 +2,7 @@ import { SottoError } from '../core/errors.ts';
 import { ownedBytes, Sensitive } from '../core/sensitive.ts';
 import { columnOf, endOfLine } from '../yaml/split.ts';
 import type { YamlDocument, YamlMap, YamlNode, YamlScalar } from '../yaml/tree.ts';
-import type { AgeIdentity } from './age.ts';
+import type { Identity } from './identity.ts';
 import { ByteWriter } from './byte-writer.ts';
 import { bytesOf, openEnc, pathAad } from './cipher.ts';
 import { commentPaths } from './comment-path.ts';
@@ -29,7 +29,7 @@ export async function decryptSops(
   text: string,
   format: SopsFormat,
   file: string,
-  identities: readonly AgeIdentity[],
+  identities: readonly Identity[],
 ): Promise<Sensitive> {
   const tree = parseSopsTree(text, format, file);
   using dataKey = await unwrapDataKey({ file, metadata: tree.metadata }, identities);

@@ -2,7 +2,7 @@ import { randomFillSync } from 'node:crypto';
 import { rfc3339 } from '../core/clock.ts';
 import { ownedBytes } from '../core/sensitive.ts';
 import { type Splice, spliceText } from '../yaml/splice.ts';
-import { type BlockFields } from './block.ts';
+import type { BlockFields, WrappedKey } from './block.ts';
 import { bytesOf, pathAad, sealEnc } from './cipher.ts';
 import { commentPaths } from './comment-path.ts';
 import { DATA_KEY_BYTES, DataKey } from './data-key.ts';
@@ -13,17 +13,26 @@ import { type KnownEntries, sourceOf } from './known.ts';
 import { macText, ONLY_ENCRYPTED_PREFIX } from './mac.ts';
 import { checkRecipients, wrapDataKey } from './recipients.ts';
 import type { SopsFormat } from './scalar.ts';
+import type { ServiceKey } from './service-key.ts';
 import { compileSelector, DEFAULT_SELECTOR, type Selector, type Selects } from './selector.ts';
 
 /** The version of sops whose behaviour is written; readers want one in the file. */
 export const SOPS_VERSION = '3.13.3';
 
+/** Keys at key services that the data key is wrapped with too, and who asks for it. */
+export interface ServiceWrapping {
+  readonly keys: readonly ServiceKey[];
+  /** Throws SottoError. */
+  wrap(key: ServiceKey, dataKey: Uint8Array): Promise<string>;
+}
+
 export interface EncryptOptions {
   readonly format: SopsFormat;
   /** What errors call the text. */
   readonly file: string;
-  /** age recipients, at least one. */
+  /** age recipients; at least one, or a service. */
   readonly recipients: readonly string[];
+  readonly services?: ServiceWrapping | undefined;
   /** Default: everything but keys that end in `_unencrypted`. */
   readonly selector?: Selector | undefined;
   readonly macOnlyEncrypted?: boolean;
@@ -66,7 +75,9 @@ export async function withNewKey<T>(
   selector: Selector | undefined,
   make: (key: NewKey) => Promise<T>,
 ): Promise<T> {
-  const recipients = checkRecipients(options.recipients, options.file);
+  const { services = { keys: [], wrap: () => Promise.reject(new TypeError('no services')) } } = options;
+  const isForServices = services.keys.length > 0 && options.recipients.length === 0;
+  const recipients = isForServices ? [] : checkRecipients(options.recipients, options.file);
   const dataKeyBytes = randomFillSync(ownedBytes(DATA_KEY_BYTES));
   try {
     using dataKey = await DataKey.from(dataKeyBytes);
@@ -74,6 +85,7 @@ export async function withNewKey<T>(
     const block = async (mac: Uint8Array<ArrayBuffer>): Promise<BlockFields> => {
       const fields: BlockFields = {
         age: await wrapDataKey(dataKeyBytes, recipients),
+        services: await wrapForServices(dataKeyBytes, services, lastModified),
         lastModified,
         mac: await sealEnc(mac, 'str', bytesOf(lastModified), dataKey.key),
         macOnlyEncrypted: options.macOnlyEncrypted ?? false,
@@ -87,6 +99,16 @@ export async function withNewKey<T>(
   } finally {
     dataKeyBytes.fill(0);
   }
+}
+
+async function wrapForServices(
+  dataKey: Uint8Array,
+  services: ServiceWrapping,
+  createdAt: string,
+): Promise<WrappedKey[]> {
+  const wrapped: WrappedKey[] = [];
+  for (const key of services.keys) wrapped.push({ key, enc: await services.wrap(key, dataKey), createdAt });
+  return wrapped;
 }
 
 export interface Sealing {

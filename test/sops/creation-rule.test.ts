@@ -27,11 +27,17 @@ describe('the creation rule of a file', () => {
   it('is the first that matches', () => {
     expect(creationRule(config, 'Prod/db.yaml')).toEqual({
       recipients: [one, two],
+      services: [],
       selector: { kind: 'encrypted_regex', value: '^(data|stringData)$' },
       macOnlyEncrypted: true,
     });
     expect(creationRule(config, 'groups/a').recipients).toEqual([two]);
-    expect(creationRule(config, 'other')).toEqual({ recipients: [one], selector: undefined, macOnlyEncrypted: false });
+    expect(creationRule(config, 'other')).toEqual({
+      recipients: [one],
+      services: [],
+      selector: undefined,
+      macOnlyEncrypted: false,
+    });
   });
 
   it('with keys that are not in this version is refused, unless the recipients are replaced', async () => {

@@ -138,6 +138,8 @@ async function toSops(
   if (keys.length === 0) throw noSealingKey();
   const format = manifestFormat(input.name);
   const rule = flags.age === undefined ? await findCreationRule(context, input.path) : undefined;
+  if (rule !== undefined && rule.services.length > 0)
+    throw usage('the rule names a key service', 'convert encrypts for age recipients only: name them with --age');
   const recipients = flags.age?.flatMap((list) => list.split(',')) ?? rule?.recipients ?? [];
   if (recipients.length === 0)
     throw usage('nobody is named to encrypt for', 'neither --age nor a .sops.yaml names one');

@@ -13,6 +13,7 @@ import type { Renderer } from '../../render/kustomize/renderer.ts';
 import { parseSettings } from '../../settings/parse.ts';
 import type { Settings, SyncSettings } from '../../settings/settings.ts';
 import { findAgeIdentities } from '../age-identities.ts';
+import { servicesAtHand } from '../key-services.ts';
 import { addClusterOptions, type ClusterFlags, discoverKinds, withCluster } from '../cluster.ts';
 import type { CommandContext } from '../context.ts';
 import { diffJson } from '../diff-json.ts';
@@ -111,7 +112,8 @@ async function workFolder({ env }: CommandContext): Promise<AsyncDisposable & { 
 async function keysAtHand(keyFiles: readonly string[], context: CommandContext): Promise<OpenKeys> {
   const { ageIdentities, unsealKeys } = await readKeyFiles(context, keyFiles);
   const { identities } = await findAgeIdentities(context, []);
-  return { ageIdentities: [...ageIdentities, ...identities], sealingKeys: unsealKeys };
+  const services = servicesAtHand(context);
+  return { ageIdentities: [...ageIdentities, ...identities], sealingKeys: unsealKeys, services };
 }
 
 interface FoundSettings {

@@ -4,21 +4,25 @@ import { stringAt } from '../../core/json.ts';
 import type { CreationRule } from '../../sops/creation-rule.ts';
 import { ENC_START } from '../../sops/enc.ts';
 import { encryptFile } from '../../sops/encrypt-file.ts';
+import type { ServiceWrapping } from '../../sops/encrypt.ts';
+import type { ServiceKey } from '../../sops/service-key.ts';
 import type { Selector } from '../../sops/selector.ts';
 import { readManifests } from '../../yaml/manifest.ts';
 import type { CommandContext } from '../context.ts';
 import { findCreationRule } from '../creation-rules.ts';
+import { servicesAtHand } from '../key-services.ts';
 import { fileFormat } from '../file-format.ts';
 import type { InputFile } from '../files.ts';
 import { readInput, textOf } from '../files.ts';
 import type { FileFlags } from '../options.ts';
-import { addFileOptions, errorFormOption, repeatable } from '../options.ts';
+import { addFileOptions, errorFormOption, keyServiceOption, repeatable } from '../options.ts';
 import { writeData } from '../output.ts';
 import { refuseStdinInPlace, writeInPlace } from '../write-in-place.ts';
 
 interface EncryptFlags extends FileFlags {
   readonly age?: readonly string[];
   readonly encryptedRegex?: string;
+  readonly keyService?: readonly string[];
 }
 
 const EXAMPLES = `
@@ -41,7 +45,8 @@ export function register(program: Command, context: CommandContext): void {
     .description('encrypt a file as sops does')
     .argument('<file>', 'YAML, JSON, dotenv, INI or any other file in clear; - for stdin')
     .addOption(repeatable('--age <recipient>', 'age recipient (age1…), several by comma or by repeating'))
-    .option('--encrypted-regex <regex>', 'encrypt the values below keys that match');
+    .option('--encrypted-regex <regex>', 'encrypt the values below keys that match')
+    .addOption(keyServiceOption());
   addFileOptions(command)
     .addOption(errorFormOption())
     .addHelpText('after', EXAMPLES)
@@ -55,7 +60,9 @@ async function encrypt(file: string, flags: EncryptFlags, context: CommandContex
   const given = givenRecipients(flags, context);
   const rule = await ruleFor(input, given, context);
   const recipients = given.length > 0 ? given : (rule?.recipients ?? []);
-  if (recipients.length === 0) throw noRecipient(input);
+  // Recipients of the command line replace all keys of the rule.
+  const serviceKeys = given.length > 0 ? [] : (rule?.services ?? []);
+  if (recipients.length + serviceKeys.length === 0) throw noRecipient(input);
   const isTree = format === 'yaml' || format === 'json';
   const ofSecret = isTree && isSecrets(textOf(input), input.name) ? SECRET_SELECTOR : undefined;
   const selector = selectorOf(flags, rule) ?? ofSecret;
@@ -63,6 +70,7 @@ async function encrypt(file: string, flags: EncryptFlags, context: CommandContex
     format,
     file: input.name,
     recipients,
+    services: serviceKeys.length === 0 ? undefined : wrapping(serviceKeys, context, flags),
     selector,
     macOnlyEncrypted: rule?.macOnlyEncrypted ?? false,
     now: new Date(),
@@ -71,6 +79,11 @@ async function encrypt(file: string, flags: EncryptFlags, context: CommandContex
   if (format !== 'binary' && !encryptsAnything(encrypted)) throw nothingEncrypted(input.name);
   if (flags.inPlace === true) writeInPlace(input.path, input.name, new TextEncoder().encode(encrypted));
   else await writeData(context, encrypted);
+}
+
+function wrapping(keys: readonly ServiceKey[], context: CommandContext, flags: EncryptFlags): ServiceWrapping {
+  const services = servicesAtHand(context, flags.keyService);
+  return { keys, wrap: (key, dataKey) => services.wrap(key, dataKey) };
 }
 
 function givenRecipients(flags: EncryptFlags, context: CommandContext): readonly string[] {

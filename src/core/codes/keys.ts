@@ -86,4 +86,15 @@ export const KEYS_CODES = {
     explain:
       'The Secret with the fingerprint key does not exist, but an inventory that was made with it does. A new key could not tell what sotto applied, so none is made while the inventory exists. Restore the Secret from its backup, or delete the inventory as well: then nothing is pruned until every object was applied again.',
   },
+  'SOTTO-KEYS-050': {
+    title: 'There is no credential for an allowed key service',
+    explain:
+      'The service may be called, but nothing is held that it would let in. In the agent credentials are entries of key Secrets as Flux names them: sops.vault-token for Vault and OpenBao. On the command line they are what the stock programs use: VAULT_TOKEN or ~/.vault-token.',
+    example: 'kubectl create secret generic sops-vault --from-file=sops.vault-token=TOKENFILE',
+  },
+  'SOTTO-KEYS-051': {
+    title: 'The credential for a key service cannot be used',
+    explain:
+      'It has not the form of such a credential: a token of Vault is one line of printable characters, and ca.crt beside it is a certificate in PEM. The service was not asked with it.',
+  },
 } as const satisfies Record<string, CodeEntry>;
