@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { SIDE_BY_SIDE } from './test/harness/side-by-side.ts';
 
 // Two kinds of tests: units share threads; whatever starts programs of its own gets a process of its own.
 export default defineConfig({
@@ -22,7 +23,8 @@ export default defineConfig({
           globalSetup: ['test/harness/global-setup.ts'],
           include: ['test/e2e/**/*.test.ts', 'test/interop/**/*.test.ts'],
           pool: 'forks',
-          fileParallelism: false,
+          maxWorkers: SIDE_BY_SIDE,
+          sequence: { groupOrder: 1 },
           testTimeout: 120_000,
           hookTimeout: 300_000,
         },

@@ -45,6 +45,8 @@ async function build(): Promise<void> {
     // The manifests as a text: an agent, which never asks for them, keeps no objects of them.
     define: { 'import.meta.url': 'sottoModuleUrl', SOTTO_DEPLOY: JSON.stringify(JSON.stringify(deploy)) },
     banner: { js: BANNER },
+    // Its short form: every agent holds the text of the bundle.
+    alias: { openpgp: path.join(ROOT, 'node_modules/openpgp/dist/node/openpgp.min.cjs') },
     plugins: [stubs],
     metafile: true,
     logLevel: 'warning',

@@ -80,12 +80,22 @@ export const SETTINGS_MEANING: Readonly<Record<string, string>> = {
   'syncs[].skip[].namespace': 'their namespace',
   'syncs[].skip[].name': 'their name',
   'syncs[].skip[].kind': 'their kind',
-  'syncs[].drift.policy': 'whose additions to our objects are undone; `guard`: those of people, not of controllers',
+  'syncs[].health.strict':
+    'ready is also asked of what kstatus lets pass: an address of load balancers, images of Pods, volumes of claims ([health](health.md#strict))',
+  'syncs[].health.expressions[].group': 'API group of the kind; empty for the core group',
+  'syncs[].health.expressions[].kind':
+    'a kind whose objects are judged by expressions, a part of CEL ([health](health.md#expressions))',
+  'syncs[].health.expressions[].current': 'what holds when an object is ready',
+  'syncs[].health.expressions[].failed': 'what holds when it has failed; asked before `current`',
+  'syncs[].health.expressions[].inProgress': 'what holds while it is not ready yet; asked first',
+  'syncs[].drift.policy':
+    'whose additions to our objects are undone: `fields` nobody’s; `guard` those of people, not of controllers, and in Secrets that come encrypted everybody’s; `exact` everybody’s in Secrets and ConfigMaps ([annotations](annotations.md#in-manifests))',
   'syncs[].drift.ignore[].target.group': 'fields that are left to others: group of the objects',
   'syncs[].drift.ignore[].target.namespace': 'their namespace',
   'syncs[].drift.ignore[].target.name': 'their name',
   'syncs[].drift.ignore[].target.kind': 'their kind',
-  'syncs[].drift.ignore[].paths': 'the fields',
+  'syncs[].drift.ignore[].paths':
+    'the fields; items of lists by their keys: `/spec/template/spec/containers[name=web]/image`. Who takes one keeps it, and it is not applied any more',
   'syncs[].drift.ignore[].managers': 'the field managers they are left to',
 };
 

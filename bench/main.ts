@@ -6,7 +6,8 @@ import { startControlPlane } from '../src/demo/control-plane.ts';
 import { startGitServer } from '../src/demo/git-server.ts';
 import { ensureTools, ToolsMissing } from '../src/demo/tools.ts';
 import { whyNoPods } from '../test/harness/pod.ts';
-import { agentProgram } from './agent-process.ts';
+import { type AgentProgram, agentProgram } from './agent-process.ts';
+import { applyMemory, type ApplyResult, applyTable, measureApply } from './apply.ts';
 import { type KustomizeResult, measureKustomize } from './kustomize.ts';
 import { kustomizeTables } from './kustomize-report.ts';
 import { measureSize, type SizeResult } from './measure.ts';
@@ -14,9 +15,10 @@ import { measurePod, type PodResult } from './pod.ts';
 import { LEGEND, memoryPerObject, podTable, sizeTable } from './report.ts';
 import { newAgeKeyPair } from './repository.ts';
 import { benchSops } from './sops.ts';
+import { benchUnseal } from './unseal.ts';
 import { GIT_USER, type Ground } from './world.ts';
 
-const USAGE = `npm run bench -- [--quick] [--sizes 10,100] [--edits N] [--json FILE] [--agent FILE] [--kustomize]
+const USAGE = `npm run bench -- [--quick] [--sizes 10,100] [--edits N] [--json FILE] [--agent FILE] [--kustomize] [--pod] [--apply] [--unseal]
 
   --quick        10 and 100 objects, 50 hand edits
   --sizes LIST   numbers of objects, multiples of ten (10,100,1000)
@@ -25,20 +27,27 @@ const USAGE = `npm run bench -- [--quick] [--sizes 10,100] [--edits N] [--json F
   --agent FILE   measures that bundle instead of dist/sotto.cjs
   --sops         only decrypting SOPS files against stock sops
   --kustomize    only kustomizations: 100 overlays beside a bare loop, 1,000 objects beside plain files
-  --pod          only the agent in the shape of its Pod, at 10 and 1,000 objects; without either both come last
+  --pod          only the agent in the shape of its Pod, at 10 and 1,000 objects
+  --apply        only the first apply of 1,000 and 5,000 objects beside kubectl, and one-object commits among them
+  --unseal       only unsealing 1,000 items beside kubeseal and the SealedSecrets controller (as root)
+
+Without any of these four they come last, all of them.
 `;
 
 const ROOT = join(import.meta.dirname, '..');
 
+type Part = 'kustomize' | 'pod' | 'apply' | 'unseal';
+
 interface Wanted {
   readonly sizes: readonly number[];
   readonly edits: number;
+  readonly isQuick: boolean;
   /** Files of the comparison with stock sops, which is all that is measured then. */
   readonly sopsFiles: number | undefined;
   readonly jsonPath: string | undefined;
   readonly agentPath: string | undefined;
   /** What comes after the sizes. */
-  readonly parts: readonly ('kustomize' | 'pod')[];
+  readonly parts: readonly Part[];
 }
 
 function readArguments(): Wanted | undefined {
@@ -51,7 +60,9 @@ function readArguments(): Wanted | undefined {
       agent: { type: 'string' },
       kustomize: { type: 'boolean', default: false },
       pod: { type: 'boolean', default: false },
+      apply: { type: 'boolean', default: false },
       sops: { type: 'boolean', default: false },
+      unseal: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
@@ -60,15 +71,30 @@ function readArguments(): Wanted | undefined {
   const isUsable = sizes.every((size) => size > 0 && size % 10 === 0) && Number.isInteger(edits) && edits > 0;
   if (values.help || !isUsable) return undefined;
   const sopsFiles = values.sops ? (values.quick ? 100 : 1000) : undefined;
-  const parts = (['kustomize', 'pod'] as const).filter((part) => values[part]);
-  const paths = { sopsFiles, jsonPath: values.json, agentPath: values.agent };
+  const parts = (['kustomize', 'pod', 'apply', 'unseal'] as const).filter((part) => values[part]);
+  const paths = { isQuick: values.quick, sopsFiles, jsonPath: values.json, agentPath: values.agent };
   if (parts.length > 0) return { sizes: [], edits, parts, ...paths };
-  return { sizes, edits, parts: values.quick ? ['pod'] : ['kustomize', 'pod'], ...paths };
+  return { sizes, edits, parts: values.quick ? ['pod'] : ['kustomize', 'pod', 'apply', 'unseal'], ...paths };
 }
 
-/** Measures each size and prints its table at once. Ends with the first failure; nothing that was started stays. */
+/** What is wanted, one after the other. Ends with the first failure; nothing that was started stays. */
 async function bench(wanted: Wanted, signal: AbortSignal): Promise<void> {
-  if (wanted.sopsFiles !== undefined) return benchOfSops(wanted.sopsFiles, signal);
+  if (wanted.sopsFiles !== undefined)
+    return benchOfSops(wanted.sopsFiles, agentProgram(ROOT, wanted.agentPath), signal);
+  if (wanted.sizes.length > 0 || wanted.parts.some((part) => part !== 'unseal')) await benchAgent(wanted, signal);
+  if (wanted.parts.includes('unseal')) await unsealFigures(wanted, signal);
+}
+
+/** With a control plane of its own, because the stock controller acts on all namespaces. */
+async function unsealFigures({ agentPath, sizes }: Wanted, signal: AbortSignal): Promise<void> {
+  const { path } = agentProgram(ROOT, agentPath);
+  if (process.getuid?.() !== 0) return print('unsealing beside the controller: not measured, it needs root\n');
+  if (sizes.length === 0) print(`${Object.values(machineFacts()).join(', ')}\nagent: ${path}\n\n`);
+  await benchUnseal({ program: path, runs: 3, signal, onProgress: sayStep });
+}
+
+/** Measures each size and prints its table at once. */
+async function benchAgent(wanted: Wanted, signal: AbortSignal): Promise<void> {
   const program = agentProgram(ROOT, wanted.agentPath);
   const isBuilt = program.isBundle ? '' : '   (no bundle: the sources, which start slower; npm run build)';
   const machine = machineFacts();
@@ -97,10 +123,11 @@ async function bench(wanted: Wanted, signal: AbortSignal): Promise<void> {
   if (results.length > 0) print(`${memoryPerObject(results)}${LEGEND}\n`);
   const kustomize = wanted.parts.includes('kustomize') ? await kustomizeFigures(ground) : undefined;
   const pod = wanted.parts.includes('pod') ? await podFigures(ground) : undefined;
+  const apply = wanted.parts.includes('apply') ? await applyFigures(ground, wanted.isQuick) : undefined;
   if (wanted.jsonPath === undefined) return;
   await writeFile(
     wanted.jsonPath,
-    `${JSON.stringify({ machine, agent: program, results, kustomize, pod }, undefined, 2)}\n`,
+    `${JSON.stringify({ machine, agent: program, results, kustomize, pod, apply }, undefined, 2)}\n`,
   );
 }
 
@@ -111,7 +138,25 @@ async function kustomizeFigures(ground: Ground): Promise<KustomizeResult> {
   return result;
 }
 
-async function benchOfSops(files: number, signal: AbortSignal): Promise<void> {
+async function applyFigures(ground: Ground, isQuick: boolean): Promise<readonly ApplyResult[]> {
+  const { kubectl } = await ensureTools(['kubectl'], {
+    packageRoot: ROOT,
+    env: process.env,
+    signal: ground.signal,
+    onProgress: sayStep,
+  });
+  const results: ApplyResult[] = [];
+  for (const objects of isQuick ? [100, 1_000] : [1_000, 5_000]) {
+    const result = await measureApply(ground, kubectl, objects);
+    results.push(result);
+    clearLine();
+    print(`${applyTable(result)}\n`);
+  }
+  print(applyMemory(results));
+  return results;
+}
+
+async function benchOfSops(files: number, program: AgentProgram, signal: AbortSignal): Promise<void> {
   print(`${Object.values(machineFacts()).join(', ')}\n\n`);
   const tools = await ensureTools(['sops', 'age-keygen'], {
     packageRoot: ROOT,
@@ -119,7 +164,7 @@ async function benchOfSops(files: number, signal: AbortSignal): Promise<void> {
     signal,
     onProgress: sayStep,
   });
-  print(await benchSops(tools, files, files * 100));
+  print(await benchSops(tools, program, files, files * 100));
 }
 
 function sayStep({ tool, step }: { readonly tool: string; readonly step: string }): void {

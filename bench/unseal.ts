@@ -1,27 +1,26 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { availableParallelism, cpus, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { arrayAt, type JsonObject, memberAt } from '../src/core/json.ts';
 import { type ControlPlane, startControlPlane } from '../src/demo/control-plane.ts';
 import { type GitServer, startGitServer } from '../src/demo/git-server.ts';
 import { ensureTools } from '../src/demo/tools.ts';
+import type { ToolProgress } from '../src/demo/tool-build.ts';
 import { sealingCertificate } from '../src/sealed/certificate.ts';
 import { sealLabel } from '../src/sealed/scope.ts';
 import { sealValue } from '../src/sealed/seal.ts';
 import { Sensitive } from '../src/core/sensitive.ts';
 import { startStockController } from '../test/harness/stock-controller.ts';
-import { agentProgram } from './agent-process.ts';
 
 // Unsealing 1,000 items (RSA 4096, 32 bytes each): sotto beside kubeseal and the SealedSecrets controller, in one run.
-// Usage: node bench/unseal.ts (as root: the controller gets a mount namespace of its own)
+// As root: the controller gets a mount namespace of its own.
 
 const ROOT = join(import.meta.dirname, '..');
 const OBJECTS = 100;
 const ITEMS = 10;
-const RUNS = 3;
 const POSTED_AT_ONCE = 8;
 const GIT_USER = { username: 'bench', password: 'bench-password' } as const;
 const LABEL = 'sealedsecrets.bitnami.com/sealed-secrets-key';
@@ -32,25 +31,31 @@ interface Ground {
   readonly tools: Readonly<Record<'kubeseal' | 'sealed-secrets-controller', string>>;
   readonly folder: string;
   readonly program: string;
+  readonly runs: number;
 }
 
-async function bench(): Promise<void> {
+export interface UnsealBench {
+  /** The agent to measure. */
+  readonly program: string;
+  readonly runs: number;
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: ToolProgress) => void;
+}
+
+/** Prints each comparison as soon as it is measured. */
+export async function benchUnseal({ program, runs, signal, onProgress }: UnsealBench): Promise<void> {
   await using cleanup = new AsyncDisposableStack();
   const names = ['kube-apiserver', 'etcd', 'kubeseal', 'sealed-secrets-controller'] as const;
-  const tools = await ensureTools(names, { packageRoot: ROOT, env: process.env, onProgress: () => undefined });
+  const tools = await ensureTools(names, { packageRoot: ROOT, env: process.env, signal, onProgress });
   const folder = await mkdtemp(join(tmpdir(), 'sotto-bench-unseal-'));
   cleanup.defer(() => rm(folder, { recursive: true, force: true }));
   const plane = cleanup.use(await startControlPlane({ programs: tools }));
   const git = cleanup.use(await startGitServer({ kind: 'basic', ...GIT_USER }));
-  const program = agentProgram(ROOT, undefined).path;
-  const ground: Ground = { plane, git, tools, folder, program };
+  const ground: Ground = { plane, git, tools, folder, program, runs };
   await plane.createNamespace('controller');
   const controller = cleanup.use(await startStockController(tools['sealed-secrets-controller'], plane, 'controller'));
   const keys = await keysOf(plane);
   await writeFile(join(folder, 'keys.json'), JSON.stringify({ apiVersion: 'v1', kind: 'List', items: keys }));
-  print(
-    `${cpus()[0]?.model ?? '?'}, ${availableParallelism()} cores, Node.js ${process.version}\nagent: ${program}\n\n`,
-  );
   await offline(ground, controller.certificatePem);
   await inCluster(ground, controller.certificatePem, keys);
 }
@@ -83,12 +88,14 @@ function sealed(pem: string, namespace: string, name: string, items: number): Js
 }
 
 /** One object with all items: the two programs from start to end. */
-async function offline({ tools, folder, program }: Ground, pem: string): Promise<void> {
+async function offline({ tools, folder, program, runs }: Ground, pem: string): Promise<void> {
   const file = join(folder, 'one.json');
   await writeFile(file, JSON.stringify(sealed(pem, 'team', 'one', OBJECTS * ITEMS)));
   const keys = join(folder, 'keys.json');
-  const theirs = await median(() => run(tools.kubeseal, ['--recovery-unseal', '--recovery-private-key', keys], file));
-  const ours = await median(() =>
+  const theirs = await median(runs, () =>
+    run(tools.kubeseal, ['--recovery-unseal', '--recovery-private-key', keys], file),
+  );
+  const ours = await median(runs, () =>
     run(process.execPath, [program, 'unseal', '--key-file', keys, '-o', 'json', '-'], file),
   );
   row('one object of 1,000 items, offline', ours, 'kubeseal --recovery-unseal', theirs);
@@ -96,7 +103,7 @@ async function offline({ tools, folder, program }: Ground, pem: string): Promise
 
 /** A hundred objects of ten items: until every Secret is there. */
 async function inCluster(ground: Ground, pem: string, keys: readonly JsonObject[]): Promise<void> {
-  const theirs = await median(async (turn) => {
+  const theirs = await median(ground.runs, async (turn) => {
     const namespace = `theirs-${turn}`;
     await ground.plane.createNamespace(namespace);
     const objects = objectsFor(pem, namespace);
@@ -109,7 +116,7 @@ async function inCluster(ground: Ground, pem: string, keys: readonly JsonObject[
     return performance.now() - startMs;
   });
   const quiet: number[] = [];
-  const ours = await median(async (turn) => {
+  const ours = await median(ground.runs, async (turn) => {
     const namespace = `ours-${turn}`;
     const agent = await agentIn(ground, namespace, keys);
     await agent.commit(
@@ -206,9 +213,9 @@ async function run(
   return performance.now() - startMs;
 }
 
-async function median(measure: (turn: number) => Promise<number>): Promise<number> {
+async function median(runs: number, measure: (turn: number) => Promise<number>): Promise<number> {
   const figures: number[] = [];
-  for (let turn = 0; turn < RUNS; turn += 1) figures.push(await measure(turn));
+  for (let turn = 0; turn < runs; turn += 1) figures.push(await measure(turn));
   return middle(figures);
 }
 
@@ -227,5 +234,3 @@ function ms(figure: number): string {
 function print(text: string): void {
   process.stdout.write(text);
 }
-
-await bench();

@@ -8,7 +8,7 @@ import { findCycles, readSource, sourceTree } from './house/source-tree.ts';
 // The house of docs/architecture.md as rules. A rule that is in the way is changed there first, with the reason.
 
 const STAGES = ['source', 'open', 'render', 'plan', 'apply', 'drift', 'health'];
-const CODECS = ['sops', 'sealed', 'yaml'];
+const CODECS = ['expression', 'sops', 'sealed', 'yaml'];
 const DOORS = ['kube', 'git', 'oci'];
 const BELOW_STAGES = ['keys', 'settings', 'services', ...CODECS, ...DOORS, 'core'];
 
@@ -28,6 +28,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   sops: ['yaml', 'core'],
   sealed: ['yaml', 'core'],
   yaml: ['core'],
+  expression: ['core'],
   kube: ['core'],
   git: ['core'],
   oci: ['core'],
@@ -45,6 +46,7 @@ const MAY_REVEAL: readonly { readonly path: string; readonly why: string }[] = [
   { path: 'src/agent/sealing-key.ts', why: 'writes a new sealing key into its Secret, once' },
   { path: 'src/services/', why: 'shows its credential to a key service that is allowed' },
   { path: 'src/git/credential.ts', why: 'writes the private configuration that git reads' },
+  { path: 'src/sops/pgp.ts', why: 'hands OpenPGP keys to the library that reads them' },
   { path: 'src/sops/change-', why: 'codec: encrypts a changed file anew' },
   { path: 'src/cli/commands/decrypt.ts', why: 'its purpose' },
   { path: 'src/cli/commands/convert.ts', why: 'its purpose' },

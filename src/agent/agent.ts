@@ -17,6 +17,7 @@ import { repeating } from './repeating.ts';
 import type { AgentSetup } from './setup.ts';
 import { LIST_GRACE_MS } from './watching.ts';
 import { viewSync } from './status-view.ts';
+import type { SyncRuntime } from './sync-runtime.ts';
 
 /** How often the loop looks at what is due in memory; a probe that is older than a few of these is a stuck loop. */
 const TICK_MS = 1_000;
@@ -143,7 +144,10 @@ export class Agent {
         (sync) =>
           viewSync(context, sync).state === 'Progressing' && clock.elapsedMs() < fromMs + sync.settings.timeoutMs,
       );
-    while (!this.#stop.signal.aborted && isUnsettled()) await delay(READY_POLL_MS, this.#stop.signal);
+    while (!this.#stop.signal.aborted && isUnsettled()) {
+      await delay(READY_POLL_MS, this.#stop.signal);
+      if ([...syncs.runtimes.values()].some(isTurn)) await syncs.visitOnce(context);
+    }
   }
 
   /** In order: no new work, the object in hand, the inventory, the last status. */
@@ -273,6 +277,8 @@ export class Agent {
         // Not awaited: a write that is repeated must not look like a loop that is stuck.
         void parts.inventory.store().catch((thrown: unknown) => this.#inventoryFailed(thrown));
       }
+      // Not awaited either: it waits for passes.
+      void parts.syncs.clearLeft(parts.context).catch((thrown: unknown) => this.#fail(thrown));
       await endPauses(parts.context).catch((thrown: unknown) => this.#fail(thrown));
       await delay(TICK_MS, this.#stop.signal);
     }
@@ -292,6 +298,11 @@ export class Agent {
     this.#setup.log.error('the agent ends', { error: thrown });
     this.#stop.abort();
   }
+}
+
+/** Objects waited for others, which are ready now. */
+function isTurn({ stale, report }: SyncRuntime): boolean {
+  return stale && report !== undefined && report.waits.length > 0;
 }
 
 function isOtherPlace(next: Settings, current: Settings): boolean {

@@ -1,3 +1,4 @@
+import { type Tool, TOOLS } from '../apply/former-owner.ts';
 import { asSottoError, SottoError } from '../core/errors.ts';
 import { displayObject, type ObjectKey, objectIdOf, objectKey, shortRevision } from '../core/ids.ts';
 import { LIMITS } from '../core/limits.ts';
@@ -6,6 +7,7 @@ import type { PauseTarget } from '../plan/pause.ts';
 import { parseRequest, type Request } from '../plan/request.ts';
 import type { Answer } from '../report/status.ts';
 import type { AgentContext } from './context.ts';
+import { adoptOrphans, pruneOrphans } from './orphans.ts';
 import { pause, resume } from './pausing.ts';
 import { viewSync } from './status-view.ts';
 import { isAtRest } from './sync-loop.ts';
@@ -35,9 +37,13 @@ function carryOutRequest(agent: AgentContext, request: Request): Promise<Answer>
       return resume(agent, request.target);
     case 'approve':
       return approve(agent, request);
+    case 'prune':
+      return pruneOrphans(agent, request.plan);
+    case 'adopt-orphans':
+      return adoptOrphans(agent, request.plan, oneSync(agent, request.sync).settings.name);
     case 'adopt':
     default:
-      return adopt(agent, known(agent, request.target));
+      return adopt(agent, known(agent, request.target), toolOf(request.from));
   }
 }
 
@@ -89,11 +95,11 @@ function pendingOf(report: SyncRuntime['report']): Held[] {
 }
 
 /** Objects that exist and differ: taken over as they are, with the fields that Git has. */
-async function adopt(agent: AgentContext, target: PauseTarget): Promise<Answer> {
-  const found = [...agent.syncs.values()].flatMap((sync) => heldBack(sync, target).map((key) => ({ sync, key })));
+async function adopt(agent: AgentContext, target: PauseTarget, from: Tool | undefined): Promise<Answer> {
+  const found = [...agent.syncs.values()].flatMap((sync) => heldBack(sync, target, from).map((key) => ({ sync, key })));
   const [first] = found;
   if (first === undefined) throw notAdoptable(agent, target);
-  for (const { sync, key } of found) sync.adopting.add(key);
+  for (const { sync, key } of found) sync.adopting.set(key, from);
   const syncs = new Set(found.map(({ sync }) => sync));
   try {
     await Promise.all([...syncs].map((sync) => agent.ask(sync.settings.name)));
@@ -106,12 +112,32 @@ async function adopt(agent: AgentContext, target: PauseTarget): Promise<Answer> 
   return { outcome: 'failed', message: `not taken over: ${names}; ${passText(agent, first.sync)}` };
 }
 
-function heldBack(sync: SyncRuntime, target: PauseTarget): ObjectKey[] {
+function toolOf(name: string | undefined): Tool | undefined {
+  if (name === undefined) return undefined;
+  const tool = TOOLS.find((each) => each === name);
+  if (tool !== undefined) return tool;
+  throw unknown(`no tool is called ${JSON.stringify(name.slice(0, 40))}`, `known are: ${TOOLS.join(', ')}`);
+}
+
+function heldBack(sync: SyncRuntime, target: PauseTarget, from: Tool | undefined): ObjectKey[] {
   if (target.kind === 'sync' && target.name !== sync.settings.name) return [];
   const held = (sync.report?.refusals ?? []).flatMap(({ error, id }) =>
-    id !== undefined && error.code === 'SOTTO-PLAN-001' ? [objectKey(id)] : [],
+    id !== undefined && isAdoptable(error, from) ? [objectKey(id)] : [],
   );
   return target.kind === 'sync' ? held : held.filter((key) => key === target.key);
+}
+
+/** What belongs to nobody, or, where a tool is named, to another one: whose it is, is looked at when it is taken over. */
+function isAdoptable(error: SottoError, from: Tool | undefined): boolean {
+  if (error.code === 'SOTTO-PLAN-001') return from === undefined || from === 'kubectl';
+  return error.code === 'SOTTO-PLAN-006' && from !== undefined;
+}
+
+function oneSync(agent: AgentContext, name: string | undefined): SyncRuntime {
+  const [first, ...more] = agent.syncs.values();
+  if (name !== undefined || first === undefined) return syncNamed(agent, name ?? '');
+  if (more.length === 0) return first;
+  throw unknown('no sync is named', `there are ${[...agent.syncs.keys()].join(', ')}: name one with --sync`);
 }
 
 function syncNamed(agent: AgentContext, name: string): SyncRuntime {

@@ -16,7 +16,9 @@ import { isAutoscaled } from './autoscaled.ts';
 import { garbageCollector } from './collect-garbage.ts';
 import type { AgentContext, Place } from './context.ts';
 import { Corrector } from './correct.ts';
-import { DEFAULT_POLICY } from './drift-policy.ts';
+import { isRolledOut } from './config-prunes.ts';
+import { computeStatus } from '../health/status.ts';
+import { policyOf } from './drift-policy.ts';
 import { EventRecorder } from './event-recorder.ts';
 import { loadFingerprint } from './fingerprint.ts';
 import { InventoryStore } from './inventory-store.ts';
@@ -24,6 +26,7 @@ import { KeyStore } from './key-store.ts';
 import { changedKinds, isOfKind, Kinds, waitedFor } from './kinds.ts';
 import { Lanes } from './lanes.ts';
 import { LiveStore } from './live.ts';
+import { reportYield } from './report-correction.ts';
 import { RequestDesk } from './request-desk.ts';
 import type { AgentSetup } from './setup.ts';
 import { StatusPublisher } from './status-publisher.ts';
@@ -31,6 +34,7 @@ import { nextLateMs, statusOf } from './status-view.ts';
 import { VariableMaps } from './variable-maps.ts';
 import { vetoRules } from './veto-rules.ts';
 import { SyncSet } from './sync-set.ts';
+import { wakeWaiting } from './waits.ts';
 import { Watching } from './watching.ts';
 
 /** The settings in force, and what is wrong with the newest text. */
@@ -105,17 +109,24 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
   const live: LiveStore = new LiveStore({
     macKey: createSecretKey(randomBytes(32)),
     setId: place.setId,
-    policy: DEFAULT_POLICY,
-    now: () => clock.now(),
+    policyOf: (of) => policyOf(syncs.runtimes, inventory.row(of), of),
+    judgeHealth: (of, object) =>
+      computeStatus(object, clock.now(), syncs.runtimes.get(inventory.row(of)?.sync ?? '')?.settings.health),
     elapsedMs: () => clock.elapsedMs(),
     row: (of) => inventory.row(of),
     isInFlight: (of) => lanes.isBusy(of),
     onFinding: (of, finding) => corrector.handle(of, finding),
+    onYield: (of, yielded) => reportYield(context, of, yielded),
     onCarried: (of, carried) => {
       const row = inventory.row(of);
       if (row !== undefined) inventory.set({ ...row, ...carried });
     },
-    onChange: () => publisher.changed(),
+    onChange: (of) => {
+      publisher.changed();
+      const waits = isRolledOut({ inventory, live, syncs: syncs.runtimes }, of);
+      if (waits !== undefined) syncs.wake(waits);
+      wakeWaiting({ inventory, live, syncs: syncs.runtimes, wake: (name) => syncs.wake(name) }, of);
+    },
   });
   const lanes = new Lanes(PARALLEL, (of) => live.settle(of));
   const watching = new Watching({

@@ -7,53 +7,71 @@ import { shellWord } from '../core/shell-word.ts';
 import { judgeAnswer } from '../drift/judge.ts';
 import type { Resource } from '../kube/resource.ts';
 import type { Opener } from '../open/opener.ts';
-import { LAYER_COUNT, layerOf } from '../plan/order.ts';
+import { layerOf } from '../plan/order.ts';
+import type { Ordering } from '../plan/ordering.ts';
 import { pauseOf } from '../plan/pause.ts';
 import { type ApplyStep, type Plan, pruneWaits, type PruneStep } from '../plan/plan.ts';
 import type { DesiredObject } from '../render/desired.ts';
-import { prunedEvent } from '../report/event-notes.ts';
+import { prunedEvent, recreatedEvent } from '../report/event-notes.ts';
 import { recordApplied } from './applied.ts';
 import { block } from './blocked.ts';
 import { boundRoleVeto } from './bound-role.ts';
+import { isConfiguration, settledPrunes } from './config-prunes.ts';
 import type { AgentContext } from './context.ts';
-import { judgeContext, withoutYielded } from './correction-run.ts';
-import type { SyncRuntime } from './sync-runtime.ts';
+import { judgeContext } from './correction-run.ts';
+import { Line } from './line.ts';
+import { refusedKeys } from './pass-stages.ts';
+import type { StepEnd } from './step-end.ts';
+import type { SyncRuntime, Waiting } from './sync-runtime.ts';
+import { applyUnblocked } from './unblock.ts';
 import { writerOf } from './writer.ts';
+import { bodyOf, keepReplicas } from './yielding.ts';
 
 export interface Carried {
   readonly refusals: readonly Refusal[];
   /** Prunes that were planned and wait, because something of the same plan was refused. */
   readonly waiting: Plan['waiting'];
+  /** Objects that are applied once others are ready. */
+  readonly waits: readonly Waiting[];
   readonly applied: number;
   readonly pruned: number;
   /** Something failed that trying again may mend. */
   readonly retry: boolean;
 }
 
-type StepEnd =
-  | { readonly kind: 'done' }
-  /** Not tried: the agent ends, or the kind has just gone. */
-  | { readonly kind: 'left' }
-  | { readonly kind: 'refused'; readonly refusal: Refusal; readonly again: boolean };
-
 const DONE: StepEnd = { kind: 'done' };
 const LEFT: StepEnd = { kind: 'left' };
 
-/** Does what was planned: layer by layer, objects of a layer in parallel, pruning last. One failure is one failure. */
+/** What is to be done, in which order, and what of Git is not to be had. */
+export interface Planned {
+  readonly plan: Plan;
+  readonly ordering: Ordering;
+  /** Objects that were refused before anything was sent. */
+  readonly refused: ReadonlySet<ObjectKey>;
+}
+
+/** Does what was planned: stage by stage, objects of a stage in parallel, pruning last. One failure is one failure. */
 export async function carryOut(
   agent: AgentContext,
   sync: SyncRuntime,
-  decided: Plan,
+  { plan: decided, ordering, refused: before }: Planned,
   opener: Opener,
 ): Promise<Carried> {
-  const applies = decided.steps.filter((step) => step.action === 'apply');
+  const applies = new Map(decided.steps.flatMap((step) => (step.action === 'apply' ? [[step.object.key, step]] : [])));
   const prunes = decided.steps.filter((step) => step.action === 'prune');
   const revision = sync.snapshot?.revision ?? '';
   const ends: StepEnd[] = [];
   const server: Server = { away: undefined };
-  for (let layer = 0; layer < LAYER_COUNT; layer += 1) {
-    const steps = applies.filter((step) => layerOf(step.object.id) === layer);
-    ends.push(...(await Promise.all(steps.map((step) => applyOne(agent, sync, step, { opener, server })))));
+  const line = new Line(agent, ordering, [...before, ...refusedKeys(decided.refusals)]);
+  for (const { turn, keys } of ordering.stages) {
+    line.enter(turn);
+    const stage = keys.flatMap((key) => applies.get(key) ?? []);
+    const endsOf = await Promise.all(
+      stage.map(async (step) => line.obstacle(step.object) ?? (await applyOne(agent, sync, step, { opener, server }))),
+    );
+    stage.forEach(({ object }, index) => line.ended(object.key, endsOf[index] ?? LEFT));
+    line.passed(keys);
+    ends.push(...endsOf);
   }
   const [firstRefusal] = [
     ...decided.refusals.filter((refusal) => !isBlockedPrune(sync, refusal)),
@@ -61,13 +79,19 @@ export async function carryOut(
   ];
   const isAllDone = ends.every((end) => end.kind === 'done') && firstRefusal === undefined;
   // A rename is a create and a prune: the old object goes only when the new one is there.
-  const pruned = isAllDone ? await Promise.all(prunes.map((step) => pruneOne(agent, sync, step, revision))) : [];
+  const [others, configuration] = [prunes.filter((step) => !isConfiguration(step)), prunes.filter(isConfiguration)];
+  const pruned = isAllDone ? await pruneAll(agent, sync, others, revision) : [];
+  const settled = isAllDone ? await settledPrunes(agent, sync.settings.name, configuration) : undefined;
+  pruned.push(...(await pruneAll(agent, sync, settled?.now ?? [], revision)));
   const waiting =
-    firstRefusal === undefined ? [] : prunes.map(({ row }) => ({ row, error: pruneWaits(row, firstRefusal) }));
+    firstRefusal === undefined
+      ? (settled?.later ?? [])
+      : prunes.map(({ row }) => ({ row, error: pruneWaits(row, firstRefusal) }));
   const refused = [...ends, ...pruned].filter((end) => end.kind === 'refused');
   return {
     refusals: refused.map((end) => end.refusal),
     waiting,
+    waits: ends.flatMap((end) => (end.kind === 'waits' ? [end.waiting] : [])),
     applied: ends.filter((end) => end.kind === 'done').length,
     pruned: pruned.filter((end) => end.kind === 'done').length,
     retry:
@@ -75,6 +99,20 @@ export async function carryOut(
       [...ends, ...pruned].some((end) => end.kind === 'left') ||
       decided.postponed > 0,
   };
+}
+
+/** The other way round: what points at workloads, workloads, what they needed. The plan has them in that order. */
+async function pruneAll(
+  agent: AgentContext,
+  sync: SyncRuntime,
+  prunes: readonly PruneStep[],
+  revision: string,
+): Promise<StepEnd[]> {
+  const ends: StepEnd[] = [];
+  for (const layer of Map.groupBy(prunes, ({ id }) => layerOf(id)).values()) {
+    ends.push(...(await Promise.all(layer.map((step) => pruneOne(agent, sync, step, revision)))));
+  }
+  return ends;
 }
 
 /** Once the API server is away, the rest of the plan is not tried one by one. */
@@ -94,16 +132,21 @@ async function applyOne(agent: AgentContext, sync: SyncRuntime, step: ApplyStep,
   try {
     return await agent.lanes.run(object.key, 'commit', async (body) => {
       const { opener, server } = work;
-      if (agent.signal.aborted || isPaused(agent, object.key, sync)) return LEFT;
+      if (agent.signal.aborted || isPaused(agent, object.key, sync.settings.name)) return LEFT;
       if (server.away !== undefined) return refusedBy(object, server.away, true);
       const bound = await boundRoleVeto(agent, object);
       if (bound !== undefined) return settle(agent, sync, step, resource, bound);
       const { transport, place, random, signal } = agent;
       const adopt = sync.adopting.has(object.key) ? 'always' : sync.settings.adopt;
+      const adoptFrom = sync.adopting.get(object.key);
       const asUser = writerOf(place, sync.settings);
-      const context = { transport, random, signal, opener, body, setId: place.setId, adopt, asUser };
-      const send = contact === 'first' ? applyFirst : applyOwned;
-      const outcome = await send(withoutYielded(agent, object.key, object), resource, context);
+      const isKnown = contact === 'owned';
+      const setId = place.setId;
+      const context = { transport, random, signal, opener, body, setId, adopt, adoptFrom, isKnown, asUser };
+      const send = isKnown ? applyOwned : applyFirst;
+      const wanted = await bodyOf(agent, sync, object);
+      if (step.reason === 'changed') await keepReplicas(agent, sync, object, resource);
+      const outcome = await applyUnblocked(object, resource, context, () => send(wanted, resource, context));
       if (outcome.kind === 'failed' && outcome.error.code === 'SOTTO-KUBE-001') server.away = outcome.error;
       return settle(agent, sync, step, resource, outcome);
     });
@@ -138,8 +181,10 @@ function settle(
     sync.adopting.delete(object.key);
     sync.fights.delete(object.key);
     agent.fresh(object.key);
+    if (outcome.recreated === true) tellRecreated(agent, sync, object, record.uid);
     // What people added while nobody looked shows in the answer only; at first contact it stays.
-    const extra = contact === 'owned' ? judgeAnswer(outcome.answer, record, judgeContext(agent)) : undefined;
+    const extra =
+      contact === 'owned' ? judgeAnswer(outcome.answer, record, judgeContext(agent, object.key)) : undefined;
     if (extra !== undefined) agent.found(object.key, { kind: 'judged', verdict: extra, object: outcome.answer });
     return DONE;
   }
@@ -156,16 +201,43 @@ function settle(
   return refusedBy(object, error, again);
 }
 
+function tellRecreated(agent: AgentContext, sync: SyncRuntime, { id, apiVersion }: DesiredObject, uid: string): void {
+  agent.log.info('recreated', { object: displayObject(id) });
+  agent.tell(recreatedEvent({ ...id, apiVersion, uid }, sync.snapshot?.revision ?? ''));
+}
+
 const NOT_OURS: ReadonlySet<string> = new Set(['SOTTO-PLAN-001', 'SOTTO-PLAN-006']);
 
 /** Somebody may have paused it while the pass ran; the answer to that must be true from the moment it is given. */
-function isPaused({ inventory }: AgentContext, key: ObjectKey, { settings }: SyncRuntime): boolean {
-  return pauseOf(inventory.inventory.pauses, key, settings.name) !== undefined;
+function isPaused({ inventory }: AgentContext, key: ObjectKey, sync: string): boolean {
+  return pauseOf(inventory.inventory.pauses, key, sync) !== undefined;
 }
 
 async function pruneOne(agent: AgentContext, sync: SyncRuntime, step: PruneStep, revision: string): Promise<StepEnd> {
+  const { row } = step;
+  const end = await pruneObject(agent, step, {
+    name: sync.settings.name,
+    asUser: writerOf(agent.place, sync.settings),
+    note: (regarding) => prunedEvent(regarding, revision),
+  });
+  // What cannot be seen is not blocked: the pass is repeated when the kind can be watched.
+  if (end.kind === 'refused' && !end.again && end.refusal.error.code !== 'SOTTO-KUBE-007') {
+    const { error } = end.refusal;
+    block(sync, row.key, { action: 'prune', digest: row.digest, error }, agent.clock.elapsedMs());
+  }
+  return end;
+}
+
+/** Whose object is deleted, as whom, and what is said of it. */
+export interface Pruning {
+  readonly name: string;
+  readonly asUser: string | undefined;
+  readonly note: (regarding: Parameters<typeof prunedEvent>[0]) => ReturnType<typeof prunedEvent>;
+}
+
+export async function pruneObject(agent: AgentContext, step: PruneStep, of: Pruning): Promise<StepEnd> {
   const { row, id } = step;
-  if (agent.signal.aborted || isPaused(agent, row.key, sync)) return LEFT;
+  if (agent.signal.aborted || isPaused(agent, row.key, of.name)) return LEFT;
   const resource = agent.catalog().find(row.apiVersion, id.kind);
   const isUnseen = resource === undefined ? agent.catalog().unknownGroups.includes(id.group) : !agent.isSeen(resource);
   // The pass is repeated when the kind can be watched: until then asking again would not tell more.
@@ -176,22 +248,18 @@ async function pruneOne(agent: AgentContext, sync: SyncRuntime, step: PruneStep,
     forget(agent, step);
     return DONE;
   }
+  const { transport, place } = agent;
   const outcome = await agent.lanes.run(row.key, 'commit', () =>
-    prune(step, uid, resource, {
-      transport: agent.transport,
-      setId: agent.place.setId,
-      asUser: writerOf(agent.place, sync.settings),
-    }),
+    prune(step, uid, resource, { transport, setId: place.setId, asUser: of.asUser }),
   );
   if (outcome.kind !== 'failed') {
     forget(agent, step);
     if (outcome.kind === 'not-ours') return DONE;
     agent.log.info('pruned', { object: displayObject(id) });
-    agent.tell(prunedEvent({ ...id, apiVersion: row.apiVersion, uid }, revision));
+    agent.tell(of.note({ ...id, apiVersion: row.apiVersion, uid }));
     return DONE;
   }
   const error = outcome.error.at({ file: row.file, line: row.line, object: displayObject(id) });
-  if (!outcome.again) block(sync, row.key, { action: 'prune', digest: row.digest, error }, agent.clock.elapsedMs());
   return { kind: 'refused', refusal: { error, file: row.file, id }, again: outcome.again };
 }
 

@@ -14,6 +14,7 @@ import type { Logger } from '../report/log.ts';
 import type { Metrics } from '../report/metrics.ts';
 import type { CorrectionStatus } from '../report/status.ts';
 import type { Settings } from '../settings/settings.ts';
+import type { Autoscaled } from './autoscaled.ts';
 import type { InventoryStore } from './inventory-store.ts';
 import type { Lanes } from './lanes.ts';
 import type { Finding, LiveStore } from './live.ts';
@@ -65,8 +66,8 @@ export interface AgentContext {
   cover(kinds: readonly { readonly apiVersion: string; readonly kind: string }[]): Promise<void>;
   /** Whether objects of the kind were listed and are watched: otherwise their absence means nothing. */
   isSeen(resource: Resource): boolean;
-  /** Whether an HPA or ScaledObject targets the object: asked once, when replicas went to nobody. */
-  isAutoscaled(id: ObjectId): Promise<boolean>;
+  /** Whether an HPA or ScaledObject targets the object: asked when replicas went to nobody, and before they are taken back. */
+  isAutoscaled(id: ObjectId): Promise<Autoscaled>;
   /** Something to be corrected that no event told; taken up once the lane of the object is free. */
   found(key: ObjectKey, finding: Finding): void;
   /** The sync of that name is visited at once. */

@@ -12,7 +12,7 @@ import { block } from './blocked.ts';
 import { type AgentContext, desiredOf } from './context.ts';
 import { type Case, type CaseEnd, correctCase } from './correction-run.ts';
 import type { Finding } from './live.ts';
-import { reportCorrection, reportUncorrectable, type Undone } from './report-correction.ts';
+import { reportCorrection, reportFight, reportUncorrectable, type Undone } from './report-correction.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 
 /** Undoes what was changed outside Git, one object at a time, rendering nothing. Lives as long as the agent. */
@@ -106,7 +106,9 @@ export class Corrector {
   #fought(found: Case, delayMs: number): void {
     const { object, sync, key } = found;
     const error = fightError(found);
+    if (!sync.fights.has(key)) reportFight(this.#agent, undoneBy(found, false));
     sync.fights.set(key, error);
+    this.#agent.metrics.fought(object.id.kind);
     this.#agent.log.warn('a correction waits', { object: displayObject(object.id), code: error.code, error, delayMs });
     this.#agent.changed();
     this.#wait(found, delayMs);
@@ -142,7 +144,8 @@ export class Corrector {
       return undefined;
     }
     if (finding.kind === 'judged' && finding.verdict.kind === 'conflict') {
-      this.#failed(found, foreignOwner(`another set (${finding.verdict.owner})`));
+      const set = finding.verdict.owner;
+      this.#failed(found, foreignOwner({ name: `another tool (set ${set})`, set }, this.#agent.place.setId));
       return undefined;
     }
     if (this.#isKnownFutile(found)) return undefined;
@@ -208,7 +211,8 @@ export class Corrector {
 
   /** Replicas went to nobody: only whether an autoscaler targets the object tells a person from KEDA (rows 16, 106). */
   async #askAutoscaler({ key, object, resource, finding }: Case): Promise<void> {
-    this.#agent.live.setAutoscaled(key, await this.#agent.isAutoscaled(object.id));
+    // Not allowed to look counts as no: then a person scaled, as far as anybody can tell.
+    this.#agent.live.setAutoscaled(key, (await this.#agent.isAutoscaled(object.id)) === 'yes');
     const seen = finding.object;
     // Judged again once the lane of the object is free.
     if (seen !== undefined) setImmediate(() => this.#agent.live.observe(resource, object.id.namespace, seen, true));

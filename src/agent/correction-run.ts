@@ -1,15 +1,14 @@
 import { type ApplyOutcome, applyOwned, applyProbe } from '../apply/apply.ts';
 import type { BodyBuffer } from '../apply/body.ts';
-import { withoutFields } from '../apply/without-fields.ts';
 import type { SottoError } from '../core/errors.ts';
 import type { ObjectKey } from '../core/ids.ts';
 import { type Json, stringAt } from '../core/json.ts';
 import { type Correction, type CorrectionStep, planCorrection, planForeignItems } from '../drift/correction.ts';
-import { type FieldPath, pathsOf, setOf, union } from '../drift/fields.ts';
+import type { FieldPath } from '../drift/fields.ts';
 import { dropBeforeFirstApply } from '../drift/fold.ts';
 import { adoptFutile, isFutile, type StepOutcome } from '../drift/futility.ts';
 import { type JudgeContext, judgeAnswer } from '../drift/judge.ts';
-import { withYielded, yieldedSet } from '../drift/record.ts';
+import { withYielded } from '../drift/record.ts';
 import type { Drifted } from '../drift/verdict.ts';
 import { kubeError } from '../kube/errors.ts';
 import { jsonPatch, mergePatch } from '../kube/objects.ts';
@@ -19,10 +18,12 @@ import type { Opener } from '../open/opener.ts';
 import type { DesiredObject } from '../render/desired.ts';
 import { recordApplied, versionIn } from './applied.ts';
 import type { AgentContext } from './context.ts';
-import { DEFAULT_POLICY } from './drift-policy.ts';
+import { policyOf } from './drift-policy.ts';
 import type { Finding } from './live.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
+import { applyUnblocked } from './unblock.ts';
 import { writerOf } from './writer.ts';
+import { withoutYielded } from './yielding.ts';
 
 /** One object that is not as Git wants it, with everything a correction of it needs. */
 export interface Case {
@@ -54,14 +55,14 @@ export type CaseEnd =
 
 /** Corrects one object: the steps that its finding asks for, the baseline from the answer, and one look at that. */
 export async function correctCase(agent: AgentContext, found: Case, hand: Hand): Promise<CaseEnd> {
-  const first = await runSteps(agent, found, stepsFor(found), hand);
+  const first = await runSteps(agent, found, stepsFor(agent, found), hand);
   if (first.kind === 'failed') return escalate(agent, found, first, hand);
   if (first.last === undefined) return { kind: 'done', wrote: false, created: false, futile: false };
   const drift = driftOf(found);
   const record = recordApplied(agent, found.sync.settings.name, found.object, found.resource, first.last);
   const yielded = yieldedBy(found);
   if (yielded.length > 0) agent.live.setRecord(found.key, withYielded(record, yielded));
-  const extra = judgeAnswer(first.last, record, judgeContext(agent));
+  const extra = judgeAnswer(first.last, record, judgeContext(agent, found.key));
   if (drift !== undefined && isFutile(drift, first.outcomes, record)) {
     agent.live.setRecord(found.key, adoptFutile(record, extra));
     return { kind: 'done', wrote: false, created: false, futile: true };
@@ -80,11 +81,14 @@ function onlyApplied(outcomes: readonly StepOutcome[]): boolean {
   return outcomes.every(({ kind }) => kind === 'apply');
 }
 
-function stepsFor({ finding, object }: Case): Correction {
+function stepsFor(agent: AgentContext, { finding, object, key }: Case): Correction {
   if (finding.kind === 'deleted') return [{ kind: 'apply', force: finding.action === 'force' }];
   const { verdict } = finding;
   if (verdict.kind !== 'drifted' && verdict.kind !== 'suspect' && verdict.kind !== 'lost-object') return [];
-  return planCorrection(verdict, finding.object, { apiVersion: object.apiVersion, policy: DEFAULT_POLICY });
+  return planCorrection(verdict, finding.object, {
+    apiVersion: object.apiVersion,
+    policy: judgeContext(agent, key).policy,
+  });
 }
 
 type StepsEnd =
@@ -134,10 +138,12 @@ async function send(agent: AgentContext, step: CorrectionStep, found: Case, hand
     signal,
     setId: place.setId,
     adopt: sync.settings.adopt,
+    isKnown: true,
     asUser: writerOf(place, sync.settings),
   };
   const wanted = withoutYielded(agent, found.key, object, yieldedBy(found));
-  return step.force ? applyOwned(wanted, resource, context) : applyProbe(wanted, resource, context);
+  const once = step.force ? applyOwned : applyProbe;
+  return applyUnblocked(object, resource, context, () => once(wanted, resource, context));
 }
 
 async function sendPatch(
@@ -164,19 +170,6 @@ function yieldedBy({ finding }: Case): readonly FieldPath[] {
   return verdict.kind === 'drifted' || verdict.kind === 'suspect' ? verdict.yielded : [];
 }
 
-/** Paths left to an autoscaler are not sent: force would steal them back (spec/drift.md 3.4). */
-export function withoutYielded(
-  agent: AgentContext,
-  key: ObjectKey,
-  object: DesiredObject,
-  fresh: readonly FieldPath[] = [],
-): DesiredObject {
-  const record = agent.live.record(key);
-  const before = record === undefined ? setOf([]) : yieldedSet(record);
-  const paths = pathsOf(union(before, setOf(fresh)));
-  return paths.length === 0 ? object : { ...object, tree: withoutFields(object.tree, paths) };
-}
-
 /** A Service port renumbered by hand: our apply alone is invalid, so the foreign item is taken over first (row 40). */
 async function escalate(
   agent: AgentContext,
@@ -187,7 +180,7 @@ async function escalate(
   const record = agent.live.record(found.key);
   const isInvalid = failed.error.code === 'SOTTO-KUBE-009';
   if (!isInvalid || record === undefined || found.finding.kind !== 'judged') return failed;
-  const target = { apiVersion: found.object.apiVersion, policy: DEFAULT_POLICY };
+  const target = { apiVersion: found.object.apiVersion, policy: judgeContext(agent, found.key).policy };
   const steps = planForeignItems(found.finding.object, record, target);
   if (steps === undefined) return failed;
   const end = await runSteps(agent, found, steps, hand);
@@ -208,18 +201,18 @@ async function dropLeftovers(agent: AgentContext, found: Case, answer: Json): Pr
 /** Additions that the answer to our own apply shows: taken out once, with the answer as the judged object. */
 async function removeExtra(agent: AgentContext, found: Case, extra: Drifted, answer: Json, hand: Hand): Promise<void> {
   const again: Case = { ...found, finding: { kind: 'judged', verdict: extra, object: answer } };
-  const end = await runSteps(agent, again, stepsFor(again), hand);
+  const end = await runSteps(agent, again, stepsFor(agent, again), hand);
   if (end.kind === 'failed' || end.last === undefined) return;
   const record = recordApplied(agent, found.sync.settings.name, found.object, found.resource, end.last);
   if (isFutile(extra, end.outcomes, record)) {
-    agent.live.setRecord(found.key, adoptFutile(record, judgeAnswer(end.last, record, judgeContext(agent))));
+    agent.live.setRecord(found.key, adoptFutile(record, judgeAnswer(end.last, record, judgeContext(agent, found.key))));
   }
 }
 
-export function judgeContext(agent: AgentContext): JudgeContext {
+export function judgeContext(agent: AgentContext, key: ObjectKey): JudgeContext {
   return {
     macKey: agent.live.macKey,
-    policy: DEFAULT_POLICY,
+    policy: policyOf(agent.syncs, agent.inventory.row(key), key),
     setId: agent.place.setId,
     applyInFlight: false,
     unordered: false,

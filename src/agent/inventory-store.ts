@@ -20,6 +20,7 @@ import {
   type Holder,
   type Inventory,
   type InventoryRow,
+  type LeavingRule,
   type Mac,
 } from '../plan/inventory.ts';
 import type { Pause } from '../plan/pause.ts';
@@ -65,6 +66,8 @@ export class InventoryStore {
   #writing: Promise<void> = Promise.resolve();
   /** The stored record could not be trusted; nothing is pruned until it was made anew. */
   lost = false;
+  /** `Deployment.apps`, as the ConfigMap says them: kinds to look for what was applied once. Nothing vouches for them. */
+  hintedKinds: readonly string[] = [];
 
   constructor(options: InventoryStoreOptions) {
     this.#options = options;
@@ -91,6 +94,7 @@ export class InventoryStore {
     const inventory = entry === undefined ? undefined : decodeInventory(Buffer.from(entry, 'base64'), mac);
     if (inventory === undefined) {
       this.lost = true;
+      this.hintedKinds = stringAt(answer.value, 'metadata', 'annotations', APPLYSET_KINDS)?.split(',') ?? [];
       return;
     }
     const { rows, ...header } = inventory;
@@ -151,6 +155,14 @@ export class InventoryStore {
     const { [sync]: before, ...others } = this.#header.approvals;
     if (approval === undefined && before === undefined) return;
     this.#header = { ...this.#header, approvals: approval === undefined ? others : { ...others, [sync]: approval } };
+    this.#touch();
+  }
+
+  /** What happens with the objects of a sync once the settings do not have it; undefined: they stay. */
+  setLeaving(sync: string, rule: LeavingRule | undefined): void {
+    const { [sync]: before, ...others } = this.#header.leaving;
+    if (JSON.stringify(before) === JSON.stringify(rule)) return;
+    this.#header = { ...this.#header, leaving: rule === undefined ? others : { ...others, [sync]: rule } };
     this.#touch();
   }
 

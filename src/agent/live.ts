@@ -1,15 +1,20 @@
-import { type ObjectKey, objectKey } from '../core/ids.ts';
-import { type Json, stringAt } from '../core/json.ts';
+import { type ObjectKey, objectIdOf, objectKey } from '../core/ids.ts';
+import type { ClosedObject } from '../core/closed.ts';
+import { type Json, member, stringAt } from '../core/json.ts';
+import { ownerOf } from '../apply/first-contact.ts';
+import { isKept } from '../plan/keep.ts';
 import { MEMBER_LABEL } from '../core/labels.ts';
+import { managedEntries } from '../drift/entries.ts';
 import { type DeletedAction, type JudgeContext, judgeAnswer, judgeDeleted, judgeEvent } from '../drift/judge.ts';
-import type { DriftPolicy } from '../drift/policy.ts';
+import { claimsOf, type Yielded } from '../drift/losses.ts';
+import { type DriftPolicy, exactRoots } from '../drift/policy.ts';
 import type { MacKey } from '../drift/projection.ts';
-import type { PackedSet } from '../drift/packed.ts';
+import { EMPTY_SET, type PathSet, union } from '../drift/fields.ts';
+import { packSet, type PackedSet, unpackSet } from '../drift/packed.ts';
 import { type Carried, type LiveRecord, recordFromAnswer, type WatchMode, withAccepted } from '../drift/record.ts';
 import type { Verdict } from '../drift/verdict.ts';
 import type { Health } from '../health/result.ts';
-import { computeStatus } from '../health/status.ts';
-import { objectIdIn, type Resource } from '../kube/resource.ts';
+import { apiVersionOf, objectIdIn, type Resource } from '../kube/resource.ts';
 import type { InventoryRow } from '../plan/inventory.ts';
 import type { LiveView } from '../plan/plan.ts';
 
@@ -18,8 +23,17 @@ export type Finding =
   | { readonly kind: 'judged'; readonly verdict: Verdict; readonly object: Json }
   | { readonly kind: 'deleted'; readonly action: DeletedAction; readonly object: Json | undefined };
 
+/** A live object that carries our label and our entry, and that no sync has: after a lost inventory, or a sync that left. */
+export interface Orphan {
+  readonly key: ObjectKey;
+  readonly apiVersion: string;
+  readonly uid: string;
+}
+
 interface LiveEntry {
   record: LiveRecord | undefined;
+  /** Known of an object in doubt, before there is a record of it: what others may keep. */
+  claims: PackedSet;
   health: Health | undefined;
   /** Monotonic: since when readiness is waited for. Undefined: it is there and ready. */
   waitsSinceMs: number | undefined;
@@ -32,19 +46,23 @@ interface LiveEntry {
   unsure: boolean;
   autoscaled: boolean | undefined;
   /** The newest event that came while an apply was in flight. */
-  held: { readonly object: Json } | 'deleted' | undefined;
+  held: { readonly object: Json } | { readonly deletedUid: string } | undefined;
 }
 
 export interface LiveStoreOptions {
   readonly macKey: MacKey;
   readonly setId: string;
-  readonly now: () => Date;
   readonly elapsedMs: () => number;
   row(key: ObjectKey): InventoryRow | undefined;
-  readonly policy: DriftPolicy;
+  /** Whose changes of the object are undone. */
+  policyOf(key: ObjectKey): DriftPolicy;
+  /** When the object counts as ready. */
+  judgeHealth(key: ObjectKey, object: Json): Health;
   isInFlight(key: ObjectKey): boolean;
   /** Drift, doubt or absence of an object of ours. */
   onFinding(key: ObjectKey, finding: Finding): void;
+  /** Fields of ours were left to somebody who may have them. */
+  onYield(key: ObjectKey, yielded: readonly Yielded[]): void;
   /** What must outlive a restart changed: a Job has finished, a path was left to somebody else. */
   onCarried(key: ObjectKey, carried: Carried): void;
   /** Readiness or presence changed. */
@@ -58,6 +76,7 @@ export interface LiveStoreOptions {
 export class LiveStore {
   readonly #options: LiveStoreOptions;
   readonly #entries = new Map<ObjectKey, LiveEntry>();
+  readonly #orphans = new Map<ObjectKey, Orphan>();
 
   constructor(options: LiveStoreOptions) {
     this.#options = options;
@@ -71,8 +90,9 @@ export class LiveStore {
   observe(resource: Resource, namespace: string, object: Json, unordered: boolean): void {
     const key = keyOf(resource, namespace, object);
     const row = this.#options.row(key);
-    // Not ours: neither a label alone nor a name makes it so.
-    if (row === undefined) return;
+    this.#orphans.delete(key);
+    // Neither a label alone nor a name makes it ours, and what is ours without a row is not judged.
+    if (row === undefined) return this.#unrecorded(key, resource, object);
     const entry = this.#entry(key);
     this.#see(key, entry, object, resource);
     if (this.#options.isInFlight(key)) {
@@ -83,13 +103,26 @@ export class LiveStore {
     else this.#judge(key, entry, object, entry.record, unordered);
   }
 
+  /** Objects that carry our label and our entry and have no row: nothing is done with them unasked. */
+  orphans(): Orphan[] {
+    return [...this.#orphans.values()];
+  }
+
+  #unrecorded(key: ObjectKey, resource: Resource, object: Json): void {
+    const metadata = member(object, 'metadata');
+    if (isTerminating(object) || isKept(object as ClosedObject)) return;
+    if (ownerOf(metadata, this.#options.setId).kind !== 'ours') return;
+    this.#orphans.set(key, { key, apiVersion: apiVersionOf(resource), uid: stringAt(metadata, 'uid') ?? '' });
+  }
+
   /** A DELETED event: gone, or no longer carrying our label. `object` is undefined when a list did not have it. */
   observeDeleted(key: ObjectKey, object: Json | undefined): void {
+    this.#orphans.delete(key);
     const entry = this.#entries.get(key);
     if (entry === undefined || !entry.present) return;
     if (object !== undefined && entry.uid !== '' && stringAt(object, 'metadata', 'uid') !== entry.uid) return;
     if (this.#options.isInFlight(key)) {
-      entry.held = 'deleted';
+      entry.held = { deletedUid: stringAt(object, 'metadata', 'uid') ?? entry.uid };
       return;
     }
     this.#lost(key, entry, object);
@@ -102,12 +135,13 @@ export class LiveStore {
 
   /** The answer to an apply of ours is the new baseline; events that were held are judged against it. */
   baseline(key: ObjectKey, answer: Json, mode: WatchMode): LiveRecord {
+    this.#orphans.delete(key);
     const entry = this.#entry(key);
     const row = this.#options.row(key);
-    const fresh = recordFromAnswer(answer, mode, this.#options.macKey, entry.record ?? row);
+    const fresh = recordFromAnswer(answer, mode, this.#options.macKey, this.#carried(entry, row, answer));
     // An object we have just met: what others had added stays. One we knew before the restart has its own list.
     const isFirst = entry.record === undefined && (row === undefined || row.uid === '');
-    const record = isFirst ? this.#accepting(answer, fresh) : fresh;
+    const record = isFirst ? this.#accepting(key, answer, fresh) : fresh;
     // The row of an applied object is written by whoever applied it.
     entry.record = record;
     entry.unsure = false;
@@ -117,7 +151,7 @@ export class LiveStore {
     // An apply that wrote begins the wait for readiness anew; one that changed nothing does not.
     if (entry.resourceVersion !== record.goodRv) entry.waitsSinceMs = undefined;
     entry.resourceVersion = record.goodRv;
-    if (mode === 'full') this.#setHealth(key, entry, computeStatus(answer, this.#options.now()));
+    if (mode === 'full') this.#setHealth(key, entry, this.#options.judgeHealth(key, answer));
     else entry.waitsSinceMs = undefined;
     return record;
   }
@@ -129,8 +163,10 @@ export class LiveStore {
     if (entry === undefined || held === undefined) return;
     entry.held = undefined;
     if (this.#options.row(key) === undefined) return;
-    if (held === 'deleted') this.#lost(key, entry, undefined);
-    else if (entry.record === undefined) entry.unsure = true;
+    if ('deletedUid' in held) {
+      // Made anew by the apply that was on its way: what went is the one before. Without a record the loss is one.
+      if (entry.record === undefined || held.deletedUid === entry.uid) this.#lost(key, entry, undefined);
+    } else if (entry.record === undefined) entry.unsure = true;
     else this.#judge(key, entry, held.object, entry.record, false);
   }
 
@@ -145,6 +181,22 @@ export class LiveStore {
     const { yielded, accepted, done } = record;
     const isSame = row.done === done && isSameSet(row.yielded, yielded) && isSameSet(row.accepted, accepted);
     if (!isSame) this.#options.onCarried(key, { yielded, accepted, done });
+  }
+
+  /** Paths that others have and may keep: not sent, because force would take them back. */
+  yielded(key: ObjectKey): PathSet {
+    const entry = this.#entries.get(key);
+    // An object that is made anew is made whole.
+    if (entry?.present !== true) return EMPTY_SET;
+    return unpackSet(entry.record === undefined ? entry.claims : entry.record.yielded);
+  }
+
+  #carried(entry: LiveEntry, row: InventoryRow | undefined, answer: Json): Carried | undefined {
+    const uid = stringAt(answer, 'metadata', 'uid');
+    if (entry.record !== undefined) return entry.record.uid === uid ? entry.record : undefined;
+    if (row === undefined || row.uid !== uid) return undefined;
+    const { accepted, done } = row;
+    return { yielded: entry.claims ?? row.yielded, accepted, done };
   }
 
   setAutoscaled(key: ObjectKey, autoscaled: boolean): void {
@@ -195,6 +247,7 @@ export class LiveStore {
     if (known !== undefined) return known;
     const entry: LiveEntry = {
       record: undefined,
+      claims: undefined,
       health: undefined,
       waitsSinceMs: undefined,
       resourceVersion: '',
@@ -215,7 +268,7 @@ export class LiveStore {
     entry.uid = stringAt(object, 'metadata', 'uid') ?? '';
     entry.terminating = isTerminating(object);
     if (resource.secret) entry.waitsSinceMs = undefined;
-    if (!resource.secret) this.#setHealth(key, entry, computeStatus(object, this.#options.now()));
+    if (!resource.secret) this.#setHealth(key, entry, this.#options.judgeHealth(key, object));
     else if (appeared) this.#options.onChange(key);
   }
 
@@ -232,11 +285,14 @@ export class LiveStore {
     const carried = { yielded: row.yielded, accepted: row.accepted, done: row.done };
     entry.resourceVersion = versionOf(object);
     const record = recordFromAnswer(object, mode, this.#options.macKey, carried);
-    if (isAsWeLeftIt(record, row, object, this.#options.setId)) {
+    const isLeftAlone = this.#options.policyOf(key).ownership.kind === 'ignore' && record.uid === row.uid;
+    if (isLeftAlone || isAsWeLeftIt(record, row, object, this.#options.setId)) {
       this.#keep(key, entry, record);
       return;
     }
     entry.unsure = true;
+    const claims = claimsOf(managedEntries(object), this.#options.policyOf(key));
+    if (record.uid === row.uid) entry.claims = packSet(union(unpackSet(row.yielded), claims));
     this.#options.onFinding(key, {
       kind: 'judged',
       verdict: { kind: 'suspect', why: 'own-time-moved', yielded: [] },
@@ -245,8 +301,12 @@ export class LiveStore {
   }
 
   /** What others had added before our first look stays: drift is judged from the baseline on (product page, adoption). */
-  #accepting(object: Json, record: LiveRecord): LiveRecord {
-    const present = judgeAnswer(object, record, this.#context(false, undefined));
+  #accepting(key: ObjectKey, object: Json, record: LiveRecord): LiveRecord {
+    const context = this.#context(key, false, undefined);
+    // Also what the policy suffers now: a stricter one later is no reason to remove it.
+    const roots = exactRoots(objectIdOf(key));
+    const policy: DriftPolicy = { ...context.policy, ownership: { kind: 'exact', roots } };
+    const present = judgeAnswer(object, record, { ...context, policy });
     return present === undefined
       ? record
       : withAccepted(
@@ -255,21 +315,29 @@ export class LiveStore {
         );
   }
 
-  #context(unordered: boolean, autoscaled: boolean | undefined): JudgeContext {
-    const { macKey, setId, policy } = this.#options;
-    return { macKey, policy, setId, applyInFlight: false, unordered, autoscaled };
+  #context(key: ObjectKey, unordered: boolean, autoscaled: boolean | undefined): JudgeContext {
+    const { macKey, setId } = this.#options;
+    return { macKey, policy: this.#options.policyOf(key), setId, applyInFlight: false, unordered, autoscaled };
   }
 
   #judge(key: ObjectKey, entry: LiveEntry, object: Json, record: LiveRecord, unordered: boolean): void {
     entry.resourceVersion = versionOf(object);
-    const verdict = judgeEvent(object, record, this.#context(unordered, entry.autoscaled));
+    const context = this.#context(key, unordered, entry.autoscaled);
+    const verdict = judgeEvent(object, record, context);
+    if (context.policy.ownership.kind === 'ignore' && isChange(verdict)) {
+      this.#keep(key, entry, recordFromAnswer(object, record.mode, context.macKey, record));
+      return;
+    }
     switch (verdict.kind) {
       case 'drop':
       case 'hold':
       case 'terminating':
         return;
-      case 'in-sync':
       case 'yield':
+        this.#keep(key, entry, verdict.record);
+        this.#options.onYield(key, verdict.yielded);
+        return;
+      case 'in-sync':
         this.#keep(key, entry, verdict.record);
         return;
       case 'ask-autoscaler':
@@ -291,6 +359,11 @@ export class LiveStore {
     if (action === 'none') return;
     this.#options.onFinding(key, { kind: 'deleted', action, object });
   }
+}
+
+/** What `ignore` leaves as it is; that an object is gone, replaced or lost to our stream is another matter. */
+function isChange({ kind }: Verdict): boolean {
+  return kind === 'drifted' || kind === 'suspect' || kind === 'ask-autoscaler';
 }
 
 function isSameSet(a: PackedSet, b: PackedSet): boolean {

@@ -1,19 +1,21 @@
 import { SottoError } from '../core/errors.ts';
-import { objectIdOf, objectKey, type ObjectKey } from '../core/ids.ts';
+import { displayObject, objectIdOf, objectKey, type ObjectKey } from '../core/ids.ts';
 import type { Refusal } from '../core/refusal.ts';
 import type { ClosedDocument, Opened } from '../open/document.ts';
 import { openFiles } from '../open/open.ts';
 import { isSealedSecret } from '../open/sealed-document.ts';
+import { apiVersionOf } from '../kube/resource.ts';
 import type { Opener } from '../open/opener.ts';
 import { isKept } from '../plan/keep.ts';
 import { objectPause } from '../plan/pause.ts';
 import { type ApplyStep, type Plan, plan } from '../plan/plan.ts';
-import type { DesiredSet } from '../render/desired.ts';
+import type { DesiredObject, DesiredSet } from '../render/desired.ts';
 import { render } from '../render/render.ts';
 import type { Snapshot } from '../source/snapshot.ts';
 import { announcedRow } from './applied.ts';
 import { blockedUntilMs } from './blocked.ts';
 import type { AgentContext } from './context.ts';
+import { unknownDriftWord } from './drift-policy.ts';
 import { sealedRule } from './sealed-rule.ts';
 import { withVariables } from './substituting.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
@@ -107,7 +109,22 @@ export async function renderSet(
   // A refused file is read again next time: what is kept of a document between passes does not know its lines.
   const refused = new Set(set.refusals.map(({ file }) => file));
   sync.opened = new Map([...sync.opened].filter(([, ofFile]) => !ofFile.some(({ file }) => refused.has(file))));
-  return { ...set, warnings: [...said.warnings, ...set.warnings] };
+  return { ...set, warnings: [...said.warnings, ...set.warnings, ...set.objects.flatMap(unknownPolicy)] };
+}
+
+function unknownPolicy({ tree, file, line, id }: DesiredObject): SottoError[] {
+  const word = unknownDriftWord(tree);
+  if (word === undefined) return [];
+  const error = new SottoError({
+    code: 'SOTTO-PLAN-100',
+    what: 'the annotation sotto.dev/drift has no value that is known',
+    why: 'its values are ignore, fields, guard and exact',
+    next: 'correct the annotation, or remove it',
+    file,
+    line,
+    object: displayObject(id),
+  });
+  return [error];
 }
 
 /** The kinds of everything in the inventory: what left Git must be looked at too. */
@@ -115,6 +132,13 @@ export function rowKinds(agent: AgentContext): { readonly apiVersion: string; re
   const kinds = new Map<string, { apiVersion: string; kind: string }>();
   for (const { apiVersion, key } of agent.inventory.inventory.rows.values()) {
     const { kind } = objectIdOf(key);
+    kinds.set(`${apiVersion} ${kind}`, { apiVersion, kind });
+  }
+  const { resources } = agent.catalog();
+  for (const hint of agent.inventory.hintedKinds) {
+    const known = resources.find(({ group, kind }) => hint === (group === '' ? kind : `${kind}.${group}`));
+    if (known?.namespaced !== true) continue;
+    const [apiVersion, kind] = [apiVersionOf(known), known.kind];
     kinds.set(`${apiVersion} ${kind}`, { apiVersion, kind });
   }
   return [...kinds.values()];
@@ -164,10 +188,14 @@ function siblingBehind(agent: AgentContext, sync: SyncRuntime, snapshot: Snapsho
   return undefined;
 }
 
+/** The objects that refusals name. */
+export function refusedKeys(refusals: readonly Refusal[]): ReadonlySet<ObjectKey> {
+  return new Set(refusals.flatMap(({ id }) => (id === undefined ? [] : [objectKey(id)])));
+}
+
 /** Rows follow the sync, the file and the wishes of the manifest without an apply: a rename of a sync writes nothing. */
 export function refreshRows(agent: AgentContext, sync: SyncRuntime, desired: DesiredSet): void {
-  const refused = desired.refusals.flatMap(({ id }) => (id === undefined ? [] : [objectKey(id)]));
-  const wanted = new Set<ObjectKey>([...desired.objects.map(({ key }) => key), ...refused]);
+  const wanted = new Set<ObjectKey>([...desired.objects.map(({ key }) => key), ...refusedKeys(desired.refusals)]);
   sync.wanted = wanted;
   for (const [key, { action }] of sync.blocked) {
     const stands = action === 'apply' ? wanted.has(key) : !wanted.has(key) && agent.inventory.row(key) !== undefined;

@@ -1,11 +1,14 @@
 import type { SottoError } from '../core/errors.ts';
+import { isAutoscaler } from './autoscaled.ts';
+import { ordered } from '../plan/ordering.ts';
 import { readSnapshot } from './build-stage.ts';
 import { carryOut } from './carry-out.ts';
 import type { AgentContext } from './context.ts';
-import { announce, decide, refreshRows, release, renderSet, rowKinds } from './pass-stages.ts';
+import { announce, decide, refreshRows, refusedKeys, release, renderSet, rowKinds } from './pass-stages.ts';
 import type { Wanted } from './reach.ts';
 import { type PassEnd, reportPass } from './report-pass.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
+import { freeReplicas } from './yielding.ts';
 
 /**
  * One pass of one sync over a snapshot, stages in order. Readiness follows from the watches afterwards; corrections go
@@ -21,7 +24,7 @@ export async function runPass(
 
   const said = await readSnapshot(agent, sync, snapshot, opener);
   if (!said.ok) return said.errors;
-  const desired = await renderSet(agent, sync, said);
+  const { desired, ordering } = ordered(await renderSet(agent, sync, said));
   // Nothing is decided before the live state of every kind in question is known (spec/drift.md 3.8 B).
   await agent.cover([
     ...desired.objects.map(({ apiVersion, id }) => ({ apiVersion, kind: id.kind })),
@@ -30,12 +33,14 @@ export async function runPass(
   refreshRows(agent, sync, desired);
   const decided = decide(agent, sync, snapshot, desired, said.refusals);
   await announce(agent, sync, decided);
-  const outcome = await carryOut(agent, sync, decided, opener);
+  const refused = refusedKeys([...said.refusals, ...desired.refusals]);
+  const outcome = await carryOut(agent, sync, { plan: decided, ordering, refused }, opener);
   release(agent, sync, decided);
 
   const refusals = [...said.refusals, ...desired.refusals, ...decided.refusals, ...outcome.refusals];
   const end: PassEnd = { snapshot, desired, decided, outcome, refusals, startedMs };
   reportPass(agent, sync, end);
+  if (decided.steps.some((step) => step.action === 'prune' && isAutoscaler(step.id))) freeReplicas(agent);
   await agent.inventory.store();
   return [];
 }

@@ -1,7 +1,10 @@
 import { rfc3339 } from '../core/clock.ts';
-import { displayObject } from '../core/ids.ts';
+import { displayObject, type ObjectKey, objectIdOf } from '../core/ids.ts';
+import { managerRefs } from '../drift/entries.ts';
+import type { Yielded } from '../drift/losses.ts';
+import { pointer } from '../drift/pointer.ts';
 import type { DesiredObject } from '../render/desired.ts';
-import { correctedEvent, uncorrectableEvent } from '../report/event-notes.ts';
+import { correctedEvent, foughtEvent, uncorrectableEvent, yieldedEvent } from '../report/event-notes.ts';
 import type { AgentContext } from './context.ts';
 
 /** A change made outside Git that was undone. */
@@ -42,4 +45,23 @@ export function reportUncorrectable(agent: AgentContext, { object, revision, pat
   agent.log.warn('a change made outside Git cannot be undone', { object: displayObject(object.id), paths, manager });
   const regarding = { ...object.id, apiVersion: object.apiVersion, uid: agent.live.uid(object.key) };
   agent.tell(uncorrectableEvent(regarding, { paths, manager, change: 'edited', revision }));
+}
+
+/** Told on the object when a fight begins, not with each turn of it. */
+export function reportFight(agent: AgentContext, { object, paths, manager }: Omit<Undone, 'revision'>): void {
+  const regarding = { ...object.id, apiVersion: object.apiVersion, uid: agent.live.uid(object.key) };
+  agent.tell(foughtEvent(regarding, { paths, manager }));
+}
+
+/** Fields were left to an autoscaler or to whom settings name: said once, because from then on Git does not decide. */
+export function reportYield(agent: AgentContext, key: ObjectKey, yielded: readonly Yielded[]): void {
+  const fresh = yielded.filter(({ reason }) => reason !== 'yielded-before');
+  const row = agent.inventory.row(key);
+  if (fresh.length === 0 || row === undefined) return;
+  const id = objectIdOf(key);
+  const paths = fresh.map(({ path }) => pointer(path));
+  const [taker] = managerRefs(fresh.flatMap((each) => each.taker ?? []));
+  agent.log.info('fields are left to another writer', { object: displayObject(id), paths, manager: taker?.manager });
+  const regarding = { ...id, apiVersion: row.apiVersion, uid: agent.live.uid(key) };
+  agent.tell(yieldedEvent(regarding, { paths, manager: taker?.manager }));
 }

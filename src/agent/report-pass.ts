@@ -7,7 +7,9 @@ import type { PassOutcome } from '../report/metrics.ts';
 import type { Snapshot } from '../source/snapshot.ts';
 import type { Carried } from './carry-out.ts';
 import type { AgentContext } from './context.ts';
+import { leavingRuleOf } from './leaving.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
+import { isAnyDue } from './waits.ts';
 
 /** All that one pass found and did. */
 export interface PassEnd {
@@ -23,9 +25,10 @@ export interface PassEnd {
 export function reportPass(agent: AgentContext, sync: SyncRuntime, end: PassEnd): void {
   const { snapshot, desired, decided, outcome, refusals } = end;
   const before = sync.report?.refusals ?? [];
-  const isComplete = decided.held === undefined && !outcome.retry;
+  const isComplete = decided.held === undefined && !outcome.retry && outcome.waits.length === 0;
   if (isComplete) agent.inventory.setRevision(sync.settings.name, snapshot.revision);
   dropApproval(agent, sync, end);
+  agent.inventory.setLeaving(sync.settings.name, leavingRuleOf(sync.settings));
   // Every object of Git was applied again, so the rows are what sotto applied and nothing else.
   if (isComplete && refusals.length === 0) agent.inventory.lost = false;
   sync.stale = false;
@@ -34,6 +37,7 @@ export function reportPass(agent: AgentContext, sync: SyncRuntime, end: PassEnd)
     appliedRevision: isComplete ? snapshot.revision : sync.report?.appliedRevision,
     refusals,
     waiting: [...decided.waiting, ...outcome.waiting],
+    waits: outcome.waits,
     warnings: desired.warnings,
     held: decided.held,
     asked: decided.asked,
@@ -45,7 +49,8 @@ export function reportPass(agent: AgentContext, sync: SyncRuntime, end: PassEnd)
   };
   measure(agent, sync, end);
   tellObjects(agent, refusals, before);
-  wakeWaiting(agent, sync);
+  wakeSiblings(agent, sync);
+  if (isAnyDue(agent, sync)) agent.wake(sync.settings.name);
   agent.checkKinds();
   agent.changed();
 }
@@ -55,12 +60,13 @@ function dropApproval(agent: AgentContext, sync: SyncRuntime, { snapshot, decide
   const { name } = sync.settings;
   const approval = agent.inventory.inventory.approvals[name];
   if (approval === undefined) return;
-  const isDone = decided.held === undefined && !outcome.retry && outcome.waiting.length === 0;
+  const isDone =
+    decided.held === undefined && !outcome.retry && outcome.waiting.length === 0 && outcome.waits.length === 0;
   if (isDone || approval.revision !== snapshot.revision) agent.inventory.setApproval(name, undefined);
 }
 
 /** Syncs of the same repository that hold prunes back until this one has seen the commit they have. */
-function wakeWaiting(agent: AgentContext, { settings, report }: SyncRuntime): void {
+function wakeSiblings(agent: AgentContext, { settings, report }: SyncRuntime): void {
   for (const [name, other] of agent.syncs) {
     const isDue = other.report?.waitsFor === settings.name;
     if (isDue && other.report?.attemptedRevision === report?.attemptedRevision) agent.wake(name);
@@ -96,6 +102,7 @@ function measure(agent: AgentContext, sync: SyncRuntime, end: PassEnd): void {
     pruned,
     unchanged: decided.unchanged,
     refused: refusals.length,
+    waits: outcome.waits.length,
     tookMs: Math.round(tookMs),
   });
   for (const { error } of refusals) agent.log.warn('refused', { sync: sync.settings.name, code: error.code, error });

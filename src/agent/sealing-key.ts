@@ -1,5 +1,5 @@
 import { base64Length, writeBase64 } from '../apply/body.ts';
-import type { SottoError } from '../core/errors.ts';
+import { SottoError } from '../core/errors.ts';
 import { isJsonObject, type Json, member, stringAt, stringifyJson } from '../core/json.ts';
 import { RECOVERY_NAME } from '../core/labels.ts';
 import { ownedBytes, Sensitive } from '../core/sensitive.ts';
@@ -103,12 +103,22 @@ async function storeRecovery(
   const patched = await repeat(() => mergePatch(transport, { ...target, patch: { data } }));
   if (patched.ok) return;
   const failed = (failure: typeof patched.failure, verb: 'patch' | 'create'): SottoError =>
-    kubeError(failure, { verb, ...target });
+    noRecovery(kubeError(failure, { verb, ...target }));
   if (patched.failure.kind !== 'not-found') throw failed(patched.failure, 'patch');
   const metadata = { name: RECOVERY_NAME, namespace, labels: { 'app.kubernetes.io/managed-by': 'sotto' } };
   const body = Buffer.from(stringifyJson({ apiVersion: 'v1', kind: 'ConfigMap', metadata, data }), 'utf8');
   const created = await repeat(() => createObject(transport, { ...target, body }));
   if (!created.ok && created.failure.kind !== 'already-exists') throw failed(created.failure, 'create');
+}
+
+function noRecovery({ what, why, next }: SottoError): SottoError {
+  return new SottoError({
+    code: 'SOTTO-SEAL-025',
+    what: 'no sealing key was made, because its recovery copy cannot be stored',
+    why: `${what}: ${why}`,
+    next,
+    object: `ConfigMap/${RECOVERY_NAME}`,
+  });
 }
 
 function markOf(object: Json): SealingKeySecret {

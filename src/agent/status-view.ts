@@ -2,6 +2,8 @@ import { rfc3339 } from '../core/clock.ts';
 import type { ErrorJson, SottoError } from '../core/errors.ts';
 import { displayObject, objectIdOf, type ObjectKey } from '../core/ids.ts';
 import { shellWord } from '../core/shell-word.ts';
+import { EXPRESSION_FAILED } from '../health/by-expression.ts';
+import type { Health } from '../health/result.ts';
 import type { Held } from '../plan/hold.ts';
 import type { InventoryRow } from '../plan/inventory.ts';
 import { objectPause, type Pause, syncPause } from '../plan/pause.ts';
@@ -21,7 +23,9 @@ import type {
 } from '../report/status.ts';
 import { type SyncFacts, syncState } from '../report/sync-state.ts';
 import type { AgentContext } from './context.ts';
+import { orphanNote, orphanStatus } from './orphans.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
+import { waitError } from './waits.ts';
 
 export interface StatusSources {
   readonly agent: AgentContext;
@@ -39,12 +43,15 @@ export function statusOf(sources: StatusSources): StatusDocument {
   const { agent, startedAt, settings, ring, renderer, corrections, handled } = sources;
   const { version, instance } = agent.place;
   const certificate = ring?.sealingCertificate;
-  const general = [...settings.problems, ...(ring?.problems ?? [])].map((error) => attention(error));
+  const orphans = orphanStatus(agent);
+  const notes = orphans === undefined ? [] : [orphanNote(orphans)];
+  const general = [...settings.problems, ...(ring?.problems ?? []), ...notes].map((error) => attention(error));
   const syncs = [...agent.syncs.values()].map((sync) => viewSync(agent, sync));
   return buildStatus({
     agent: { version, instance, startedAt: rfc3339(startedAt) },
     // Settings and keys are everybody's: each sync tells what may be the reason of its own trouble.
     syncs: syncs.map((sync) => ({ ...sync, attention: [...sync.attention, ...general] })),
+    orphans,
     pauses: agent.inventory.inventory.pauses.map(pauseStatus),
     handled,
     sealing: certificate && { fingerprint: certificate.fingerprint, notBefore: rfc3339(certificate.notBefore) },
@@ -68,7 +75,8 @@ export function viewSync(agent: AgentContext, sync: SyncRuntime): SyncInput {
   const rows = [...agent.inventory.inventory.rows.values()].filter((row) => row.sync === settings.name);
   const counts = countRows(agent, sync, rows);
   const late = new Set(rows.filter((row) => isLate(agent, sync, row)).map(({ key }) => key));
-  const facts = factsOf(agent, sync, counts, late.size > 0);
+  const waits = (report?.waits ?? []).map((waiting) => waitError(agent, waiting, (key) => late.has(key)));
+  const facts = factsOf(agent, sync, counts, { isLate: late.size > 0, heldBack: waits.filter(isHeldBack).length });
   return {
     name: settings.name,
     ...syncState(facts),
@@ -76,7 +84,7 @@ export function viewSync(agent: AgentContext, sync: SyncRuntime): SyncInput {
     appliedRevision: report?.appliedRevision,
     attemptedRevision: report?.attemptedRevision,
     counts,
-    attention: attentionOf(agent, sync, rows, late),
+    attention: attentionOf(agent, sync, rows, late, waits),
     pending: pendingOf(sync),
   };
 }
@@ -86,7 +94,9 @@ export function nextLateMs(agent: AgentContext): number | undefined {
   const nowMs = agent.clock.elapsedMs();
   const due = [...agent.inventory.inventory.rows.values()].flatMap((row) => {
     const sync = agent.syncs.get(row.sync);
-    const lateMs = sync?.settings.wait === true ? lateAtMs(agent, sync, row) : undefined;
+    const isWaited =
+      sync?.settings.wait === true || sync?.report?.waits.some(({ on }) => on.includes(row.key)) === true;
+    const lateMs = sync !== undefined && isWaited ? lateAtMs(agent, sync, row) : undefined;
     return lateMs !== undefined && lateMs > nowMs ? [lateMs] : [];
   });
   return due.length === 0 ? undefined : due.reduce((a, b) => Math.min(a, b));
@@ -127,7 +137,23 @@ function healthOf(agent: AgentContext, row: InventoryRow): 'Current' | 'InProgre
   return status === 'Current' || status === 'Failed' ? status : 'InProgress';
 }
 
-function factsOf(agent: AgentContext, sync: SyncRuntime, counts: SyncCounts, timedOut: boolean): SyncFacts {
+/** Told apart from those whose turn will come. */
+function isHeldBack({ code }: SottoError): boolean {
+  return code === 'SOTTO-PLAN-061';
+}
+
+interface Readiness {
+  readonly isLate: boolean;
+  /** Objects whose turn does not come before somebody mends another one. */
+  readonly heldBack: number;
+}
+
+function factsOf(
+  agent: AgentContext,
+  sync: SyncRuntime,
+  counts: SyncCounts,
+  { isLate: timedOut, heldBack }: Readiness,
+): SyncFacts {
   const { settings, report, trouble } = sync;
   const pause = syncPause(agent.inventory.inventory.pauses, settings.name);
   return {
@@ -142,7 +168,7 @@ function factsOf(agent: AgentContext, sync: SyncRuntime, counts: SyncCounts, tim
     wantedRevision: sync.snapshot?.revision,
     appliedRevision: report?.appliedRevision,
     counts,
-    refused: report?.refusals.length ?? 0,
+    refused: (report?.refusals.length ?? 0) + heldBack,
     wait: settings.wait,
     timedOut,
   };
@@ -180,10 +206,11 @@ function attentionOf(
   sync: SyncRuntime,
   rows: readonly InventoryRow[],
   late: ReadonlySet<ObjectKey>,
+  waits: readonly SottoError[],
 ): Attention[] {
   const { report } = sync;
   const all = (sync.trouble?.all ?? []).map((error) => attention(error));
-  const refused = (report?.refusals ?? []).map(({ error }) => attention(error));
+  const refused = [...(report?.refusals ?? []).map(({ error }) => error), ...waits].map((error) => attention(error));
   const waiting = (report?.waiting ?? []).map(({ row, error }) =>
     attention(error.at({ file: row.file, line: row.line })),
   );
@@ -222,9 +249,10 @@ function unready(
   if (!sync.settings.wait) return [];
   return rows.flatMap((row) => {
     const state = healthOf(agent, row);
+    const health = agent.live.health(row.key);
+    if (state !== 'Current' && health?.reason === EXPRESSION_FAILED) return [unjudged(row, health)];
     if (state === 'Current' || (state === 'InProgress' && !late.has(row.key))) return [];
     const id = objectIdOf(row.key);
-    const health = agent.live.health(row.key);
     const why = health === undefined ? 'it is not there' : `${health.reason}: ${health.message}`;
     const item: Attention = {
       code: 'SOTTO-PLAN-011',
@@ -236,4 +264,16 @@ function unready(
     };
     return [item];
   });
+}
+
+/** Waiting does not mend an expression. */
+function unjudged({ key, file, line }: InventoryRow, { message }: Health): Attention {
+  return {
+    code: 'SOTTO-PLAN-071',
+    message: `whether the object is ready cannot be told: ${message}`,
+    object: displayObject(objectIdOf(key)),
+    file,
+    line,
+    next: 'correct the expression for this kind in syncs[].health.expressions of the settings',
+  };
 }

@@ -51,13 +51,20 @@ export class SyncLoop {
     while (!signal.aborted) {
       const asking = this.#asking;
       this.#asking = [];
-      if (asking.length > 0) this.#options.sync.stale = true;
+      if (asking.length > 0) this.#fromTheStart();
       await this.visit();
       for (const answer of asking) answer();
       if (this.#asking.length === 0) await this.#wait();
     }
     for (const answer of this.#asking) answer();
     await this.close();
+  }
+
+  /** Cleared here and not when it is asked: the pass under way then may still meet what is refused. */
+  #fromTheStart(): void {
+    const { sync } = this.#options;
+    sync.stale = true;
+    sync.blocked.clear();
   }
 
   async close(): Promise<void> {

@@ -1,3 +1,4 @@
+import type { Tool } from '../apply/former-owner.ts';
 import type { SottoError } from '../core/errors.ts';
 import type { ObjectKey, Revision } from '../core/ids.ts';
 import type { Refusal } from '../core/refusal.ts';
@@ -26,6 +27,8 @@ export interface PassReport {
   readonly appliedRevision?: Revision | undefined;
   readonly refusals: readonly Refusal[];
   readonly waiting: readonly { readonly row: InventoryRow; readonly error: SottoError }[];
+  /** Objects whose turn has not come. */
+  readonly waits: readonly Waiting[];
   readonly warnings: readonly SottoError[];
   readonly held?: Held | undefined;
   readonly asked?: Held | undefined;
@@ -36,6 +39,15 @@ export interface PassReport {
   readonly retry: boolean;
   /** Prunes wait until this sync of the same repository has seen the commit too. */
   readonly waitsFor?: string | undefined;
+}
+
+/** An object of Git that is not applied before others are ready; the watches say when. */
+export interface Waiting {
+  readonly object: Pick<DesiredObject, 'id' | 'key' | 'file' | 'line'>;
+  /** What has to become ready; the first of them where it is everything of an earlier turn. */
+  readonly on: readonly ObjectKey[];
+  /** What has to be applied first and waits itself. */
+  readonly behind: readonly ObjectKey[];
 }
 
 /**
@@ -64,8 +76,8 @@ export interface SyncRuntime {
   /** What the path held at the last pass, refused objects included. */
   wanted: ReadonlySet<ObjectKey>;
   readonly blocked: Map<ObjectKey, Blocked>;
-  /** Objects that exist, differ, and that somebody said to take over with the next pass. */
-  readonly adopting: Set<ObjectKey>;
+  /** Objects that exist and that somebody said to take over with the next pass, from the tool named. */
+  readonly adopting: Map<ObjectKey, Tool | undefined>;
   /** Objects that somebody else writes each time they are restored. */
   readonly fights: Map<ObjectKey, SottoError>;
   trouble: Trouble | undefined;

@@ -1,11 +1,14 @@
 import { join } from 'node:path';
 import { type ObjectKey, objectIdOf } from '../core/ids.ts';
+import { type Json, stringifyJson } from '../core/json.ts';
+import type { HealthRules } from '../expression/health-rules.ts';
 import type { Resource } from '../kube/resource.ts';
 import type { Settings, SyncSettings } from '../settings/settings.ts';
 import { createGitSource, type GitSource } from '../source/git-source.ts';
 import type { AgentContext } from './context.ts';
 import type { KeyStore } from './key-store.ts';
 import { kindOfRow } from './kinds.ts';
+import { clearLeft, isDue } from './leaving.ts';
 import { SyncLoop } from './sync-loop.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 
@@ -32,6 +35,8 @@ export class SyncSet {
   #queue: Promise<unknown> = Promise.resolve();
   #updating: Promise<void> = Promise.resolve();
   #folders = 0;
+  #isClearing = false;
+  #clearedMs: number | undefined;
 
   constructor(options: SyncSetOptions) {
     this.#options = options;
@@ -61,6 +66,7 @@ export class SyncSet {
       for (const { sync, loop } of visits) if (round === 0 || isUnfinished(sync)) await loop.visit();
     }
     for (const { loop } of visits) await loop.close();
+    await this.clearLeft(agent);
   }
 
   /** Every sync is passed again: keys changed. */
@@ -74,8 +80,6 @@ export class SyncSet {
 
   /** Asks the source of one sync now and passes, whether anything is new or not; resolves when that pass has ended. */
   async ask(name: string): Promise<void> {
-    const sync = this.runtimes.get(name);
-    sync?.blocked.clear();
     await this.#running.get(name)?.loop.ask();
   }
 
@@ -134,6 +138,7 @@ export class SyncSet {
     const agent = this.#agent;
     if (agent === undefined) return;
     const wanted = new Map(settings.syncs.map((sync) => [sync.name, sync]));
+    doubtHealth(agent, wanted, this.runtimes);
     for (const [name, sync] of this.runtimes) {
       const next = wanted.get(name);
       if (next !== undefined && isSameSource(next, sync.settings)) {
@@ -145,7 +150,7 @@ export class SyncSet {
         continue;
       }
       await this.#stopLoop(name);
-      // What it applied stays (deletionPolicy: orphan); its rows wait for a sync of that name.
+      // Its rows wait for a sync of that name, or for the end of its objects (leaving.ts).
       this.runtimes.delete(name);
       if (next === undefined) agent.metrics.forgetSync(name);
     }
@@ -156,6 +161,18 @@ export class SyncSet {
       this.#startLoop(agent, runtime);
     }
     agent.changed();
+  }
+
+  /** Objects of syncs that have left the settings and say that they go then. */
+  async clearLeft(agent: AgentContext): Promise<void> {
+    if (this.#isClearing || !isDue(agent, this.#clearedMs)) return;
+    this.#isClearing = true;
+    try {
+      await this.#exclusively(() => clearLeft(agent));
+    } finally {
+      this.#clearedMs = agent.clock.elapsedMs();
+      this.#isClearing = false;
+    }
   }
 
   async ended(): Promise<void> {
@@ -230,7 +247,7 @@ function newRuntime(settings: SyncSettings): SyncRuntime {
     desired: new Map(),
     wanted: new Set(),
     blocked: new Map(),
-    adopting: new Set(),
+    adopting: new Map(),
     fights: new Map(),
     trouble: undefined,
     report: undefined,
@@ -239,6 +256,31 @@ function newRuntime(settings: SyncSettings): SyncRuntime {
     unknownKinds: [],
     stale: false,
   };
+}
+
+/** Objects are not kept in memory: by other rules their health is known from the answer to an apply. */
+function doubtHealth(
+  agent: AgentContext,
+  wanted: ReadonlyMap<string, SyncSettings>,
+  before: ReadonlyMap<string, SyncRuntime>,
+): void {
+  const isOther = (name: string): boolean => {
+    const [next, known] = [wanted.get(name)?.health, before.get(name)?.settings.health];
+    return next !== undefined && known !== undefined && stringifyJson(textsOf(next)) !== stringifyJson(textsOf(known));
+  };
+  const changed = new Set([...wanted.keys()].filter(isOther));
+  for (const row of agent.inventory.inventory.rows.values()) if (changed.has(row.sync)) agent.live.doubt(row.key);
+}
+
+function textsOf({ strict, expressions }: HealthRules): Json {
+  const texts = expressions.map(({ group, kind, inProgress, failed, current }) => [
+    group,
+    kind,
+    inProgress?.text ?? null,
+    failed?.text ?? null,
+    current.text,
+  ]);
+  return [strict, texts];
 }
 
 function isOfResource(key: ObjectKey, { group, kind }: Resource): boolean {

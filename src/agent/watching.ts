@@ -5,7 +5,7 @@ import { apiVersionOf, objectIdIn, type Resource, resourceText } from '../kube/r
 import type { Transport } from '../kube/transport.ts';
 import { type WatchEvent, type WatchScope, type WatchState, watchResource } from '../kube/watch.ts';
 import type { InventoryRow } from '../plan/inventory.ts';
-import type { LiveStore } from './live.ts';
+import type { LiveStore, Orphan } from './live.ts';
 
 export interface WatchingOptions {
   readonly transport: Transport;
@@ -155,7 +155,10 @@ export class Watching {
         return live.observeDeleted(objectKey(objectIdIn(resource, targetNamespace, event.name)), event.object);
       case 'synced':
         watched.isSeen = true;
-        live.observeMissing(this.#keysOf(resource), listedKeys(resource, targetNamespace, event.present));
+        live.observeMissing(
+          [...this.#keysOf(resource), ...orphansOfKind(live, resource)],
+          listedKeys(resource, targetNamespace, event.present),
+        );
         if (watched.isGivenUp) onSeen(resource);
         watched.isGivenUp = false;
         return watched.settle();
@@ -180,6 +183,16 @@ export class Watching {
       .filter((row) => row.apiVersion === version && objectIdOf(row.key).kind === resource.kind)
       .map((row) => row.key);
   }
+}
+
+function orphansOfKind(live: LiveStore, resource: Resource): ObjectKey[] {
+  const version = apiVersionOf(resource);
+  const isOfKind = ({ key, apiVersion }: Orphan): boolean =>
+    apiVersion === version && objectIdOf(key).kind === resource.kind;
+  return live
+    .orphans()
+    .filter(isOfKind)
+    .map(({ key }) => key);
 }
 
 function nameOf(resource: Resource): string {

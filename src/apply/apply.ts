@@ -5,15 +5,17 @@ import { type Json, member, stringAt } from '../core/json.ts';
 import { MEMBER_LABEL } from '../core/labels.ts';
 import type { KubeFailure } from '../kube/failure.ts';
 import { kubeError } from '../kube/errors.ts';
-import { applyObject, getMetadata, getObject, type Outcome, type Written } from '../kube/objects.ts';
+import { applyObject, createObject, getMetadata, getObject, type Outcome, type Written } from '../kube/objects.ts';
 import type { Resource } from '../kube/resource.ts';
 import { withRetry } from '../kube/retry.ts';
 import type { Transport } from '../kube/transport.ts';
 import type { DesiredObject } from '../render/desired.ts';
 import type { BodyBuffer } from './body.ts';
 import { fillBody, type ValueOpener } from './fill.ts';
+import { takeMarksOff, type Tool } from './former-owner.ts';
 import {
   addsToSecret,
+  differsIn,
   foreignOwner,
   isEqualButOwnership,
   isHandedOver,
@@ -35,20 +37,34 @@ export interface ApplyContext {
   /** Id of the ConfigMap `sotto-inventory` as a set: value of the member label. */
   readonly setId: string;
   readonly adopt: AdoptRule;
+  /** An object of ours stood under this id: the inventory has it. */
+  readonly isKnown?: boolean;
+  /** Somebody said to take the object over from this tool. */
+  readonly adoptFrom?: Tool | undefined;
   /** Writes are made as this user, reads as ourselves. */
   readonly asUser?: string | undefined;
 }
 
 export type ApplyOutcome =
   /** `answer` is the object as it is stored now, of a Secret its metadata. */
-  | { readonly kind: 'applied'; readonly answer: Json; readonly created: boolean }
-  /** `again`: trying later without any change may help. */
   | {
-      readonly kind: 'failed';
-      readonly error: SottoError;
-      readonly again: boolean;
-      readonly retryAfterMs?: number | undefined;
-    };
+      readonly kind: 'applied';
+      readonly answer: Json;
+      readonly created: boolean;
+      /** Another object stood there before and was deleted for it. */
+      readonly recreated?: true;
+    }
+  | FailedApply;
+
+export interface FailedApply {
+  readonly kind: 'failed';
+  readonly error: SottoError;
+  /** Trying later without any change may help. */
+  readonly again: boolean;
+  readonly retryAfterMs?: number | undefined;
+  /** Fields that the API server does not change in place; set when they are the reason. */
+  readonly immutableFields?: readonly string[] | undefined;
+}
 
 /** An object of ours: forced, so that what others took comes back. */
 export async function applyOwned(
@@ -67,12 +83,12 @@ export async function applyProbe(
 ): Promise<ApplyOutcome> {
   const probe = await patch(object, resource, context, { force: false });
   if (probe.ok) return applied(probe.value);
-  if (probe.failure.kind !== 'conflict') return failed(object, resource, probe.failure, context.asUser);
+  if (probe.failure.kind !== 'conflict') return failedApply(object, resource, probe.failure, context.asUser);
   const live = await getMetadata(context.transport, targetOf(object, resource));
-  if (!live.ok) return failed(object, resource, live.failure);
+  if (!live.ok) return failedApply(object, resource, live.failure);
   const owner = live.value === undefined ? undefined : ownerOf(member(live.value, 'metadata'), context.setId);
   if (owner?.kind === 'other')
-    return { kind: 'failed', again: false, error: foreignOwner(owner.name).at(placeOf(object)) };
+    return { kind: 'failed', again: false, error: foreignOwner(owner, context.setId).at(placeOf(object)) };
   return send(object, resource, context, { force: true });
 }
 
@@ -86,13 +102,22 @@ export async function applyFirst(
   resource: Resource,
   context: ApplyContext,
 ): Promise<ApplyOutcome> {
-  const created = await patch(object, resource, context, { force: true, resourceVersion: NO_VERSION });
+  const created = await applyAbsent(object, resource, context);
   if (created.ok) return applied(created.value);
-  if (created.failure.kind !== 'changed') return failed(object, resource, created.failure, context.asUser);
+  if (created.failure.kind !== 'changed') return failedApply(object, resource, created.failure, context.asUser);
   const live = await getMetadata(context.transport, targetOf(object, resource));
-  if (!live.ok) return failed(object, resource, live.failure);
+  if (!live.ok) return failedApply(object, resource, live.failure);
   if (live.value === undefined) return { kind: 'failed', again: true, error: changedMeanwhile(object) };
   return takeOver(object, resource, context, live.value);
+}
+
+/** `changed` when an object of this name is there. */
+export async function applyAbsent(
+  object: DesiredObject,
+  resource: Resource,
+  context: ApplyContext,
+): Promise<Outcome<Written>> {
+  return patch(object, resource, context, { force: true, resourceVersion: NO_VERSION });
 }
 
 /** Never the version of a stored object: etcd's first revision is the empty store. */
@@ -106,20 +131,42 @@ async function takeOver(
 ): Promise<ApplyOutcome> {
   const owner = ownerOf(member(live, 'metadata'), context.setId);
   if (owner.kind === 'ours') return send(object, resource, context, { force: true });
-  if (owner.kind === 'other')
-    return { kind: 'failed', again: false, error: foreignOwner(owner.name).at(placeOf(object)) };
+  const from = context.adoptFrom;
+  if (owner.kind === 'other' && (from === undefined || owner.tool !== from))
+    return { kind: 'failed', again: false, error: foreignOwner(owner, context.setId).at(placeOf(object)) };
   const isGiven =
-    context.adopt === 'always' || (resource.secret && isHandedOver(member(live, 'metadata'), object.tree));
+    from !== undefined ||
+    context.adopt === 'always' ||
+    (resource.secret && isHandedOver(member(live, 'metadata'), object.tree));
   const reason = isGiven ? undefined : await whyNotEqual(object, resource, context, live);
   if (reason !== undefined) return { kind: 'failed', again: false, error: notAdopted(reason).at(placeOf(object)) };
   // The version that was looked at: a change between looking and writing is met with 409.
   const resourceVersion = stringAt(live, 'metadata', 'resourceVersion');
-  return send(
-    object,
-    resource,
-    context,
-    resourceVersion === undefined ? { force: true } : { force: true, resourceVersion },
-  );
+  const how = resourceVersion === undefined ? { force: true } : { force: true, resourceVersion };
+  const taken = await send(object, resource, context, how);
+  return from === undefined || taken.kind === 'failed' ? taken : withoutOwner(object, resource, context, taken, from);
+}
+
+/** Whoever had it would delete it by its marks, and hold on to fields that Git lets go of. */
+async function withoutOwner(
+  object: DesiredObject,
+  resource: Resource,
+  context: ApplyContext,
+  taken: ApplyOutcome & { readonly kind: 'applied' },
+  from: Tool,
+): Promise<ApplyOutcome> {
+  const { transport, asUser } = context;
+  let live = taken.answer;
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    const freed = await takeMarksOff(live, object, from, { transport, resource, asUser });
+    if (freed === undefined) return taken;
+    if (freed.ok) return { ...taken, answer: freed.value.object };
+    if (freed.failure.kind !== 'changed') return failedApply(object, resource, freed.failure, asUser);
+    const again = await getMetadata(transport, targetOf(object, resource));
+    if (!again.ok) return failedApply(object, resource, again.failure);
+    live = again.value ?? live;
+  }
+  return { kind: 'failed', again: true, error: changedMeanwhile(object) };
 }
 
 /** Undefined when an unforced dry-run changes nothing but ownership (product page, `adopt: equal`). */
@@ -135,8 +182,11 @@ async function whyNotEqual(
   if (resource.secret && addsToSecret(before, secretShape(object.tree)))
     return 'Git has keys or fields that it has not';
   const dry = await patch(object, resource, context, { force: false, dryRun: true });
-  if (!dry.ok) return dry.failure.kind === 'conflict' ? 'it differs from Git' : 'a trial apply was refused';
-  return isEqualButOwnership(before, dry.value.object) ? undefined : 'it differs from Git';
+  if (!dry.ok) {
+    const fields = dry.failure.causes.map(({ field }) => field);
+    return dry.failure.kind === 'conflict' ? differsIn(fields) : 'a trial apply was refused';
+  }
+  return isEqualButOwnership(before, dry.value.object) ? undefined : differsIn([]);
 }
 
 async function wholeObject(
@@ -161,6 +211,8 @@ export interface Sending {
   readonly dryRun?: boolean;
   readonly resourceVersion?: string;
   readonly fieldManager?: string;
+  /** As a plain create, which the API server judges although an object of this name is there. */
+  readonly create?: true;
 }
 
 async function send(
@@ -170,7 +222,7 @@ async function send(
   how: Sending,
 ): Promise<ApplyOutcome> {
   const answer = await patch(object, resource, context, how);
-  return answer.ok ? applied(answer.value) : failed(object, resource, answer.failure, context.asUser);
+  return answer.ok ? applied(answer.value) : failedApply(object, resource, answer.failure, context.asUser);
 }
 
 export async function patch(
@@ -184,15 +236,11 @@ export async function patch(
   const once = async (): Promise<Outcome<Written>> => {
     const body = await fillBody(tree, context.opener, context.body);
     try {
-      const { force, dryRun, fieldManager } = how;
-      return await applyObject(context.transport, {
-        ...target,
-        asUser: context.asUser,
-        force,
-        dryRun,
-        fieldManager,
-        body,
-      });
+      const { force, dryRun, fieldManager, create } = how;
+      const write = { ...target, asUser: context.asUser, dryRun, fieldManager, body };
+      return create === true
+        ? await createObject(context.transport, write)
+        : await applyObject(context.transport, { ...write, force });
     } finally {
       context.body.wipe();
     }
@@ -226,13 +274,19 @@ function applied(written: Written): ApplyOutcome {
   return { kind: 'applied', answer: written.object, created: written.created };
 }
 
-function failed(object: DesiredObject, resource: Resource, failure: KubeFailure, asUser?: string): ApplyOutcome {
+export function failedApply(
+  object: DesiredObject,
+  resource: Resource,
+  failure: KubeFailure,
+  asUser?: string,
+): FailedApply {
   const error = kubeError(failure, { verb: 'patch', ...targetOf(object, resource), user: asUser });
   return {
     kind: 'failed',
     error: error.at(placeOf(object)),
     again: !failure.permanent,
     retryAfterMs: failure.retryAfterMs,
+    immutableFields: failure.kind === 'immutable' ? failure.causes.map(({ field }) => field) : undefined,
   };
 }
 

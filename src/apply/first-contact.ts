@@ -10,34 +10,50 @@ import {
   memberAt,
   stringAt,
 } from '../core/json.ts';
+import { shellWord } from '../core/shell-word.ts';
+import type { Tool } from './former-owner.ts';
 import { FIELD_MANAGER, MEMBER_LABEL } from '../core/labels.ts';
 
 /** What other owners leave on an object, and the name under which people know them (product page, first contact). */
-const MARKERS: readonly { readonly owner: string; readonly in: 'labels' | 'annotations'; readonly key: string }[] = [
-  { owner: 'Flux (kustomize-controller)', in: 'labels', key: 'kustomize.toolkit.fluxcd.io/name' },
-  { owner: 'Flux (helm-controller)', in: 'labels', key: 'helm.toolkit.fluxcd.io/name' },
-  { owner: 'Argo CD', in: 'annotations', key: 'argocd.argoproj.io/tracking-id' },
-  { owner: 'Argo CD', in: 'labels', key: 'argocd.argoproj.io/instance' },
-  { owner: 'Helm', in: 'annotations', key: 'meta.helm.sh/release-name' },
-  { owner: 'kapp', in: 'labels', key: 'kapp.k14s.io/app' },
-  { owner: 'Config Sync', in: 'annotations', key: 'configmanagement.gke.io/managed' },
+const MARKERS: readonly {
+  readonly owner: string;
+  readonly tool?: Tool;
+  readonly in: 'labels' | 'annotations';
+  readonly key: string;
+}[] = [
+  { owner: 'Flux (kustomize-controller)', tool: 'flux', in: 'labels', key: 'kustomize.toolkit.fluxcd.io/name' },
+  { owner: 'Flux (helm-controller)', tool: 'flux', in: 'labels', key: 'helm.toolkit.fluxcd.io/name' },
+  { owner: 'Argo CD', tool: 'argocd', in: 'annotations', key: 'argocd.argoproj.io/tracking-id' },
+  { owner: 'Argo CD', tool: 'argocd', in: 'labels', key: 'argocd.argoproj.io/instance' },
+  { owner: 'Helm', tool: 'helm', in: 'annotations', key: 'meta.helm.sh/release-name' },
+  { owner: 'kapp', tool: 'kapp', in: 'labels', key: 'kapp.k14s.io/app' },
+  { owner: 'Config Sync', tool: 'config-sync', in: 'annotations', key: 'configmanagement.gke.io/managed' },
   { owner: 'cli-utils', in: 'annotations', key: 'config.k8s.io/owning-inventory' },
 ];
 
-export type Owner =
-  | { readonly kind: 'ours' }
-  | { readonly kind: 'nobody' }
-  | { readonly kind: 'other'; readonly name: string };
+export type Owner = { readonly kind: 'ours' } | { readonly kind: 'nobody' } | ({ readonly kind: 'other' } & OtherOwner);
+
+export interface OtherOwner {
+  readonly name: string;
+  /** One whose objects can be taken over by its name. */
+  readonly tool?: Tool | undefined;
+  /** Id of the set that its label names. */
+  readonly set?: string | undefined;
+}
 
 /** Whose object this is, read from its metadata alone. */
 export function ownerOf(metadata: Json | undefined, setId: string): Owner {
   const label = stringAt(metadata, 'labels', MEMBER_LABEL);
   // A copy of one of our manifests has the label as well; only our own apply makes the entry (spec/drift.md 3.8 C).
   if (label === setId && hasOwnEntry(metadata)) return { kind: 'ours' };
-  if (label !== undefined && label !== setId) return { kind: 'other', name: `another set (${label})` };
   const marker = MARKERS.find((mark) => stringAt(metadata, mark.in, mark.key) !== undefined);
-  if (marker !== undefined) return { kind: 'other', name: marker.owner };
-  if (stringAt(metadata, 'labels', 'app.kubernetes.io/managed-by') === 'Helm') return { kind: 'other', name: 'Helm' };
+  if (marker !== undefined) return { kind: 'other', name: marker.owner, tool: marker.tool };
+  if (label !== undefined && label !== setId) {
+    const who = hasOwnEntry(metadata) ? 'another sotto agent' : 'another tool';
+    return { kind: 'other', name: `${who} (set ${label})`, set: label };
+  }
+  const managedBy = stringAt(metadata, 'labels', 'app.kubernetes.io/managed-by');
+  if (managedBy === 'Helm') return { kind: 'other', name: 'Helm', tool: 'helm' };
   const controller = controllerOf(metadata);
   return controller === undefined ? { kind: 'nobody' } : { kind: 'other', name: controller };
 }
@@ -120,15 +136,44 @@ function says(metadata: unknown, mark: string): boolean {
   return stringAt(metadata, 'annotations', mark) === 'true';
 }
 
-export function foreignOwner(owner: string): SottoError {
+const HOW_TO_END: Readonly<Record<Tool, string>> = {
+  flux: 'suspend the Kustomization or HelmRelease (flux suspend …)',
+  argocd: 'turn automated sync of the Application off',
+  helm: 'make no upgrade and no uninstall of the release any more',
+  kapp: 'make no deploy and no delete of the app any more',
+  'config-sync': 'stop the RootSync or RepoSync',
+  kubectl: 'apply it by hand no more',
+};
+
+/** Both are named: whose it is, and who would have taken it. */
+export function foreignOwner({ name, tool, set }: OtherOwner, setId: string): SottoError {
   return new SottoError({
     code: 'SOTTO-PLAN-006',
-    what: `the object exists and belongs to ${owner}`,
-    why: 'two tools that apply one object undo each other',
-    next: owner.startsWith('SealedSecret/')
-      ? `sotto adopt --from sealed-secrets ${owner.slice('SealedSecret/'.length)}   (takes it over without a moment in which it is missing)`
-      : `end the other tool's care of it first, or add it to skip in the settings of this sync`,
+    what: `the object exists and belongs to ${name}`,
+    why: `two tools that apply one object undo each other${set === undefined ? '' : `; this agent's set is ${setId}`}`,
+    next: howToEnd(name, tool, set),
   });
+}
+
+function howToEnd(name: string, tool: Tool | undefined, set: string | undefined): string {
+  const orSkip = 'add it to skip in the settings of this sync';
+  if (name.startsWith('SealedSecret/')) {
+    const secret = name.slice('SealedSecret/'.length);
+    return `sotto adopt --from sealed-secrets ${secret}   (takes it over without a moment in which it is missing)`;
+  }
+  if (set !== undefined) {
+    return `kubectl get configmaps,secrets -A -l ${shellWord(`applyset.kubernetes.io/id=${set}`)}   (tells whose set that is; keep the object in one of the two)`;
+  }
+  if (tool === undefined) return `end the other tool's care of it first, or ${orSkip}`;
+  return `${HOW_TO_END[tool]}, then: sotto adopt --from ${tool}   (or ${orSkip})`;
+}
+
+/** Paths only: a value of an object that is not ours is nobody's to tell. */
+export function differsIn(paths: readonly string[]): string {
+  const known = [...new Set(paths)].filter((path) => path !== '');
+  if (known.length === 0) return 'it differs from Git';
+  const more = known.length > 5 ? ` and ${known.length - 5} more` : '';
+  return `it differs from Git in ${known.slice(0, 5).join(', ')}${more}`;
 }
 
 export function notAdopted(why: string): SottoError {

@@ -1,15 +1,16 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { asSottoError, SottoError } from '../core/errors.ts';
-import type { AgeIdentity } from '../sops/age.ts';
 import { parseAgeIdentities } from '../sops/age.ts';
+import type { Identity } from '../sops/identity.ts';
 import type { Surroundings } from './context.ts';
 import { readFileBytes } from './files.ts';
 import { readKeyFiles } from './key-files.ts';
+import { lockedAgeFile } from './locked-identities.ts';
 
 export interface FoundIdentities {
   /** In the order in which they are tried. */
-  readonly identities: readonly AgeIdentity[];
+  readonly identities: readonly Identity[];
   /** What was passed over and why: told only when nothing opens the file, as sops does. */
   readonly notes: readonly string[];
 }
@@ -19,13 +20,18 @@ export interface FoundIdentities {
  * file given as flag is an error; a bad source of sops is left out with a note, as a whole.
  */
 export async function findAgeIdentities(around: Surroundings, keyFiles: readonly string[]): Promise<FoundIdentities> {
-  const { ageIdentities } = await readKeyFiles(around, keyFiles);
-  const identities = [...ageIdentities];
+  const given = await readKeyFiles(around, keyFiles);
+  const identities = [...given.identities];
   const notes = unreadSources(around);
   for (const source of sourcesOfSops(around)) {
     const bytes = await source.read().catch((thrown: unknown) => void notes.push(noteOf(source.name, thrown)));
     if (bytes === undefined) continue;
     try {
+      const locked = lockedAgeFile(around, source.name, bytes);
+      if (locked !== undefined) {
+        identities.push(locked);
+        continue;
+      }
       const onOther = (error: SottoError): void => void notes.push(noteOf(source.name, error));
       identities.push(...parseAgeIdentities(bytes, { file: source.name, onOther }));
     } catch (thrown) {

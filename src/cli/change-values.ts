@@ -5,6 +5,7 @@ import { openForChange } from '../sops/change.ts';
 import { formatKeyPath, type KeyPath } from '../sops/key-path.ts';
 import type { ClearFile } from '../sops/value-edit.ts';
 import { valueText } from '../sops/value-edit.ts';
+import { LOCAL_LIMITS } from '../yaml/limits.ts';
 import { readManifests } from '../yaml/manifest.ts';
 import type { CommandContext } from './context.ts';
 import { fileFormat } from './file-format.ts';
@@ -121,7 +122,10 @@ function documentNumber({ document = '1' }: ValueFlags): number {
 function isDataOfSecret(clear: ClearFile, path: KeyPath): boolean {
   if ((clear.format !== 'yaml' && clear.format !== 'json') || path.length !== 2 || path[0] !== 'data') return false;
   try {
-    return stringAt(readManifests(clear.text, clear.file)[clear.document - 1]?.value ?? null, 'kind') === 'Secret';
+    return (
+      stringAt(readManifests(clear.text, clear.file, LOCAL_LIMITS)[clear.document - 1]?.value ?? null, 'kind') ===
+      'Secret'
+    );
   } catch {
     // What kubectl cannot read is no Secret.
     return false;

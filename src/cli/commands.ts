@@ -41,6 +41,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'resume', summary: 'end a pause', load: () => import('./commands/resume.ts') },
   { name: 'approve', summary: 'say yes to a plan that is held', load: () => import('./commands/approve.ts') },
   { name: 'adopt', summary: 'take over objects that existed before', load: () => import('./commands/adopt.ts') },
+  { name: 'prune', summary: 'delete what no sync has any more', load: () => import('./commands/prune.ts') },
   { name: 'encrypt', summary: 'encrypt a file as sops does', load: () => import('./commands/encrypt.ts') },
   { name: 'decrypt', summary: 'decrypt a SOPS file', load: () => import('./commands/decrypt.ts') },
   { name: 'edit', summary: 'change a SOPS file in an editor', load: () => import('./commands/edit.ts') },

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
-import type { CreationRule } from '../sops/creation-rule.ts';
+import type { CreationRule, CreationRuleOptions } from '../sops/creation-rule.ts';
 import { creationRule } from '../sops/creation-rule.ts';
 import type { Surroundings } from './context.ts';
 import { readInput, textOf } from './files.ts';
@@ -13,14 +13,18 @@ const MAX_LEVELS = 100;
  * working directory (not from the file's folder). Undefined without such a file or without rules in it; throws
  * SOTTO-SOPS-019 when no rule matches.
  */
-export async function findCreationRule(around: Surroundings, filePath: string): Promise<CreationRule | undefined> {
+export async function findCreationRule(
+  around: Surroundings,
+  filePath: string,
+  options: Pick<CreationRuleOptions, 'selectorOnly'> = {},
+): Promise<CreationRule | undefined> {
   const config = await findConfig(around);
   if (config === undefined) return undefined;
   const text = textOf(await readInput(around, config));
   // sops takes the folder of its configuration off as a literal prefix; other files keep their absolute path.
   const prefix = `${dirname(config)}${sep}`;
   const path = filePath.startsWith(prefix) ? filePath.slice(prefix.length) : filePath;
-  return creationRule(text, path, config);
+  return creationRule(text, path, { ...options, file: config });
 }
 
 async function findConfig(around: Surroundings): Promise<string | undefined> {

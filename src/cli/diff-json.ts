@@ -5,10 +5,23 @@ import { type Json, type JsonObject, stringifyJson } from '../core/json.ts';
 export const DIFF_SCHEMA = 'sotto.dev/diff/v1alpha1';
 
 /** The same for programs: whole numbers of any size exact, values of Secrets never. */
-export function diffJson({ changes, unchanged, warnings, suspended, prunesShown, hasKeys }: Preview): string {
+export function diffJson({
+  changes,
+  recipients,
+  unchanged,
+  warnings,
+  suspended,
+  prunesShown,
+  hasKeys,
+}: Preview): string {
   const document = {
     schema: DIFF_SCHEMA,
     changes: changes.map(changeJson),
+    recipients: (recipients ?? []).map(({ file, added, removed }) => ({
+      file,
+      added: [...added],
+      removed: [...removed],
+    })),
     unchanged,
     warnings: warnings.map(errorJson),
     suspended: [...suspended],
@@ -23,11 +36,15 @@ function changeJson(change: Previewed): JsonObject {
   switch (kind) {
     case 'create':
       return defined({ kind, ...standsJson(change), unopened: change.unopened && errorJson(change.unopened) });
+    case 'recreate':
+      return { kind, ...standsJson(change), ...differencesJson(change) };
     case 'change':
     case 'unknown': {
       const unopened = change.unopened && errorJson(change.unopened);
       return defined({ kind, ...standsJson(change), ...differencesJson(change), unopened });
     }
+    case 'rewritten':
+      return { kind, ...standsJson(change), encrypted: change.encrypted };
     case 'prune':
       return { kind, object: change.object, sync: change.sync };
     case 'kept': {

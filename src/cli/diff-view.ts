@@ -1,4 +1,11 @@
-import type { Differences, KeyChange, Preview, Previewed, Stands } from '../agent/preview/previewed.ts';
+import type {
+  Differences,
+  KeyChange,
+  Preview,
+  Previewed,
+  RecipientChange,
+  Stands,
+} from '../agent/preview/previewed.ts';
 import { formatPlace, type SottoError } from '../core/errors.ts';
 import { type Json, stringifyJson } from '../core/json.ts';
 import type { FieldChange } from '../plan/tree-diff.ts';
@@ -9,8 +16,23 @@ const MAX_TEXT = 200;
 
 /** What a pass would do, for people. Values of Secrets are not in it, because the preview has none. */
 export function diffText(found: Preview, paint: Paint): string {
-  const lines = found.changes.flatMap((change) => changeLines(change, paint));
-  return [...lines, ...(lines.length === 0 ? [] : ['']), ...summary(found), ''].join('\n');
+  const lines = diffLines(found, paint);
+  return [...lines, ...(lines.length === 0 ? [] : ['']), ...diffSummary(found), ''].join('\n');
+}
+
+export function diffLines(found: Preview, paint: Paint): string[] {
+  return [
+    ...found.changes.flatMap((change) => changeLines(change, paint)),
+    ...(found.recipients ?? []).flatMap((change) => recipientLines(change, paint)),
+  ];
+}
+
+function recipientLines({ file, added, removed }: RecipientChange, paint: Paint): string[] {
+  return [
+    `${paint('yellow', '~ recipients')} of ${harmless(file)}`,
+    ...added.map((recipient) => paint('green', `    + ${harmless(recipient)}  can read it from now on`)),
+    ...removed.map((recipient) => paint('red', `    - ${harmless(recipient)}  (has read what was in it)`)),
+  ];
 }
 
 function changeLines(change: Previewed, paint: Paint): string[] {
@@ -19,6 +41,17 @@ function changeLines(change: Previewed, paint: Paint): string[] {
       return [`${paint('green', '+ create')}  ${stands(change, paint)}`, ...unopenedLines(change.unopened)];
     case 'change':
       return [`${paint('yellow', '~ change')}  ${stands(change, paint)}`, ...differenceLines(change, paint)];
+    case 'recreate':
+      return [
+        `${paint('red', '± recreate')} ${stands(change, paint)}`,
+        '    a field cannot be changed in place: it is deleted and made anew',
+        ...differenceLines(change, paint),
+      ];
+    case 'rewritten':
+      return [
+        `${paint('dim', '= same')}    ${stands(change, paint)}`,
+        `    ${change.encrypted ? 'only encrypted again' : 'only written in another way'}: nothing of the object changes`,
+      ];
     case 'unknown':
       return [`${paint('yellow', '? unknown')} ${stands(change, paint)}`, ...unopenedLines(change.unopened)];
     case 'prune':
@@ -105,20 +138,25 @@ function keyLines(keys: readonly KeyChange[], paint: Paint): string[] {
 const COUNTED = [
   ['create', 'to create'],
   ['change', 'to change'],
+  ['recreate', 'to recreate'],
   ['prune', 'to prune'],
   ['kept', 'kept'],
   ['refused', 'refused'],
   ['unknown', 'not known'],
+  ['rewritten', 'the same, written anew'],
 ] as const;
 const ALWAYS_COUNTED: ReadonlySet<string> = new Set(['create', 'change', 'prune', 'refused']);
 
-function summary({ changes, unchanged, suspended, prunesShown, hasKeys }: Preview): string[] {
+/** Counts, and what is not in them. */
+export function diffSummary({ changes, unchanged, suspended, prunesShown, hasKeys }: Preview): string[] {
   const count = (kind: Previewed['kind']): number => changes.filter((change) => change.kind === kind).length;
   const counts = COUNTED.filter(([kind]) => ALWAYS_COUNTED.has(kind) || count(kind) > 0);
-  const isNothing = changes.every((change) => change.kind === 'kept' && change.error === undefined);
+  const isNothing = changes.every(
+    (change) => change.kind === 'rewritten' || (change.kind === 'kept' && change.error === undefined),
+  );
   return [
     isNothing
-      ? `nothing to do: ${unchanged} objects are as in the checkout`
+      ? `nothing to do: ${unchanged + count('rewritten')} objects are as in the checkout`
       : [...counts.map(([kind, text]) => `${count(kind)} ${text}`), `${unchanged} unchanged`].join(', '),
     ...suspended.map((sync) => `sync ${harmless(sync)} is suspended: nothing of it is done before it is resumed`),
     ...(hasKeys || count('unknown') === 0 ? [] : ['values are not compared without a key: --key-file']),
@@ -133,6 +171,7 @@ function summary({ changes, unchanged, suspended, prunesShown, hasKeys }: Previe
 export function exitOfChange(change: Previewed, hasKeys: boolean): ExitCode {
   switch (change.kind) {
     case 'prune':
+    case 'recreate':
       return EXIT.findings;
     case 'create':
     case 'change':
@@ -142,6 +181,8 @@ export function exitOfChange(change: Previewed, hasKeys: boolean): ExitCode {
     case 'held':
     case 'refused':
       return exitOfFinding(change.error.code);
+    case 'rewritten':
+      return EXIT.ok;
     case 'kept':
       break;
   }

@@ -37,7 +37,7 @@ export function textOf(input: InputFile): string {
 /** The whole of a file or pipe in an own allocation. Throws SOTTO-CLI-005. */
 export async function readFileBytes(path: string, name: string): Promise<Uint8Array<ArrayBuffer>> {
   // Pipes and files of /proc do not know their size; the space is only touched as far as it is used.
-  const space = ownedBytes(LIMITS.maxFileBytes + 1);
+  const space = ownedBytes(LIMITS.maxLocalFileBytes + 1);
   let length = 0;
   try {
     await using file = await open(path, 'r');
@@ -54,7 +54,7 @@ export async function readFileBytes(path: string, name: string): Promise<Uint8Ar
 
 /** Everything from stdin in an own allocation; ends with the interruption. */
 export async function readStdin(around: Pick<Surroundings, 'stdin' | 'signal'>): Promise<Uint8Array<ArrayBuffer>> {
-  const space = ownedBytes(LIMITS.maxFileBytes + 1);
+  const space = ownedBytes(LIMITS.maxLocalFileBytes + 1);
   let length = 0;
   const stop = (): void => void around.stdin.destroy(new Error('interrupted'));
   around.signal.addEventListener('abort', stop, { once: true });
@@ -78,7 +78,7 @@ export async function readStdin(around: Pick<Surroundings, 'stdin' | 'signal'>):
 /** A copy of the right size; the space is wiped. */
 function takeOver(space: Uint8Array<ArrayBuffer>, length: number, name: string): Uint8Array<ArrayBuffer> {
   try {
-    if (length > LIMITS.maxFileBytes) throw tooLarge(name);
+    if (length > LIMITS.maxLocalFileBytes) throw tooLarge(name);
     const bytes = ownedBytes(length);
     bytes.set(space.subarray(0, length));
     return bytes;
@@ -122,7 +122,7 @@ function tooLarge(name: string): SottoError {
     code: 'SOTTO-CLI-005',
     what: 'the file was not read',
     file: name,
-    why: `it is larger than ${LIMITS.maxFileBytes} bytes`,
+    why: `it is larger than ${LIMITS.maxLocalFileBytes} bytes`,
     next: 'divide it into several files',
   });
 }

@@ -21,14 +21,15 @@ interface RawTerminal {
  * terminal cannot hide what is typed.
  */
 export async function readHidden(
-  context: CommandContext,
+  context: Pick<CommandContext, 'stdin' | 'stderr' | 'signal'>,
   prompt: string,
 ): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const { stdin, stderr, signal } = context;
   if (!hasRawMode(stdin)) return undefined;
-  stderr.write(prompt);
   const typed = new Line();
+  // Before the prompt: whoever has read it may type at once.
   stdin.setRawMode(true);
+  stderr.write(prompt);
   const stop = (): void => void stdin.destroy(new Error('interrupted'));
   signal.addEventListener('abort', stop, { once: true });
   try {

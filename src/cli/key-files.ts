@@ -4,29 +4,34 @@ import type { Json } from '../core/json.ts';
 import { arrayAt, member, stringAt } from '../core/json.ts';
 import type { UnsealKey } from '../sealed/sealing-key.ts';
 import { parseUnsealKey } from '../sealed/sealing-key.ts';
-import type { AgeIdentity } from '../sops/age.ts';
 import { parseAgeIdentities } from '../sops/age.ts';
+import type { Identity } from '../sops/identity.ts';
+import { PGP_KEY_PROBLEMS, unusablePgpKey } from '../keys/pgp-entry.ts';
+import { pgpIdentity } from '../sops/pgp.ts';
+import { parsePgpKeys } from '../sops/pgp-key.ts';
 import { readManifests } from '../yaml/manifest.ts';
 import type { Surroundings } from './context.ts';
 import { readFileBytes } from './files.ts';
+import { lockedAgeFile, lockedPgpKey } from './locked-identities.ts';
 
 /** The private keys of files given with `--key-file`, in the order given. */
 export interface FileKeys {
-  readonly ageIdentities: readonly AgeIdentity[];
+  /** For SOPS files. */
+  readonly identities: readonly Identity[];
   readonly unsealKeys: readonly UnsealKey[];
 }
 
 /**
- * Age identities, a private key in PEM, or Secrets and Lists of them in YAML or JSON (the backup form of sealing keys;
- * Flux's `*.agekey` entries too). A file that cannot be used is an error, because somebody named it.
+ * Age identities, also behind a passphrase, OpenPGP keys, a private key in PEM, or Secrets and Lists of them in YAML or JSON (the backup form of sealing keys;
+ * Flux's `*.agekey` and `*.asc` entries too). A file that cannot be used is an error, because somebody named it.
  */
 export async function readKeyFiles(around: Surroundings, names: readonly string[]): Promise<FileKeys> {
   const found: FileKeys[] = [];
   for (const name of names) {
     const bytes = await readFileBytes(resolve(around.cwd, name), name);
     try {
-      const keys = keysOf(bytes, name);
-      if (keys.ageIdentities.length + keys.unsealKeys.length === 0) throw unusable(name, 'it holds no key');
+      const keys = keysOf(around, bytes, name);
+      if (keys.identities.length + keys.unsealKeys.length === 0) throw unusable(name, 'it holds no key');
       found.push(keys);
     } catch (thrown) {
       throw asSottoError(thrown).at({ file: name });
@@ -39,27 +44,37 @@ export async function readKeyFiles(around: Surroundings, names: readonly string[
 
 function merged(keys: readonly FileKeys[]): FileKeys {
   return {
-    ageIdentities: keys.flatMap((file) => file.ageIdentities),
+    identities: keys.flatMap((file) => file.identities),
     unsealKeys: keys.flatMap((file) => file.unsealKeys),
   };
 }
 
-const LATER: readonly (readonly [RegExp, string])[] = [
-  [/^-----BEGIN AGE ENCRYPTED FILE-----|^age-encryption\.org\//, 'a passphrase-protected age identity file'],
-  [/^-----BEGIN PGP PRIVATE KEY BLOCK-----/, 'an OpenPGP key'],
-];
-const LATER_HEAD_BYTES = 64;
+const HEAD_BYTES = 64;
+const AGE_FILE = /^-----BEGIN AGE ENCRYPTED FILE-----|^age-encryption\.org\//;
+const PGP_KEY = /^-----BEGIN PGP /;
 
-function keysOf(bytes: Uint8Array, name: string): FileKeys {
+function keysOf(around: Surroundings, bytes: Uint8Array, name: string): FileKeys {
   const start = firstContent(bytes);
-  const head = Buffer.from(bytes.subarray(start, start + LATER_HEAD_BYTES)).toString('latin1');
-  const later = LATER.find(([pattern]) => pattern.test(head));
-  if (later !== undefined) throw notBuilt(name, later[1]);
+  const head = Buffer.from(bytes.subarray(start, start + HEAD_BYTES)).toString('latin1');
+  if (PGP_KEY.test(head)) return { identities: pgpKeys(around, bytes, name), unsealKeys: [] };
+  if (AGE_FILE.test(head)) {
+    const locked = lockedAgeFile(around, name, bytes.subarray(start));
+    if (locked === undefined) throw unusable(name, 'it is an age file, but none that a passphrase opens');
+    return { identities: [locked], unsealKeys: [] };
+  }
   // A key in PEM is for sealing, as it always was; an SSH key in PEM is found by the variable of sops.
   const isIdentity = head.startsWith('AGE-') || head.startsWith('-----BEGIN OPENSSH PRIVATE KEY-----');
-  if (isIdentity) return { ageIdentities: parseAgeIdentities(bytes), unsealKeys: [] };
-  if (head.startsWith('-----BEGIN ')) return { ageIdentities: [], unsealKeys: [parseUnsealKey(bytes.subarray(start))] };
-  return merged(secretsOf(bytes, name).map((secret) => keysOfSecret(secret)));
+  if (isIdentity) return { identities: parseAgeIdentities(bytes), unsealKeys: [] };
+  if (head.startsWith('-----BEGIN ')) return { identities: [], unsealKeys: [parseUnsealKey(bytes.subarray(start))] };
+  return merged(secretsOf(bytes, name).map((secret) => keysOfSecret(around, secret)));
+}
+
+function pgpKeys(around: Surroundings, bytes: Uint8Array, name: string): Identity[] {
+  const keys = parsePgpKeys(bytes);
+  if (typeof keys === 'string') throw unusablePgpKey(PGP_KEY_PROBLEMS[keys]);
+  const secret = keys.filter(({ isSecret }) => isSecret);
+  if (secret.length === 0) throw unusablePgpKey('only the public part is there');
+  return secret.map((key) => (key.isLocked ? lockedPgpKey(around, name, key) : pgpIdentity(key)));
 }
 
 /** Offset of the first line that is neither blank nor a comment, without its indentation. */
@@ -97,20 +112,21 @@ function secretsOf(bytes: Uint8Array, name: string): readonly Json[] {
   throw unusable(name, 'it holds something else than Secrets');
 }
 
-function keysOfSecret(secret: Json): FileKeys {
-  const ageIdentities: AgeIdentity[] = [];
+function keysOfSecret(around: Surroundings, secret: Json): FileKeys {
+  const identities: Identity[] = [];
   const unsealKeys: UnsealKey[] = [];
   for (const [entry, bytes] of entriesOf(secret)) {
     try {
       if (entry === 'tls.key') unsealKeys.push(parseUnsealKey(bytes));
-      if (entry.endsWith('.agekey')) ageIdentities.push(...parseAgeIdentities(bytes));
+      if (entry.endsWith('.agekey')) identities.push(...parseAgeIdentities(bytes));
+      if (entry.endsWith('.asc')) identities.push(...pgpKeys(around, bytes, entry));
     } catch (thrown) {
       throw asSottoError(thrown).at({ object: `Secret/${stringAt(secret, 'metadata', 'name') ?? '?'}`, key: entry });
     } finally {
       bytes.fill(0);
     }
   }
-  return { ageIdentities, unsealKeys };
+  return { identities, unsealKeys };
 }
 
 function entriesOf(secret: Json): readonly (readonly [string, Uint8Array])[] {
@@ -128,16 +144,6 @@ function unusable(name: string, why: string): SottoError {
     what: 'the key file cannot be used',
     file: name,
     why,
-    next: 'give age identities, a private key in PEM, or the backup of a key Secret',
-  });
-}
-
-function notBuilt(name: string, form: string): SottoError {
-  return new SottoError({
-    code: 'SOTTO-CLI-003',
-    what: `not in this version: ${form} as key file`,
-    file: name,
-    why: 'only plain age identities, SSH keys without passphrase and sealing keys are read',
-    next: 'use sops for this file, or add an age recipient to it',
+    next: 'give age identities, an OpenPGP key (.asc), a private key in PEM, or the backup of a key Secret',
   });
 }

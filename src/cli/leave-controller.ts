@@ -25,6 +25,8 @@ export interface Leaving {
   readonly cluster: Cluster;
   readonly namespace: string;
   readonly signal: AbortSignal;
+  /** How long a resource that is being deleted is waited for. */
+  readonly goneMs: number;
 }
 
 /** A SealedSecret with its Secret, and what is to be done to let sotto have the Secret. */
@@ -34,7 +36,6 @@ export type Departure =
   | { readonly kind: 'refused'; readonly name: string; readonly why: string };
 
 const POLL_MS = 100;
-const GONE_MS = 60_000;
 /** The controller may put its reference back while its resource is there: then a marked Secret would never be free. */
 const DROP_ATTEMPTS = 10;
 const CLI_MANAGER = 'sotto-cli';
@@ -115,13 +116,13 @@ async function dropOwner(leaving: Leaving, { name, sealedUid, secretUid }: Extra
 }
 
 async function deleteSealed(leaving: Leaving, { name, sealedUid }: Extract<Departure, { kind: 'ready' }>) {
-  const { cluster, namespace, signal } = leaving;
+  const { cluster, namespace, signal, goneMs } = leaving;
   const target = { resource: SEALED_SECRETS, namespace, name, signal };
   const answer = await deleteObject(cluster.transport, { ...target, uid: sealedUid, propagation: 'Orphan' });
   // Another one of the name is not what was looked at; it stays.
   if (!answer.ok && answer.failure.kind === 'changed') return;
   if (!answer.ok) throw failed(leaving, answer.failure, 'delete', SEALED_SECRETS, name);
-  const deadlineMs = performance.now() + GONE_MS;
+  const deadlineMs = performance.now() + goneMs;
   for (;;) {
     const live = await getMetadata(cluster.transport, target);
     if (!live.ok) throw failed(leaving, live.failure, 'get', SEALED_SECRETS, name);

@@ -23,6 +23,8 @@ import { whoAmI } from './who.ts';
 
 type Ready = Extract<Departure, { kind: 'ready' }>;
 
+const GONE_MS = 60_000;
+
 export interface LeaveFlags extends RequestFlags {
   readonly yes?: true;
 }
@@ -40,7 +42,8 @@ export async function leaveController(
   if (catalog.find(`${group}/${version}`, kind) === undefined)
     throw nothingToLeave('the API server serves no SealedSecrets');
   const inventory = await readInventory(cluster, signal);
-  const leaving: Leaving = { cluster, namespace: inventory?.targetNamespace ?? cluster.namespace, signal };
+  const goneMs = Math.min(flags.timeout, GONE_MS);
+  const leaving: Leaving = { cluster, namespace: inventory?.targetNamespace ?? cluster.namespace, signal, goneMs };
   const sealed = await chosen(object, leaving);
   const departures = await departuresOf(sealed, leaving, flags, context);
   const ready = departures.filter((each) => each.kind === 'ready');

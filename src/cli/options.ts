@@ -29,7 +29,18 @@ export const inputTypeOption = (): Option =>
   new Option('--input-type <type>', 'yaml, json, dotenv, ini or binary (default: by the name)');
 
 export const keyFileOption = (): Option =>
-  repeatable('--key-file <file>', 'age identities, or a Secret with *.agekey entries; tried first');
+  repeatable(
+    '--key-file <file>',
+    'age identities, OpenPGP key, or a Secret with *.agekey or *.asc entries; tried first',
+  );
+
+/** For whom a file is encrypted. */
+export function addRecipientOptions(command: Command): Command {
+  return command
+    .addOption(repeatable('--age <recipient>', 'age recipient (age1…), several by comma or by repeating'))
+    .addOption(repeatable('--pgp <fingerprint>', 'OpenPGP key, several by comma or by repeating'))
+    .addOption(repeatable('--pgp-key <file>', 'public OpenPGP keys (.asc) for --pgp and the rules of .sops.yaml'));
+}
 
 export const keyServiceOption = (): Option =>
   repeatable('--key-service <name>', 'key service that may be called: address of Vault, as the file names it');

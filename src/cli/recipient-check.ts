@@ -1,15 +1,17 @@
 import { SottoError } from '../core/errors.ts';
-import { isServiceEntry } from '../sops/key-entry.ts';
-import { SERVICE_LISTS, serviceKeyName } from '../sops/service-key.ts';
+import type { CreationRule, RuleKey } from '../sops/creation-rule.ts';
+import { holderOf, type KeyEntry } from '../sops/key-entry.ts';
 import type { SopsMetadata } from '../sops/metadata.ts';
+import { bareFingerprint } from '../sops/pgp.ts';
+import { serviceKeyName, serviceKeyTitle } from '../sops/service-key.ts';
 import type { CommandContext } from './context.ts';
 import { findCreationRule } from './creation-rules.ts';
 import type { InputFile } from './files.ts';
 import { say } from './output.ts';
 
 /**
- * Before anything is encrypted anew: nothing vouches for the recipients that a file names, so whoever can write it
- * could add one and wait. Where .sops.yaml has a rule for the file, its recipients are the only ones.
+ * Before anything is encrypted anew: nothing vouches for the keys that a file names, so whoever can write it could add
+ * one and wait. Where .sops.yaml has a rule for the file, its keys are the only ones, in its groups.
  */
 export async function checkAgainstRules(
   context: CommandContext,
@@ -17,24 +19,57 @@ export async function checkAgainstRules(
   metadata: SopsMetadata,
 ): Promise<void> {
   const rule = await ruleOf(context, input);
-  if (rule === undefined || rule.length === 0) return;
-  const services = metadata.groups.flat().filter((entry) => isServiceEntry(entry));
-  const held = [...metadata.age.map(({ recipient }) => recipient.trim()), ...services.map(serviceKeyName)];
-  const others = metadata.otherKeys.filter((list) => !SERVICE_NAMES.includes(list));
-  const planted = [...held.filter((recipient) => !rule.includes(recipient)), ...others];
+  if (rule === undefined || rule.groups.length === 0) return;
+  const planted = plantedKeys(metadata.groups, rule.groups);
   if (planted.length > 0) throw notInRule(input.name, metadata.line, planted);
-  const missing = rule.filter((recipient) => !held.includes(recipient));
+  const needed = metadata.groups.length > 1 ? metadata.threshold : 1;
+  if (needed < rule.threshold) throw weaker(input.name, metadata.line, needed, rule.threshold);
+  const held = new Set(metadata.groups.flat().map(nameOfEntry));
+  const missing = rule.groups.flat().filter((key) => !held.has(nameOfKey(key)));
   if (missing.length > 0) {
-    await say(context, `note: ${input.name} is not encrypted for ${missing.join(', ')}, which .sops.yaml names`);
+    await say(
+      context,
+      `note: ${input.name} is not encrypted for ${missing.map(titleOf).join(', ')}, which .sops.yaml names`,
+    );
   }
 }
 
-const SERVICE_NAMES: readonly string[] = Object.values(SERVICE_LISTS);
+/** Groups are compared by their place where there are as many, as sops does; else all of them together. */
+function plantedKeys(groups: SopsMetadata['groups'], wanted: CreationRule['groups']): string[] {
+  const all = new Set(wanted.flat().map(nameOfKey));
+  return groups.flatMap((group, index) => {
+    const allowed = groups.length === wanted.length ? new Set((wanted[index] ?? []).map(nameOfKey)) : all;
+    return group.filter((entry) => !allowed.has(nameOfEntry(entry))).map(holderOf);
+  });
+}
 
-async function ruleOf(context: CommandContext, input: InputFile): Promise<readonly string[] | undefined> {
+function nameOfKey(key: RuleKey): string {
+  switch (key.kind) {
+    case 'age':
+      return `age ${key.recipient}`;
+    case 'pgp':
+      return `pgp ${bareFingerprint(key.fingerprint)}`;
+    case 'vault':
+      return `vault ${serviceKeyName(key)}`;
+    default:
+      return key satisfies never;
+  }
+}
+
+function nameOfEntry(entry: KeyEntry): string {
+  if (entry.kind === 'age') return `age ${entry.recipient.trim()}`;
+  if (entry.kind === 'pgp' || entry.kind === 'vault') return nameOfKey(entry);
+  return `other ${holderOf(entry)}`;
+}
+
+function titleOf(key: RuleKey): string {
+  if (key.kind === 'age') return key.recipient;
+  return key.kind === 'pgp' ? `OpenPGP key ${key.fingerprint}` : serviceKeyTitle(key);
+}
+
+async function ruleOf(context: CommandContext, input: InputFile): Promise<CreationRule | undefined> {
   try {
-    const rule = await findCreationRule(context, input.path);
-    return rule && [...rule.recipients, ...rule.services.map(serviceKeyName)];
+    return await findCreationRule(context, input.path);
   } catch (thrown) {
     // No rule speaks of this file.
     if (thrown instanceof SottoError && thrown.code === 'SOTTO-SOPS-019') return undefined;
@@ -48,6 +83,18 @@ function notInRule(file: string, line: number, planted: readonly string[]): Sott
     what: 'the file is encrypted for somebody whom .sops.yaml does not name',
     why: `the file names ${planted.join(', ')}; nothing vouches for that, and what is written now would be readable there`,
     next: 'add the recipient to the rule in .sops.yaml, or take it out of the file: sops updatekeys',
+    file,
+    line,
+    key: 'sops',
+  });
+}
+
+function weaker(file: string, line: number, needed: number, wanted: number): SottoError {
+  return new SottoError({
+    code: 'SOTTO-SOPS-063',
+    what: 'the file opens with fewer key groups than .sops.yaml wants',
+    why: `${needed} ${needed === 1 ? 'is' : 'are'} enough for the file, and the rule wants ${wanted}`,
+    next: 'decrypt it and encrypt it anew: sotto decrypt -i, sotto encrypt -i',
     file,
     line,
     key: 'sops',

@@ -7,9 +7,9 @@ import { openWholeSecret, wholeTree } from '../open/whole-secret.ts';
 import { fillParts } from '../sealed/fill-parts.ts';
 import { sealedToSecret } from '../sealed/resulting-secret.ts';
 import type { SealedObject, SealedWhole } from '../sealed/sealed-secret.ts';
-import { parseSealed, parseSealedWhole } from '../sealed/sealed-secret.ts';
+import { parseSealedWhole } from '../sealed/sealed-secret.ts';
 import type { UnsealKey } from '../sealed/sealing-key.ts';
-import { unsealAll } from '../sealed/unseal.ts';
+import { parseForOpening, unsealAll } from '../sealed/unseal.ts';
 import { readManifests } from '../yaml/manifest.ts';
 
 /**
@@ -33,7 +33,7 @@ export async function unsealedSecrets(
       const whole = parseSealedWhole(manifest.value, place);
       secrets.push(
         whole === undefined
-          ? await openedSecret(parseSealed(manifest.value, place), keys, form)
+          ? await openedSecret(await parseForOpening(manifest.value, place, keys), keys, form)
           : await openedWhole(whole, keys, form),
       );
     }

@@ -1,5 +1,4 @@
-import { constants } from 'node:fs';
-import { type FileHandle, lstat, open, readdir } from 'node:fs/promises';
+import { lstat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { asSottoError, SottoError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
@@ -19,7 +18,7 @@ export interface WorkingFile {
   readonly bytes: Uint8Array;
 }
 
-/** What the checkout has at the path of a sync. */
+/** What stands at the path of a sync. */
 export interface WorkingTree {
   readonly files: readonly WorkingFile[];
   /** Entries that would be manifests and are not read: links, files that are too large. */
@@ -28,6 +27,15 @@ export interface WorkingTree {
   readonly refusal?: SottoError | undefined;
   /** What the kustomization of the path reaches, where it has one; there are no other files then. */
   readonly kustomize?: Reached | undefined;
+}
+
+/** Where files are read from: the disk, or a commit. Paths are from the root of the repository, with slashes. */
+export interface FileTree {
+  entryAt(path: string): Promise<TreeEntry | undefined>;
+  /** Of what stands directly in a folder. */
+  namesIn(folder: string): Promise<readonly string[]>;
+  /** The bytes, or why there are none. */
+  read(path: string, maxBytes: number): Promise<Uint8Array | string>;
 }
 
 /** The nearest folder upwards that holds the name; undefined when there is none. */
@@ -43,32 +51,32 @@ export async function findUpwards(folder: string, name: string): Promise<string 
 
 const IGNORE_FILE = '.sourceignore';
 
-/** The manifests of one sync as they stand in the checkout, by the rules by which the agent reads a commit. */
-export async function readWorkingTree(root: string, sync: SyncSettings): Promise<WorkingTree> {
+/** The manifests of one sync as they stand there, by the rules by which the agent reads a commit. */
+export async function readWorkingTree(tree: FileTree, sync: SyncSettings): Promise<WorkingTree> {
   try {
-    return await readPath(root, sync);
+    return await readPath(tree, sync);
   } catch (thrown) {
     return { files: [], refusals: [], refusal: asSottoError(thrown) };
   }
 }
 
-async function readPath(root: string, { path, source }: SyncSettings): Promise<WorkingTree> {
-  checkFolder(await foldersTo(root, path), path);
+async function readPath(tree: FileTree, { path, source }: SyncSettings): Promise<WorkingTree> {
+  checkFolder(await foldersTo(tree, path), path);
   const isIgnored = parseIgnore([
-    ...(await readIgnoreFiles(root, path)),
+    ...(await readIgnoreFiles(tree, path)),
     { lines: source.ignore, folder: '', origin: 'source.ignore' },
   ]);
-  const { files: selected, skipped, kustomizations } = selectManifests(await walk(root, path), path, isIgnored);
+  const { files: selected, skipped, kustomizations } = selectManifests(await walk(tree, path), path, isIgnored);
   const kustomization = kustomizationOf(path, kustomizations);
   if (kustomization instanceof SottoError) throw kustomization;
   if (kustomization !== undefined) {
-    return { files: [], refusals: [], kustomize: await reach(path, (paths) => look(root, paths)) };
+    return { files: [], refusals: [], kustomize: await reach(path, (paths) => look(tree, paths)) };
   }
   const files: WorkingFile[] = [];
   const refusals: Refusal[] = skipped.map((entry) => ({ error: notRead(entry), file: entry.path }));
   let totalBytes = 0;
   for (const file of selected) {
-    const bytes = await readPlainFile(join(root, file.path), LIMITS.maxFileBytes);
+    const bytes = await tree.read(file.path, LIMITS.maxFileBytes);
     if (bytes instanceof Uint8Array) {
       files.push({ path: file.path, bytes });
       totalBytes += bytes.length;
@@ -79,34 +87,34 @@ async function readPath(root: string, { path, source }: SyncSettings): Promise<W
 }
 
 /** What stands at paths of the checkout, as it would in a commit of it. */
-async function look(root: string, paths: readonly string[]): Promise<Map<string, Found>> {
+async function look(tree: FileTree, paths: readonly string[]): Promise<Map<string, Found>> {
   const found = new Map<string, Found>();
-  for (const path of paths) found.set(path, await standing(root, path));
+  for (const path of paths) found.set(path, await standing(tree, path));
   return found;
 }
 
-async function standing(root: string, path: string): Promise<Found> {
+async function standing(tree: FileTree, path: string): Promise<Found> {
   for (const above of foldersOf(path)) {
-    const entry = await entryAt(root, above);
+    const entry = await tree.entryAt(above);
     if (entry === undefined) return { kind: 'absent' };
     if (entry.kind !== 'folder') return entry.kind === 'file' ? { kind: 'absent' } : { kind: 'irregular', path: above };
   }
-  const entry = await entryAt(root, path);
+  const entry = await tree.entryAt(path);
   if (entry === undefined) return { kind: 'absent' };
   if (entry.kind === 'folder') return { kind: 'folder' };
   if (entry.kind !== 'file') return { kind: 'irregular', path };
-  const bytes = await readPlainFile(join(root, path), LIMITS.maxFileBytes);
+  const bytes = await tree.read(path, LIMITS.maxFileBytes);
   if (bytes instanceof Uint8Array) return { kind: 'file', file: { kind: 'file', bytes } };
   return { kind: 'refused', error: unreadable(path, bytes) };
 }
 
 /** The folders on the way to the path, as a commit would list them: none of them may be a link. */
-async function foldersTo(root: string, path: string): Promise<TreeEntry[]> {
+async function foldersTo(tree: FileTree, path: string): Promise<TreeEntry[]> {
   const names = path === '' ? [] : path.split('/');
   const entries: TreeEntry[] = [];
   for (const [index] of names.entries()) {
     const above = names.slice(0, index + 1).join('/');
-    const entry = await entryAt(root, above);
+    const entry = await tree.entryAt(above);
     if (entry === undefined) throw noSuchFolder(path);
     entries.push(entry);
     if (entry.kind !== 'folder') return entries;
@@ -114,14 +122,13 @@ async function foldersTo(root: string, path: string): Promise<TreeEntry[]> {
   return entries;
 }
 
-async function readIgnoreFiles(root: string, path: string): Promise<IgnoreLines[]> {
+async function readIgnoreFiles(tree: FileTree, path: string): Promise<IgnoreLines[]> {
   const found: IgnoreLines[] = [];
   for (const folder of new Set(['', path])) {
     const file = folder === '' ? IGNORE_FILE : `${folder}/${IGNORE_FILE}`;
-    const entry = await entryAt(root, file);
+    const entry = await tree.entryAt(file);
     if (entry === undefined) continue;
-    const bytes =
-      entry.kind === 'file' ? await readPlainFile(join(root, file), LIMITS.maxIgnoreBytes) : 'it is not a plain file';
+    const bytes = entry.kind === 'file' ? await tree.read(file, LIMITS.maxIgnoreBytes) : 'it is not a plain file';
     if (!(bytes instanceof Uint8Array)) throw ignoreFileNotRead(file, bytes);
     found.push({ lines: new TextDecoder().decode(bytes).split('\n'), folder, origin: file });
   }
@@ -129,13 +136,13 @@ async function readIgnoreFiles(root: string, path: string): Promise<IgnoreLines[
 }
 
 /** Everything below the path but names with a dot in front, which no rule lets in. */
-async function walk(root: string, path: string): Promise<readonly TreeEntry[]> {
+async function walk(tree: FileTree, path: string): Promise<readonly TreeEntry[]> {
   const entries: TreeEntry[] = [];
   const waiting = [path];
   for (let folder = waiting.pop(); folder !== undefined; folder = waiting.pop()) {
-    for (const name of await readdir(join(root, folder))) {
+    for (const name of await tree.namesIn(folder)) {
       if (name.startsWith('.')) continue;
-      const entry = await entryAt(root, folder === '' ? name : `${folder}/${name}`);
+      const entry = await tree.entryAt(folder === '' ? name : `${folder}/${name}`);
       if (entry === undefined) continue;
       entries.push(entry);
       if (entries.length > LIMITS.maxTreeEntries) throw tooManyEntries();
@@ -143,36 +150,6 @@ async function walk(root: string, path: string): Promise<readonly TreeEntry[]> {
     }
   }
   return entries;
-}
-
-/** Files of a checkout have no blob id: nothing here asks for one. */
-const NO_BLOB = '' as Extract<TreeEntry, { kind: 'file' }>['blob'];
-
-async function entryAt(root: string, path: string): Promise<TreeEntry | undefined> {
-  const info = await lstat(join(root, path)).catch(() => undefined);
-  if (info === undefined) return undefined;
-  if (info.isFile()) return { kind: 'file', path, blob: NO_BLOB };
-  if (info.isSymbolicLink()) return { kind: 'link', path };
-  if (!info.isDirectory()) return { kind: 'other', path };
-  // A folder with a repository of its own is a submodule in a commit, or not in it at all.
-  const isRepository = (await lstat(join(root, path, '.git')).catch(() => undefined)) !== undefined;
-  return { kind: isRepository ? 'submodule' : 'folder', path };
-}
-
-/** The bytes, or why there are none. It may have become a link or a pipe since it was listed. */
-async function readPlainFile(path: string, maxBytes: number): Promise<Uint8Array | string> {
-  let file: FileHandle | undefined;
-  try {
-    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    const info = await file.stat();
-    if (!info.isFile()) return 'it is not a plain file';
-    if (info.size > maxBytes) return `it has ${info.size} bytes, the cap is ${maxBytes}`;
-    return await file.readFile();
-  } catch {
-    return 'its permissions do not allow it, or it has just changed';
-  } finally {
-    await file?.close();
-  }
 }
 
 function notRead({ path, why }: { readonly path: string; readonly why: string }): SottoError {

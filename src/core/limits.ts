@@ -2,6 +2,9 @@
 export const LIMITS = {
   /** One file of the repository. */
   maxFileBytes: 5 * 1024 * 1024,
+  /** One file that a person names on the command line, and its nodes. */
+  maxLocalFileBytes: 64 * 1024 * 1024,
+  maxLocalNodesPerDocument: 2_000_000,
   /** All files of one path together. */
   maxSnapshotBytes: 64 * 1024 * 1024,
   maxSnapshotFiles: 10_000,

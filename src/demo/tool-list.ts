@@ -44,6 +44,14 @@ const RECIPES = {
     versionArgs: ['--version'],
     oldestAsset: '1.31.0',
   },
+  kubectl: {
+    module: 'kubectl',
+    package: '.',
+    pinnedBy: 'k8s.io/kubectl',
+    // The library is 0.x where the program is 1.x.
+    stamp: (version) => stampKube(version.replace(/^v0/, 'v1')),
+    versionArgs: ['version', '--client'],
+  },
   etcd: {
     module: 'etcd',
     package: 'go.etcd.io/etcd/server/v3',

@@ -22,7 +22,7 @@ export interface ForeignScan {
 /** Foreign additions that the policy does not suffer (spec/drift.md 2.4). Key names only: it works on metadata. */
 export function findAdditions(scan: ForeignScan): Addition[] {
   const { ownership, ignoreManagers } = scan.policy;
-  if (ownership.kind === 'fields') return [];
+  if (ownership.kind === 'fields' || ownership.kind === 'ignore') return [];
   const found = new Map<string, Addition>();
   for (const entry of scan.entries) {
     if (isOwnEntry(entry) || ignoreManagers.includes(entry.manager)) continue;

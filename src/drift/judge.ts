@@ -12,7 +12,7 @@ import { judgeLosses } from './losses.ts';
 import { setDigest, unpackSet } from './packed.ts';
 import { managerName, pointer } from './pointer.ts';
 import type { DriftPolicy } from './policy.ts';
-import { isInteractive } from './policy.ts';
+import { isIgnoredPath, isInteractive } from './policy.ts';
 import type { MacKey } from './projection.ts';
 import { changedPaths, valueMac } from './projection.ts';
 import type { LiveRecord } from './record.ts';
@@ -146,7 +146,7 @@ function changedValues(given: Owned, baseline: PathSet, losses: Losses, sameSet:
   const changed = changedPaths(visible, object, ownershipOnly, context.macKey, record.tags);
   // A path that was taken is told as a loss or yield, whatever its value is now.
   const taken = sameSet ? EMPTY_SET : difference(baseline, fields);
-  return changed.filter((path) => !isMember(taken, path));
+  return changed.filter((path) => !isMember(taken, path) && !isIgnoredPath(path, context.policy));
 }
 
 function isBelowMember(set: PathSet, path: FieldPath): boolean {

@@ -2,11 +2,11 @@ import type { Json } from '../core/json.ts';
 import { memberAt } from '../core/json.ts';
 import { takerOf } from './additions.ts';
 import type { ManagedEntry } from './entries.ts';
-import { entryFields } from './entries.ts';
+import { entryFields, isOwnEntry, ownEntry } from './entries.ts';
 import type { FieldPath, PathSet } from './fields.ts';
-import { isMember, nodeAt } from './fields.ts';
+import { difference, EMPTY_SET, isMember, nodeAt, pathsOf, setOf, union } from './fields.ts';
 import type { DriftPolicy } from './policy.ts';
-import { isAutoscaler, isIgnoredPath } from './policy.ts';
+import { isAutoscaler, isIgnoredPath, isInjected } from './policy.ts';
 
 /** A path of ours that somebody else has now. */
 export interface Loss {
@@ -15,7 +15,7 @@ export interface Loss {
   readonly taker: ManagedEntry | undefined;
 }
 
-export type YieldReason = 'autoscaler' | 'yielded-before' | 'ignored-path' | 'ignored-manager';
+export type YieldReason = 'autoscaler' | 'injector' | 'yielded-before' | 'ignored-path' | 'ignored-manager';
 
 export interface Yielded extends Loss {
   readonly reason: YieldReason;
@@ -43,7 +43,7 @@ export interface LossCase {
   readonly autoscaled: boolean | undefined;
 }
 
-const REPLICAS: FieldPath = ['f:spec', 'f:replicas'];
+export const REPLICAS: FieldPath = ['f:spec', 'f:replicas'];
 
 /** Sorts lost paths into drift, yields and filled empties (spec/drift.md 3.4, step 6). */
 export function judgeLosses(paths: readonly FieldPath[], given: LossCase): Losses {
@@ -66,6 +66,7 @@ function yieldReason({ path, taker }: Loss, given: LossCase): YieldReason | 'ask
   if (isMember(given.yieldedBefore, path)) return 'yielded-before';
   if (isIgnoredPath(path, given.policy)) return 'ignored-path';
   if (taker !== undefined && given.policy.ignoreManagers.includes(taker.manager)) return 'ignored-manager';
+  if (taker !== undefined && isInjected(path, taker)) return 'injector';
   if (path.join() !== REPLICAS.join()) return undefined;
   if (taker !== undefined) return isAutoscaler(taker) ? 'autoscaler' : undefined;
   const zero = given.mode === 'meta' || memberAt(given.live, 'spec', 'replicas') === 0;
@@ -82,4 +83,24 @@ function isFilled(path: FieldPath, given: LossCase): boolean {
   if (!wasEmpty) return false;
   const takers = given.entries.map((entry) => nodeAt(entryFields(entry), path)).filter((node) => node !== undefined);
   return takers.length > 0 && takers.every((node) => node.children.size > 0);
+}
+
+/**
+ * What others own of an object that we meet without a baseline (a restart) and may keep: a forced apply of everything
+ * would take it from them. Paths that Git does not declare do no harm here: they are in no body.
+ */
+export function claimsOf(entries: readonly ManagedEntry[], policy: DriftPolicy): PathSet {
+  const own = entryFields(ownEntry(entries));
+  let claims = EMPTY_SET;
+  for (const entry of entries) {
+    if (isOwnEntry(entry)) continue;
+    const paths = pathsOf(difference(entryFields(entry), own)).filter((path) => isClaim(path, entry, policy));
+    if (paths.length > 0) claims = union(claims, setOf(paths));
+  }
+  return claims;
+}
+
+function isClaim(path: FieldPath, entry: ManagedEntry, policy: DriftPolicy): boolean {
+  if (policy.ignoreManagers.includes(entry.manager) || isIgnoredPath(path, policy)) return true;
+  return isInjected(path, entry) || (path.join() === REPLICAS.join() && isAutoscaler(entry));
 }

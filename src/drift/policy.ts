@@ -2,8 +2,10 @@ import type { ManagedEntry } from './entries.ts';
 import type { FieldPath } from './fields.ts';
 import { coversPath } from './pointer.ts';
 
-/** Whose additions to our objects are undone (spec/drift.md 2.4). Our own fields are restored under each of them. */
+/** Whose additions to our objects are undone (spec/drift.md 2.4). Our own fields are restored under all but `ignore`. */
 export type Ownership =
+  /** Nothing that is changed in the object is undone; only that it is gone. */
+  | { readonly kind: 'ignore' }
   | { readonly kind: 'fields' }
   /** Additions by people at a keyboard (kubectl) are undone, those by controllers stay. */
   | { readonly kind: 'guard' }
@@ -22,6 +24,13 @@ export interface DriftPolicy {
 export const SECRET_ROOTS: readonly FieldPath[] = [['f:data'], ['f:stringData']];
 export const CONFIG_MAP_ROOTS: readonly FieldPath[] = [['f:data'], ['f:binaryData']];
 
+/** Where `exact` means anything: what a Pod would be given besides. Other kinds are guarded. */
+export function exactRoots(id: { readonly group: string; readonly kind: string }): readonly FieldPath[] {
+  if (id.group !== '') return [];
+  if (id.kind === 'Secret') return SECRET_ROOTS;
+  return id.kind === 'ConfigMap' ? CONFIG_MAP_ROOTS : [];
+}
+
 /**
  * Documented way past `guard`: `kubectl … --field-manager=sotto-pass-through` adds fields that stay. It is a name that
  * is not interactive and always will be; fields that Git declares are restored all the same.
@@ -33,6 +42,19 @@ export const BEFORE_FIRST_APPLY = 'before-first-apply';
 
 /** Changes of these through the scale subresource are an autoscaler's. Never `kubectl`: a person who scales is drift. */
 const AUTOSCALERS: readonly string[] = ['kube-controller-manager', 'keda-operator'];
+
+/** Write the authority that they vouch for into the objects of others. */
+const INJECTORS: readonly string[] = [
+  'cert-manager-cainjector',
+  'cainjector',
+  'pilot-discovery',
+  'service-ca-operator',
+];
+
+/** An authority that an injector has put in the place of ours. */
+export function isInjected(path: FieldPath, taker: ManagedEntry): boolean {
+  return path.at(-1) === 'f:caBundle' && taker.subresource === '' && INJECTORS.includes(taker.manager);
+}
 
 export function isInteractive(entry: ManagedEntry): boolean {
   if (entry.subresource !== '') return false;

@@ -86,7 +86,8 @@ function baseline(
     valueMac: valueMac(visible, object, ownershipOnly, key),
     tags: leafTags(visible, object, ownershipOnly, key),
     ownershipOnly: packSet(ownershipOnly),
-    yielded: carried?.yielded,
+    // What is ours again is left to nobody.
+    yielded: carried?.yielded === undefined ? undefined : packSet(difference(unpackSet(carried.yielded), own)),
     accepted: carried?.accepted,
     done: carried?.done === true || isDone(object),
   };
@@ -104,11 +105,6 @@ export function yieldedSet(record: LiveRecord): PathSet {
 
 export function withYielded(record: LiveRecord, paths: Iterable<FieldPath>): LiveRecord {
   return { ...record, yielded: packSet(union(unpackSet(record.yielded), setOf(paths))) };
-}
-
-/** Git changed the value of a yielded path, or the autoscaler went: it is ours again with the next apply. */
-export function withReclaimed(record: LiveRecord, paths: Iterable<FieldPath>): LiveRecord {
-  return { ...record, yielded: packSet(difference(unpackSet(record.yielded), setOf(paths))) };
 }
 
 /** These foreign additions stay and are never asked about again. */

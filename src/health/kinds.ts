@@ -1,6 +1,7 @@
 import type { Json } from '../core/json.ts';
 import { memberAt, stringAt } from '../core/json.ts';
 import { conditionsOf } from './conditions.ts';
+import { JOB_RUNNING, JOB_SUSPENDED } from './dependency.ts';
 import { podStatus } from './pod.ts';
 import type { Health } from './result.ts';
 import { current, failed, inProgress, integerAt } from './result.ts';
@@ -53,10 +54,10 @@ function jobStatus(job: Json): Health {
     if (status !== 'True') continue;
     if (type === 'Complete') return current(`Job completed. succeeded: ${succeeded}/${wanted}`);
     if (type === 'Failed') return failed('JobFailed', `Job failed. failed: ${failures}/${wanted}`);
-    if (type === 'Suspended' && suspended) return current('Job is suspended');
+    if (type === 'Suspended' && suspended) return current('Job is suspended', JOB_SUSPENDED);
   }
   if (!stringAt(job, 'status', 'startTime')) return inProgress('JobNotStarted', 'Job not started');
-  return current(`Job in progress. succeeded: ${succeeded}/${wanted}, failed: ${failures}`);
+  return current(`Job in progress. succeeded: ${succeeded}/${wanted}, failed: ${failures}`, JOB_RUNNING);
 }
 
 /** The controller sets no condition that kstatus knows: `Synced`, without a reason, and with its error as message. */

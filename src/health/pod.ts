@@ -1,6 +1,7 @@
 import type { Json } from '../core/json.ts';
 import { arrayAt, stringAt } from '../core/json.ts';
 import { conditionsOf, isTrue } from './conditions.ts';
+import { POD_FAILED } from './dependency.ts';
 import type { Health } from './result.ts';
 import { current, failed, inProgress, unknown } from './result.ts';
 
@@ -16,7 +17,7 @@ export function podStatus(pod: Json, now: Date): Health {
     case 'Succeeded':
       return current('Pod has completed successfully');
     case 'Failed':
-      return current('Pod has completed, but not successfully');
+      return current('Pod has completed, but not successfully', POD_FAILED);
     case 'Running':
       return runningStatus(pod);
     case 'Pending':

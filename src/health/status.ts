@@ -1,34 +1,45 @@
 import { groupOf } from '../core/ids.ts';
 import type { Json } from '../core/json.ts';
 import { memberAt, stringAt } from '../core/json.ts';
+import { expressionStatus } from './by-expression.ts';
 import { conditionsOf } from './conditions.ts';
 import { KIND_RULES } from './kinds.ts';
 import type { Health } from './result.ts';
 import { current, failed, inProgress, terminating } from './result.ts';
+import { type HealthRules, KSTATUS_RULES } from '../expression/health-rules.ts';
+import { STRICT_RULES } from './strict.ts';
 
 /**
- * Health of one live object by the rules of kstatus (spec/health.md 4.1). A metadata-only object is judged by what it
- * shows. `now` is wall time: only a Pod that cannot be scheduled needs it.
+ * Health of one live object by the rules of kstatus (spec/health.md 4.1) and those of its sync. A metadata-only object is
+ * judged by what it shows. `now` is wall time: only a Pod that cannot be scheduled needs it.
  */
-export function computeStatus(object: Json, now: Date): Health {
-  const general = generalStatus(object);
-  if (general !== undefined) return general;
+export function computeStatus(object: Json, now: Date, rules: HealthRules = KSTATUS_RULES): Health {
+  const unobserved = deletedStatus(object) ?? generationStatus(object);
+  if (unobserved !== undefined) return unobserved;
   const group = groupOf(stringAt(object, 'apiVersion') ?? '');
   const kind = stringAt(object, 'kind') ?? '';
-  const rule = KIND_RULES.get(group === '' ? kind : `${group}/${kind}`);
-  if (rule !== undefined) return rule(object, now);
-  return readyStatus(object) ?? current('Resource is current');
+  const expressions = rules.expressions.find((each) => each.group === group && each.kind === kind);
+  if (expressions !== undefined) return expressionStatus(expressions, object);
+  const name = group === '' ? kind : `${group}/${kind}`;
+  const general = saidStatus(object) ?? (rules.strict ? STRICT_RULES.get(name)?.(object) : undefined);
+  if (general !== undefined) return general;
+  return KIND_RULES.get(name)?.(object, now) ?? readyStatus(object) ?? current('Resource is current');
 }
 
-/** Steps 1-3: what holds for every kind. */
-function generalStatus(object: Json): Health | undefined {
+function deletedStatus(object: Json): Health | undefined {
   const deletion = stringAt(object, 'metadata', 'deletionTimestamp') ?? '';
-  if (deletion !== '') return terminating('Resource is being deleted');
+  return deletion === '' ? undefined : terminating('Resource is being deleted');
+}
+
+function generationStatus(object: Json): Health | undefined {
   const generation = memberAt(object, 'metadata', 'generation');
   const observed = memberAt(object, 'status', 'observedGeneration');
-  if (isWhole(generation) && isWhole(observed) && generation !== observed) {
-    return inProgress('LatestGenerationNotObserved', `Generation is ${generation}, but ${observed} was observed`);
-  }
+  if (!isWhole(generation) || !isWhole(observed) || generation === observed) return undefined;
+  return inProgress('LatestGenerationNotObserved', `Generation is ${generation}, but ${observed} was observed`);
+}
+
+/** The two conditions that mean the same on every kind. */
+function saidStatus(object: Json): Health | undefined {
   for (const { type, status, reason, message } of conditionsOf(object)) {
     if (status !== 'True') continue;
     if (type === 'Reconciling') return inProgress(reason, message);

@@ -2,7 +2,9 @@ import { asSottoError, SottoError } from '../core/errors.ts';
 import { parseSealingKey, type SealingKey } from '../sealed/sealing-key.ts';
 import type { ServiceCredential } from '../services/credential.ts';
 import { type AgeIdentity, parseAgeIdentities } from '../sops/age.ts';
+import type { PgpIdentity } from '../sops/identity.ts';
 import { entryBytes, type KeySecret, markOf, type SecretMark } from './key-secret.ts';
+import { pgpIdentitiesOf } from './pgp-entry.ts';
 import { STOCK_SEALING_ACTIVE, STOCK_SEALING_LABEL, TLS_TYPE } from './marks.ts';
 import { isServiceEntry, serviceCredential } from './service-credentials.ts';
 
@@ -10,6 +12,7 @@ import { isServiceEntry, serviceCredential } from './service-credentials.ts';
 export interface ParsedKeySecret {
   readonly mark: SecretMark;
   readonly ageIdentities: readonly AgeIdentity[];
+  readonly pgpIdentities: readonly PgpIdentity[];
   readonly sealingKey: SealingKey | undefined;
   /** What key services are shown. */
   readonly credentials: readonly ServiceCredential[];
@@ -42,6 +45,7 @@ export function parseKeySecret(secret: KeySecret): ParsedKeySecret {
   const isSealing = holdsSealingKey(secret);
   const sealingKey = isSealing ? attempt('tls.key', () => sealingKeyOf(secret)) : undefined;
   const ageIdentities: AgeIdentity[] = [];
+  const pgpIdentities: PgpIdentity[] = [];
   const credentials: ServiceCredential[] = [];
   for (const entry of [...secret.entries.keys()].toSorted()) {
     if (isSealing && (SEALING_ENTRIES.includes(entry) || entry === 'ca.crt')) continue;
@@ -51,11 +55,12 @@ export function parseKeySecret(secret: KeySecret): ParsedKeySecret {
       continue;
     }
     const onOther = (error: SottoError): void => report(entry, error);
-    ageIdentities.push(...(attempt(entry, () => identitiesOf(secret, entry, onOther)) ?? []));
+    if (entry.endsWith('.asc')) pgpIdentities.push(...(attempt(entry, () => pgpOf(secret, entry, onOther)) ?? []));
+    else ageIdentities.push(...(attempt(entry, () => identitiesOf(secret, entry, onOther)) ?? []));
   }
-  const found = ageIdentities.length + credentials.length + (sealingKey === undefined ? 0 : 1);
+  const found = ageIdentities.length + pgpIdentities.length + credentials.length + (sealingKey === undefined ? 0 : 1);
   if (found === 0 && problems.length === 0) problems.push(noKeys(secret));
-  return { mark: markOnly(secret), ageIdentities, sealingKey, credentials, problems };
+  return { mark: markOnly(secret), ageIdentities, pgpIdentities, sealingKey, credentials, problems };
 }
 
 function markOnly({ name, labels, annotations }: SecretMark): SecretMark {
@@ -94,27 +99,44 @@ function sealingKeyOf(secret: KeySecret): SealingKey {
 function identitiesOf(secret: KeySecret, entry: string, onOther: (error: SottoError) => void): readonly AgeIdentity[] {
   const bytes = entryBytes(secret, entry);
   if (!entry.endsWith('.agekey') || bytes === undefined) throw notAnAgeEntry(entry);
+  if (isAgeFile(bytes)) throw behindPassphrase();
   return parseAgeIdentities(bytes, { onOther });
 }
 
+function pgpOf(secret: KeySecret, entry: string, onOther: (error: SottoError) => void): readonly PgpIdentity[] {
+  const bytes = entryBytes(secret, entry);
+  return bytes === undefined ? [] : pgpIdentitiesOf(bytes, onOther);
+}
+
+/** A file of `age -p`, binary or armoured. */
+function isAgeFile(bytes: Uint8Array): boolean {
+  const head = Buffer.from(bytes.subarray(0, 40)).toString('latin1');
+  return head.startsWith('age-encryption.org/') || head.startsWith('-----BEGIN AGE ENCRYPTED FILE-----');
+}
+
+function behindPassphrase(): SottoError {
+  return new SottoError({
+    code: 'SOTTO-KEYS-042',
+    what: 'a key in a Secret is protected by a passphrase',
+    why: 'the agent cannot ask anybody for that of an encrypted identity file',
+    next: 'put the identity itself in: age -d keys.age',
+  });
+}
+
 function notAnAgeEntry(entry: string): SottoError {
-  const kind = entry.endsWith('.asc')
-    ? 'an OpenPGP key'
-    : Object.hasOwn(OTHER_FLUX_ENTRIES, entry)
-      ? OTHER_FLUX_ENTRIES[entry]
-      : undefined;
+  const kind = Object.hasOwn(OTHER_FLUX_ENTRIES, entry) ? OTHER_FLUX_ENTRIES[entry] : undefined;
   if (kind === undefined) {
     return new SottoError({
       code: 'SOTTO-KEYS-004',
       what: 'an entry of a key Secret is not recognised',
       why: 'the name of the entry decides how it is read, and this one says nothing',
-      next: 'rename it: age identities end in .agekey',
+      next: 'rename it: age identities end in .agekey, OpenPGP keys in .asc',
     });
   }
   return new SottoError({
     code: 'SOTTO-KEYS-003',
     what: `${kind} is not in this version`,
-    why: 'files are opened with age and sealing keys only',
+    why: 'files are opened with age, OpenPGP and sealing keys, and keys of Vault only',
     next: 'add an age recipient to the files and its identity as an entry *.agekey',
   });
 }

@@ -3,6 +3,7 @@ import { pinProblem, type SealingCertificate, sealingCertificate } from '../seal
 import type { SealingKey } from '../sealed/sealing-key.ts';
 import type { ServiceCredential } from '../services/credential.ts';
 import type { AgeIdentity } from '../sops/age.ts';
+import type { PgpIdentity } from '../sops/identity.ts';
 import { markOf } from './key-secret.ts';
 import { ORIGIN_ANNOTATION, ORIGIN_SOTTO } from './marks.ts';
 import { objectOf, type ParsedKeySecret } from './parse-keys.ts';
@@ -12,6 +13,8 @@ import { type KeyRules, keyRoles, type NamedSecrets, namedKeySecrets } from './s
 export interface OpeningKeys {
   /** Each recipient once. */
   readonly ageIdentities: readonly AgeIdentity[];
+  /** Each fingerprint once. */
+  readonly pgpIdentities: readonly PgpIdentity[];
   /** Each fingerprint once, newest first: what was sealed last is opened most. */
   readonly sealingKeys: readonly SealingKey[];
   /** What the key services are shown that settings allow. */
@@ -30,8 +33,8 @@ export interface KeyRing extends OpeningKeys {
 /** One key, for the status document. Nothing here is secret. */
 export type KeyReport =
   | {
-      readonly kind: 'age';
-      /** The recipient. */
+      readonly kind: 'age' | 'pgp';
+      /** The recipient, or the fingerprint. */
       readonly id: string;
       readonly state: 'active';
       readonly secret: string;
@@ -74,18 +77,21 @@ export function keyRing(secrets: readonly ParsedKeySecret[], rules: KeyRules, no
 export function ringFor(secrets: readonly ParsedKeySecret[], rules: KeyRules, decryption: NamedSecrets): OpeningKeys {
   const isCommon = sameNames(decryption, rules.decryption);
   const ageIdentities = new Map<string, AgeIdentity>();
+  const pgpIdentities = new Map<string, PgpIdentity>();
   const sealingKeys = new Map<string, SealingKey>();
   const credentials: ServiceCredential[] = [];
   for (const { mark, ...keys } of secrets) {
     const roles = keyRoles(mark, rules);
     const decrypts = isCommon ? roles.namedForAll || roles.labelled : decryption.secretNames.includes(mark.name);
     for (const identity of decrypts ? keys.ageIdentities : []) ageIdentities.set(identity.recipient, identity);
+    for (const identity of decrypts ? keys.pgpIdentities : []) pgpIdentities.set(identity.recipient, identity);
     if (decrypts) credentials.push(...keys.credentials);
     const unseals = decrypts || roles.stockSealing || roles.namedToSeal;
     if (unseals && keys.sealingKey !== undefined) sealingKeys.set(keys.sealingKey.fingerprint, keys.sealingKey);
   }
   return {
     ageIdentities: [...ageIdentities.values()],
+    pgpIdentities: [...pgpIdentities.values()],
     sealingKeys: newestFirst([...sealingKeys.values()]),
     credentials,
   };
@@ -138,8 +144,8 @@ function originOf(annotations: Readonly<Record<string, string>>): KeyOrigin {
 function reportOf(parsed: ParsedKeySecret, certificate: SealingCertificate | undefined): KeyReport[] {
   const secret = parsed.mark.name;
   const origin = originOf(parsed.mark.annotations);
-  const report: KeyReport[] = parsed.ageIdentities.map(({ recipient }) => ({
-    kind: 'age',
+  const report: KeyReport[] = [...parsed.ageIdentities, ...parsed.pgpIdentities].map(({ kind, recipient }) => ({
+    kind,
     id: recipient,
     state: 'active',
     secret,

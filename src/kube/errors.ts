@@ -144,7 +144,7 @@ const TEXTS: Readonly<Record<FailureKind, TextOf>> = {
     code: 'SOTTO-KUBE-010',
     what: `A field of ${targetOf(asked)} cannot be changed`,
     why: failure.message ?? fieldsOf(failure),
-    next: 'take the change back, or delete the object by hand: the next pass makes it anew',
+    next: 'take the change back, or annotate the manifest with sotto.dev/recreate: allowed: the object is then made anew',
   }),
   'typed-patch': (failure, asked) => ({
     code: 'SOTTO-KUBE-011',

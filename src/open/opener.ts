@@ -1,10 +1,11 @@
 import type { CipherSource, SecretRef } from '../core/closed.ts';
 import type { Sensitive } from '../core/sensitive.ts';
 import type { SecretContent } from '../kube/secret-reader.ts';
-import type { SealedItem, SealedObject, SealedWhole } from '../sealed/sealed-secret.ts';
+import type { Json } from '../core/json.ts';
+import type { SealedItem, SealedObject, SealedPlace, SealedWhole } from '../sealed/sealed-secret.ts';
 import type { UnsealKey } from '../sealed/sealing-key.ts';
-import { unsealAll, unsealItem } from '../sealed/unseal.ts';
-import type { AgeIdentity } from '../sops/age.ts';
+import { parseForOpening, unsealAll, unsealItem } from '../sealed/unseal.ts';
+import type { Identity } from '../sops/identity.ts';
 import { type DataKey, openLeaf, unwrapDataKey } from '../sops/data-key.ts';
 import type { ServiceIdentity } from '../sops/identity.ts';
 import { openWholeEntry, openWholeSecret, WholeEntry } from './whole-secret.ts';
@@ -21,7 +22,8 @@ import {
 
 /** The keys a sync may open with. */
 export interface OpenKeys {
-  readonly ageIdentities: readonly AgeIdentity[];
+  readonly ageIdentities: readonly Identity[];
+  readonly pgpIdentities?: readonly Identity[];
   readonly sealingKeys: readonly UnsealKey[];
   /** Asks the key services that are allowed; undefined: none is. */
   readonly services?: ServiceIdentity | undefined;
@@ -61,6 +63,11 @@ export class Opener implements Disposable {
   /** Whether there is a key for SealedSecrets at all. */
   get canUnseal(): boolean {
     return this.#keys.sealingKeys.length > 0;
+  }
+
+  /** A SealedSecret as it stands; what is malformed in it is told with what our keys do not open. Throws SottoError. */
+  parseSealed(manifest: Json, place: SealedPlace): Promise<SealedObject> {
+    return parseForOpening(manifest, place, this.#keys.sealingKeys);
   }
 
   /** Checks that every item of a SealedSecret opens. */
@@ -123,8 +130,9 @@ export class Opener implements Disposable {
   #dataKey(source: SopsSource): Promise<DataKey> {
     const known = this.#dataKeys.get(source);
     if (known !== undefined) return known;
-    const { ageIdentities, services } = this.#keys;
-    const unwrapped = unwrapDataKey(source, [...ageIdentities, ...(services === undefined ? [] : [services])]);
+    const { ageIdentities, pgpIdentities = [], services } = this.#keys;
+    const identities = [...ageIdentities, ...pgpIdentities, ...(services === undefined ? [] : [services])];
+    const unwrapped = unwrapDataKey(source, identities);
     this.#dataKeys.set(source, unwrapped);
     return unwrapped;
   }

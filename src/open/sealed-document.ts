@@ -4,13 +4,7 @@ import { SottoError } from '../core/errors.ts';
 import { groupOf, type SourceDigest } from '../core/ids.ts';
 import { type JsonObject, stringAt } from '../core/json.ts';
 import { itemsIn, sealedToSecret } from '../sealed/resulting-secret.ts';
-import {
-  parseSealed,
-  parseSealedWhole,
-  type SealedItem,
-  type SealedObject,
-  type SealedWhole,
-} from '../sealed/sealed-secret.ts';
+import { parseSealedWhole, type SealedItem, type SealedObject, type SealedWhole } from '../sealed/sealed-secret.ts';
 import type { FilledPart } from '../sealed/template.ts';
 import type { ClosedDocument } from './document.ts';
 import type { Opener } from './opener.ts';
@@ -74,7 +68,7 @@ async function unsealedDocument(
   context: SealedContext,
   isNew: boolean,
 ): Promise<ClosedDocument> {
-  const sealed = parseSealed(value, { file, line, namespace: context.namespace, lineAt });
+  const sealed = await context.opener.parseSealed(value, { file, line, namespace: context.namespace, lineAt });
   // A known digest may be that of the resource, passed through: then it was never opened here.
   if (isNew || !context.isKnown(digest)) await context.opener.verifySealed(sealed);
   const { tree, items, literals, composed } = sealedToSecret(sealed);

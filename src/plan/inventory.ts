@@ -48,7 +48,16 @@ export interface Inventory {
   readonly approvals: Readonly<Record<string, Approval>>;
   /** What stood for secrets in the files of a renderer, by sync: with it an unchanged file is not opened again. */
   readonly tokens: Readonly<Record<string, readonly StoredTokens[]>>;
+  /** Syncs whose objects go when they leave the settings (`deletionPolicy: delete`), with how they are deleted then. */
+  readonly leaving: Readonly<Record<string, LeavingRule>>;
   readonly rows: ReadonlyMap<ObjectKey, InventoryRow>;
+}
+
+/** Of the settings of a sync, what must be known when they are gone. */
+export interface LeavingRule {
+  readonly serviceAccountName?: string | undefined;
+  /** Kinds that stay, besides PersistentVolumeClaims. */
+  readonly ask: readonly { readonly group?: string | undefined; readonly kind: string }[];
 }
 
 /** The tokens of one file, by the digest of its ciphertext: keyed digests of values, never a value. */
@@ -64,6 +73,7 @@ export const EMPTY_INVENTORY: Inventory = {
   pauses: [],
   approvals: {},
   tokens: {},
+  leaving: {},
   rows: new Map(),
 };
 
@@ -80,11 +90,10 @@ type RowTuple = [
 
 /** The one entry of ConfigMap `sotto-inventory`: MAC, then gzip of the rows. */
 export function encodeInventory(inventory: Inventory, mac: Mac): Buffer {
-  const { epoch, holder, revisions, pauses, approvals, tokens } = inventory;
+  const { epoch, holder, revisions, pauses, approvals, tokens, leaving } = inventory;
   const rows = [...inventory.rows.values()].toSorted((a, b) => (a.key < b.key ? -1 : 1)).map(toTuple);
-  const packed = gzipSync(
-    JSON.stringify({ format: FORMAT, epoch, holder, revisions, pauses, approvals, tokens, rows }),
-  );
+  const stored = { format: FORMAT, epoch, holder, revisions, pauses, approvals, tokens, leaving, rows };
+  const packed = gzipSync(JSON.stringify(stored));
   return Buffer.concat([mac(packed), packed]);
 }
 
@@ -96,6 +105,7 @@ interface Stored {
   readonly pauses?: StoredPause[];
   readonly approvals?: Record<string, Approval>;
   readonly tokens?: Record<string, StoredTokens[]>;
+  readonly leaving?: Record<string, LeavingRule>;
   readonly rows: RowTuple[];
 }
 
@@ -107,7 +117,7 @@ export function decodeInventory(entry: Uint8Array, mac: Mac): Inventory | undefi
   // Only what the MAC vouches for is unpacked, so this is text that sotto itself wrote.
   const stored = JSON.parse(gunzipSync(packed).toString('utf8')) as Stored;
   if (stored.format !== FORMAT) return undefined;
-  const { epoch, holder, revisions, approvals = {}, tokens = {} } = stored;
+  const { epoch, holder, revisions, approvals = {}, tokens = {}, leaving = {} } = stored;
   const pauses = (stored.pauses ?? []).map((pause) => ({ ...pause, until: new Date(pause.until) }));
   return {
     epoch,
@@ -116,6 +126,7 @@ export function decodeInventory(entry: Uint8Array, mac: Mac): Inventory | undefi
     pauses,
     approvals,
     tokens,
+    leaving,
     rows: new Map(stored.rows.map(toRow).map((row) => [row.key, row])),
   };
 }

@@ -32,6 +32,8 @@ export interface PlanInput {
   readonly prune: PruneRule;
   /** The sync that pruning has to wait for; the pass is repeated then. */
   readonly pruneWaits: string | undefined;
+  /** The sync has left the settings, which say that its objects go then: that it wants nothing is no slip. */
+  readonly isLeaving?: true;
   /** Somebody's yes to a plan of this sync. */
   readonly approval: Approval | undefined;
   live(key: ObjectKey): LiveView;
@@ -118,7 +120,8 @@ export function plan(input: PlanInput): Plan {
   const waitsFor = postponed > 0 ? input.pruneWaits : undefined;
   const common = { refusals, waiting, unchanged, paused, postponed, waitsFor, asked };
   // Prunes that wait for a sibling count too: creates of a plan that must be held whole are not done meanwhile.
-  const why = holdReason(countsOf(due.filter(({ orphan }) => orphan !== true).length, input), input.prune);
+  const overLimit = holdReason(countsOf(due.filter(({ orphan }) => orphan !== true).length, input), input.prune);
+  const why = input.isLeaving === true ? undefined : overLimit;
   const isCovered = covers(input.approval, input.revision, keysOf(due));
   if (why === undefined || isCovered) return { ...common, steps: inOrder(applies, prunes), released, movedTo, left };
   const held = heldPlan(inOrder(applies, due), why, input);

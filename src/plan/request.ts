@@ -14,12 +14,14 @@ export type Request = {
   | { readonly kind: 'pause'; readonly target: PauseTarget; readonly until: Date }
   | { readonly kind: 'resume'; readonly target: PauseTarget }
   | { readonly kind: 'approve'; readonly plan: string; readonly sync: string | undefined }
-  | { readonly kind: 'adopt'; readonly target: PauseTarget }
+  | { readonly kind: 'prune'; readonly plan: string }
+  | { readonly kind: 'adopt-orphans'; readonly plan: string; readonly sync: string | undefined }
+  | { readonly kind: 'adopt'; readonly target: PauseTarget; readonly from: string | undefined }
 );
 
 /** How a request is written: the fields of the interface page. */
 export interface RequestText {
-  readonly kind: Request['kind'];
+  readonly kind: Exclude<Request['kind'], 'adopt-orphans'>;
   readonly sync?: string | undefined;
   /** `apps/Deployment/web`, `Secret/db`. */
   readonly object?: string | undefined;
@@ -28,6 +30,8 @@ export interface RequestText {
   readonly reason?: string | undefined;
   readonly by?: string | undefined;
   readonly plan?: string | undefined;
+  /** The tool that an object is taken over from. */
+  readonly from?: string | undefined;
 }
 
 export interface RequestPlace {
@@ -36,10 +40,10 @@ export interface RequestPlace {
   readonly now: Date;
 }
 
-const KINDS = ['sync', 'pause', 'resume', 'approve', 'adopt'] as const;
+const KINDS = ['sync', 'pause', 'resume', 'approve', 'adopt', 'prune'] as const;
 /** Promised for later versions, so refused by name and not as a slip. */
-const LATER: ReadonlySet<string> = new Set(['prune', 'rotate', 'canary']);
-const FIELDS: ReadonlySet<string> = new Set(['kind', 'sync', 'object', 'until', 'reason', 'by', 'plan']);
+const LATER: ReadonlySet<string> = new Set(['rotate', 'canary']);
+const FIELDS: ReadonlySet<string> = new Set(['kind', 'sync', 'object', 'until', 'reason', 'by', 'plan', 'from']);
 
 /** Reads one request. Throws SottoError: whoever may write the ConfigMap may write anything into it. */
 export function parseRequest(text: string, place: RequestPlace): Request {
@@ -51,7 +55,7 @@ export function parseRequest(text: string, place: RequestPlace): Request {
   const asked = textOf(object, 'kind') ?? '';
   if (LATER.has(asked)) throw unreadable(`requests of kind ${asked} are not in this version`);
   const kind = KINDS.find((each) => each === asked);
-  if (kind === undefined) throw unreadable('its kind is none of sync, pause, resume, approve, adopt');
+  if (kind === undefined) throw unreadable('its kind is none of sync, pause, resume, approve, adopt, prune');
   const common = {
     by: shortened(textOf(object, 'by') ?? 'unknown', LIMITS.maxRequestBy),
     reason: shortened(textOf(object, 'reason') ?? '', LIMITS.maxRequestReason),
@@ -65,9 +69,13 @@ export function parseRequest(text: string, place: RequestPlace): Request {
       return { ...common, kind: 'resume', target: targetOf(object, place) };
     case 'approve':
       return { ...common, kind: 'approve', plan: planOf(object), sync: textOf(object, 'sync') };
+    case 'prune':
+      return { ...common, kind: 'prune', plan: planOf(object) };
     case 'adopt':
     default:
-      return { ...common, kind: 'adopt', target: targetOf(object, place) };
+      if (textOf(object, 'plan') !== undefined)
+        return { ...common, kind: 'adopt-orphans', plan: planOf(object), sync: textOf(object, 'sync') };
+      return { ...common, kind: 'adopt', target: targetOf(object, place), from: textOf(object, 'from') };
   }
 }
 
@@ -134,7 +142,7 @@ function unreadable(why: string): SottoError {
     code: 'SOTTO-PLAN-040',
     what: 'the request cannot be used',
     why,
-    next: 'ask with the CLI, which writes requests as they must be: sotto sync|pause|resume|approve|adopt --help',
+    next: 'ask with the CLI, which writes requests as they must be: sotto sync|pause|resume|approve|adopt|prune --help',
     object: `ConfigMap/${REQUESTS_NAME}`,
   });
 }

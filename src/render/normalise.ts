@@ -2,6 +2,7 @@ import { type Closed, type ClosedObject, isClosedObject, SecretRef } from '../co
 import { SottoError } from '../core/errors.ts';
 import type { ObjectId } from '../core/ids.ts';
 import { MEMBER_LABEL } from '../core/labels.ts';
+import { POD_SPEC_PATHS } from '../core/pod-spec.ts';
 
 /** Written by the API server; in an apply body they are refused, ignored, or fight with it (spec/drift.md 3.2). */
 const SERVER_METADATA = new Set([
@@ -63,17 +64,6 @@ function withProtocols(tree: ClosedObject, id: ObjectId): ClosedObject {
     tree,
   );
 }
-
-export const POD_SPEC_PATHS: Readonly<Record<string, readonly string[]>> = {
-  '/Pod': ['spec'],
-  '/ReplicationController': ['spec', 'template', 'spec'],
-  'apps/DaemonSet': ['spec', 'template', 'spec'],
-  'apps/Deployment': ['spec', 'template', 'spec'],
-  'apps/ReplicaSet': ['spec', 'template', 'spec'],
-  'apps/StatefulSet': ['spec', 'template', 'spec'],
-  'batch/CronJob': ['spec', 'jobTemplate', 'spec', 'template', 'spec'],
-  'batch/Job': ['spec', 'template', 'spec'],
-};
 
 function portWithProtocol(port: Closed): Closed {
   return isClosedObject(port) && port['protocol'] === undefined ? { ...port, protocol: 'TCP' } : port;

@@ -1,5 +1,5 @@
+import { POD_SPEC_PATHS } from '../core/pod-spec.ts';
 import { ORIGIN_ANNOTATION, STOCK_SEALING_LABEL, USE_LABEL } from '../keys/marks.ts';
-import { POD_SPEC_PATHS } from './normalise.ts';
 import { type Finding, isBesideKeys, type Vetoed, type VetoRules } from './veto-rules.ts';
 import { type Member, membersOf, namesIn, textAt } from './veto-walk.ts';
 

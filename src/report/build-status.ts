@@ -6,6 +6,7 @@ import type {
   CorrectionStatus,
   HandledRequest,
   KeyStatus,
+  OrphanStatus,
   PauseStatus,
   RendererStatus,
   SealingStatus,
@@ -21,6 +22,7 @@ export type SyncInput = Omit<SyncStatus, 'attentionTotal'>;
 export interface StatusInput {
   readonly agent: AgentStatus;
   readonly syncs: readonly SyncInput[];
+  readonly orphans?: OrphanStatus | undefined;
   readonly pauses: readonly PauseStatus[];
   readonly handled: readonly HandledRequest[];
   readonly sealing?: SealingStatus | undefined;
@@ -73,6 +75,7 @@ function withinCaps(input: StatusInput, caps: Caps): StatusDocument {
       attention: groupByCode(sync.attention, caps.attention),
       pending: sync.pending.slice(0, caps.others),
     })),
+    ...(input.orphans === undefined ? {} : { orphans: input.orphans }),
     pauses: input.pauses.slice(0, caps.others),
     handled: input.handled.slice(-LIMITS.maxHandled),
     ...(input.sealing === undefined ? {} : { sealing: input.sealing }),
@@ -128,6 +131,7 @@ function cleanInput(input: StatusInput): StatusInput {
   return {
     agent: { ...input.agent, version: name(input.agent.version), instance: name(input.agent.instance) },
     syncs: input.syncs.map(cleanSync).toSorted((a, b) => compare(a.name, b.name)),
+    orphans: input.orphans && { ...input.orphans, objects: input.orphans.objects.map(name) },
     pauses: input.pauses.map((pause) => ({ ...cleanTarget(pause), ...cleanPause(pause) })),
     handled: input.handled.map((item) => ({ ...item, id: name(item.id), message: sanitise(item.message) })),
     sealing: input.sealing,

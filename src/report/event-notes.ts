@@ -37,6 +37,22 @@ export function uncorrectableEvent(regarding: Regarding, facts: CorrectionFacts)
   return { regarding, type: 'Warning', reason: 'DriftUncorrectable', action: 'Apply', note };
 }
 
+/** Somebody writes the object each time it is restored: whoever watches it must find out who wins, and how to end it. */
+export function foughtEvent(regarding: Regarding, facts: Pick<CorrectionFacts, 'paths' | 'manager'>): EventFacts {
+  const note =
+    `${whoOf(facts)} writes ${listed(facts.paths)} each time Git is restored, so corrections are slowed down. ` +
+    `Stop the other writer or take the fields out of Git; \`sotto pause ${shellWord(displayObject(regarding))} --for 1h --reason TEXT\` ends it for a while.`;
+  return { regarding, type: 'Warning', reason: 'DriftFight', action: 'Apply', note };
+}
+
+/** Fields of ours that an autoscaler, an injector or a manager of `drift.ignore` has from now on. */
+export function yieldedEvent(regarding: Regarding, facts: Pick<CorrectionFacts, 'paths' | 'manager'>): EventFacts {
+  const note =
+    `${listed(facts.paths)} is left to ${whoOf(facts)} from now on, and not applied from Git. ` +
+    'A commit that changes the value takes it back; leave the field out of Git to end this for good.';
+  return { regarding, type: 'Normal', reason: 'DriftYielded', action: 'Apply', note };
+}
+
 /** The object is not as Git wants it and keeps its last good state: one line with code, place and next step. */
 export function attentionEvent(
   regarding: Regarding,
@@ -69,6 +85,17 @@ export function prunedEvent(regarding: Regarding, revision: string): EventFacts 
   return { regarding, type: 'Normal', reason: 'Pruned', action: 'Delete', note };
 }
 
+export function prunedWithSyncEvent(regarding: Regarding, sync: string): EventFacts {
+  const name = sanitise(sync, TEXT_LENGTHS.name);
+  const note = `Deleted: sync ${name} has left the settings, and its deletionPolicy is delete`;
+  return { regarding, type: 'Normal', reason: 'Pruned', action: 'Delete', note };
+}
+
+export function recreatedEvent(regarding: Regarding, revision: string): EventFacts {
+  const note = `Deleted and made anew: Git at ${revision} changes a field that cannot be changed in place`;
+  return { regarding, type: 'Normal', reason: 'Recreated', action: 'Apply', note };
+}
+
 /** What was undone, who had done it, where Git stands, and what to type to be left alone for a while. */
 function correctionNote(regarding: Regarding, facts: CorrectionFacts): string {
   const what = facts.change === 'deleted' ? 'a deletion' : `a change of ${listed(facts.paths)}`;
@@ -79,7 +106,7 @@ function correctionNote(regarding: Regarding, facts: CorrectionFacts): string {
   );
 }
 
-function whoOf(facts: CorrectionFacts): string {
+function whoOf(facts: Pick<CorrectionFacts, 'manager'>): string {
   return facts.manager === undefined ? 'an unknown writer' : sanitise(facts.manager, TEXT_LENGTHS.name);
 }
 

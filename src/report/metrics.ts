@@ -14,6 +14,8 @@ export interface Metrics {
   state(sync: string, state: SyncStateName): void;
   corrected(correction: { readonly kind: string; readonly tookMs: number }): void;
   uncorrectable(kind: string): void;
+  /** A correction had to wait, because somebody writes the object each time it is restored. */
+  fought(kind: string): void;
   watch(kind: string, state: WatchState): void;
   /** The kind is watched no more: its series go. */
   unwatched(kind: string): void;
@@ -66,6 +68,7 @@ export function createMetrics(version: string): Metrics {
       series.correctionSeconds.observe(tookMs / 1000);
     },
     uncorrectable: (kind) => series.uncorrectable.inc({ kind }),
+    fought: (kind) => series.fought.inc({ kind }),
     watch(kind, state) {
       for (const each of WATCH_STATES) series.watch.set({ kind, state: each }, each === state ? 1 : 0);
     },
@@ -115,6 +118,11 @@ function defineSeries(registry: Registry) {
       registers,
     }),
     uncorrectable: counter('sotto_uncorrectable_total', 'Changes that an apply could not undo', ['kind']),
+    fought: counter(
+      'sotto_held_corrections_total',
+      'Corrections that wait, because another writer repeats the change',
+      ['kind'],
+    ),
     watch: gauge('sotto_watch_state', '1 for the state the watch of a kind is in, 0 for the others', ['kind', 'state']),
     requests: counter('sotto_api_requests_total', 'Requests to the API server', ['verb', 'resource', 'code']),
     asked: gauge('sotto_source_asked_timestamp_seconds', 'When the source was last asked for its head', ['sync']),

@@ -69,6 +69,15 @@ export interface PendingPlan {
   readonly pruned: readonly string[];
 }
 
+/** Objects that the agent applied once and that no sync has. */
+export interface OrphanStatus {
+  /** Digest of all of them: a yes covers exactly these. */
+  readonly planId: string;
+  readonly total: number;
+  /** The first of them. */
+  readonly objects: readonly string[];
+}
+
 export interface SyncStatus {
   readonly name: string;
   readonly state: SyncStateName;
@@ -145,6 +154,8 @@ export interface StatusDocument {
   readonly schema: typeof STATUS_SCHEMA;
   readonly agent: AgentStatus;
   readonly syncs: readonly SyncStatus[];
+  /** Absent where there is none. */
+  readonly orphans?: OrphanStatus | undefined;
   readonly pauses: readonly PauseStatus[];
   readonly handled: readonly HandledRequest[];
   /** Absent while the agent has no sealing key. */

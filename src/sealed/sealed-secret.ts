@@ -24,15 +24,30 @@ export interface SealedObject extends CipherSource, Binding {
   readonly template: SealedTemplate;
 }
 
+/** An object that can be opened; or one with malformed items, of which the others can still be tried. */
+export type SealedRead =
+  | { readonly kind: 'whole'; readonly sealed: SealedObject }
+  | { readonly kind: 'malformed'; readonly others: SealedObject; readonly failures: readonly SottoError[] };
+
 /**
  * Reads a SealedSecret strictly. The stock controller turns some malformed objects into empty Secrets
  * (spec section 1); here every wrong shape is an error with its place. Throws SOTTO-SEAL-003 to -010.
  */
 export function parseSealed(manifest: Json, place: SealedPlace): SealedObject {
+  const read = readSealed(manifest, place);
+  if (read.kind === 'whole') return read.sealed;
+  throw summaryOf(read.failures, read.others.items.length + read.failures.length);
+}
+
+/** As `parseSealed`, for somebody with keys: malformed items are told together with those that no key opens. */
+export function readSealed(manifest: Json, place: SealedPlace): SealedRead {
   const head = parseHead(manifest, place);
   refuseDeprecatedData(head.spec, head.binding, head.reading);
-  const items = parseItems(head.manifest, head.reading);
-  return sealedObject(place, head.binding, items, parseTemplate(head.manifest, items, head.reading));
+  const { items, failures } = parseItems(head.manifest, head.reading);
+  if (failures.length > 0)
+    return { kind: 'malformed', others: sealedObject(place, head.binding, items, NO_TEMPLATE), failures };
+  const template = parseTemplate(head.manifest, items, head.reading);
+  return { kind: 'whole', sealed: sealedObject(place, head.binding, items, template) };
 }
 
 /** In place of `encryptedData`: the one item is a whole Secret, sealed (`spec.data`, the form of 2018). */
@@ -137,7 +152,12 @@ function refuseDeprecatedData(spec: JsonObject, { namespace, name }: Binding, re
   });
 }
 
-function parseItems(manifest: JsonObject, reading: Reading): readonly SealedItem[] {
+interface ItemsRead {
+  readonly items: readonly SealedItem[];
+  readonly failures: readonly SottoError[];
+}
+
+function parseItems(manifest: JsonObject, reading: Reading): ItemsRead {
   const encrypted = reading.object(manifest, ['spec', 'encryptedData']);
   if (encrypted === undefined) {
     throw reading.wrongShape(['spec', 'encryptedData'], 'encryptedData is missing ({} is an empty Secret)');
@@ -151,18 +171,20 @@ function parseItems(manifest: JsonObject, reading: Reading): readonly SealedItem
       failures.push(asSottoError(thrown));
     }
   }
-  if (failures[0] !== undefined) throw summaryOf(failures[0], failures, Object.keys(encrypted).length);
   const totalBytes = items.reduce((sum, item) => sum + item.key.length + item.text.length, 0);
   if (totalBytes > LIMITS.maxObjectBytes) throw tooLarge(totalBytes, reading, ['spec', 'encryptedData']);
-  return items;
+  return { items, failures };
 }
 
-/** One error that names every failing item. */
-export function summaryOf(first: SottoError, failures: readonly SottoError[], count: number): SottoError {
+/** One error that names every failing item, and every kind of failure; the advice is that of the first. */
+export function summaryOf(failures: readonly SottoError[], count: number): SottoError {
+  const [first] = failures;
+  if (first === undefined) throw new TypeError('nothing failed');
   if (failures.length === 1) return first;
-  const { code, what, why, next, place } = first;
+  const { code, why, next, place } = first;
   const keys = failures.map((failure) => failure.place.key ?? '').toSorted();
-  const told = `${failures.length} of ${count} items do not open (${what})`;
+  const kinds = [...new Set(failures.map(({ what }) => what))].join('; ');
+  const told = `${failures.length} of ${count} items do not open (${kinds})`;
   return new SottoError({ code, what: told, why, next, ...place, key: keys.join(', ') });
 }
 

@@ -1,9 +1,10 @@
 import { constants, type KeyObject, privateDecrypt, subtle } from 'node:crypto';
 import { asSottoError, SottoError } from '../core/errors.ts';
+import type { Json } from '../core/json.ts';
 import { Sensitive } from '../core/sensitive.ts';
 import { decodeBlob, NONCE, type SealedBlob, SESSION_KEY_BYTES, TAG_BYTES } from './blob.ts';
 import { type Binding, describeBinding, SCOPES, sealLabel } from './scope.ts';
-import { type SealedItem, type SealedObject, summaryOf } from './sealed-secret.ts';
+import { readSealed, type SealedItem, type SealedObject, type SealedPlace, summaryOf } from './sealed-secret.ts';
 import type { UnsealKey } from './sealing-key.ts';
 
 /** An opened value, which the caller wipes, and the key that opened it. */
@@ -51,9 +52,31 @@ export async function unsealAll<Key extends UnsealKey>(
   } finally {
     if (!isComplete) for (const { value } of opened.values()) value.wipe();
   }
-  const [first] = failures;
-  if (first === undefined) return opened;
-  throw summaryOf(first, failures, sealed.items.length);
+  if (failures.length === 0) return opened;
+  throw summaryOf(failures, sealed.items.length);
+}
+
+/**
+ * The object of a manifest, for whoever opens it next. With malformed items it does not open whatever the keys are;
+ * then the items that no key opens are named in the same error. Throws SottoError.
+ */
+export async function parseForOpening(
+  manifest: Json,
+  place: SealedPlace,
+  keys: readonly UnsealKey[],
+): Promise<SealedObject> {
+  const read = readSealed(manifest, place);
+  if (read.kind === 'whole') return read.sealed;
+  const { others, failures } = read;
+  const all = [...failures];
+  for (const item of others.items) {
+    try {
+      (await unsealItem(others, item, keys)).value.wipe();
+    } catch (thrown) {
+      all.push(asSottoError(thrown));
+    }
+  }
+  throw summaryOf(all, others.items.length + failures.length);
 }
 
 /** The key that unwraps an item, without opening its value: whether a SealedSecret is ours to unseal. */

@@ -79,6 +79,12 @@ export function oneOf<const Word extends string>(...words: readonly Word[]) {
   return picklist(words, `one of ${words.join(', ')}`);
 }
 
+/** As in RFC 6901, an item of a list by its keys instead of its number. */
+export const jsonPointer = pipe(
+  string('a JSON pointer such as /spec/replicas'),
+  check((value) => /^\/[^\s]/.test(value), 'a JSON pointer such as /spec/replicas, beginning with /'),
+);
+
 export function flag(byDefault: boolean) {
   return nullish(boolean('true or false'), byDefault);
 }

@@ -44,9 +44,6 @@ export const NOT_BUILT: readonly NotBuilt[] = [
   { field: 'syncs.*.source.git.verify', isOff: never, instead: REMOVE },
   { field: 'syncs.*.render.helm', isOff: never, instead: 'commit the rendered manifests and remove the field' },
   { field: 'syncs.*.dependsOn', isOff: isEmptyList, instead: 'remove the field: syncs run independently' },
-  { field: 'syncs.*.deletionPolicy', isOff: isOneOf('orphan'), instead: 'use orphan' },
-  { field: 'syncs.*.drift.policy', isOff: isOneOf('guard'), instead: 'use guard' },
-  { field: 'syncs.*.drift.ignore', isOff: isEmptyList, instead: REMOVE },
 ];
 
 export interface NotBuiltUse {

@@ -1,5 +1,6 @@
 import type { Code } from '../core/codes.ts';
 import { arrayAt, member, memberAt, stringAt } from '../core/json.ts';
+import { parseExpression } from '../expression/parse.ts';
 import type { FieldPath } from './path.ts';
 
 /** What one field's form cannot say, because it takes two fields to see it or because it deserves its own code. */
@@ -21,6 +22,7 @@ export function brokenRules(document: unknown): BrokenRule[] {
       ...exactlyOne(memberAt(sync, 'source', 'git', 'ref'), REFS, ['syncs', index, 'source', 'git', 'ref']),
       ...atMostOne(memberAt(sync, 'render'), ['kustomize', 'helm'], ['syncs', index, 'render']),
       ...variablesFromSecrets(arrayAt(sync, 'postBuild', 'substituteFrom'), ['syncs', index, 'postBuild']),
+      ...badExpressions(arrayAt(sync, 'health', 'expressions'), ['syncs', index, 'health', 'expressions']),
       ...credentialsInUrl(stringAt(sync, 'source', 'git', 'url'), ['syncs', index, 'source', 'git', 'url']),
     ]),
   ];
@@ -98,6 +100,37 @@ function variablesFromSecrets(sources: readonly unknown[], path: FieldPath): Bro
       },
     ];
   });
+}
+
+function badExpressions(entries: readonly unknown[], path: FieldPath): BrokenRule[] {
+  const kinds = new Map<string, number>();
+  return entries.flatMap((entry, index) => {
+    const name = `${stringAt(entry, 'group') ?? ''}/${stringAt(entry, 'kind') ?? ''}`;
+    const earlier = kinds.get(name);
+    kinds.set(name, earlier ?? index);
+    return [
+      ...(earlier === undefined ? [] : [expressionRule([...path, index], `expressions[${earlier}] has the same kind`)]),
+      ...(name === '/Secret'
+        ? [expressionRule([...path, index, 'kind'], 'of Secrets only the metadata is read: there is nothing to judge')]
+        : []),
+      ...['inProgress', 'failed', 'current'].flatMap((field) => {
+        const text = stringAt(entry, field);
+        if (text === undefined || text.trim() === '') return [];
+        const parsed = parseExpression(text);
+        return parsed.ok ? [] : [expressionRule([...path, index, field], parsed.why)];
+      }),
+    ];
+  });
+}
+
+function expressionRule(path: FieldPath, why: string): BrokenRule {
+  return {
+    code: 'SOTTO-PLAN-070',
+    path,
+    what: 'a health expression cannot be used',
+    why,
+    next: 'write it as docs/health.md says, or remove the entry',
+  };
 }
 
 // Only `user@` of ssh is a name and no credential.

@@ -7,6 +7,7 @@ import {
   certificateFingerprint,
   dnsLabel,
   flag,
+  jsonPointer,
   kindName,
   listenAddress,
   listOf,
@@ -147,12 +148,25 @@ const sync = section({
   dependsOn: listOf(dnsLabel, 'names of syncs'),
   deletionPolicy: nullish(oneOf('orphan', 'delete'), 'orphan'),
   skip: listOf(section({ ...matchEntries, kind }), 'entries such as kind: Namespace'),
+  health: sectionOrDefaults({
+    strict: flag(false),
+    expressions: listOf(
+      section({
+        group: nullish(string('an API group'), ''),
+        kind,
+        current: nonEmptyText,
+        failed: nullish(nonEmptyText),
+        inProgress: nullish(nonEmptyText),
+      }),
+      'entries with group, kind and current',
+    ),
+  }),
   drift: sectionOrDefaults({
     policy: nullish(oneOf('fields', 'guard', 'exact'), 'guard'),
     ignore: listOf(
       section({
         target: nullish(section({ ...matchEntries, kind: nullish(kind) })),
-        paths: listOf(nonEmptyText, 'JSON pointers such as /spec/replicas'),
+        paths: listOf(jsonPointer, 'JSON pointers such as /spec/replicas'),
         managers: listOf(nonEmptyText, 'names of field managers'),
       }),
       'entries with target, paths or managers',

@@ -1,3 +1,4 @@
+import type { HealthRules } from '../expression/health-rules.ts';
 import type { ServiceRules } from '../services/rules.ts';
 import type { ListenAddress } from './listen-address.ts';
 
@@ -63,7 +64,11 @@ export interface SyncSettings {
   readonly retryIntervalMs: number;
   readonly suspend: boolean;
   readonly prune: PruneSettings;
+  /** What happens with its objects when the sync leaves the settings. */
+  readonly deletionPolicy: 'orphan' | 'delete';
   readonly skip: readonly ObjectMatch[];
+  readonly drift: DriftSettings;
+  readonly health: HealthRules;
   /** Objects other than Secrets in which a kustomization may put secrets, generated names without their hash. */
   readonly secretsIn: readonly { readonly group: string; readonly kind: string; readonly name: string }[];
 }
@@ -102,6 +107,20 @@ export interface PruneSettings {
   readonly minimum: number;
   /** Kinds that are pruned only with approval, PersistentVolumeClaims besides. */
   readonly ask: readonly KindMatch[];
+}
+
+export interface DriftSettings {
+  readonly policy: 'fields' | 'guard' | 'exact';
+  readonly ignore: readonly DriftIgnore[];
+}
+
+/** Fields that are left to others: by their place, or by who writes them. */
+export interface DriftIgnore {
+  /** Which objects; undefined, also of a field of it: all. */
+  readonly target: { readonly [field in 'group' | 'kind' | 'namespace' | 'name']: string | undefined } | undefined;
+  /** JSON pointers; items of lists by their keys: `/spec/template/spec/containers[name=web]/image`. */
+  readonly paths: readonly string[];
+  readonly managers: readonly string[];
 }
 
 /** A kind, of one group (the core group is the empty string) or of every group (undefined). */

@@ -1,8 +1,12 @@
+import { parseExpression } from '../expression/parse.ts';
+import type { Expression } from '../expression/tree.ts';
+import type { HealthRules } from '../expression/health-rules.ts';
 import { NO_SERVICES } from '../services/rules.ts';
 import { readListenAddress } from './listen-address.ts';
 import type { SettingsDocument } from './schema.ts';
 import type {
   DecryptionSettings,
+  DriftIgnore,
   GitSettings,
   ObjectMatch,
   PostBuildSettings,
@@ -56,9 +60,30 @@ function toSync(sync: SyncDocument, common: DecryptionSettings): SyncSettings {
       minimum: sync.prune.minimum,
       ask: sync.prune.ask,
     },
+    deletionPolicy: sync.deletionPolicy,
     skip: sync.skip.map(toMatch),
+    drift: { policy: sync.drift.policy, ignore: sync.drift.ignore.map(toIgnore) },
+    health: healthOf(sync),
     secretsIn: sync.render.kustomize?.secretsIn ?? [],
   };
+}
+
+function healthOf({ health }: SyncDocument): HealthRules {
+  return {
+    strict: health.strict,
+    expressions: health.expressions.map(({ group, kind, inProgress, failed, current }) => ({
+      group,
+      kind,
+      inProgress: typeof inProgress === 'string' ? expressionOf(inProgress) : undefined,
+      failed: typeof failed === 'string' ? expressionOf(failed) : undefined,
+      current: expressionOf(current),
+    })),
+  };
+}
+
+function expressionOf(text: string): Expression {
+  const parsed = parseExpression(text);
+  return parsed.ok ? parsed.expression : defect('an expression that cannot be read');
 }
 
 function postBuildOf({ postBuild }: SyncDocument): PostBuildSettings | undefined {
@@ -91,6 +116,13 @@ function gitOf(sync: SyncDocument): GitSettings {
     intervalMs: git.interval,
     requireFastForward: git.requireFastForward,
   };
+}
+
+function toIgnore({ target, paths, managers }: SyncDocument['drift']['ignore'][number]): DriftIgnore {
+  if (target === null || target === undefined) return { target: undefined, paths, managers };
+  const { group, kind, namespace, name } = target;
+  const [ofGroup, ofKind, inNamespace, named] = [group, kind, namespace, name].map((field) => field ?? undefined);
+  return { target: { group: ofGroup, kind: ofKind, namespace: inNamespace, name: named }, paths, managers };
 }
 
 function toMatch(match: SyncDocument['skip'][number]): ObjectMatch {

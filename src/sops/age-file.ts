@@ -29,7 +29,11 @@ const ONLY_CHUNK_NONCE = Buffer.from('000000000000000000000001', 'hex');
 /** Undefined for text that is not an armoured age file of one chunk. */
 export function parseAgeFile(armoured: string): AgeFile | undefined {
   const bytes = dearmour(armoured);
-  if (bytes === undefined) return undefined;
+  return bytes === undefined ? undefined : parseAgeBytes(bytes);
+}
+
+/** The same without armour. */
+export function parseAgeBytes(bytes: Buffer): AgeFile | undefined {
   const footer = bytes.indexOf('\n--- ');
   const headerEnd = bytes.indexOf('\n', footer + 1);
   if (footer === -1 || headerEnd === -1) return undefined;

@@ -25,7 +25,7 @@ export async function openEnvForChange(text: string, file: string, unwrap: Unwra
       const { selector, macOnlyEncrypted } = metadata;
       const selects = compileSelector(selector, { file, line: metadata.line, key: `sops_${selector.kind}` });
       const lines = parseEnvText(textOfBytes(changed, file), file);
-      const sealing = { selects, dataKey, macOnlyEncrypted, known };
+      const sealing = { file, selects, dataKey, macOnlyEncrypted, known };
       known.reset();
       const lastModified = rfc3339(now);
       const mac = await sealEnc(envMac(lines, sealing), 'str', bytesOf(lastModified), dataKey.key);

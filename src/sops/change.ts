@@ -1,13 +1,15 @@
 import type { Sensitive } from '../core/sensitive.ts';
-import type { Identity } from './identity.ts';
 import { openBinaryForChange } from './change-binary.ts';
 import { openEnvForChange } from './change-env.ts';
+import { openIniForChange } from './change-ini.ts';
 import { openTreeForChange } from './change-tree.ts';
 import type { ChangeableSops, Unwrap } from './changeable.ts';
 import { unwrapDataKey } from './data-key.ts';
 import { decryptSops } from './decrypt.ts';
+import type { Identity } from './identity.ts';
 import type { WholeFormat } from './scalar.ts';
-import { noIni } from './whole.ts';
+import { verifyMac } from './mac.ts';
+import { openWhole, SopsWhole } from './whole.ts';
 
 export type { ChangeableSops } from './changeable.ts';
 
@@ -28,8 +30,9 @@ export async function openForChange(
     case 'binary':
       return openBinaryForChange(text, file, unwrap);
     case 'ini':
+      return openIniForChange(text, file, unwrap);
     default:
-      throw noIni(file);
+      return format satisfies never;
   }
 }
 
@@ -41,5 +44,13 @@ export async function decryptFile(
   identities: readonly Identity[],
 ): Promise<Sensitive> {
   if (format === 'yaml' || format === 'json') return decryptSops(text, format, file, identities);
+  if (format === 'ini')
+    return decryptIni(new SopsWhole(text, format, file), (whole) => unwrapDataKey(whole, identities));
   return (await openForChange(text, format, file, identities)).clear;
+}
+
+async function decryptIni(whole: SopsWhole, unwrap: Unwrap): Promise<Sensitive> {
+  using dataKey = await unwrap(whole);
+  await verifyMac(whole, dataKey);
+  return await openWhole(whole, dataKey);
 }

@@ -1,3 +1,4 @@
+import { PARSE_LIMITS } from '../yaml/limits.ts';
 import { emitJson } from './emit-json.ts';
 import { emitYaml } from './emit-yaml.ts';
 import { parseSopsTree } from './file.ts';
@@ -15,7 +16,7 @@ export function emitClosed(
   file: string,
   textOf: (value: EncryptedValue, document: number) => string,
 ): Uint8Array {
-  const { documents, walked } = parseSopsTree(text, format, file);
+  const { documents, walked } = parseSopsTree(text, format, file, PARSE_LIMITS);
   const trees = documents.flatMap(({ map }, index) => {
     if (map === undefined) return [];
     const tree = plainTree(map, [], {

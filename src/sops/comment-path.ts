@@ -45,6 +45,8 @@ function collectMarks(
   const inner = [...levels, { path, column: columnOf(text, first) }];
   if (node.kind === 'seq') {
     for (const item of node.items) {
+      // An alias stands elsewhere.
+      if (item.start < (marks.at(-1)?.start ?? 0)) continue;
       marks.push({ start: item.start, levels: inner, flow: flowOf(item, path) });
       collectMarks(text, item, path, inner, marks);
     }
@@ -52,7 +54,9 @@ function collectMarks(
   }
   for (const { key, value } of node.entries) {
     const below = [...path, key.kind === 'scalar' ? key.text : ''];
-    marks.push({ start: key.start, levels: inner, flow: flowOf(value, below) });
+    const isAlias = value.start < key.start;
+    marks.push({ start: key.start, levels: inner, flow: isAlias ? undefined : flowOf(value, below) });
+    if (isAlias) continue;
     collectMarks(text, value, below, inner, marks);
   }
 }

@@ -1,7 +1,7 @@
 import { SottoError } from '../core/errors.ts';
 import { endOfLine } from '../yaml/split.ts';
 import type { YamlComment, YamlDocument, YamlMap, YamlNode } from '../yaml/tree.ts';
-import { isSopsKey } from './file.ts';
+import { isSopsKey } from './sops-key.ts';
 import { unknownForm } from './plain-scalar.ts';
 
 /** To which entry a comment belongs in the tree that sops makes of a document. */
@@ -32,9 +32,28 @@ interface Mark {
  * without it.
  */
 export function placeComments(text: string, document: YamlDocument, content: YamlMap, file: string): CommentPlace[] {
+  const refuse: Refuse = (comment, why) =>
+    comment === undefined ? unknownForm(file, why) : doubtful(file, text, comment);
+  return places({ text, document, content, placeIn: placeOf, refuse });
+}
+
+/** Makes the error for a comment whose place is in doubt, or for all of them. */
+type Refuse = (comment: YamlComment | undefined, why: string) => SottoError;
+
+interface Placing {
+  readonly text: string;
+  readonly document: YamlDocument;
+  readonly content: YamlMap;
+  readonly placeIn: typeof placeOf;
+  readonly refuse: Refuse;
+}
+
+function places({ text, document, content, placeIn, refuse }: Placing): CommentPlace[] {
   const { root } = document;
   if (root.kind !== 'map' || document.comments.length === 0) return [];
-  if (document.comments.length > MAX_COMMENTS) throw unknownForm(file, `it has more than ${MAX_COMMENTS} comments`);
+  if (document.comments.length > MAX_COMMENTS) {
+    throw refuse(undefined, `it has more than ${MAX_COMMENTS} comments`);
+  }
   const marks: Mark[] = [];
   collectMarks(text, root, marks);
   const block = root.entries.find(({ key }) => isSopsKey(key));
@@ -42,18 +61,39 @@ export function placeComments(text: string, document: YamlDocument, content: Yam
     if (block !== undefined && comment.start > block.key.start && comment.start < endOfLine(text, block.value.end)) {
       return [];
     }
-    const place = placeOf(text, comment, content, marks);
-    if (place === undefined) throw doubtful(file, text, comment);
+    const place = placeIn(text, comment, content, marks);
+    if (place === undefined) throw refuse(comment, 'sops could take a comment here to belong to more than one place');
     return [{ comment, ...place }];
   });
 }
 
-function placeOf(
-  text: string,
-  comment: YamlComment,
-  root: YamlMap,
-  marks: readonly Mark[],
-): Omit<CommentPlace, 'comment'> | undefined {
+/** In what order the comments of a document come between its entries. */
+export interface CommentOrder {
+  /** By key of a mapping or element of a list: those right before it. */
+  readonly before: ReadonlyMap<YamlNode, readonly YamlComment[]>;
+  /** Behind the last entry of a collection. */
+  readonly after: ReadonlyMap<YamlNode, readonly YamlComment[]>;
+}
+
+/**
+ * The order alone is certain in more layouts than the exact text: blank lines do not count, and a comment behind
+ * `key:` or `key: |` comes before that entry. Throws SottoError where it is not.
+ */
+export function commentOrder(text: string, document: YamlDocument, content: YamlMap, refuse: Refuse): CommentOrder {
+  const before = new Map<YamlNode, YamlComment[]>();
+  const after = new Map<YamlNode, YamlComment[]>();
+  for (const { comment, place, node } of places({ text, document, content, placeIn: orderOf, refuse })) {
+    const into = place === 'trailing' ? after : before;
+    const list = into.get(node);
+    if (list === undefined) into.set(node, [comment]);
+    else list.push(comment);
+  }
+  return { before, after };
+}
+
+type Place = Omit<CommentPlace, 'comment'>;
+
+function placeOf(text: string, comment: YamlComment, root: YamlMap, marks: readonly Mark[]): Place | undefined {
   const lead = text.slice(lineStart(text, comment.start), comment.start);
   const before = marks[firstFrom(marks, comment.start) - 1];
   if (lead.trim() !== '') return beside(text, comment, before);
@@ -70,12 +110,29 @@ function placeOf(
   return trailing(column, next.marks[0]?.column ?? 0, comment, marks);
 }
 
+function orderOf(text: string, comment: YamlComment, root: YamlMap, marks: readonly Mark[]): Place | undefined {
+  const exact = placeOf(text, comment, root, marks);
+  if (exact !== undefined) return exact;
+  const lead = text.slice(lineStart(text, comment.start), comment.start);
+  const before = marks[firstFrom(marks, comment.start) - 1];
+  if (before === undefined) return undefined;
+  if (lead.trim() !== '') return behindKey(text, comment, before);
+  if (isInside(comment, before.value) || isDeeperThanCommentAbove(text, comment, lead.length)) return undefined;
+  const next = nextEntry(text, comment.end, marks);
+  const mark = next.marks.find((each) => each.column === lead.length);
+  return mark === undefined ? undefined : { place: 'before', node: mark.node };
+}
+
+/** On the line of a key whose value starts below, or goes on below as a block. */
+function behindKey(text: string, comment: YamlComment, { start, node, value, within }: Mark): Place | undefined {
+  if (within.kind !== 'map' || !onOneLine(text, start, comment.start)) return undefined;
+  const isBlock = value.kind === 'scalar' && (value.style === 'literal' || value.style === 'folded');
+  const isBelow = value.kind !== 'scalar' && value.start > comment.start;
+  return isBlock || isBelow ? { place: 'before', node } : undefined;
+}
+
 /** At the end of a line: beside a scalar, or on the line of a key whose value follows below. */
-function beside(
-  text: string,
-  comment: YamlComment,
-  before: Mark | undefined,
-): Omit<CommentPlace, 'comment'> | undefined {
+function beside(text: string, comment: YamlComment, before: Mark | undefined): Place | undefined {
   if (before === undefined || before.within.kind === 'seq') {
     const isBesideItem = before?.value.kind === 'scalar' && before.value.end <= comment.start;
     return isBesideItem && isPlainText(before.value) && onOneLine(text, before.start, comment.start)
@@ -98,12 +155,7 @@ function onOneLine(text: string, from: number, to: number): boolean {
 }
 
 /** Deeper than what follows: it closes the innermost collection that ends here, if it stands in its column. */
-function trailing(
-  column: number,
-  nextColumn: number,
-  comment: YamlComment,
-  marks: readonly Mark[],
-): Omit<CommentPlace, 'comment'> | undefined {
+function trailing(column: number, nextColumn: number, comment: YamlComment, marks: readonly Mark[]): Place | undefined {
   const before = marks[firstFrom(marks, comment.start) - 1];
   if (before === undefined || before.column !== column || column <= nextColumn) return undefined;
   if (before.value.kind !== 'scalar') return undefined;
@@ -137,6 +189,7 @@ function collectMarks(text: string, node: YamlNode, marks: Mark[]): void {
     return;
   }
   for (const item of node.items) {
+    if (item.start < (marks.at(-1)?.start ?? 0)) continue;
     const dash = text.lastIndexOf('-', item.start - 1);
     marks.push({ start: dash, column: columnOf(text, dash), node: item, value: item, within: node });
     collectMarks(text, item, marks);

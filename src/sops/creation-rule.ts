@@ -2,40 +2,33 @@ import { SottoError } from '../core/errors.ts';
 import { arrayAt, isJsonObject, type Json, type JsonObject } from '../core/json.ts';
 import { type Manifest, readManifests } from '../yaml/manifest.ts';
 import { compilePattern } from './pattern.ts';
+import { isPgpFingerprint } from './pgp.ts';
 import { checkRecipients } from './recipients.ts';
-import { type ServiceKey, serviceKeyName } from './service-key.ts';
 import { SERVICE_FIELDS, serviceKeyOf } from './service-recipient.ts';
-import { badPattern, compileSelector, type Selector, selectorOf } from './selector.ts';
+import type { VaultKey } from './service-key.ts';
+import { badPattern, compileSelector, type Selector, SELECTOR_KINDS, selectorOf } from './selector.ts';
+import { MAX_SHARES } from './shamir.ts';
 
 /** What .sops.yaml says about a file. */
 export interface CreationRule {
-  /** age recipients; empty when the rule names none, or when only its selector was asked for. */
-  readonly recipients: readonly string[];
-  /** Keys at key services; empty as the recipients are. */
-  readonly services: readonly ServiceKey[];
+  /** For whom; empty when the rule names nobody, or when only its selector was asked for. */
+  readonly groups: readonly (readonly RuleKey[])[];
+  /** How many of several groups open the file. */
+  readonly threshold: number;
   /** Undefined: the default of sops. */
   readonly selector: Selector | undefined;
   readonly macOnlyEncrypted: boolean;
 }
 
-const SELECTOR_FIELDS = [
-  'unencrypted_suffix',
-  'encrypted_suffix',
-  'unencrypted_regex',
-  'encrypted_regex',
-  'unencrypted_comment_regex',
-  'encrypted_comment_regex',
-] as const;
-const OTHER_KEYS = ['pgp', 'kms', 'gcp_kms', 'azure_keyvault', 'hckms', 'merge'] as const;
-const OWN_FIELDS = [
-  'path_regex',
-  'age',
-  'aws_profile',
-  'key_groups',
-  'mac_only_encrypted',
-  'shamir_threshold',
-] as const;
-const RULE_FIELDS: readonly string[] = [...OWN_FIELDS, ...SELECTOR_FIELDS, ...SERVICE_FIELDS, ...OTHER_KEYS];
+/** A key as a rule names it. */
+export type RuleKey =
+  | { readonly kind: 'age'; readonly recipient: string }
+  | { readonly kind: 'pgp'; readonly fingerprint: string }
+  | VaultKey;
+
+const OTHER_KEYS = ['kms', 'gcp_kms', 'azure_keyvault', 'hckms', 'aws_profile'] as const;
+const OWN_FIELDS = ['path_regex', 'age', 'pgp', 'key_groups', 'mac_only_encrypted', 'shamir_threshold'] as const;
+const RULE_FIELDS: readonly string[] = [...OWN_FIELDS, ...SELECTOR_KINDS, ...SERVICE_FIELDS, ...OTHER_KEYS];
 
 interface Config {
   readonly manifest: Manifest;
@@ -51,7 +44,7 @@ export interface CreationRuleOptions {
 }
 
 /** No rules are the same as no config: what applies to a file that none speaks of. */
-const NO_RULE: CreationRule = { recipients: [], services: [], selector: undefined, macOnlyEncrypted: false };
+const NO_RULE: CreationRule = { groups: [], threshold: 1, selector: undefined, macOnlyEncrypted: false };
 
 /**
  * The creation rule of a file: the first whose `path_regex` matches. `config` is the text of .sops.yaml, `path` the
@@ -98,16 +91,69 @@ function readRule(config: Config, at: readonly string[], rule: JsonObject): Crea
   const selector = selectorOf((name) => textOf(config, [...at, name], rule[name]), place);
   if (selector !== undefined) compileSelector(selector, placeOf(config, [...at, selector.kind]));
   return {
-    recipients: config.selectorOnly ? [] : ruleRecipients(config, at, rule),
-    services: config.selectorOnly ? [] : ruleServices(config, at, rule),
+    ...(config.selectorOnly ? { groups: [], threshold: 1 } : ruleKeys(config, at, rule)),
     selector,
     macOnlyEncrypted: flagOf(config, [...at, 'mac_only_encrypted'], rule['mac_only_encrypted']),
   };
 }
 
-function ruleRecipients(config: Config, at: readonly string[], rule: JsonObject): string[] {
-  const groups = arrayAt(rule, 'key_groups');
-  const recipients = groups.length === 0 ? groupRecipients(config, at, rule) : groupOf(config, at, groups);
+function ruleKeys(config: Config, at: readonly string[], rule: JsonObject): Pick<CreationRule, 'groups' | 'threshold'> {
+  const listed = arrayAt(rule, 'key_groups');
+  if (listed.length === 0) {
+    const keys = groupKeys(config, at, rule);
+    return { groups: keys.length === 0 ? [] : [keys], threshold: 1 };
+  }
+  const groups = listed.map((group, index) => {
+    const keys = keysOfGroup(config, [...at, 'key_groups', String(index)], group, 0);
+    if (keys.length === 0) throw unusable(config, [...at, 'key_groups', String(index)], 'a key group names no key');
+    return keys;
+  });
+  return { groups, threshold: thresholdOf(config, [...at, 'shamir_threshold'], rule, groups.length) };
+}
+
+/** 0 stands for all of them; with one group it says nothing. */
+function thresholdOf(config: Config, at: readonly string[], rule: JsonObject, groups: number): number {
+  if (groups === 1) return 1;
+  const threshold = rule['shamir_threshold'] ?? 0;
+  if (groups > MAX_SHARES) throw unusable(config, at, `there are more than ${MAX_SHARES} key groups`);
+  if (threshold === 0) return groups;
+  if (typeof threshold === 'number' && Number.isInteger(threshold) && threshold >= 2 && threshold <= groups) {
+    return threshold;
+  }
+  throw unusable(config, at, `shamir_threshold is not from 2 to ${groups}`);
+}
+
+const MAX_MERGES = 10;
+
+function keysOfGroup(config: Config, at: readonly string[], group: Json, depth: number): RuleKey[] {
+  if (!isJsonObject(group)) throw unusable(config, at, 'a key group is not a mapping');
+  refuseUnknown(config, at, group, ['age', 'pgp', 'merge', ...SERVICE_FIELDS, ...OTHER_KEYS]);
+  const inner = arrayAt(group, 'merge');
+  if (inner.length > 0 && depth === MAX_MERGES)
+    throw unusable(config, [...at, 'merge'], 'groups are merged too deeply');
+  const merged = inner.flatMap((each, index) => keysOfGroup(config, [...at, 'merge', String(index)], each, depth + 1));
+  return distinct([...merged, ...groupKeys(config, at, group)]);
+}
+
+function groupKeys(config: Config, at: readonly string[], group: JsonObject): RuleKey[] {
+  for (const kind of OTHER_KEYS) {
+    const value = group[kind] ?? null;
+    if (kind !== 'aws_profile' && value !== null && value !== '') throw notYet(config, [...at, kind], kind);
+  }
+  const age = itemsOf(config, [...at, 'age'], group['age']);
+  const pgp = itemsOf(config, [...at, 'pgp'], group['pgp']);
+  for (const fingerprint of pgp) {
+    if (isPgpFingerprint(fingerprint)) continue;
+    throw unusable(config, [...at, 'pgp'], `${fingerprint} is no fingerprint: 40 hexadecimal digits`);
+  }
+  return distinct([
+    ...checkedAge(config, at, age).map((recipient) => ({ kind: 'age' as const, recipient })),
+    ...pgp.map((fingerprint) => ({ kind: 'pgp' as const, fingerprint: fingerprint.replaceAll(' ', '') })),
+    ...servicesOf(config, at, group),
+  ]);
+}
+
+function checkedAge(config: Config, at: readonly string[], recipients: readonly string[]): string[] {
   try {
     return recipients.length === 0 ? [] : checkRecipients(recipients);
   } catch (thrown) {
@@ -116,49 +162,24 @@ function ruleRecipients(config: Config, at: readonly string[], rule: JsonObject)
   }
 }
 
-function groupOf(config: Config, at: readonly string[], groups: readonly Json[]): string[] {
-  const [group] = groups;
-  const inGroups = [...at, 'key_groups'];
-  if (groups.length > 1) throw notYet(config, inGroups, 'more than one key group');
-  if (!isJsonObject(group)) throw unusable(config, inGroups, 'a key group is not a mapping');
-  refuseUnknown(config, [...inGroups, '0'], group, ['age', ...SERVICE_FIELDS, ...OTHER_KEYS]);
-  return groupRecipients(config, [...inGroups, '0'], group);
+function distinct(keys: readonly RuleKey[]): RuleKey[] {
+  return [...new Map(keys.map((key) => [JSON.stringify(key), key])).values()];
 }
 
-function groupRecipients(config: Config, at: readonly string[], group: JsonObject): string[] {
-  for (const kind of OTHER_KEYS) {
-    const value = group[kind] ?? null;
-    if (value !== null && value !== '') throw notYet(config, [...at, kind], kind);
-  }
-  const age = group['age'] ?? null;
-  const items = Array.isArray(age) ? age : [age];
-  return items
-    .flatMap((item) => (textOf(config, [...at, 'age'], item) ?? '').split(','))
-    .flatMap((item) => item.trim() || []);
+/** A list, or texts with commas between them, or both. */
+function itemsOf(config: Config, at: readonly string[], value: Json | undefined): string[] {
+  const items = Array.isArray(value) ? value : [value ?? null];
+  return items.flatMap((item) => (textOf(config, at, item) ?? '').split(',')).flatMap((item) => item.trim() || []);
 }
 
-/** Of the rule itself, or of its one key group. */
-function ruleServices(config: Config, at: readonly string[], rule: JsonObject): ServiceKey[] {
-  const [group] = arrayAt(rule, 'key_groups');
-  const [from, place] = isJsonObject(group) ? [group, [...at, 'key_groups', '0']] : [rule, at];
-  const keys = SERVICE_FIELDS.flatMap((field) => {
-    const value = from[field] ?? null;
-    const items = Array.isArray(value) ? value : [value];
-    // Texts are lists with commas as well.
-    const each = items.flatMap((item) =>
-      typeof item === 'string' ? item.split(',').map((part) => part.trim()) : item,
-    );
-    return each
-      .filter((item) => item !== null && item !== '')
-      .map((item) => {
-        const key = serviceKeyOf(item);
-        if (typeof key === 'string')
-          throw unusable(config, [...place, field], `an item of ${field} names no key: ${key}`);
-        return key;
-      });
-  });
-  const seen = new Set<string>();
-  return keys.filter((key) => !seen.has(serviceKeyName(key)) && seen.add(serviceKeyName(key)));
+function servicesOf(config: Config, at: readonly string[], group: JsonObject): VaultKey[] {
+  return SERVICE_FIELDS.flatMap((field) =>
+    itemsOf(config, [...at, field], group[field]).map((item) => {
+      const key = serviceKeyOf(item);
+      if (typeof key !== 'string') return key;
+      throw unusable(config, [...at, field], `an item of ${field} names no key: ${key}`);
+    }),
+  );
 }
 
 function textOf(config: Config, at: readonly string[], value: Json | undefined): string | undefined {
@@ -197,8 +218,8 @@ function notYet(config: Config, at: readonly string[], kind: string): SottoError
   return new SottoError({
     code: 'SOTTO-SOPS-011',
     what: `${kind} in a creation rule is not in this version`,
-    why: 'this version encrypts for age recipients and keys of Vault',
-    next: 'encrypt this file with sops, or use a rule with age recipients only',
+    why: 'this version encrypts for age recipients, OpenPGP keys and keys of Vault',
+    next: 'encrypt this file with sops, or use a rule with age recipients, OpenPGP keys and keys of Vault only',
     ...placeOf(config, at),
   });
 }

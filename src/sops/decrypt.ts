@@ -1,14 +1,16 @@
+import { LOCAL_LIMITS } from '../yaml/limits.ts';
 import { SottoError } from '../core/errors.ts';
 import { ownedBytes, Sensitive } from '../core/sensitive.ts';
 import { columnOf, endOfLine } from '../yaml/split.ts';
 import type { YamlDocument, YamlMap, YamlNode, YamlScalar } from '../yaml/tree.ts';
-import type { Identity } from './identity.ts';
 import { ByteWriter } from './byte-writer.ts';
 import { bytesOf, openEnc, pathAad } from './cipher.ts';
 import { commentPaths } from './comment-path.ts';
 import { type DataKey, unwrapDataKey, wrongPlace } from './data-key.ts';
 import { parseEnc } from './enc.ts';
-import { isSopsKey, parseSopsTree, type SopsTree } from './file.ts';
+import { parseSopsTree, type SopsTree } from './file.ts';
+import type { Identity } from './identity.ts';
+import { isSopsKey } from './sops-key.ts';
 import type { KnownEntries } from './known.ts';
 import { verifyMac } from './mac.ts';
 import { commentText, jsonValue, yamlValue } from './quote.ts';
@@ -31,7 +33,7 @@ export async function decryptSops(
   file: string,
   identities: readonly Identity[],
 ): Promise<Sensitive> {
-  const tree = parseSopsTree(text, format, file);
+  const tree = parseSopsTree(text, format, file, LOCAL_LIMITS);
   using dataKey = await unwrapDataKey({ file, metadata: tree.metadata }, identities);
   return (await openTree({ text, format, file, tree }, dataKey)).clear;
 }

@@ -27,7 +27,7 @@ export interface DotenvFile {
 /** Throws SottoError for what sops would refuse. */
 export function parseDotenv(text: string, file: string): DotenvFile {
   const lines: DotenvLine[] = [];
-  const metadata: DotenvLine[] = [];
+  const metadata: FlatField[] = [];
   text.split('\n').forEach((content, index) => {
     if (content === '') return;
     const line = index + 1;
@@ -37,17 +37,26 @@ export function parseDotenv(text: string, file: string): DotenvFile {
     }
     const at = content.indexOf('=');
     if (at === -1) throw noVariable(file, line);
-    const entry = { line, key: content.slice(0, at), text: content.slice(at + 1) };
-    (entry.key.startsWith(ENV_METADATA_PREFIX) ? metadata : lines).push(entry);
+    const [key, value] = [content.slice(0, at), content.slice(at + 1)];
+    if (key.startsWith(ENV_METADATA_PREFIX)) {
+      metadata.push({ line, name: key.slice(ENV_METADATA_PREFIX.length), text: value });
+    } else lines.push({ line, key, text: value });
   });
   return { lines, metadata: unflatten(metadata, file) };
 }
 
+/** A field of a sops block in a format without nesting. */
+export interface FlatField {
+  readonly line: number;
+  readonly name: string;
+  readonly text: string;
+}
+
 /** `age__list_0__map_enc` → age: [{enc: …}]; spec/sops.md, 6.4. */
-function unflatten(lines: readonly DotenvLine[], file: string): YamlMap {
-  const root: Branch = { kind: 'map', line: lines[0]?.line ?? 1, children: new Map() };
-  for (const { line, key = '', text } of lines) {
-    const steps = key.slice(ENV_METADATA_PREFIX.length).split(/(?=__(?:map|list)_)/);
+export function unflatten(fields: readonly FlatField[], file: string): YamlMap {
+  const root: Branch = { kind: 'map', line: fields[0]?.line ?? 1, children: new Map() };
+  for (const { line, name: path, text } of fields) {
+    const steps = path.split(/(?=__(?:map|list)_)/);
     let at = root;
     steps.forEach((step, index) => {
       const name = step.replace(/^__(?:map|list)_/, '');

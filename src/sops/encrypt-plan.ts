@@ -1,8 +1,12 @@
+import { LOCAL_LIMITS } from '../yaml/limits.ts';
 import { SottoError } from '../core/errors.ts';
 import { duplicateKey } from '../yaml/manifest.ts';
 import { isNullScalar, type YamlDocument, type YamlMap, type YamlNode, type YamlScalar } from '../yaml/tree.ts';
-import { isSopsKey, notAMapping } from './file.ts';
+import { expandAliases } from './expand-aliases.ts';
+import { notAMapping, parseDocuments } from './file.ts';
+import { isSopsKey } from './sops-key.ts';
 import { type SopsFormat, type SopsValue, sopsScalar } from './scalar.ts';
+import { type Selection, selectionOf } from './selection.ts';
 import type { Selects } from './selector.ts';
 import { mapKey } from './walk.ts';
 
@@ -15,6 +19,7 @@ export interface PlainValue {
 }
 
 export interface PlanContext {
+  readonly text: string;
   readonly format: SopsFormat;
   readonly file: string;
   readonly selects: Selects;
@@ -25,6 +30,26 @@ export interface DocumentPlan {
   readonly document: YamlDocument;
   readonly map: YamlMap;
   readonly values: readonly PlainValue[];
+  readonly selection: Selection;
+}
+
+interface Collecting extends PlanContext {
+  readonly selection: Selection;
+  readonly into: PlainValue[];
+}
+
+export interface EncryptionPlan {
+  /** The clear text with the aliases written out that stand for what is encrypted. */
+  readonly text: string;
+  readonly plans: readonly DocumentPlan[];
+}
+
+/** What is to be encrypted in a clear text. Throws SottoError. */
+export function planText(clear: string, { format, file, selects }: Omit<PlanContext, 'text'>): EncryptionPlan {
+  const documents = parseDocuments(clear, format, file, LOCAL_LIMITS);
+  const text = expandAliases(clear, documents, { selects, file });
+  const parsed = text === clear ? documents : parseDocuments(text, format, file, LOCAL_LIMITS);
+  return { text, plans: planEncryption(parsed, { text, format, file, selects }) };
 }
 
 /** Checks that sops could hold the documents, and lists their values in order. Throws SottoError. */
@@ -34,36 +59,36 @@ export function planEncryption(documents: readonly YamlDocument[], context: Plan
     if (isNullScalar(root) && index > 0) return [];
     if (isNullScalar(root)) throw nothing(context.file);
     if (root.kind !== 'map') throw notAMapping({ file: context.file, line: root.line });
-    if (document.hasAliases) throw anchors(context.file, root.line, 'the document has aliases');
     const values: PlainValue[] = [];
-    collectMap(root, [], context, values);
-    return [{ document, map: root, values }];
+    const selection = selectionOf(context.selects, document, root, context);
+    collectMap(root, [], { ...context, selection, into: values });
+    return [{ document, map: root, values, selection }];
   });
   if (plans.length === 0) throw nothing(context.file);
   return plans;
 }
 
-function collectMap(map: YamlMap, path: readonly string[], context: PlanContext, into: PlainValue[]): void {
+function collectMap(map: YamlMap, path: readonly string[], context: Collecting): void {
   const seen = new Set<string>();
   for (const { key, value } of map.entries) {
     if (path.length === 0 && isSopsKey(key)) throw alreadyEncrypted(context.file, key.line);
     const name = mapKey(key, context.format, context.file);
-    if (name === '<<' && context.format === 'yaml') throw anchors(context.file, key.line, 'it has a merge key');
     // sops keeps the duplicates of JSON and refuses those of YAML.
     if (seen.has(name) && context.format === 'yaml') throw duplicateKey(key, name, context.file);
     seen.add(name);
-    collect(value, [...path, name], context, into);
+    collect(value, [...path, name], context);
   }
 }
 
-function collect(node: YamlNode, path: readonly string[], context: PlanContext, into: PlainValue[]): void {
-  if (node.kind === 'map') return collectMap(node, path, context, into);
+function collect(node: YamlNode, path: readonly string[], context: Collecting): void {
+  if (node.kind === 'map') return collectMap(node, path, context);
   if (node.kind === 'seq') {
-    for (const item of node.items) collect(item, path, context, into);
+    for (const item of node.items) collect(item, path, context);
     return;
   }
   const value = sopsScalar(node, context.format, context.file);
-  if (value.type !== 'null') into.push({ scalar: node, value, path, selected: context.selects(path) });
+  if (value.type === 'null') return;
+  context.into.push({ scalar: node, value, path, selected: context.selection.value(node, path) });
 }
 
 function nothing(file: string): SottoError {
@@ -82,17 +107,6 @@ function alreadyEncrypted(file: string, line: number): SottoError {
     what: 'the file is already encrypted',
     why: 'it has a top-level key sops',
     next: 'decrypt it first: sotto decrypt -i',
-    file,
-    line,
-  });
-}
-
-function anchors(file: string, line: number, why: string): SottoError {
-  return new SottoError({
-    code: 'SOTTO-SOPS-015',
-    what: 'anchors and merge keys cannot be encrypted',
-    why: `${why}; an encrypted value is bound to the one place it stands at`,
-    next: 'write the values out at each place',
     file,
     line,
   });

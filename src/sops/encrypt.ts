@@ -2,37 +2,28 @@ import { randomFillSync } from 'node:crypto';
 import { rfc3339 } from '../core/clock.ts';
 import { ownedBytes } from '../core/sensitive.ts';
 import { type Splice, spliceText } from '../yaml/splice.ts';
-import type { BlockFields, WrappedKey } from './block.ts';
+import type { BlockFields } from './block.ts';
 import { bytesOf, pathAad, sealEnc } from './cipher.ts';
 import { commentPaths } from './comment-path.ts';
 import { DATA_KEY_BYTES, DataKey } from './data-key.ts';
-import { type DocumentPlan, type PlainValue, planEncryption } from './encrypt-plan.ts';
+import { type DocumentPlan, type PlainValue, planText } from './encrypt-plan.ts';
 import { insertBlock, replaceScalar } from './encrypt-splice.ts';
-import { parseDocuments } from './file.ts';
 import { type KnownEntries, sourceOf } from './known.ts';
 import { macText, ONLY_ENCRYPTED_PREFIX } from './mac.ts';
-import { checkRecipients, wrapDataKey } from './recipients.ts';
 import type { SopsFormat } from './scalar.ts';
-import type { ServiceKey } from './service-key.ts';
+import { refuseSaying } from './selection.ts';
 import { compileSelector, DEFAULT_SELECTOR, type Selector, type Selects } from './selector.ts';
+import { checkedGroups, type KeyGroups, wrapForGroups } from './wrap.ts';
 
 /** The version of sops whose behaviour is written; readers want one in the file. */
 export const SOPS_VERSION = '3.13.3';
-
-/** Keys at key services that the data key is wrapped with too, and who asks for it. */
-export interface ServiceWrapping {
-  readonly keys: readonly ServiceKey[];
-  /** Throws SottoError. */
-  wrap(key: ServiceKey, dataKey: Uint8Array): Promise<string>;
-}
 
 export interface EncryptOptions {
   readonly format: SopsFormat;
   /** What errors call the text. */
   readonly file: string;
-  /** age recipients; at least one, or a service. */
-  readonly recipients: readonly string[];
-  readonly services?: ServiceWrapping | undefined;
+  /** age recipients, at least one; or keys of any kind in groups. */
+  readonly recipients: readonly string[] | KeyGroups;
   /** Default: everything but keys that end in `_unencrypted`. */
   readonly selector?: Selector | undefined;
   readonly macOnlyEncrypted?: boolean;
@@ -41,12 +32,13 @@ export interface EncryptOptions {
 
 /**
  * Encrypts a file so that sops and sotto open it. The values and comments that the selector covers are replaced in
- * the text, the sops block is added to each document, and every other character stays. Throws SottoError.
+ * the text, the sops block is added to each document, aliases for what is encrypted are
+ * written out, and every other character stays. Throws SottoError.
  */
-export async function encryptSops(text: string, options: EncryptOptions): Promise<string> {
+export async function encryptSops(clear: string, options: EncryptOptions): Promise<string> {
   const { file, format, selector = DEFAULT_SELECTOR, macOnlyEncrypted = false } = options;
   const selects = compileSelector(selector, { file });
-  const plans = planEncryption(parseDocuments(text, format, file), { format, file, selects });
+  const { text, plans } = planText(clear, { format, file, selects });
   return withNewKey(options, selector, async ({ dataKey, block }) => {
     const fields = await block(
       macOf(
@@ -56,7 +48,7 @@ export async function encryptSops(text: string, options: EncryptOptions): Promis
     );
     const splices: Splice[] = [];
     for (const plan of plans) {
-      splices.push(...(await contentSplices(text, plan, { selects, dataKey })));
+      splices.push(...(await contentSplices(text, plan, { file, selects, dataKey })));
       splices.push(insertBlock(text, plan.document, plan.map, format, fields));
     }
     return spliceText(text, splices);
@@ -75,17 +67,15 @@ export async function withNewKey<T>(
   selector: Selector | undefined,
   make: (key: NewKey) => Promise<T>,
 ): Promise<T> {
-  const { services = { keys: [], wrap: () => Promise.reject(new TypeError('no services')) } } = options;
-  const isForServices = services.keys.length > 0 && options.recipients.length === 0;
-  const recipients = isForServices ? [] : checkRecipients(options.recipients, options.file);
+  const keys = checkedGroups(options.recipients, options.file);
   const dataKeyBytes = randomFillSync(ownedBytes(DATA_KEY_BYTES));
   try {
     using dataKey = await DataKey.from(dataKeyBytes);
     const lastModified = rfc3339(options.now);
     const block = async (mac: Uint8Array<ArrayBuffer>): Promise<BlockFields> => {
       const fields: BlockFields = {
-        age: await wrapDataKey(dataKeyBytes, recipients),
-        services: await wrapForServices(dataKeyBytes, services, lastModified),
+        groups: await wrapForGroups(dataKeyBytes, keys, lastModified),
+        threshold: keys.threshold,
         lastModified,
         mac: await sealEnc(mac, 'str', bytesOf(lastModified), dataKey.key),
         macOnlyEncrypted: options.macOnlyEncrypted ?? false,
@@ -101,17 +91,8 @@ export async function withNewKey<T>(
   }
 }
 
-async function wrapForServices(
-  dataKey: Uint8Array,
-  services: ServiceWrapping,
-  createdAt: string,
-): Promise<WrappedKey[]> {
-  const wrapped: WrappedKey[] = [];
-  for (const key of services.keys) wrapped.push({ key, enc: await services.wrap(key, dataKey), createdAt });
-  return wrapped;
-}
-
 export interface Sealing {
+  readonly file: string;
   readonly selects: Selects;
   readonly dataKey: DataKey;
   /** What keeps its ciphertext where it did not change. */
@@ -150,15 +131,18 @@ async function valueSplices(text: string, plan: DocumentPlan, { dataKey, known }
 }
 
 async function commentSplices(text: string, plan: DocumentPlan, sealing: Sealing): Promise<Splice[]> {
-  const { selects, dataKey, known } = sealing;
+  const { file, selects, dataKey, known } = sealing;
   const paths = commentPaths(text, plan.document);
   const splices: Splice[] = [];
-  for (const [index, { start, end }] of plan.document.comments.entries()) {
+  for (const [index, place] of plan.document.comments.entries()) {
     const path = paths[index]?.[0] ?? [];
+    const { start, end } = place;
     const comment = text.slice(start + 1, end);
-    if (comment === '' || !selects(path)) continue;
+    if (comment === '' || !plan.selection.comment(place, path)) continue;
     const token = known?.take((paths[index] ?? []).map((each) => known.keyOf('comment', each, bytesOf(comment))));
-    splices.push({ start, end, by: token ?? `#${await sealText(comment, 'comment', path, dataKey)}` });
+    const by = token ?? `#${await sealText(comment, 'comment', path, dataKey)}`;
+    refuseSaying(selects, by.slice(1), file);
+    splices.push({ start, end, by });
   }
   return splices;
 }

@@ -1,5 +1,6 @@
 import { SottoError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
+import { isGoSpace } from './go-space.ts';
 import { codePointAt, isUtf8 } from './utf8.ts';
 
 /** A variable of an env file, as kustomize reads it: where its value stands in the bytes. */
@@ -11,8 +12,6 @@ export interface EnvVariable {
   readonly end: number;
 }
 
-/** Go's idea of white space; no more of it is ASCII. */
-const BLANKS = new Set([9, 10, 11, 12, 13, 32, 0x85, 0xa0, 0x1680, 0x2028, 0x2029, 0x202f, 0x205f, 0x3000]);
 const EQUALS = 61;
 const HASH = 35;
 
@@ -59,8 +58,7 @@ function skipBlanks(bytes: Uint8Array, from: number, end: number): number {
   let at = from;
   while (at < end) {
     const point = codePointAt(bytes, at);
-    const isBlank = point !== undefined && (BLANKS.has(point.code) || (point.code >= 0x2000 && point.code <= 0x200a));
-    if (point === undefined || !isBlank) break;
+    if (point === undefined || !isGoSpace(point.code)) break;
     at += point.length;
   }
   return at;

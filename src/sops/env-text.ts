@@ -4,6 +4,8 @@ import type { DataKey } from './data-key.ts';
 import { ENV_METADATA_PREFIX, noVariable } from './dotenv.ts';
 import type { KnownEntries } from './known.ts';
 import { macText, ONLY_ENCRYPTED_PREFIX } from './mac.ts';
+import { envSelection } from './env-selection.ts';
+import { refuseSaying } from './selection.ts';
 import type { Selects } from './selector.ts';
 
 /** A dotenv file in clear, line by line, as sops reads it (spec/sops.md, section 10). */
@@ -28,6 +30,7 @@ export function parseEnvText(text: string, file: string): EnvLine[] {
 }
 
 export interface EnvSealing {
+  readonly file: string;
   readonly selects: Selects;
   readonly dataKey: DataKey;
   readonly macOnlyEncrypted: boolean;
@@ -36,7 +39,7 @@ export interface EnvSealing {
 
 /** The lines with ciphertext where the selector wants it. */
 export async function sealEnvLines(lines: readonly EnvLine[], sealing: EnvSealing): Promise<string> {
-  const { selects, dataKey, known } = sealing;
+  const { file, selects, dataKey, known } = sealing;
   const out: string[] = [];
   const seal = async (text: string, kind: 'comment' | 'value str', path: readonly string[]): Promise<string> => {
     const bytes = bytesOf(text);
@@ -46,17 +49,33 @@ export async function sealEnvLines(lines: readonly EnvLine[], sealing: EnvSealin
     bytes.fill(0);
     return sealed;
   };
-  for (const line of lines) {
+  for (const { line, selected } of selectedLines(lines, selects)) {
     if (line.kind === 'blank') out.push('');
     else if (line.kind === 'comment') {
-      const isSealed = line.text !== '' && selects([]);
-      out.push(`#${isSealed ? await seal(line.text, 'comment', []) : line.text}`);
+      const isSealed = line.text !== '' && selected;
+      const text = isSealed ? await seal(line.text, 'comment', []) : line.text;
+      if (isSealed) refuseSaying(selects, text, file);
+      out.push(`#${text}`);
     } else {
-      const isSealed = line.value !== '' && selects([line.key]);
+      const isSealed = line.value !== '' && selected;
       out.push(`${line.key}=${isSealed ? await seal(valueOf(line.value), 'value str', [line.key]) : line.value}`);
     }
   }
   return out.map((line) => `${line}\n`).join('');
+}
+
+interface SelectedLine {
+  readonly line: EnvLine;
+  readonly selected: boolean;
+}
+
+function selectedLines(lines: readonly EnvLine[], selects: Selects): SelectedLine[] {
+  const named = lines.flatMap((line) => {
+    if (line.kind === 'blank') return [];
+    return line.kind === 'variable' ? { key: line.key, text: '' } : { key: undefined, text: line.text };
+  });
+  const selection = envSelection(named, selects)[Symbol.iterator]();
+  return lines.map((line) => ({ line, selected: line.kind !== 'blank' && selection.next().value === true }));
 }
 
 /** A line break is written as `\n` in the file. */
@@ -65,8 +84,8 @@ export function valueOf(written: string): string {
 }
 
 export function envMac(lines: readonly EnvLine[], { selects, macOnlyEncrypted }: EnvSealing): Uint8Array<ArrayBuffer> {
-  const parts = lines.flatMap((line) =>
-    line.kind === 'variable' && (!macOnlyEncrypted || selects([line.key])) ? [bytesOf(valueOf(line.value))] : [],
+  const parts = selectedLines(lines, selects).flatMap(({ line, selected }) =>
+    line.kind === 'variable' && (!macOnlyEncrypted || selected) ? [bytesOf(valueOf(line.value))] : [],
   );
   const plaintext = Buffer.concat([macOnlyEncrypted ? ONLY_ENCRYPTED_PREFIX : Buffer.alloc(0), ...parts]);
   const mac = macText(plaintext);

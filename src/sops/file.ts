@@ -1,12 +1,15 @@
 import { type ErrorPlace, SottoError } from '../core/errors.ts';
 import { parseJsonTree } from '../yaml/json-tree.ts';
+import { PARSE_LIMITS, type ParseLimits } from '../yaml/limits.ts';
 import { DROPPED, lineFinder, type Resolved, resolveManifest } from '../yaml/manifest.ts';
 import { parseYaml } from '../yaml/parse.ts';
 import { isNullScalar, type YamlDocument, type YamlMap, type YamlNode } from '../yaml/tree.ts';
 import { SopsLeaf } from './leaf.ts';
 import { parseMetadata, type SopsMetadata, unusable } from './metadata.ts';
 import type { SopsFormat } from './scalar.ts';
+import { selectionOf } from './selection.ts';
 import { compileSelector } from './selector.ts';
+import { isSopsKey } from './sops-key.ts';
 import { type MacItem, type Walked, walkEncrypted } from './walk.ts';
 
 export type { SopsFormat } from './scalar.ts';
@@ -56,7 +59,7 @@ export function looksEncrypted(text: string): boolean {
 
 /** Reads structure and metadata; no key is needed. Throws SottoError with file, line and key. */
 export function parseSopsFile(text: string, format: SopsFormat, file: string): SopsFile {
-  const parsed = parseSopsTree(text, format, file);
+  const parsed = parseSopsTree(text, format, file, PARSE_LIMITS);
   const documents = parsed.documents.flatMap(({ document, map }) =>
     map === undefined ? [] : [closedDocument(document, map, parsed.walked, file)],
   );
@@ -70,22 +73,30 @@ export interface SopsTree {
   readonly walked: Walked;
 }
 
-export function parseSopsTree(text: string, format: SopsFormat, file: string): SopsTree {
-  const parsed = parseDocuments(text, format, file);
+export function parseSopsTree(text: string, format: SopsFormat, file: string, limits: ParseLimits): SopsTree {
+  const parsed = parseDocuments(text, format, file, limits);
   const metadata = parseMetadata(sopsBlock(parsed[0], file), format, file);
   const { selector, macOnlyEncrypted } = metadata;
   const selects = compileSelector(selector, { file, line: metadata.line, key: `sops.${selector.kind}` });
   const walked: Walked = { encrypted: new Map(), comments: new Map(), macItems: [] };
   const documents = parsed.map((document) => {
     const map = withoutSops(document, file);
-    if (map !== undefined) walkEncrypted(map, { selects, format, file, macOnlyEncrypted }, walked);
+    if (map !== undefined) {
+      const selection = selectionOf(selects, document, map, { text, file });
+      walkEncrypted(map, { selection, format, file, macOnlyEncrypted }, walked);
+    }
     return { document, map };
   });
   return { metadata, documents, walked };
 }
 
-export function parseDocuments(text: string, format: SopsFormat, file: string): readonly YamlDocument[] {
-  return format === 'json' ? [parseJsonTree(text, { file })] : parseYaml(text, { file });
+export function parseDocuments(
+  text: string,
+  format: SopsFormat,
+  file: string,
+  limits: ParseLimits = PARSE_LIMITS,
+): readonly YamlDocument[] {
+  return format === 'json' ? [parseJsonTree(text, { file, limits })] : parseYaml(text, { file, limits });
 }
 
 /** The metadata is read from the first document only; later ones carry a copy that nobody reads. */
@@ -120,10 +131,6 @@ export function notAMapping(place: ErrorPlace): SottoError {
     next: 'put the list or value under a key',
     ...place,
   });
-}
-
-export function isSopsKey(key: YamlNode): boolean {
-  return key.kind === 'scalar' && key.text === 'sops';
 }
 
 function closedDocument(document: YamlDocument, map: YamlMap, walked: Walked, file: string): SopsDocument {

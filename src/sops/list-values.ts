@@ -1,3 +1,4 @@
+import { LOCAL_LIMITS } from '../yaml/limits.ts';
 import type { YamlNode } from '../yaml/tree.ts';
 import type { EncType } from './enc.ts';
 import { parseSopsTree } from './file.ts';
@@ -20,7 +21,7 @@ export interface ListedValue {
 /** Every value with its place, in the order of the file. Throws SottoError. */
 export function listValues(text: string, format: WholeFormat, file: string): ListedValue[] {
   if (format !== 'yaml' && format !== 'json') return flatValues(new SopsWhole(text, format, file));
-  const { documents, walked } = parseSopsTree(text, format, file);
+  const { documents, walked } = parseSopsTree(text, format, file, LOCAL_LIMITS);
   const listed: ListedValue[] = [];
   const visit = (node: YamlNode, path: readonly string[], document: number): void => {
     if (node.kind === 'map') {
@@ -44,6 +45,17 @@ function flatValues({ parsed, macItems }: SopsWhole): ListedValue[] {
       key === undefined
         ? []
         : [{ document: 1, path: [key], line, encrypted: value !== undefined, type: 'str' as const }],
+    );
+  }
+  if (parsed.kind === 'ini') {
+    return parsed.sections.flatMap(({ name, keys }) =>
+      keys.map(({ name: key, line, sealed }) => ({
+        document: 1,
+        path: [name, key],
+        line,
+        encrypted: sealed !== undefined,
+        type: sealed === undefined || sealed.enc.type === 'comment' ? 'str' : sealed.enc.type,
+      })),
     );
   }
   return macItems.flatMap((item) =>

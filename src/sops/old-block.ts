@@ -3,7 +3,7 @@ import { spliceText } from '../yaml/splice.ts';
 import { endOfLine, lineStart } from '../yaml/split.ts';
 import type { YamlDocument, YamlMap, YamlNode, YamlScalar } from '../yaml/tree.ts';
 import { replaceScalar } from './encrypt-splice.ts';
-import { isSopsKey } from './file.ts';
+import { isSopsKey } from './sops-key.ts';
 import type { SopsFormat } from './scalar.ts';
 
 /** The sops block of a document as it stood in the text, with a new time and MAC in it. */

@@ -11,7 +11,13 @@ export type Pattern =
   | { readonly op: 'start' | 'end' | 'boundary' | 'notBoundary' }
   | { readonly op: 'all'; readonly parts: readonly Pattern[] }
   | { readonly op: 'any'; readonly choices: readonly Pattern[] }
-  | { readonly op: 'repeat'; readonly part: Pattern; readonly min: number; readonly max: number };
+  | {
+      readonly op: 'repeat';
+      readonly part: Pattern;
+      readonly min: number;
+      readonly max: number;
+      readonly counted: boolean;
+    };
 
 /** The pattern is no RE2, or uses a form that is not known here; `message` says which, without quoting it. */
 export class PatternError extends Error {}
@@ -63,6 +69,7 @@ const POSIX: Readonly<Record<string, Ranges>> = {
 /** RE2's own caps: repeat counts, and nesting of groups. */
 const MAX_REPEAT = 1000;
 const MAX_GROUPS = 100;
+const MAX_COUNT_LENGTH = 200;
 
 interface Flags {
   readonly fold: boolean;
@@ -73,11 +80,23 @@ export function parsePattern(source: string): Pattern {
   const parser = new Parser(source);
   const pattern = parser.choice({ fold: false, dotAll: false }, 0);
   if (!parser.done) throw new PatternError('a closing parenthesis has no opening one');
+  refuseLargeRepeats(pattern, MAX_REPEAT);
   return pattern;
+}
+
+/** Counts in each other are multiplied, and RE2 takes no more than for one. */
+function refuseLargeRepeats(pattern: Pattern, left: number): void {
+  if (pattern.op === 'all') for (const part of pattern.parts) refuseLargeRepeats(part, left);
+  if (pattern.op === 'any') for (const choice of pattern.choices) refuseLargeRepeats(choice, left);
+  if (pattern.op !== 'repeat') return;
+  const count = pattern.max === Infinity ? pattern.min : pattern.max;
+  if (pattern.counted && count > left) throw new PatternError('a repeat count is out of range');
+  refuseLargeRepeats(pattern.part, pattern.counted && count > 0 ? Math.floor(left / count) : left);
 }
 
 class Parser {
   readonly #chars: readonly string[];
+  readonly #names = new Set<string>();
   #at = 0;
 
   constructor(source: string) {
@@ -97,6 +116,7 @@ class Parser {
       while (!this.done && this.#peek() !== '|' && this.#peek() !== ')') {
         const inline = this.#inlineFlags(now);
         if (inline !== undefined) now = inline;
+        else if (this.#rest(2) === '\\Q') parts.push(...this.#quoted(now));
         else parts.push(this.#repeated(now, depth));
       }
       choices.push({ op: 'all', parts });
@@ -105,20 +125,24 @@ class Parser {
   }
 
   #repeated(flags: Flags, depth: number): Pattern {
-    const part = this.#atom(flags, depth);
+    return this.#times(this.#atom(flags, depth));
+  }
+
+  #times(part: Pattern): Pattern {
+    const counted = this.#peek() === '{';
     const bounds = this.#quantifier();
     if (bounds === undefined) return part;
     // Lazy or greedy: the same question, whether there is a match at all.
     this.#take('?');
     if (this.#quantifier() !== undefined) throw new PatternError('a repetition is repeated');
-    return { op: 'repeat', part, ...bounds };
+    return { op: 'repeat', part, ...bounds, counted };
   }
 
   #quantifier(): { min: number; max: number } | undefined {
     if (this.#take('*')) return { min: 0, max: Infinity };
     if (this.#take('+')) return { min: 1, max: Infinity };
     if (this.#take('?')) return { min: 0, max: 1 };
-    const counted = /^\{(\d{1,6})(?:(,)(\d{0,6}))?\}/.exec(this.#chars.slice(this.#at, this.#at + 16).join(''));
+    const counted = /^\{(0|[1-9]\d*)(?:(,)(|0|[1-9]\d*))?\}/.exec(this.#rest(MAX_COUNT_LENGTH));
     if (counted === null) return undefined;
     this.#at += counted[0].length;
     const min = Number(counted[1]);
@@ -147,6 +171,14 @@ class Parser {
       case '*':
       case '+':
       case '?':
+      case '{':
+        if (char === '{') {
+          this.#at -= 1;
+          if (this.#quantifier() === undefined) {
+            this.#at += 1;
+            return literal(char, flags);
+          }
+        }
         throw new PatternError('a repetition has nothing to repeat');
       default:
         return literal(char, flags);
@@ -159,11 +191,18 @@ class Parser {
       const head = /^(?:P?<[A-Za-z_]\w*>|([is]*)(?:-([is]+))?:)/.exec(this.#rest(80));
       if (head === null) throw new PatternError('a group has a form that is not known');
       this.#at += head[0].length;
+      this.#name(/<(\w+)>/.exec(head[0])?.[1]);
       inner = withFlags(flags, head[1] ?? '', head[2] ?? '');
     }
     const pattern = this.choice(inner, depth + 1);
     if (!this.#take(')')) throw new PatternError('a group is not closed');
     return pattern;
+  }
+
+  #name(name: string | undefined): void {
+    if (name === undefined) return;
+    if (this.#names.has(name)) throw new PatternError('two groups have one name');
+    this.#names.add(name);
   }
 
   /** `(?i)` holds to the end of the group it stands in. */
@@ -185,26 +224,24 @@ class Parser {
         return { op: 'boundary' };
       case 'B':
         return { op: 'notBoundary' };
-      case 'Q':
-        return this.#quoted(flags);
       default: {
         const perl = perlClass(char);
-        if (perl !== undefined) return { op: 'chars', ...perl, fold: false };
+        if (perl !== undefined) return { op: 'chars', ...perl, fold: flags.fold };
         return literal(this.#escapedChar(char), flags);
       }
     }
   }
 
-  #quoted(flags: Flags): Pattern {
+  /** Each character stands for itself; a repetition behind it means the last one. */
+  #quoted(flags: Flags): Pattern[] {
+    this.#at += 2;
     const parts: Pattern[] = [];
-    while (!this.done) {
-      if (this.#rest(2) === '\\E') {
-        this.#at += 2;
-        break;
-      }
-      parts.push(literal(this.#next(), flags));
-    }
-    return { op: 'all', parts };
+    while (!this.done && this.#rest(2) !== '\\E') parts.push(literal(this.#next(), flags));
+    if (!this.done) this.#at += 2;
+    const last = parts.pop();
+    if (last !== undefined) return [...parts, this.#times(last)];
+    if (this.#quantifier() !== undefined) throw new PatternError('a repetition has nothing to repeat');
+    return [];
   }
 
   #escapedChar(char: string): string {
@@ -230,17 +267,15 @@ class Parser {
     while (first || this.#peek() !== ']') {
       if (this.done) throw new PatternError('a character class is not closed');
       first = false;
-      const posix = /^\[:([a-z]+):\]/.exec(this.#rest(12));
+      const posix = /^\[:(\^?)([a-z]+):\]/.exec(this.#rest(12));
       const perl = this.#peek() === '\\' ? perlClass(this.#chars[this.#at + 1] ?? '') : undefined;
       if (posix !== null) {
-        const named = POSIX[posix[1] ?? ''];
+        const named = POSIX[posix[2] ?? ''];
         if (named === undefined) throw new PatternError('a character class is not known');
-        ranges.push(...named.map(([low, high]): [number, number] => [low, high]));
+        ranges.push(...group(named, posix[1] === '^', flags));
         this.#at += posix[0].length;
       } else if (perl !== undefined) {
-        ranges.push(
-          ...(perl.negated ? complement(perl.ranges) : perl.ranges).map(([a, b]): [number, number] => [a, b]),
-        );
+        ranges.push(...group(perl.ranges, perl.negated, flags));
         this.#at += 2;
       } else ranges.push(this.#range());
     }
@@ -306,12 +341,36 @@ function perlClass(char: string): { ranges: Ranges; negated: boolean } | undefin
   return ranges === undefined ? undefined : { ranges, negated: char !== char.toLowerCase() };
 }
 
+/** A named class inside of brackets. Its complement is made after folding, which only ASCII classes can be here. */
+function group(ranges: Ranges, negated: boolean, flags: Flags): [number, number][] {
+  const own = negated ? complement(flags.fold ? folded(ranges) : ranges) : ranges;
+  return own.map(([low, high]) => [low, high]);
+}
+
+/** With the other case of each letter, and the two letters beyond ASCII that have an ASCII one. */
+function folded(ranges: Ranges): Ranges {
+  const has = (char: string): boolean => {
+    const code = char.codePointAt(0) ?? 0;
+    return ranges.some(([low, high]) => code >= low && code <= high);
+  };
+  const letters = Array.from('abcdefghijklmnopqrstuvwxyz').filter((char) => has(char) || has(char.toUpperCase()));
+  const cases = letters.flatMap((char) => [char, char.toUpperCase()]);
+  if (letters.includes('k')) cases.push('\u212a');
+  if (letters.includes('s')) cases.push('\u017f');
+  const all = [
+    ...ranges,
+    ...cases.map((char): [number, number] => [char.codePointAt(0) ?? 0, char.codePointAt(0) ?? 0]),
+  ];
+  return all.toSorted(([a], [b]) => a - b);
+}
+
+/** Of ranges in order. */
 function complement(ranges: Ranges): Ranges {
   const gaps: [number, number][] = [];
   let from = 0;
   for (const [low, high] of ranges) {
     if (low > from) gaps.push([from, low - 1]);
-    from = high + 1;
+    from = Math.max(from, high + 1);
   }
   return [...gaps, [from, 0x10ffff]];
 }

@@ -6,6 +6,8 @@ export const SELECTOR_KINDS = [
   'encrypted_suffix',
   'unencrypted_regex',
   'encrypted_regex',
+  'unencrypted_comment_regex',
+  'encrypted_comment_regex',
 ] as const;
 
 /** Which values of a file are encrypted (spec/sops.md, section 5). */
@@ -16,23 +18,37 @@ export interface Selector {
 
 export const DEFAULT_SELECTOR: Selector = { kind: 'unencrypted_suffix', value: '_unencrypted' };
 
-/** True when the value, or comment, at a path of map keys is encrypted. A comment has the path of its container. */
-export type Selects = (path: readonly string[]) => boolean;
+/** A compiled selector. What it chooses in one document is a `Selection`. */
+export type Selects =
+  /** True when the value, or comment, at a path of map keys is encrypted. A comment has the path of its container. */
+  { readonly by: 'key'; readonly encrypts: (path: readonly string[]) => boolean } | CommentSelects;
+
+/** What stands under a comment that matches is what is encrypted, or what is not. */
+export interface CommentSelects {
+  readonly by: 'comment';
+  /** Of the text behind the `#`. */
+  readonly matches: (comment: string) => boolean;
+  readonly encryptsMatched: boolean;
+}
 
 /** Throws SottoError for a regular expression that is none, where sops would silently encrypt nothing or everything. */
 export function compileSelector(selector: Selector, place: ErrorPlace): Selects {
-  const matches = keyMatcher(selector, place);
+  const matches = remembered(keyMatcher(selector, place));
+  const wantsMatch = !selector.kind.startsWith('unencrypted');
+  if (selector.kind.endsWith('comment_regex')) return { by: 'comment', matches, encryptsMatched: wantsMatch };
+  // Any key on the way counts, the ancestors included.
+  return { by: 'key', encrypts: (path) => path.some(matches) === wantsMatch };
+}
+
+function remembered(matches: (text: string) => boolean): (text: string) => boolean {
   const known = new Map<string, boolean>();
-  const keyMatches = (key: string): boolean => {
-    const seen = known.get(key);
+  return (text) => {
+    const seen = known.get(text);
     if (seen !== undefined) return seen;
-    const answer = matches(key);
-    known.set(key, answer);
+    const answer = matches(text);
+    known.set(text, answer);
     return answer;
   };
-  const wantsMatch = selector.kind === 'encrypted_suffix' || selector.kind === 'encrypted_regex';
-  // Any key on the way counts, the ancestors included.
-  return (path) => path.some(keyMatches) === wantsMatch;
 }
 
 function keyMatcher(selector: Selector, place: ErrorPlace): (key: string) => boolean {
@@ -66,9 +82,6 @@ export function badPattern(thrown: unknown, field: string, place: ErrorPlace): S
 
 /** The one selector of a set of fields; undefined when none is set. */
 export function selectorOf(fieldOf: (name: string) => string | undefined, place: ErrorPlace): Selector | undefined {
-  for (const name of ['encrypted_comment_regex', 'unencrypted_comment_regex']) {
-    if (fieldOf(name)) throw commentSelector(name, place);
-  }
   const set = SELECTOR_KINDS.flatMap((kind) => {
     const value = fieldOf(kind);
     return value === undefined || value === '' ? [] : [{ kind, value }];
@@ -79,16 +92,6 @@ export function selectorOf(fieldOf: (name: string) => string | undefined, place:
     what: 'more than one selector is set',
     why: `${set.map(({ kind }) => kind).join(' and ')} contradict each other; sops refuses them too`,
     next: 'keep one of them',
-    ...place,
-  });
-}
-
-function commentSelector(name: string, place: ErrorPlace): SottoError {
-  return new SottoError({
-    code: 'SOTTO-SOPS-009',
-    what: `${name} is not in this version`,
-    why: 'this version selects values by key name only',
-    next: 'use encrypted_regex or encrypted_suffix',
     ...place,
   });
 }

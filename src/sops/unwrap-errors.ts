@@ -12,7 +12,11 @@ function listOf(entry: KeyEntry): string {
 function heldBy(identities: readonly Identity[]): string {
   const held = identities.filter(({ kind }) => kind !== 'service');
   if (held.length === 0) return 'no identity is held';
-  return `held are the identities of ${held.map(({ recipient }) => recipient).join(', ')}`;
+  return `held are the identities of ${held.map(nameOf).join(', ')}`;
+}
+
+function nameOf(identity: Identity): string {
+  return identity.kind === 'pgp' ? `OpenPGP key ${identity.recipient}` : identity.recipient;
 }
 
 /** What a key service said, at its place in the file. Undefined where the file has other ways in than services. */
@@ -25,7 +29,7 @@ export function serviceFailure(file: KeyedFile, opened: GroupOutcome): SottoErro
 
 export function notForUs(file: KeyedFile, identities: readonly Identity[]): SottoError {
   const entries = file.metadata.groups.flat();
-  if (entries.every(({ kind }) => kind !== 'age')) return notInThisVersion(file, entries);
+  if (entries.every(({ kind }) => kind !== 'age' && kind !== 'pgp')) return notInThisVersion(file, entries);
   return new SottoError({
     code: 'SOTTO-AGE-001',
     what: 'no held identity opens the file',
@@ -93,7 +97,7 @@ function notInThisVersion(file: KeyedFile, entries: readonly KeyEntry[]): SottoE
 
 export function damagedEntry(file: KeyedFile, entry: KeyEntry | undefined): SottoError {
   return new SottoError({
-    code: 'SOTTO-AGE-005',
+    code: entry?.kind === 'pgp' ? 'SOTTO-SOPS-060' : 'SOTTO-AGE-005',
     what: 'a wrapped data key is damaged',
     why: `the entry of ${entry === undefined ? 'a key' : holderOf(entry)} is not readable, or was changed`,
     next: 'restore the sops block from Git history',

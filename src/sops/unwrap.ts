@@ -3,6 +3,7 @@ import type { EntryOutcome, GroupOutcome, Identity, KeyedFile } from './identity
 import { notAllowed, settingsLine } from './service-errors.ts';
 import { combineShares } from './shamir.ts';
 import type { KeyEntry, KeyGroup } from './key-entry.ts';
+import { namesKey, parsePgpMessage } from './pgp.ts';
 import { damagedEntry, noKeys, notForUs, serviceFailure, tooFewShares, wrongLength } from './unwrap-errors.ts';
 
 export const DATA_KEY_BYTES = 32;
@@ -47,6 +48,18 @@ async function unwrapShares(
 }
 
 async function openGroup(group: KeyGroup, identities: readonly Identity[]): Promise<GroupOutcome> {
+  const tried = await tryGroup(group, identities);
+  if (tried.outcome === 'opened') return tried;
+  // A person is asked last, and only for what may help.
+  for (const identity of identities) {
+    if (identity.kind !== 'locked' || !group.some((entry) => identity.mayOpen(entry))) continue;
+    const unlocked = await tryGroup(group, await identity.unlock());
+    if (unlocked.outcome === 'opened') return unlocked;
+  }
+  return tried;
+}
+
+async function tryGroup(group: KeyGroup, identities: readonly Identity[]): Promise<GroupOutcome> {
   let best: GroupOutcome = { outcome: 'not-for-us' };
   for (const entry of byLikelihood(group, identities)) {
     const opened = await openEntry(entry, identities);
@@ -60,6 +73,7 @@ async function openGroup(group: KeyGroup, identities: readonly Identity[]): Prom
 const TELLING: readonly GroupOutcome['outcome'][] = ['failed', 'damaged', 'refused', 'not-for-us'];
 
 async function openEntry(entry: KeyEntry, identities: readonly Identity[]): Promise<EntryOutcome> {
+  if (entry.kind === 'pgp') return openPgpEntry(entry.enc, identities);
   if (entry.kind === 'vault') {
     const services = identities.find((identity) => identity.kind === 'service');
     return services?.open(entry) ?? { outcome: 'refused', error: notAllowed(entry, settingsLine(entry)) };
@@ -73,15 +87,26 @@ async function openEntry(entry: KeyEntry, identities: readonly Identity[]): Prom
   );
 }
 
+async function openPgpEntry(enc: string, identities: readonly Identity[]): Promise<EntryOutcome> {
+  const message = parsePgpMessage(enc);
+  if (message === undefined) return { outcome: 'damaged' };
+  for (const identity of identities) {
+    const opened = identity.kind === 'pgp' ? await identity.open(message) : undefined;
+    if (opened !== undefined && opened.outcome !== 'not-for-us') return opened;
+  }
+  return { outcome: 'not-for-us' };
+}
+
 /**
  * Entries that name one of our recipients first, then those of the kinds sops tries first; the others too, because
  * nothing vouches for the name.
  */
 function byLikelihood(group: KeyGroup, identities: readonly Identity[]): KeyGroup {
   const ours = new Set(identities.map((identity) => (identity.kind === 'age' ? identity.recipient : '')));
+  const fingerprints = identities.flatMap((identity) => (identity.kind === 'pgp' ? identity.fingerprints : []));
   const rank = (entry: KeyEntry): number => {
     if (entry.kind === 'age') return ours.has(entry.recipient) ? 0 : 1;
-    return entry.kind === 'pgp' ? 1 : 2;
+    return entry.kind === 'pgp' ? (namesKey(entry.fingerprint, fingerprints) ? 0 : 1) : 2;
   };
   return group.toSorted((a, b) => rank(a) - rank(b));
 }

@@ -1,7 +1,9 @@
+import { LOCAL_LIMITS } from '../yaml/limits.ts';
 import { SottoError } from '../core/errors.ts';
-import type { YamlNode } from '../yaml/tree.ts';
+import type { YamlDocument, YamlNode } from '../yaml/tree.ts';
 import { type EnvLine, parseEnvText, valueOf } from './env-text.ts';
 import { parseDocuments } from './file.ts';
+import { iniValueAt, withIniValue, withoutIniValue } from './ini-edit.ts';
 import { type KeyPath, nodeAt } from './key-path.ts';
 import type { SopsFormat, WholeFormat } from './scalar.ts';
 import { type NewValue, setValue } from './set-value.ts';
@@ -20,11 +22,12 @@ export interface ClearFile {
 /** Its text with a value set. Throws SottoError. */
 export function withValue(clear: ClearFile, path: KeyPath, value: NewValue): string {
   const { text, format, file } = clear;
-  if (format === 'yaml' || format === 'json') return setValue(text, documentOf(clear, format), path, value);
-  const lines = envLines(clear, path);
-  const [key] = path;
+  if (format === 'yaml' || format === 'json') return setValue(text, changeableDocument(clear, format), path, value);
   if (value.kind === 'json' && value.node.kind !== 'scalar') throw noValueThere(file, value.node, path);
   const content = value.kind === 'json' ? textOf(value.node) : Buffer.from(value.bytes).toString('utf8');
+  if (format === 'ini') return withIniValue(clear, path, content);
+  const lines = envLines(clear, path);
+  const [key] = path;
   const line: EnvLine = { kind: 'variable', key, value: content.replaceAll('\n', '\\n') };
   const at = lines.findIndex((each) => each.kind === 'variable' && each.key === key);
   return envText(at === -1 ? [...lines, line] : lines.with(at, line));
@@ -32,7 +35,8 @@ export function withValue(clear: ClearFile, path: KeyPath, value: NewValue): str
 
 export function withoutValue(clear: ClearFile, path: KeyPath): string {
   const { text, format, file } = clear;
-  if (format === 'yaml' || format === 'json') return unsetValue(text, documentOf(clear, format), path);
+  if (format === 'yaml' || format === 'json') return unsetValue(text, changeableDocument(clear, format), path);
+  if (format === 'ini') return withoutIniValue(clear, path);
   const lines = envLines(clear, path);
   const kept = lines.filter((line) => line.kind !== 'variable' || line.key !== path[0]);
   if (kept.length === lines.length) throw noSuchValue(file, path);
@@ -47,6 +51,7 @@ export function valueText(clear: ClearFile, path: KeyPath): string | undefined {
     if (node !== undefined && node.kind !== 'scalar') throw noValueThere(file, node, path);
     return node?.text;
   }
+  if (format === 'ini') return iniValueAt(clear, path);
   const line = envLines(clear, path).find((each) => each.kind === 'variable' && each.key === path[0]);
   return line?.kind === 'variable' ? valueOf(line.value) : undefined;
 }
@@ -57,10 +62,24 @@ export function treeOf(clear: ClearFile): YamlNode | undefined {
   return format === 'yaml' || format === 'json' ? documentOf(clear, format).root : undefined;
 }
 
-function documentOf(clear: ClearFile, format: SopsFormat): ValueDocument {
-  const documents = parseDocuments(clear.text, format, clear.file);
+/** An alias stands for the value of another place: which of the two is meant, only a person knows. */
+function changeableDocument(clear: ClearFile, format: SopsFormat): ValueDocument {
+  const document = documentOf(clear, format);
+  if (document.aliases.length === 0) return document;
+  throw new SottoError({
+    code: 'SOTTO-SOPS-057',
+    what: 'single values of a document with aliases are not changed',
+    why: 'a value in it can stand at several places, and a change of one would be a change of all',
+    next: `change it in an editor: sotto edit ${clear.file}`,
+    file: clear.file,
+    line: document.line,
+  });
+}
+
+function documentOf(clear: ClearFile, format: SopsFormat): ValueDocument & YamlDocument {
+  const documents = parseDocuments(clear.text, format, clear.file, LOCAL_LIMITS);
   const document = documents[clear.document - 1];
-  if (document !== undefined) return { format, file: clear.file, root: document.root };
+  if (document !== undefined) return { ...document, format, file: clear.file };
   throw new SottoError({
     code: 'SOTTO-SOPS-055',
     what: 'the file has no such document',

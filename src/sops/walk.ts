@@ -3,7 +3,7 @@ import type { YamlMap, YamlNode, YamlScalar } from '../yaml/tree.ts';
 import { parseEnc } from './enc.ts';
 import type { EncryptedValue } from './leaf.ts';
 import { type SopsFormat, sopsScalar } from './scalar.ts';
-import type { Selects } from './selector.ts';
+import type { Selection } from './selection.ts';
 
 /** One scalar that counts in the MAC, in the order of the file. */
 export type MacItem =
@@ -21,7 +21,7 @@ export interface Walked {
 }
 
 export interface WalkContext {
-  readonly selects: Selects;
+  readonly selection: Selection;
   readonly format: SopsFormat;
   readonly file: string;
   readonly macOnlyEncrypted: boolean;
@@ -48,7 +48,7 @@ function walk(node: YamlNode, path: readonly string[], inList: boolean, context:
     for (const item of node.items) walk(item, path, true, context, into);
     return;
   }
-  if (!context.selects(path)) {
+  if (!context.selection.value(node, path)) {
     if (!context.macOnlyEncrypted) into.macItems.push({ kind: 'clear', scalar: node });
     return;
   }
@@ -87,7 +87,7 @@ export function mapKey(key: YamlNode, format: SopsFormat, file: string): string 
   });
 }
 
-function inClear(place: ErrorPlace): SottoError {
+export function inClear(place: ErrorPlace): SottoError {
   return new SottoError({
     code: 'SOTTO-SOPS-005',
     what: 'a value that must be encrypted is in clear',
@@ -97,7 +97,7 @@ function inClear(place: ErrorPlace): SottoError {
   });
 }
 
-function damaged(place: ErrorPlace): SottoError {
+export function damaged(place: ErrorPlace): SottoError {
   return new SottoError({
     code: 'SOTTO-SOPS-006',
     what: 'an encrypted value is damaged',

@@ -1,3 +1,4 @@
+import { PARSE_LIMITS } from '../yaml/limits.ts';
 import type { webcrypto } from 'node:crypto';
 import type { Ciphertext } from '../core/closed.ts';
 import { SottoError } from '../core/errors.ts';
@@ -13,12 +14,15 @@ import { emitJson } from './emit-json.ts';
 import { emitYaml } from './emit-yaml.ts';
 import { parseEnc } from './enc.ts';
 import { envVariables } from './env-lines.ts';
+import { envSelection } from './env-selection.ts';
 import { parseSopsTree, type SopsTree } from './file.ts';
 import type { EncryptedValue } from './leaf.ts';
-import type { MacItem } from './walk.ts';
+import { inClear, type MacItem } from './walk.ts';
 import { parseMetadata, type SopsMetadata } from './metadata.ts';
 import { unknownForm } from './plain-scalar.ts';
 import { type Opened, type PlainScalar, plainTree } from './plain-tree.ts';
+import { type SealedIniSection, parseSealedIni } from './ini-file.ts';
+import { openIniText } from './open-ini.ts';
 import { compileSelector } from './selector.ts';
 import type { SopsFormat, WholeFormat } from './scalar.ts';
 
@@ -173,13 +177,22 @@ export async function openWhole(whole: SopsWhole, dataKey: DataKey): Promise<Sen
   return Sensitive.adopt(await openWholeBytes(whole, dataKey));
 }
 
+/** The values that count in the MAC. The caller wipes them. */
+export async function openedValues(
+  { parsed, file }: SopsWhole,
+  dataKey: DataKey,
+): Promise<Map<EncryptedValue, Uint8Array<ArrayBuffer>>> {
+  const values = new Map<EncryptedValue, Uint8Array<ArrayBuffer>>();
+  for (const item of parsed.macItems) {
+    if (item.kind === 'encrypted') values.set(item.value, await opened(item.value, file, dataKey.key));
+  }
+  return values;
+}
+
 async function openWholeBytes(whole: SopsWhole, dataKey: DataKey): Promise<Uint8Array<ArrayBuffer>> {
   const { text, file, parsed } = whole;
-  const values = new Map<EncryptedValue, Uint8Array<ArrayBuffer>>();
+  const values = await openedValues(whole, dataKey);
   try {
-    for (const item of parsed.macItems) {
-      if (item.kind === 'encrypted') values.set(item.value, await opened(item.value, file, dataKey.key));
-    }
     if (parsed.kind === 'dotenv') {
       for (const { comment } of parsed.lines) {
         // A comment that does not open is kept as it is, as sops does.
@@ -188,6 +201,7 @@ async function openWholeBytes(whole: SopsWhole, dataKey: DataKey): Promise<Uint8
       }
       return emitDotenv(parsed.lines, values);
     }
+    if (parsed.kind === 'ini') return await openIniText(parsed.sections, values, { file, dataKey });
     return await emitTree(text, whole, parsed.tree, values, dataKey);
   } finally {
     for (const bytes of values.values()) bytes.fill(0);
@@ -203,6 +217,7 @@ async function opened(value: EncryptedValue, file: string, key: webcrypto.Crypto
 type Parsed = { readonly metadata: SopsMetadata; readonly macItems: readonly MacItem[] } & (
   | { readonly kind: 'tree'; readonly tree: SopsTree }
   | { readonly kind: 'dotenv'; readonly lines: readonly OpenLine[] }
+  | { readonly kind: 'ini'; readonly sections: readonly SealedIniSection[] }
 );
 
 /** A line with what is encrypted of it. */
@@ -212,9 +227,9 @@ interface OpenLine extends DotenvLine {
 }
 
 function parseWhole(text: string, format: WholeFormat, file: string): Parsed {
-  if (format === 'ini') throw noIni(file);
+  if (format === 'ini') return { kind: 'ini', ...parseSealedIni(text, file) };
   if (format === 'dotenv') return parseEnvFile(text, file);
-  const tree = parseSopsTree(text, format === 'binary' ? 'json' : format, file);
+  const tree = parseSopsTree(text, format === 'binary' ? 'json' : format, file, PARSE_LIMITS);
   return { kind: 'tree', tree, metadata: tree.metadata, macItems: tree.walked.macItems };
 }
 
@@ -224,13 +239,15 @@ function parseEnvFile(text: string, file: string): Parsed {
   const { selector } = metadata;
   const selects = compileSelector(selector, { file, line: metadata.line, key: `sops_${selector.kind}` });
   const macItems: MacItem[] = [];
-  const lines = dotenv.lines.map((line): OpenLine => {
+  const selection = envSelection(dotenv.lines, selects);
+  const lines = dotenv.lines.map((line, index): OpenLine => {
     const path = line.key === undefined ? [] : [line.key];
-    const enc = selects(path) && line.text !== '' ? parseEnc(line.text) : undefined;
+    const isSelected = selection[index] === true && line.text !== '';
+    const enc = isSelected ? parseEnc(line.text) : undefined;
     const encrypted = enc === undefined ? undefined : { text: line.text, enc, path, line: line.line };
     if (line.key === undefined) return { ...line, value: undefined, comment: encrypted };
     if (encrypted !== undefined) macItems.push({ kind: 'encrypted', value: encrypted });
-    else if (selects(path) && line.text !== '') throw inClear({ file, line: line.line, key: line.key });
+    else if (isSelected) throw inClear({ file, line: line.line, key: line.key });
     else if (!metadata.macOnlyEncrypted) macItems.push({ kind: 'text', text: line.text.replaceAll('\\n', '\n') });
     return { ...line, value: encrypted, comment: undefined };
   });
@@ -354,32 +371,12 @@ function binaryContent(
   return (bytes === undefined ? writer : writer.bytes(bytes)).take();
 }
 
-function inClear(place: { readonly file: string; readonly line: number; readonly key: string }): SottoError {
-  return new SottoError({
-    code: 'SOTTO-SOPS-005',
-    what: 'a value that must be encrypted is in clear',
-    why: 'the selector of the sops block covers it, so it was added or changed without sops',
-    next: 'restore the line from Git, then set the value with sops or sotto',
-    ...place,
-  });
-}
-
 function noBinary(file: string): SottoError {
   return new SottoError({
     code: 'SOTTO-SOPS-023',
     what: 'the file is not what sops makes of a binary file',
     why: 'that is a JSON document whose one value stands under data',
     next: 'restore the file from Git history, or encrypt it again: sops encrypt --input-type binary',
-    file,
-  });
-}
-
-export function noIni(file: string): SottoError {
-  return new SottoError({
-    code: 'SOTTO-SOPS-024',
-    what: 'a file encrypted as INI is not in this version',
-    why: 'what sops makes of an INI file on the way out differs from what was put in, and is not known to the byte here',
-    next: 'encrypt the file as binary, which keeps every byte: sops encrypt --input-type binary --output-type binary',
     file,
   });
 }

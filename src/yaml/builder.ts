@@ -15,7 +15,7 @@ import type { ParseLimits } from './limits.ts';
 import { tooDeep, tooManyAliases, tooManyNodes, unknownAlias } from './refusals.ts';
 import type { Chunk } from './split.ts';
 import { expandTag } from './tag.ts';
-import type { Lines, ScalarStyle, YamlDocument, YamlEntry, YamlNode, YamlScalar } from './tree.ts';
+import type { Lines, ScalarStyle, YamlDocument, YamlEntry, YamlNode, YamlScalar, YamlToken } from './tree.ts';
 
 const STYLES: Readonly<Record<number, ScalarStyle>> = {
   1: 'plain',
@@ -56,7 +56,7 @@ export class DocumentBuilder {
   readonly #base: number;
   /** Nodes so far, every alias counted as what it stands for. */
   #nodes = 0;
-  #aliases = 0;
+  readonly #aliases: YamlToken[] = [];
   /** Deepest level seen since the last anchor opened. */
   #deepest = 0;
 
@@ -73,8 +73,8 @@ export class DocumentBuilder {
     const contentEnd = this.#gaps.tokenEnd;
     this.#gaps.rest(chunk.end);
     const line = root.start === root.end ? lines.at(chunk.start) : root.line;
-    const hasAliases = this.#aliases > 0;
-    return { root, line, start: chunk.start, end: chunk.end, contentEnd, hasAliases, comments: this.#gaps.comments };
+    const aliases = this.#aliases;
+    return { root, line, start: chunk.start, end: chunk.end, contentEnd, aliases, comments: this.#gaps.comments };
   }
 
   #node(depth: number, inFlow: boolean): YamlNode {
@@ -166,8 +166,8 @@ export class DocumentBuilder {
     const end = this.#base + event.anchorEnd;
     this.#gaps.token(start, end);
     const place = this.#place(start);
-    this.#aliases += 1;
-    if (this.#aliases > limits.maxAliasesPerDocument) throw tooManyAliases(limits, place);
+    this.#aliases.push({ start, end });
+    if (this.#aliases.length > limits.maxAliasesPerDocument) throw tooManyAliases(limits, place);
     const anchor = this.#anchors.get(text.slice(start + 1, end));
     if (anchor === undefined) throw unknownAlias('there is no anchor of that name before it in this document', place);
     if (anchor.node === undefined) throw unknownAlias('it stands inside of the very value it refers to', place);

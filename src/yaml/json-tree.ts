@@ -12,7 +12,7 @@ export function parseJsonTree(text: string, options: ParseOptions): YamlDocument
   const scanner = new JsonScanner(text, { ...PARSE_LIMITS, ...options.limits }, options.file);
   const root = scanner.document();
   const { line, end } = root;
-  return { root, line, start: 0, end: text.length, contentEnd: end, hasAliases: false, comments: [] };
+  return { root, line, start: 0, end: text.length, contentEnd: end, aliases: [], comments: [] };
 }
 
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?/y;

@@ -18,6 +18,13 @@ export const PARSE_LIMITS: ParseLimits = {
   maxIndicatorsPerFile: 1_000_000,
 };
 
+/** For a file that a person names on their own machine: only what is beyond all use is refused. Never in the agent. */
+export const LOCAL_LIMITS: ParseLimits = {
+  ...PARSE_LIMITS,
+  maxNodesPerDocument: LIMITS.maxLocalNodesPerDocument,
+  maxIndicatorsPerFile: 32_000_000,
+};
+
 export interface ParseOptions {
   /** What errors call the text: a path relative to the repository's root. */
   readonly file: string;

@@ -57,15 +57,18 @@ export interface YamlDocument {
   readonly end: number;
   /** Character offset after the last token: everything behind it is blank or comment. */
   readonly contentEnd: number;
-  readonly hasAliases: boolean;
+  /** Where the aliases stand, in order: `*` and name. */
+  readonly aliases: readonly YamlToken[];
   /** Comments outside of scalars, in order: from the `#` to the end of the line. */
-  readonly comments: readonly YamlComment[];
+  readonly comments: readonly YamlToken[];
 }
 
-export interface YamlComment {
+export interface YamlToken {
   readonly start: number;
   readonly end: number;
 }
+
+export type YamlComment = YamlToken;
 
 export function isNullScalar(node: YamlNode): boolean {
   return node.kind === 'scalar' && node.style === 'plain' && node.tag === undefined && node.text === '';

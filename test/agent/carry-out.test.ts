@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { carryOut } from '../../src/agent/carry-out.ts';
-import { announce, decide, refreshRows, release } from '../../src/agent/pass-stages.ts';
+import { announce, decide, refreshRows, refusedKeys, release } from '../../src/agent/pass-stages.ts';
 import { reportPass } from '../../src/agent/report-pass.ts';
 import type { SyncRuntime } from '../../src/agent/sync-runtime.ts';
 import { SECRETS } from '../../src/kube/resource.ts';
+import { ordered } from '../../src/plan/ordering.ts';
 import type { DesiredSet } from '../../src/render/desired.ts';
 import { SET_ID } from '../drift/objects.ts';
 import { type FakeHandler, sendJson, startFakeApi, statusOf } from '../kube/fake-api.ts';
@@ -37,13 +38,15 @@ async function pass(agent: TestAgent, sync: SyncRuntime, desired: DesiredSet, co
   return (await passWhole(agent, sync, desired, commit)).carried;
 }
 
-async function passWhole(agent: TestAgent, sync: SyncRuntime, desired: DesiredSet, commit: string) {
+async function passWhole(agent: TestAgent, sync: SyncRuntime, said: DesiredSet, commit: string) {
   const { context } = agent;
+  const { desired, ordering } = ordered(said);
   refreshRows(context, sync, desired);
   const decided = decide(context, sync, snapshot(commit), desired, []);
   await announce(context, sync, decided);
   using opener = context.opener(sync);
-  const carried = await carryOut(context, sync, decided, opener);
+  const refused = refusedKeys(desired.refusals);
+  const carried = await carryOut(context, sync, { plan: decided, ordering, refused }, opener);
   release(context, sync, decided);
   passed(sync, commit);
   return { carried, decided };
@@ -103,7 +106,8 @@ describe('carrying out a plan', () => {
     expect(decided.steps.map(({ action }) => action)).toEqual(['apply', 'prune']);
     agent.stop.abort();
     using opener = agent.context.opener(sync);
-    const ended = await carryOut(agent.context, sync, decided, opener);
+    const planned = { plan: decided, ordering: ordered(desired).ordering, refused: new Set<never>() };
+    const ended = await carryOut(agent.context, sync, planned, opener);
     expect(ended).toMatchObject({ applied: 0, pruned: 0, retry: true });
     expect(api.received).toEqual([]);
     expect(agent.inventory.row(keyOf('ConfigMap', 'old'))).toBeDefined();
@@ -227,7 +231,7 @@ describe('an object that moves from one sync to another', () => {
 function report(agent: TestAgent, sync: SyncRuntime, commit: string): void {
   const desired = setOf();
   const decided = decide(agent.context, sync, snapshot(commit), desired, []);
-  const outcome = { refusals: [], waiting: [], applied: 0, pruned: 0, retry: decided.postponed > 0 };
+  const outcome = { refusals: [], waiting: [], waits: [], applied: 0, pruned: 0, retry: decided.postponed > 0 };
   reportPass(agent.context, sync, {
     snapshot: snapshot(commit),
     desired,

@@ -6,6 +6,8 @@ import { type Finding, LiveStore } from '../../src/agent/live.ts';
 import type { SyncRuntime } from '../../src/agent/sync-runtime.ts';
 import { vetoRules } from '../../src/agent/veto-rules.ts';
 import { type ObjectKey, objectKey, type Revision, type SourceDigest } from '../../src/core/ids.ts';
+import { KSTATUS_RULES } from '../../src/expression/health-rules.ts';
+import { computeStatus } from '../../src/health/status.ts';
 import { catalogOf } from '../../src/kube/discovery.ts';
 import { CONFIG_MAPS, resourceOf, SECRETS } from '../../src/kube/resource.ts';
 import { type Repeat, unrepeated } from '../../src/kube/retry.ts';
@@ -128,7 +130,10 @@ export function syncSettings(name: string, more: Partial<SyncSettings> = {}): Sy
     retryIntervalMs: 30_000,
     suspend: false,
     prune: { enabled: true, maxSharePercent: 50, minimum: 5, ask: [] },
+    deletionPolicy: 'orphan',
     skip: [],
+    drift: { policy: 'guard', ignore: [] },
+    health: KSTATUS_RULES,
     secretsIn: [],
     ...more,
   };
@@ -143,7 +148,7 @@ export function runtime(name: string, more: Partial<SyncRuntime> = {}): SyncRunt
     desired: new Map(),
     wanted: new Set(),
     blocked: new Map(),
-    adopting: new Set(),
+    adopting: new Map(),
     fights: new Map(),
     trouble: undefined,
     report: undefined,
@@ -161,6 +166,7 @@ export function passed(sync: SyncRuntime, commit: string): void {
     attemptedRevision: `main@sha1:${commit}` as Revision,
     refusals: [],
     waiting: [],
+    waits: [],
     warnings: [],
     desired: 0,
     pruned: 0,
@@ -199,8 +205,9 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
   const live: LiveStore = new LiveStore({
     macKey: createSecretKey(Buffer.alloc(32, 7)),
     setId: SET_ID,
-    policy: GUARD,
-    now: () => clock.now(),
+    policyOf: () => GUARD,
+    judgeHealth: (_key, object) => computeStatus(object, clock.now()),
+    onYield: () => undefined,
     elapsedMs: () => clock.elapsedMs(),
     row: (key) => inventory.row(key),
     isInFlight: (key) => lanes.isBusy(key),
@@ -236,7 +243,7 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     configMaps: () => Promise.resolve(new Map()),
     cover: () => Promise.resolve(),
     isSeen: () => true,
-    isAutoscaled: () => Promise.resolve(false),
+    isAutoscaled: () => Promise.resolve('no'),
     fresh: () => undefined,
     found: () => undefined,
     ask: () => Promise.resolve(),

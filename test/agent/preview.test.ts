@@ -13,7 +13,7 @@ import { Opener } from '../../src/open/opener.ts';
 import type { InventoryRow } from '../../src/plan/inventory.ts';
 import type { DesiredObject } from '../../src/render/desired.ts';
 import type { SyncSettings } from '../../src/settings/settings.ts';
-import { entry, live, ours } from '../drift/objects.ts';
+import { entry, GUARD, live, ours } from '../drift/objects.ts';
 import { vectorKey, vectorManifest } from '../sealed/material.ts';
 import { encrypted, newKeyPair } from '../sops/fixtures.ts';
 import { keyOf, row, setOf, syncSettings, wanted } from './fixture.ts';
@@ -108,7 +108,14 @@ describe('fields that the agent leaves to others', () => {
       ours({ 'f:spec': { 'f:paused': {} } }),
       ...(taker === undefined ? [] : [taker]),
     ]);
-    return yieldedNow({ live: held, tried, before: EMPTY_SET, id, isAutoscaled: () => Promise.resolve(autoscaled) });
+    return yieldedNow({
+      live: held,
+      tried,
+      before: EMPTY_SET,
+      id,
+      policy: GUARD,
+      isAutoscaled: () => Promise.resolve(autoscaled),
+    });
   };
 
   it('are those that an autoscaler took, and not those that a person did', async () => {

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { block } from '../../src/agent/blocked.ts';
 import { SyncLoop } from '../../src/agent/sync-loop.ts';
 import { SottoError } from '../../src/core/errors.ts';
+import type { ObjectKey } from '../../src/core/ids.ts';
 import type { GitSource } from '../../src/source/git-source.ts';
 import type { CommitId } from '../../src/git/output.ts';
 import { type FakeHandler, sendJson, startFakeApi } from '../kube/fake-api.ts';
@@ -17,7 +19,7 @@ function away(): SottoError {
 async function loop() {
   const api = await startFakeApi(takesAll);
   const stop = new AbortController();
-  const state = { asked: 0, isAway: false, passes: 0 };
+  const state = { asked: 0, isAway: false, passes: 0, before: (): void => undefined, after: (): void => undefined };
   const sync = runtime('a');
   const agent = testAgent(api.transport(), [sync]);
   const source: GitSource = {
@@ -33,9 +35,12 @@ async function loop() {
     agent: agent.context,
     sync,
     openSource: () => Promise.resolve(source),
-    exclusively: (task) => {
+    exclusively: async (task) => {
       state.passes += 1;
-      return task();
+      state.before();
+      const result = await task();
+      state.after();
+      return result;
     },
     signal: stop.signal,
   });
@@ -68,6 +73,26 @@ describe('the loop of a sync', () => {
     await turnsFor(450);
     expect(state.asked).toBe(2);
     expect(sync.trouble?.needsPerson).toBe(false);
+    stop.abort();
+    await ended;
+  });
+
+  it('tries in a pass that was asked for what the pass before it has blocked after the asking', async () => {
+    const { api, stop, state, sync, syncLoop } = await loop();
+    await using _ = api;
+    const blocked: number[] = [];
+    const asked: Promise<void>[] = [];
+    state.before = () => {
+      blocked.push(sync.blocked.size);
+      if (state.passes === 1) asked.push(syncLoop.ask());
+    };
+    state.after = () => {
+      block(sync, 'ConfigMap//a/x' as ObjectKey, { action: 'apply', digest: 'd', error: away() }, 0);
+    };
+    const ended = syncLoop.run();
+    await turnsFor(300);
+    await Promise.all(asked);
+    expect(blocked).toEqual([0, 0]);
     stop.abort();
     await ended;
   });

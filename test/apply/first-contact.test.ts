@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { addsToSecret, isEqualButOwnership, ownerOf } from '../../src/apply/first-contact.ts';
+import { addsToSecret, foreignOwner, isEqualButOwnership, ownerOf } from '../../src/apply/first-contact.ts';
 import { withoutFields } from '../../src/apply/without-fields.ts';
 import type { Json, JsonObject } from '../../src/core/json.ts';
 import { SET_ID } from '../drift/objects.ts';
@@ -26,7 +26,13 @@ describe('whose an existing object is', () => {
       { labels: { [LABEL]: SET_ID, 'app.kubernetes.io/managed-by': 'Helm' } },
       'Helm',
     ],
-    ['the label of another set', { labels: { [LABEL]: 'applyset-x' }, ...OUR_ENTRY }, 'another set (applyset-x)'],
+    ['another agent', { labels: { [LABEL]: 'applyset-x' }, ...OUR_ENTRY }, 'another sotto agent (set applyset-x)'],
+    ['the label of another set', { labels: { [LABEL]: 'applyset-x' } }, 'another tool (set applyset-x)'],
+    [
+      'Config Sync, which labels its set too',
+      { labels: { [LABEL]: 'applyset-x' }, annotations: { 'configmanagement.gke.io/managed': 'enabled' } },
+      'Config Sync',
+    ],
     ['Flux kustomize', { labels: { 'kustomize.toolkit.fluxcd.io/name': 'a' } }, 'Flux (kustomize-controller)'],
     ['Flux helm', { labels: { 'helm.toolkit.fluxcd.io/name': 'a' } }, 'Flux (helm-controller)'],
     ['Argo CD by annotation', { annotations: { 'argocd.argoproj.io/tracking-id': 'a' } }, 'Argo CD'],
@@ -43,6 +49,15 @@ describe('whose an existing object is', () => {
   for (const [name, metadata, expected] of CASES) {
     it(`${name}: ${expected}`, () => expect(owner(metadata)).toBe(expected));
   }
+
+  it('is told with both agents, and a command that finds the other, whatever the label says', () => {
+    const found = ownerOf({ labels: { [LABEL]: "x'; rm -rf ~" }, ...OUR_ENTRY }, SET_ID);
+    const error = found.kind === 'other' ? foreignOwner(found, SET_ID) : undefined;
+    expect(error?.text()).toContain(SET_ID);
+    expect(error?.next).toMatch(
+      /^kubectl get configmaps,secrets -A -l 'applyset\.kubernetes\.io\/id=x'\\''; rm -rf ~'/,
+    );
+  });
 
   it('of no metadata at all is nobody', () => expect([owner(undefined), owner(null)]).toEqual(['nobody', 'nobody']));
 });
@@ -112,7 +127,22 @@ describe('a body without yielded fields', () => {
     expect(tree).toEqual(copy);
   });
 
-  it('has what is not there, what leads through a list, and names of every object', () => {
+  it('lacks a field of an item of a list, and has the item and what names it', () => {
+    const pod = {
+      spec: {
+        c: [
+          { name: 'a', image: 'x' },
+          { name: 'b', image: 'y' },
+        ],
+      },
+    };
+    const item = ['f:spec', 'f:c', 'k:{"name":"a"}'];
+    expect(withoutFields(pod, [item, [...item, 'f:name'], [...item, 'f:image']])).toEqual({
+      spec: { c: [{ name: 'a' }, { name: 'b', image: 'y' }] },
+    });
+  });
+
+  it('has what is not there, what names an item of a list, and names of every object', () => {
     const paths = [
       ['f:spec', 'f:none'],
       ['f:none', 'f:x'],

@@ -1,15 +1,22 @@
+import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { Preview, Previewed } from '../../src/agent/preview/previewed.ts';
 import { diffJson } from '../../src/cli/diff-json.ts';
 import { diffText, exitOfChange } from '../../src/cli/diff-view.ts';
+import { commitTree } from '../../src/cli/commit-tree.ts';
+import { diskTree } from '../../src/cli/disk-tree.ts';
+import { diffMarkdown } from '../../src/cli/diff-markdown.ts';
+import { recipientChanges } from '../../src/cli/recipient-changes.ts';
 import { readWorkingTree } from '../../src/cli/working-tree.ts';
 import { SottoError } from '../../src/core/errors.ts';
 import { parseJson } from '../../src/core/json.ts';
 import { LIMITS } from '../../src/core/limits.ts';
 import { syncSettings } from '../agent/fixture.ts';
+import { encrypted, newKeyPair } from '../sops/fixtures.ts';
 import { sotto } from './session.ts';
 
 const at = { object: 'Secret/db', file: 'deploy/db.yaml', line: 3 };
@@ -40,6 +47,8 @@ const EVERY: readonly Previewed[] = [
     ],
   },
   { kind: 'unknown', ...at, fields: [], keys: [{ key: 'a', change: 'unknown' }], unopened: noKey },
+  { kind: 'rewritten', ...at, encrypted: true },
+  { kind: 'recreate', ...at, fields: [], keys: [{ key: 'a', change: 'changed' }] },
   { kind: 'prune', object: 'ConfigMap/left', sync: 'app' },
   { kind: 'kept', object: 'ConfigMap/kept', sync: 'app', why: 'prune is off for this sync' },
   { kind: 'kept', object: 'PersistentVolumeClaim/data', sync: 'app', why: 'w', error: asked },
@@ -65,6 +74,11 @@ describe('what diff shows', () => {
     ? key e  whether its value differs is not known
 ? unknown Secret/db  (deploy/db.yaml:3)
     values are not compared: SOTTO-AGE-001: no held identity opens the file: w
+= same    Secret/db  (deploy/db.yaml:3)
+    only encrypted again: nothing of the object changes
+± recreate Secret/db  (deploy/db.yaml:3)
+    a field cannot be changed in place: it is deleted and made anew
+    ~ key a  another value (values are never shown)
 - prune   ConfigMap/left  (not in the checkout)
 = kept    ConfigMap/kept  (not in the checkout)
     prune is off for this sync
@@ -81,14 +95,14 @@ describe('what diff shows', () => {
       - 1
       + 9007199254740993
 
-1 to create, 1 to change, 1 to prune, 2 kept, 1 refused, 1 not known, 2 unchanged
+1 to create, 1 to change, 1 to recreate, 1 to prune, 2 kept, 1 refused, 1 not known, 1 the same, written anew, 2 unchanged
 sync app is suspended: nothing of it is done before it is resumed
 what left Git is not shown: prunes are left out with --sync
 `);
   });
 
   it('is nothing to do when what left Git stays on purpose', () => {
-    const [, , , , kept] = EVERY;
+    const kept = EVERY.find(({ kind }) => kind === 'kept');
     if (kept === undefined) throw new Error('no such line');
     expect(diffText(found([kept]), (_style, text) => text)).toContain('nothing to do: 2 objects');
   });
@@ -110,6 +124,8 @@ what left Git is not shown: prunes are left out with --sync
           keys: [{ key: 'a', change: 'added' }, {}, {}, {}, {}],
         },
         { kind: 'unknown' },
+        { kind: 'rewritten', encrypted: true },
+        { kind: 'recreate', keys: [{ key: 'a', change: 'changed' }] },
         { kind: 'prune', object: 'ConfigMap/left', sync: 'app' },
         { kind: 'kept', why: 'prune is off for this sync' },
         { kind: 'kept', error: { code: 'SOTTO-PLAN-008' } },
@@ -120,9 +136,94 @@ what left Git is not shown: prunes are left out with --sync
   });
 
   it('ends with the code of what was found', () => {
-    expect(EVERY.map((change) => exitOfChange(change, true))).toEqual([4, 1, 4, 1, 0, 1, 1, 1]);
-    expect(EVERY.map((change) => exitOfChange(change, false))).toEqual([1, 1, 0, 1, 0, 1, 1, 1]);
+    expect(EVERY.map((change) => exitOfChange(change, true))).toEqual([4, 1, 4, 0, 1, 1, 0, 1, 1, 1]);
+    expect(EVERY.map((change) => exitOfChange(change, false))).toEqual([1, 1, 0, 0, 1, 1, 0, 1, 1, 1]);
     expect(exitOfChange({ kind: 'refused', error: forbidden, fields: [], keys: [] }, true)).toBe(5);
+  });
+});
+
+describe('what diff shows on a pull request', () => {
+  it('is one block that nothing gets out of', () => {
+    const hostile = '```\n</details><img src=x> @everyone [a](http://x) ~~~ `` | \u202e';
+    const text = diffMarkdown(
+      found([{ kind: 'create', object: `ConfigMap/${hostile}`, file: hostile, line: 1 }], { suspended: ['a`b <img>'] }),
+      'sotto diff',
+    );
+    const [head = '', block = ''] = text.split(/\n(?=`{4,}diff\n)/);
+    expect(head).toContain('``` sync a`b <img> is suspended'.slice(1));
+    expect(block.split('\n').filter((line) => line.startsWith('````'))).toEqual(['````diff', '````']);
+    expect(block.split('\n')).toHaveLength(4);
+    expect(text).not.toContain('\u202e');
+  });
+
+  it('folds what is long, and says what it leaves out', () => {
+    const many = Array.from({ length: 3_000 }, (_, index) => ({
+      ...at,
+      kind: 'create' as const,
+      object: `Secret/${index}`,
+    }));
+    const text = diffMarkdown(found(many), 'sotto diff of 012345678901');
+    expect(text.length).toBeLessThan(65_536);
+    expect(text).toMatch(/^### sotto diff of 012345678901\n\n\*\*3000 to create, /);
+    expect(text).toMatch(/<details><summary>3000 lines<\/summary>/);
+    expect(text).toMatch(/\n\d+ more lines are left out/);
+    expect(diffMarkdown(found([]), 't')).toBe('### t\n\n**nothing to do: 2 objects are as in the checkout**\n');
+  });
+});
+
+function git(root: string, ...args: string[]) {
+  return promisify(execFile)('git', ['-C', root, '-c', 'user.name=t', '-c', 'user.email=t@example.com', ...args]);
+}
+
+async function sops(recipient: string, more: readonly string[] = []): Promise<Buffer> {
+  const options = { recipients: [recipient, ...more], format: 'json' } as const;
+  return Buffer.from(await encrypted('{"data": {"a": "x"}}', recipient, options));
+}
+
+describe('recipients of files', () => {
+  it('that were added or taken out are told by file; new, plain and broken files are not', async () => {
+    const first = (await newKeyPair()).recipient;
+    const second = (await newKeyPair()).recipient;
+    const before: Record<string, Buffer> = {
+      'a.json': await sops(first),
+      'b.json': await sops(first),
+      'c.json': Buffer.from('{"sops": 1}'),
+    };
+    const read = (path: string): Promise<Uint8Array | string> => Promise.resolve(before[path] ?? 'it is not there');
+    const files = [
+      { path: 'a.json', bytes: await sops(first, [second]) },
+      { path: 'b.json', bytes: await sops(second) },
+      { path: 'c.json', bytes: await sops(first) },
+      { path: 'new.json', bytes: await sops(first) },
+      { path: 'plain.yaml', bytes: Buffer.from('a: 1') },
+    ];
+    const changes = await recipientChanges(files, { read });
+    expect(changes).toEqual([
+      { file: 'a.json', added: [second], removed: [] },
+      { file: 'b.json', added: [second], removed: [first] },
+    ]);
+    const text = diffText(found([], { recipients: changes }), (_style, each) => each);
+    expect(text).toContain(`~ recipients of a.json\n    + ${second}  can read it from now on\n`);
+  });
+});
+
+describe('a commit of the checkout', () => {
+  it('is read like the working tree that it was, whatever lies there now, and nothing of it is checked out', async () => {
+    const root = await tree({ 'app/a.yaml': 'a', 'app/.b.yaml': 'b', 'app/sub/c.yaml': 'c', 'app/n.txt': 'x' });
+    await symlink('/etc/passwd', join(root, 'app/link.yaml'));
+    await git(root, 'init', '-q');
+    await git(root, 'add', '-A');
+    await git(root, 'commit', '-qm', 'first');
+    const then = await readWorkingTree(diskTree(root), syncSettings('app'));
+    await rm(join(root, 'app'), { recursive: true });
+    const commit = await commitTree(root, 'HEAD', process.env);
+    expect(await readWorkingTree(commit, syncSettings('app'))).toEqual(then);
+    expect(then.files.map(({ path }) => path)).toEqual(['app/a.yaml', 'app/sub/c.yaml']);
+    expect(then.refusals.map(({ file }) => file)).toEqual(['app/link.yaml']);
+    expect((await readWorkingTree(commit, syncSettings('gone'))).refusal?.code).toBe('SOTTO-GIT-019');
+    for (const revision of ['main~9', '--output=/tmp/x', '', 'HEAD:app', 'a\u001b[31m']) {
+      await expect(commitTree(root, revision, process.env)).rejects.toMatchObject({ code: 'SOTTO-CLI-120' });
+    }
   });
 });
 
@@ -142,7 +243,7 @@ describe('the working tree', () => {
     });
     await symlink('../outside.json', join(root, 'app/link.json'));
     await symlink('..', join(root, 'app/up'));
-    const { files, refusals, refusal } = await readWorkingTree(root, syncSettings('app'));
+    const { files, refusals, refusal } = await readWorkingTree(diskTree(root), syncSettings('app'));
     expect(refusal).toBeUndefined();
     expect(files.map(({ path }) => path)).toEqual(['app/a.yaml', 'app/node_modules/b.json']);
     const why = refusals.map(({ file, error }) => `${file}: ${error.code} ${error.why}`);
@@ -178,7 +279,7 @@ describe('the working tree', () => {
   ] as const)('with %s is refused as a whole, with %s', async (_what, code, make, path: string = 'app') => {
     const root = await tree({ 'real/deep/a.yaml': 'a' });
     await make(root);
-    const { files, refusal } = await readWorkingTree(root, syncSettings('app', { path }));
+    const { files, refusal } = await readWorkingTree(diskTree(root), syncSettings('app', { path }));
     expect(files).toEqual([]);
     expect(refusal?.code).toBe(code);
   });
@@ -186,7 +287,7 @@ describe('the working tree', () => {
   it('has the caps of a commit', async () => {
     const root = await tree({ 'app/a.yaml': 'a', 'app/large.yaml': '' });
     await truncate(join(root, 'app/large.yaml'), LIMITS.maxFileBytes + 1);
-    const one = await readWorkingTree(root, syncSettings('app'));
+    const one = await readWorkingTree(diskTree(root), syncSettings('app'));
     expect(one.files.map(({ path }) => path)).toEqual(['app/a.yaml']);
     expect(one.refusals.map(({ file, error }) => `${file} ${error.code}`)).toEqual(['app/large.yaml SOTTO-GIT-023']);
     const count = Math.floor(LIMITS.maxSnapshotBytes / LIMITS.maxFileBytes) + 1;
@@ -194,7 +295,7 @@ describe('the working tree', () => {
       await writeFile(join(root, `app/${index}.yaml`), '');
       await truncate(join(root, `app/${index}.yaml`), LIMITS.maxFileBytes);
     }
-    expect((await readWorkingTree(root, syncSettings('app'))).refusal?.code).toBe('SOTTO-GIT-024');
+    expect((await readWorkingTree(diskTree(root), syncSettings('app'))).refusal?.code).toBe('SOTTO-GIT-024');
   });
 });
 

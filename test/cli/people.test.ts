@@ -36,6 +36,7 @@ const INVENTORY = encodeInventory(
     revisions: {},
     pauses: [],
     approvals: {},
+    leaving: {},
     tokens: {},
     rows: new Map(
       [row('apps/Deployment/team-app/web', 'deploy/web.yaml', 12), row('/Secret/team-app/db', 'deploy/db.yaml', 1)].map(

@@ -143,10 +143,26 @@ file sotto.yaml
 $ sotto seal --cert cert.pem secret.yaml
 ! SOTTO-SEAL-021: the sealing certificate is not the pinned one (cert.pem, key sealing.certificate) — its fingerprint is … — …
 exit 2
+file target.yaml
+| apiVersion: bitnami.com/v1alpha1
+| kind: SealedSecret
+| metadata: { name: db, namespace: team-app }
+| spec: { encryptedData: {} }
+$ sotto seal --cert cert.pem --merge-into target.yaml secret.yaml
+! SOTTO-SEAL-021: …
+exit 2
+$ sotto seal --raw --cert cert.pem --merge-into target.yaml --item a --from-file secret.yaml
+! SOTTO-SEAL-021: …
+exit 2
+same target.yaml
 edit sotto.yaml ${'ab'.repeat(32)} => \${fingerprint}
 $ sotto seal --cert cert.pem secret.yaml > sealed.yaml
 exit 0
 has sealed.yaml kind: SealedSecret
+$ sotto seal --raw --cert cert.pem --merge-into target.yaml --item a --from-file secret.yaml
+! note: …
+! target.yaml: a sealed strictly for db in namespace team-app
+exit 0
 edit sotto.yaml sealing => sealling
 $ sotto seal --cert cert.pem secret.yaml
 ! SOTTO-CONF-002: there is no setting sealling (sotto.yaml:3, key sealling) — …
@@ -303,6 +319,17 @@ exit 2
 $ sotto unseal --key-file keys.json empty.yaml -o json
 ! {"code":"SOTTO-CLI-005","message":"there is nothing to unseal: the file holds no document","file":"empty.yaml","next":"give a SealedSecret in YAML or JSON"}
 exit 2
+`);
+  });
+
+  it('names what is malformed and what no key opens in one step', async () => {
+    await play(`${FILES}
+$ sotto seal --cert cert.pem secret.yaml > sealed.yaml
+exit 0
+edit sealed.yaml user: A => user: ?A
+$ sotto unseal --key-file other.pem sealed.yaml
+! SOTTO-SEAL-004: 3 of 3 items do not open (…; no held sealing key opens the item …) (sealed.yaml:…, key password, true, user, …) — … — …
+exit 4
 `);
   });
 

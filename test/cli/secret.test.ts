@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
@@ -45,6 +45,7 @@ const env = (): Record<string, string> => ({
 const run = (argv: readonly string[], stdin?: string, more: Record<string, string> = {}): Promise<CliResult> =>
   sotto(argv, { cwd: folder, env: { ...env(), ...more }, ...(stdin === undefined ? {} : { stdin }) });
 const read = (name = 'db.yaml'): string => readFileSync(join(folder, name), 'utf8');
+const mode = (): number => statSync(join(folder, 'db.yaml')).mode & 0o777;
 const clear = async (name = 'db.yaml'): Promise<string> => (await run(['decrypt', name])).stdout;
 
 /** Lines that differ, without what is new in every change. */
@@ -63,6 +64,7 @@ describe('sotto secret set', () => {
       'new one\n',
     );
     expect([exit, stdout, stderr]).toEqual([0, '', 'stringData.password of db.yaml: written\n']);
+    expect(mode()).toBe(0o640);
     expect(changedLines(before, read())).toEqual(['password', 'password']);
     expect(await clear()).toBe(SECRET.replace('correct horse', '"new one"'));
   });
@@ -122,6 +124,32 @@ describe('sotto secret set', () => {
     expect(read()).toBe(before);
   });
 
+  it('works on INI, whose paths are a section and a key', async () => {
+    writeFileSync(join(folder, 'a.ini'), 'top=1\n[my.db]\n; about it\npassword = `a;b`\nuser=u\n');
+    expect((await run(['encrypt', '-i', '--age', recipient, 'a.ini'])).exit).toBe(0);
+    const before = read('a.ini');
+    expect((await run(['secret', 'set', '--yes', 'a.ini', '["my.db"]["password"]'], 'x#"`\\\n')).exit).toBe(0);
+    expect(changedLines(before, read('a.ini')).map((line) => line.replace(/ *=.*/, ''))).toEqual(
+      expect.arrayContaining(['password']),
+    );
+    expect((await run(['secret', 'show', 'a.ini', '["my.db"]["password"]'])).stdout).toBe('x#"`\\');
+    expect((await run(['secret', 'set', 'a.ini', 'DEFAULT.more'], ' x ')).exit).toBe(0);
+    expect((await run(['secret', 'set', 'a.ini', 'new.key'], 'one\ntwo\n\n')).exit).toBe(0);
+    expect(await clear('a.ini')).toBe(
+      'top  = 1\nmore = " x "\n\n[my.db]\n; about it\npassword = """x#"`\\"""\nuser     = u\n\n[new]\nkey = """one\ntwo\n"""\n',
+    );
+    expect((await run(['secret', 'unset', '--yes', 'a.ini', 'DEFAULT.top'])).exit).toBe(0);
+    expect((await run(['secret', 'unset', '--yes', 'a.ini', '["my.db"]'])).exit).toBe(0);
+    expect((await run(['secret', 'list', '-o', 'json', 'a.ini'])).stdout).toMatch(
+      /^\{"document":1,"path":"DEFAULT.more","line":1,"encrypted":true,"type":"str"\}\n.*"path":"new.key".*\n$/,
+    );
+    const odd = await run(['secret', 'set', 'a.ini', 'top'], 'x');
+    expect([odd.exit, odd.stderr]).toEqual([2, expect.stringContaining('SOTTO-SOPS-053')]);
+    const unsaid = await run(['secret', 'set', 'a.ini', 'new["#x"]'], 'x');
+    expect([unsaid.exit, unsaid.stderr]).toEqual([2, expect.stringContaining('SOTTO-SOPS-042')]);
+    expect((await run(['secret', 'unset', '--yes', 'a.ini', 'no.such'])).stderr).toContain('SOTTO-SOPS-051');
+  });
+
   it('works on dotenv, whose paths are names', async () => {
     writeFileSync(join(folder, 'a.env'), 'A=1\n# b\nB=2\n');
     expect((await run(['encrypt', '-i', '--age', recipient, 'a.env'])).exit).toBe(0);
@@ -141,6 +169,7 @@ describe('sotto secret unset, list, show and generate', () => {
     const before = read();
     expect((await run(['secret', 'unset', '--yes', 'db.yaml', 'stringData.user'])).exit).toBe(0);
     expect(changedLines(before, read())).toEqual(['user']);
+    expect(mode()).toBe(0o640);
     expect((await run(['secret', 'unset', '--yes', 'db.yaml', 'stringData'])).exit).toBe(0);
     expect(await clear()).not.toContain('stringData');
     const gone = await run(['secret', 'unset', '--yes', 'db.yaml', 'stringData']);
@@ -175,6 +204,7 @@ describe('sotto secret unset, list, show and generate', () => {
     const value = (await run(['secret', 'show', 'db.yaml', 'stringData.key'])).stdout;
     expect(value).toMatch(/^[0-9a-f]{40}$/);
     expect(made.stderr).not.toContain(value);
+    expect(mode()).toBe(0o640);
   });
 });
 
@@ -197,6 +227,7 @@ describe('sotto edit', () => {
     const before = read();
     const { exit, stderr } = await edit('sed -i s/horse/battery/ "$2"; echo "$2" > path; stat -c %a "$2" > mode');
     expect([exit, stderr]).toEqual([0, '']);
+    expect(mode()).toBe(0o640);
     expect(changedLines(before, read())).toEqual(['password', 'password']);
     expect(await clear()).toBe(SECRET.replace('correct horse', '"correct battery"'));
     expect(read('path')).toMatch(/^\/dev\/shm\/sotto-edit-\w+\/db\.yaml\n$/);
@@ -206,6 +237,7 @@ describe('sotto edit', () => {
 
   it('writes nothing when nothing changed, when the editor fails, and when the text is broken', async () => {
     const before = read();
+    const { ino, mtimeMs } = statSync(join(folder, 'db.yaml'));
     expect(await edit('true')).toEqual({ exit: 0, stdout: '', stderr: 'db.yaml: nothing changed, nothing written\n' });
     expect(await edit('echo x >> "$2"; exit 3')).toMatchObject({
       exit: 2,
@@ -220,6 +252,7 @@ describe('sotto edit', () => {
       stderr: expect.stringContaining('SOTTO-SOPS-016'),
     });
     expect(read()).toBe(before);
+    expect(statSync(join(folder, 'db.yaml'))).toMatchObject({ ino, mtimeMs });
     expect(leftovers()).toEqual([]);
   });
 

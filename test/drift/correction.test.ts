@@ -5,8 +5,8 @@ import { planCorrection, planForeignItems } from '../../src/drift/correction.ts'
 import { dropBeforeFirstApply, rewriteVersions } from '../../src/drift/fold.ts';
 import type { JsonPatch } from '../../src/drift/fold.ts';
 import { judgeAnswer, judgeDeleted, judgeEvent } from '../../src/drift/judge.ts';
-import { recordFromAnswer, withAccepted, withReclaimed, withYielded, yieldedSet } from '../../src/drift/record.ts';
-import { isEmptySet } from '../../src/drift/fields.ts';
+import { recordFromAnswer, withAccepted, withYielded, yieldedSet } from '../../src/drift/record.ts';
+import { pathsOf } from '../../src/drift/fields.ts';
 import {
   GUARD,
   at,
@@ -244,10 +244,11 @@ describe('judgeDeleted', () => {
 });
 
 describe('yielded paths of a record', () => {
-  it('can be added and taken back', () => {
+  it('can be added, and are over when the path is ours again', () => {
     const path = ['f:spec', 'f:replicas'];
-    const record = withYielded(cmRecord, [path]);
-    expect(isEmptySet(yieldedSet(record))).toBe(false);
-    expect(isEmptySet(yieldedSet(withReclaimed(record, [path])))).toBe(true);
+    const k1 = ['f:data', 'f:k1'];
+    const record = withYielded(cmRecord, [path, k1]);
+    expect(pathsOf(yieldedSet(record))).toEqual(expect.arrayContaining([path, k1]));
+    expect(pathsOf(yieldedSet(recordFromAnswer(CM_BASE, 'full', MAC_KEY, record)))).toEqual([path]);
   });
 });

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -95,6 +95,25 @@ describeReal('deploy/ on a real API server that enforces the level restricted', 
     };
     const { status, body } = await apply(pod, '&dryRun=All');
     expect([status, stringAt(body, 'message')]).toEqual([403, expect.stringContaining('restricted')]);
+  });
+
+  test('the component for people who seal adds its Role and nothing else, and the API server takes it', async () => {
+    const overlay = join(folder, 'with-certificate');
+    await mkdir(overlay);
+    const text = 'resources: [ ../deploy ]\ncomponents: [ ../deploy/components/certificate ]\n';
+    await writeFile(join(overlay, 'kustomization.yaml'), text);
+    const names = async (source: string) =>
+      (await kustomizeBuild(join(folder, source))).map((each) => kindAndName(each));
+    const before = await names('deploy');
+    expect((await names('with-certificate')).filter((name) => !before.includes(name))).toEqual([
+      'Role/sotto-certificate',
+    ]);
+    const role = (await kustomizeBuild(overlay)).find(
+      (object) => stringAt(object, 'metadata', 'name') === 'sotto-certificate',
+    );
+    await plane.createNamespace('seals', RESTRICTED);
+    const metadata = { ...objectOf(memberAt(role, 'metadata')), namespace: 'seals' };
+    expect((await apply({ ...role, metadata })).status).toBe(201);
   });
 
   test('people bound to sotto-requests may ask and read the answer, and nothing else', async () => {

@@ -172,6 +172,7 @@ describeReal('sotto diff', TOOLS, () => {
     expect(seen.json).toEqual({
       schema: 'sotto.dev/diff/v1alpha1',
       changes: [],
+      recipients: [],
       unchanged: 8,
       warnings: [],
       suspended: [],
@@ -418,6 +419,55 @@ describeReal('sotto diff', TOOLS, () => {
     expect(codeOf(always, 'apps/Deployment/immutable')).toBe('SOTTO-KUBE-010');
     expect(codeOf(always, 'Secret/fixed')).toBe('SOTTO-KUBE-010');
     expect(keysOf(always, 'Secret/fixed')).toEqual({ a: 'same', b: 'changed' });
+  });
+
+  test('a file that was only encrypted again is told as that, and ends with 0', async () => {
+    const same = await db({ password: value(0), 'tls.crt': value(1), gone: value(2) }, { labels: { tier: 'a' } });
+    const seen = await withKey({ files: { 'deploy/db.json': same } });
+    expect(seen.lines).toEqual(['rewritten Secret/db']);
+    expect(changeOf(seen, 'Secret/db')).toMatchObject({ encrypted: true });
+    expect(seen.code).toBe(0);
+  });
+
+  test('a field that cannot be changed in place is told as what is made anew, or refused', async () => {
+    const selector = { ...deployment(2) };
+    const spec = selector['spec'] as JsonObject;
+    const labels = { app: 'other' };
+    const template = { ...(spec['template'] as JsonObject), metadata: { labels } };
+    const other = { ...spec, selector: { matchLabels: labels }, template };
+    const files = (annotations: JsonObject) => ({
+      'deploy/web.json': JSON.stringify({ ...selector, metadata: { name: 'web', annotations }, spec: other }),
+    });
+    const refused = await withKey({ files: files({}) });
+    expect(codeOf(refused, 'apps/Deployment/web')).toBe('SOTTO-KUBE-010');
+    const asked = await withKey({ files: files({ 'sotto.dev/recreate': 'allowed' }) });
+    expect(asked.lines).toEqual(['recreate apps/Deployment/web']);
+    expect(asked.stdout).toContain('± recreate apps/Deployment/web');
+    expect(asked.code).toBe(1);
+  });
+
+  test('another revision of the clone is compared with --rev, with its own settings, also as Markdown', async () => {
+    const folder = await checkout({ files: { 'deploy/new.json': JSON.stringify(configMap('new', { a: '`@all`' })) } });
+    await rm(join(folder, '.git'), { recursive: true });
+    const git = (...args: string[]) =>
+      promisify(execFile)('git', ['-C', folder, '-c', 'user.name=t', '-c', 'user.email=t@example.com', ...args]);
+    await git('init', '-q');
+    await git('add', '-A');
+    await git('commit', '-qm', 'first');
+    await writeFile(join(folder, 'deploy/new.json'), 'not what was committed');
+    await writeFile(join(folder, 'sotto.yaml'), 'not: settings');
+    const config = ['-n', world.namespace, '--kubeconfig', world.own.account.kubeconfigPath];
+    const all = ['diff', folder, ...config, '--rev', 'HEAD', '--key-file', world.ageKeyFile];
+    const text = await runSotto(all);
+    const markdown = await runSotto([...all, '-o', 'markdown']);
+    outputs.push(text.stdout, text.stderr, markdown.stdout, markdown.stderr);
+    expect(text.stdout).toContain('+ create  ConfigMap/new');
+    expect([text.code, markdown.code]).toEqual([1, 1]);
+    expect(markdown.stdout).toMatch(
+      /^### sotto diff of [0-9a-f]{12}\n\n\*\*1 to create, .*\*\*\n\n```diff\n\+ create  ConfigMap\/new/,
+    );
+    const nothing = await runSotto(['diff', folder, ...config, '--rev', 'no-such']);
+    expect([nothing.code, nothing.stderr.includes('SOTTO-CLI-120')]).toEqual([2, true]);
   });
 
   test('a key file may be a pipe: it is read once', async () => {

@@ -50,7 +50,7 @@ const MARKS: readonly (readonly [string, JsonObject, RegExp])[] = [
   ['argo-label', { labels: { 'argocd.argoproj.io/instance': 'a' } }, /Argo CD/],
   ['helm', { annotations: { 'meta.helm.sh/release-name': 'a' } }, /Helm/],
   ['helm-label', { labels: { 'app.kubernetes.io/managed-by': 'Helm' } }, /Helm/],
-  ['set', { labels: { [MEMBER_LABEL]: 'applyset-other-v1' } }, /another set \(applyset-other-v1\)/],
+  ['set', { labels: { [MEMBER_LABEL]: 'applyset-other-v1' } }, /another tool \(set applyset-other-v1\)/],
 ];
 
 describeReal('first contact changes nothing unasked', TOOLS, () => {

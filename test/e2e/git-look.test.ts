@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { completed, type Wanted } from '../../src/agent/reach.ts';
+import { diskTree } from '../../src/cli/disk-tree.ts';
 import { readWorkingTree } from '../../src/cli/working-tree.ts';
 import { LIMITS } from '../../src/core/limits.ts';
 import { syncSettings } from '../agent/fixture.ts';
@@ -125,7 +126,7 @@ describe('a look at paths of a checkout', () => {
       await symlink('/etc/passwd', join(root, 'deploy', 'passwd.yaml'));
       const of = async (text: string) => {
         await writeFile(join(root, 'deploy', 'kustomization.yaml'), text);
-        return codes(await readWorkingTree(root, syncSettings('app', { path: 'deploy' })));
+        return codes(await readWorkingTree(diskTree(root), syncSettings('app', { path: 'deploy' })));
       };
       expect(await of('resources: [../base]\n')).toEqual([]);
       expect(await of('resources: [../own]\n')).toEqual(['SOTTO-RENDER-023']);

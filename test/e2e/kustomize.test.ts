@@ -11,6 +11,7 @@ import { configMapPath, editByHand } from '../harness/objects.ts';
 import { sampleProcesses } from '../harness/process-sampler.ts';
 import { runSotto } from '../harness/once.ts';
 import { describeReal, toolPath } from '../harness/real.ts';
+import { rolledOut } from '../harness/rollout.ts';
 import { configMap, createWorld, eventually, secret, settingsText, type World } from '../harness/world.ts';
 import { sealerOf } from './leak-fixture.ts';
 
@@ -58,6 +59,11 @@ function valueOf(object: Json | undefined, key: string): string {
 
 async function generatedName(world: World): Promise<string> {
   return [...(await secretsOf(world)).keys()].find((name) => name.startsWith('prod-app-')) ?? '';
+}
+
+/** What is behind a semicolon is a comment, quotes before it or not. */
+function iniOf(value: string): string {
+  return `top = 1\n\n[db]\n; about it\n; x" ; beside\npassword = "${value}\nu        = v\n`;
 }
 
 /** The Secret that the Deployment refers to. */
@@ -146,11 +152,14 @@ describeReal('a kustomization with closed secrets', TOOLS, () => {
 
       commit = await world.repository.commit(await overlay(world, world.value(2)), 'another value');
       await passed(agent, commit);
+      // Pods of the version before need theirs until the rollout is done.
+      expect((await secretsOf(world)).has(first)).toBe(true);
+      await rolledOut(world, `/apis/apps/v1/namespaces/${world.namespace}/deployments/prod-web`);
+      await eventually('the old one is gone', async () => ((await secretsOf(world)).has(first) ? undefined : true));
       const second = await generatedName(world);
       expect(second).not.toBe(first);
       expect(valueOf((await secretsOf(world)).get(second), 'TOKEN')).toBe(world.value(2));
       expect(await referred(world)).toBe(second);
-      expect((await secretsOf(world)).has(first)).toBe(false);
       expect(agent.log.filter(({ level }) => level === 'error')).toEqual([]);
       opened = [...(await (await listenerOf(agent)).text('/metrics')).matchAll(/^sotto_decrypts_total\{/gm)].length;
     }
@@ -160,6 +169,27 @@ describeReal('a kustomization with closed secrets', TOOLS, () => {
     expect(ended).toMatchObject({ applied: 0, pruned: 0, refused: 0 });
     // Tokens are remembered by ciphertext: nothing is opened to render the same names.
     expect(await (await listenerOf(again)).text('/metrics')).not.toMatch(/^sotto_decrypts_total\{.*\} [1-9]/m);
+  });
+
+  test('hands out an INI file as sops writes it, and follows its change', async () => {
+    await using world = await createWorld({ sync: '  wait: false' });
+    const files = async (value: string): Promise<Record<string, string>> => ({
+      'deploy/kustomization.yaml': 'namePrefix: prod-\nsecretGenerator:\n- name: app\n  files: [app.ini]\n',
+      'deploy/app.ini': await world.sops(
+        `top=1\n[db]\n; about it\npassword="${value};x" ; beside\nu=v\n`,
+        'app.ini',
+        [],
+      ),
+    });
+    let commit = await world.repository.commit(await files(world.value(0)), 'first');
+    await using agent = await world.start();
+    const text = async (): Promise<string> =>
+      valueOf((await secretsOf(world)).get(await generatedName(world)), 'app.ini');
+    await untilReady(world, commit);
+    expect(await text()).toBe(iniOf(world.value(0)));
+    commit = await world.repository.commit(await files(world.value(1)), 'another value');
+    await passed(agent, commit);
+    expect(await text()).toBe(iniOf(world.value(1)));
   });
 
   test('shows kustomize no value: not in its files, arguments or environment, caught in the act', async () => {

@@ -73,9 +73,9 @@ describeReal('a Secret that is refused leaves its values nowhere', TOOLS, () => 
     },
     {
       name: 'frozen',
-      fault: 'a change of an immutable Secret',
+      fault: 'a change of an immutable Secret and its type',
       code: 'SOTTO-KUBE-010',
-      file: (entries) => sops('frozen', entries, { immutable: true }),
+      file: (entries) => sops('frozen', entries, { immutable: true, type: 'example.com/b' }),
     },
     {
       name: 'quota',

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { arrayAt, type Json, type JsonObject, memberAt, parseJson, stringAt } from '../../src/core/json.ts';
 import { type ControlPlane, type PolicyRule, startControlPlane } from '../../src/demo/control-plane.ts';
 import { codesOf, untilReady, untilTried } from '../harness/attention.ts';
+import { documentedBlock, missingPrograms, runLines } from '../harness/documented.ts';
 import { startCommand } from '../harness/cli.ts';
 import { secretPath } from '../harness/objects.ts';
 import { personIn, REQUEST_RULES } from '../harness/person.ts';
@@ -121,7 +122,7 @@ describeReal('leaving the SealedSecrets controller', TOOLS, () => {
     }
   };
 
-  test('with passthrough or without a key the resource is applied; with the key it is refused until the controller is left', async () => {
+  test('without a key the resource is applied; with the key its Secret is refused until the controller is left', async () => {
     await using world = await worldOf('auto');
     const sealed = await sealedBy(world, 'db', 0);
     const first = await world.repository.commit({ ...(await world.canaryFile()), 'deploy/db.json': sealed }, 'first');
@@ -157,6 +158,58 @@ describeReal('leaving the SealedSecrets controller', TOOLS, () => {
     );
     await agent.stop();
   });
+
+  test('with passthrough the resource is applied although a key of ours opens it, and the controller keeps its Secret', async () => {
+    await using world = await worldOf('passthrough');
+    await restoreKeys(world);
+    const sealed = await sealedBy(world, 'db', 0);
+    const first = await world.repository.commit({ ...(await world.canaryFile()), 'deploy/db.json': sealed }, 'first');
+    await using agent = await world.start();
+    await untilReady(world, first);
+    const live = await eventually('the controller opens it', () => world.get(secretPath(world.namespace, 'db')));
+    expect(arrayAt(live, 'metadata', 'ownerReferences').map((owner) => stringAt(owner, 'kind'))).toEqual([
+      'SealedSecret',
+    ]);
+    const managers = arrayAt(live, 'metadata', 'managedFields').map((entry) => stringAt(entry, 'manager'));
+    expect(managers).not.toContain('sotto');
+    await world.repository.commit({ 'deploy/db.json': await sealedBy(world, 'db', 1) }, 'second');
+    await eventually('the new value', async () =>
+      valueOf(await world.get(secretPath(world.namespace, 'db')), 'password') === world.value(1) ? true : undefined,
+    );
+    await agent.stop();
+  });
+
+  test('deleted without leaving it, the resource takes its Secret along', async () => {
+    await using world = await worldOf('unseal');
+    await applyByHand(world, await sealedBy(world, 'db', 0));
+    await plane.admin('DELETE', sealedPath(world.namespace, 'db'));
+    await eventually('the Secret is gone', async () =>
+      (await world.get(secretPath(world.namespace, 'db'))) === undefined ? true : undefined,
+    );
+  });
+
+  test.skipIf(missingPrograms(['kubectl', 'jq']).length > 0)(
+    'the documented line restores the keys of a controller, which then open but do not seal',
+    async () => {
+      await using world = await worldOf('unseal');
+      const lines = (await documentedBlock('docs/sealed-secrets.md', 'kubectl get secret -n kube-system'))
+        .replace('-n kube-system', '-n sealed-secrets')
+        .replace('-n team-app', `-n ${world.namespace}`);
+      await runLines(lines, { cwd: world.folder, kubeconfig: plane.access.adminKubeconfigPath });
+      const selector = encodeURIComponent(STOCK_LABEL);
+      const listed = await world.get(`/api/v1/namespaces/${world.namespace}/secrets?labelSelector=${selector}`);
+      const [key, ...others] = arrayAt(listed, 'items');
+      expect([others, stringAt(key ?? null, 'type')]).toEqual([[], 'kubernetes.io/tls']);
+      expect(memberAt(key, 'metadata', 'annotations')).toBeUndefined();
+      const sealed = await sealedBy(world, 'db', 0);
+      const first = await world.repository.commit({ ...(await world.canaryFile()), 'deploy/db.json': sealed }, 'first');
+      await using agent = await world.start();
+      const status = await untilReady(world, first);
+      expect(valueOf(await world.get(secretPath(world.namespace, 'db')), 'password')).toBe(world.value(0));
+      expect(memberAt(status, 'sealing') ?? null).toBeNull();
+      await agent.stop();
+    },
+  );
 
   test('what is killed in the middle goes on: at no moment is a Secret missing', async () => {
     await using world = await worldOf('unseal');
@@ -235,7 +288,7 @@ describeReal('leaving the SealedSecrets controller', TOOLS, () => {
     await agent.stop();
   });
 
-  test('an existing Secret is taken over when it says so itself: managed, or patch in the template too', async () => {
+  test('an existing Secret is taken over when it says so itself: managed, or patch in the template too; else by sotto adopt', async () => {
     await using world = await worldOf('unseal');
     await restoreKeys(world);
     const existing = async (name: string, annotations: JsonObject): Promise<void> => {
@@ -261,6 +314,15 @@ describeReal('leaving the SealedSecrets controller', TOOLS, () => {
       const live = await world.get(secretPath(world.namespace, name));
       expect([valueOf(live, 'password'), valueOf(live, 'foreign')]).toEqual([world.value(index), 'kept']);
     }
+    // Somebody says so: it is the same Secret, and what others have put into it stays.
+    const before = await world.get(secretPath(world.namespace, 'plain'));
+    const person = await personIn(world, LEAVE_RULES);
+    const adopted = await person.sotto(['adopt', 'secret/plain', '--yes']);
+    expect([adopted.exit, adopted.stdout || adopted.stderr]).toEqual([0, expect.stringContaining('done')]);
+    const plain = await world.get(secretPath(world.namespace, 'plain'));
+    expect([valueOf(plain, 'password'), valueOf(plain, 'foreign')]).toEqual([world.value(3), 'kept']);
+    expect(stringAt(plain, 'metadata', 'uid')).toBe(stringAt(before, 'metadata', 'uid'));
+    expect(await world.get(sealedPath(world.namespace, 'plain'))).toBeUndefined();
     // What was only patched is not ours to delete.
     await world.settings(
       settingsText(world.git.url(world.repository), {

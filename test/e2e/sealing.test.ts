@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { arrayAt, type Json, type JsonObject, memberAt, stringAt } from '../../src/core/json.ts';
 import { Sensitive } from '../../src/core/sensitive.ts';
@@ -8,13 +8,15 @@ import { sealingCertificate } from '../../src/sealed/certificate.ts';
 import { sealLabel } from '../../src/sealed/scope.ts';
 import { sealValue } from '../../src/sealed/seal.ts';
 import { readManifests } from '../../src/yaml/manifest.ts';
-import { sourceErrorOf } from '../harness/attention.ts';
+import { attentionOf, sourceErrorOf } from '../harness/attention.ts';
 import { objectOf, ROOT, rulesOf } from '../harness/deploy.ts';
 import { listenerOf } from '../harness/listener.ts';
 import { secretPath } from '../harness/objects.ts';
-import { describeReal } from '../harness/real.ts';
+import { describeReal, toolPath } from '../harness/real.ts';
+import { documentedBlock, missingPrograms, runLines } from '../harness/documented.ts';
 import { serveBehind, whyNoServiceProxy } from '../harness/service-proxy.ts';
 import { runStock, stockOutput } from '../harness/stock.ts';
+import { requestsFromNow } from '../harness/requests.ts';
 import { createWorld, eventually, secret, settingsText, syncOf, type World } from '../harness/world.ts';
 
 const TOOLS = ['kube-apiserver', 'etcd', 'sops', 'age-keygen', 'age', 'kubeseal'] as const;
@@ -46,6 +48,36 @@ function codes(status: Json): readonly Json[] {
 
 function manifestOf(name: string, spec: JsonObject): string {
   return JSON.stringify({ apiVersion: 'bitnami.com/v1alpha1', kind: 'SealedSecret', metadata: { name }, spec });
+}
+
+const POLICIES = '/apis/admissionregistration.k8s.io/v1';
+
+/** From now on the API server refuses ConfigMap sotto-recovery in the namespace of this world; until the end is called. */
+async function refuseRecovery(world: World): Promise<() => Promise<void>> {
+  const { namespace, own } = world;
+  const metadata = { name: `no-recovery-${namespace}` };
+  const rule = { apiGroups: [''], apiVersions: ['v1'], resources: ['configmaps'], operations: ['CREATE', 'UPDATE'] };
+  const spec = {
+    matchConstraints: { resourceRules: [rule] },
+    validations: [
+      { expression: `object.metadata.name != 'sotto-recovery'`, message: 'no recovery here', reason: 'Forbidden' },
+    ],
+  };
+  await world.create(`${POLICIES}/validatingadmissionpolicies`, { metadata, spec });
+  const here = { namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } } };
+  await world.create(`${POLICIES}/validatingadmissionpolicybindings`, {
+    metadata,
+    spec: { policyName: metadata.name, validationActions: ['Deny'], matchResources: here },
+  });
+  const probe = { metadata: { name: 'sotto-recovery' } };
+  const isRefused = async (): Promise<boolean> =>
+    (await own.plane.admin('POST', `/api/v1/namespaces/${namespace}/configmaps?dryRun=All`, probe)).status === 403;
+  await eventually('the policy counts', async () => ((await isRefused()) ? true : undefined));
+  return async () => {
+    await own.plane.admin('DELETE', `${POLICIES}/validatingadmissionpolicybindings/${metadata.name}`);
+    await own.plane.admin('DELETE', `${POLICIES}/validatingadmissionpolicies/${metadata.name}`);
+    await eventually('the policy is gone', async () => ((await isRefused()) ? undefined : true));
+  };
 }
 
 const fingerprintIn = (status: Json): string | undefined => stringAt(status, 'sealing', 'fingerprint');
@@ -135,33 +167,73 @@ describeReal('an agent with sealing.enabled', TOOLS, () => {
     await agent.stop();
   });
 
-  test('encrypts a new key to the recovery recipients; what that gives back restores it', async () => {
+  test.skipIf(missingPrograms(['kubectl']).length > 0)(
+    'encrypts a new key to the recovery recipients; the documented line restores it',
+    async () => {
+      await using world = await createWorld();
+      const url = world.git.url(world.repository);
+      await world.settings(settingsText(url, { top: `sealing: { enabled: true, recovery: [ ${world.recipient} ] }` }));
+      await world.repository.commit(await world.canaryFile(), 'first');
+      await using agent = await world.start();
+      const status = await world.until('a key', (document) => fingerprintIn(document) !== undefined);
+      const [key] = await keySecrets(world);
+      const name = stringAt(key, 'metadata', 'name') ?? '';
+      const recovery = await world.get(`/api/v1/namespaces/${world.namespace}/configmaps/sotto-recovery`);
+      const armoured = stringAt(recovery, 'data', `${name}.age`) ?? '';
+      const manifest = (await stockOutput('age', ['-d', '-i', world.ageKeyFile], { stdin: armoured })).toString();
+      const restored = objectOf(readManifests(manifest, 'key.json')[0]?.value);
+      expect(valueOf(restored, 'tls.key')).toBe(valueOf(key, 'tls.key'));
+      // The namespace loses its key; with the recovery file it is the same one again, and no other is made meanwhile.
+      const pem = await (await listenerOf(agent)).text('/v1/cert.pem');
+      await agent.stop();
+      await world.own.plane.admin('DELETE', secretPath(world.namespace, name));
+      const lines = (await documentedBlock('docs/sealed-secrets.md', 'kubectl get configmap sotto-recovery'))
+        .replace('team-app', world.namespace)
+        .replace('NAME', name)
+        .replace('recovery.txt', world.ageKeyFile);
+      const { adminKubeconfigPath } = world.own.plane.access;
+      await runLines(lines, { cwd: world.folder, kubeconfig: adminKubeconfigPath, path: [dirname(toolPath('age'))] });
+      const [again] = await keySecrets(world);
+      expect(memberAt(again, 'data')).toEqual(memberAt(key, 'data'));
+      expect(memberAt(again, 'metadata', 'annotations')).toEqual({ 'sotto.dev/origin': 'sotto' });
+      await world.repository.commit({ 'deploy/db.json': await sealedWith(world, pem, 1) }, 'sealed');
+      await using second = await world.start();
+      await eventually('the Secret is live', async () =>
+        valueOf(await world.get(secretPath(world.namespace, 'db')), 'password') === world.value(1) ? true : undefined,
+      );
+      expect(await (await listenerOf(second)).text('/v1/cert.pem')).toBe(pem);
+      expect(fingerprintIn(status)).toBeDefined();
+    },
+  );
+
+  test('stores the recovery copy first: while that is refused there is no key, and the status says why', async () => {
     await using world = await createWorld();
-    const url = world.git.url(world.repository);
-    await world.settings(settingsText(url, { top: `sealing: { enabled: true, recovery: [ ${world.recipient} ] }` }));
+    const sealing = `sealing: { enabled: true, recovery: [ ${world.recipient} ] }`;
+    await world.settings(settingsText(world.git.url(world.repository), { top: sealing }));
     await world.repository.commit(await world.canaryFile(), 'first');
+    const log = await requestsFromNow(world);
+    const allow = await refuseRecovery(world);
+    await using first = await world.start();
+    const status = await world.until('told', (document) => codes(document).includes('SOTTO-SEAL-025'));
+    const told = attentionOf(status).find(({ code }) => code === 'SOTTO-SEAL-025');
+    expect([told?.object, told?.text]).toEqual([
+      'ConfigMap/sotto-recovery',
+      expect.stringMatching(/^no sealing key was made.*Admission refuses ConfigMap sotto-recovery: .*no recovery here/),
+    ]);
+    expect(fingerprintIn(status)).toBeUndefined();
+    expect(await keySecrets(world)).toEqual([]);
+    await first.stop();
+    await allow();
     await using agent = await world.start();
-    const status = await world.until('a key', (document) => fingerprintIn(document) !== undefined);
+    await world.until('a key', (document) => fingerprintIn(document) !== undefined);
     const [key] = await keySecrets(world);
     const name = stringAt(key, 'metadata', 'name') ?? '';
-    const recovery = await world.get(`/api/v1/namespaces/${world.namespace}/configmaps/sotto-recovery`);
-    const armoured = stringAt(recovery, 'data', `${name}.age`) ?? '';
-    const manifest = (await stockOutput('age', ['-d', '-i', world.ageKeyFile], { stdin: armoured })).toString();
-    const restored = objectOf(readManifests(manifest, 'key.json')[0]?.value);
-    expect(valueOf(restored, 'tls.key')).toBe(valueOf(key, 'tls.key'));
-    // The namespace loses its key; with the recovery file it is the same one again, and no other is made meanwhile.
-    const pem = await (await listenerOf(agent)).text('/v1/cert.pem');
+    const made = (await log.writes())
+      .filter((entry) => entry.verb === 'create' && entry.status === 201)
+      .map((entry) => `${entry.resource}/${entry.name}`)
+      .filter((each) => ['configmaps/sotto-recovery', `secrets/${name}`].includes(each));
+    expect(made).toEqual(['configmaps/sotto-recovery', `secrets/${name}`]);
     await agent.stop();
-    await world.own.plane.admin('DELETE', secretPath(world.namespace, name));
-    const applied = await world.own.plane.admin('POST', `/api/v1/namespaces/${world.namespace}/secrets`, restored);
-    expect(applied.status).toBe(201);
-    await world.repository.commit({ 'deploy/db.json': await sealedWith(world, pem, 1) }, 'sealed');
-    await using second = await world.start();
-    await eventually('the Secret is live', async () =>
-      valueOf(await world.get(secretPath(world.namespace, 'db')), 'password') === world.value(1) ? true : undefined,
-    );
-    expect(await (await listenerOf(second)).text('/v1/cert.pem')).toBe(pem);
-    expect(fingerprintIn(status)).toBeDefined();
   });
 
   test('makes another key when its own is marked compromised, and says when the pinned one is not in use', async () => {

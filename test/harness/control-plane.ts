@@ -2,11 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { inject } from 'vitest';
 import { connectControlPlane } from '../../src/demo/control-plane.ts';
 import type { ControlPlaneClient, PolicyRule, ServiceAccountAccess } from '../../src/demo/control-plane.ts';
+import { SIDE_BY_SIDE } from './side-by-side.ts';
 
-/** The control plane that all tests of this run share. */
+/** The control plane that the tests of this worker share, one file after the other. */
 export async function sharedControlPlane(): Promise<ControlPlaneClient> {
-  const access = inject('controlPlane');
-  if (access === null) throw new Error('the control plane is not there: name kube-apiserver and etcd in describeReal');
+  const worker = Number(process.env['VITEST_POOL_ID'] ?? 1);
+  const access = inject('controlPlanes')[(worker - 1) % SIDE_BY_SIDE];
+  if (access === undefined)
+    throw new Error('the control plane is not there: name kube-apiserver and etcd in describeReal');
   return connectControlPlane(access);
 }
 

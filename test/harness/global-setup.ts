@@ -6,17 +6,18 @@ import { findOrBuildTools, ToolsMissing } from '../../src/demo/tools.ts';
 import type { ToolName } from '../../src/demo/tools.ts';
 import { progressPrinter } from '../tools/progress.ts';
 import { NEEDED_TOOLS } from './needed-tools.ts';
+import { SIDE_BY_SIDE } from './side-by-side.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** The shared control plane, or null where its programs are missing. */
-    controlPlane: ControlPlaneAccess | null;
+    /** One for each test file that runs at the same time; none where its programs are missing. */
+    controlPlanes: readonly ControlPlaneAccess[];
     /** Where each tool is; one that could not be had is not in it. */
     tools: Partial<Record<ToolName, string>>;
   }
 }
 
-/** Once per test run: the tools are there, and one control plane is up until the end. */
+/** Once per test run: the tools are there, and a control plane for each worker is up until the end. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const packageRoot = join(import.meta.dirname, '..', '..');
   const onProgress = progressPrinter(process.stderr);
@@ -25,10 +26,15 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('tools', Object.fromEntries(paths));
   const [apiserver, etcd] = [paths.get('kube-apiserver'), paths.get('etcd')];
   if (apiserver === undefined || etcd === undefined) {
-    project.provide('controlPlane', null);
+    project.provide('controlPlanes', []);
     return () => Promise.resolve();
   }
-  const plane = await startControlPlane({ programs: { 'kube-apiserver': apiserver, etcd } });
-  project.provide('controlPlane', plane.access);
-  return () => plane.stop();
+  const planes = await Promise.all(
+    Array.from({ length: SIDE_BY_SIDE }, () => startControlPlane({ programs: { 'kube-apiserver': apiserver, etcd } })),
+  );
+  project.provide(
+    'controlPlanes',
+    planes.map(({ access }) => access),
+  );
+  return async () => void (await Promise.all(planes.map((plane) => plane.stop())));
 }

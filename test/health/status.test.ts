@@ -57,6 +57,7 @@ const pods: Row[] = [
 
 const claims: Row[] = [
   ['pvcNoStatus', object('v1', 'PersistentVolumeClaim'), 'InProgress', 'NotBound'],
+  ['pvc Lost', object('v1', 'PersistentVolumeClaim', { status: { phase: 'Lost' } }), 'InProgress', 'NotBound'],
   ['pvcBound', object('v1', 'PersistentVolumeClaim', { status: { phase: 'Bound' } }), 'Current'],
 ];
 
@@ -151,6 +152,19 @@ const deployments: Row[] = [
   ['depExtraPods', dep({}, { ...depGood, replicas: 2 }), 'InProgress', 'ExtraPods'],
   ['depLessAvailable', dep({}, { ...depGood, availableReplicas: 0 }), 'InProgress', 'LessAvailable'],
   ['depLessReady', dep({}, { ...depGood, readyReplicas: 0 }), 'InProgress', 'LessReady'],
+  [
+    'depDeadlineExceeded whatever the status of the condition',
+    dep(deadline, { ...depGood, conditions: [condition('Progressing', 'True', 'ProgressDeadlineExceeded')] }),
+    'Failed',
+    'ProgressDeadlineExceeded',
+  ],
+  [
+    'dep whose deadline means none',
+    dep({ progressDeadlineSeconds: 2147483647 }, { ...depGood, conditions: [available] }),
+    'Current',
+  ],
+  ['extensions ReplicaSet', object('extensions/v1beta1', 'ReplicaSet'), 'InProgress', 'LessLabelled'],
+  ['extensions DaemonSet', object('extensions/v1beta1', 'DaemonSet'), 'InProgress', 'NoObservedGeneration'],
   ['extensions Deployment', object('extensions/v1beta1', 'Deployment'), 'InProgress', 'LessReplicas'],
 ];
 

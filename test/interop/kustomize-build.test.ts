@@ -22,6 +22,7 @@ import { type Files, newKey, startStock, type Stock } from './stock-kustomize.ts
 const TOLD_EARLIER: Readonly<Record<string, string>> = {
   'a manifest as binary': 'SOTTO-RENDER-033',
   'envs of a YAML': 'SOTTO-RENDER-033',
+  'envs of an INI': 'SOTTO-RENDER-033',
   'a JSON6902 patch as binary': 'SOTTO-RENDER-033',
   'a JSON6902 test': 'SOTTO-RENDER-032',
   'the second part of a value': 'SOTTO-RENDER-030',

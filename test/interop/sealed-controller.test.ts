@@ -168,9 +168,31 @@ describeReal('the SealedSecrets controller and sotto', TOOLS, () => {
         template: { metadata: { name: 'inner', namespace: 'elsewhere' } },
       }),
     );
+    // One name in both: the sealed value counts, for other entries too; a clear entry is seen as it stands.
+    await both(
+      manifestOf('both', {
+        encryptedData: { both: value('sealed', 'both'), user: value('alice', 'both') },
+        template: {
+          data: { both: 'clear {{ .user }}', sees: '<{{ .both }}>', raw: '{{ .user }}', shows: '{{ .raw }}' },
+        },
+      }),
+    );
+    await both(
+      manifestOf('held', {
+        encryptedData: { a: value('x', 'held') },
+        template: { metadata: { finalizers: ['example.com/hold'], annotations: { note: 'kept' } } },
+      }),
+    );
     const whole = { metadata: { labels: { old: 'form' } }, type: 'Opaque', data: { a: 'eA==', b: 'AP8=' } };
     const legacy = value(JSON.stringify({ apiVersion: 'v1', kind: 'Secret', ...whole }), 'legacy');
     await both(manifestOf('legacy', { data: legacy, encryptedData: {} }));
+    const anywhere = value(
+      JSON.stringify({ apiVersion: 'v1', kind: 'Secret', ...whole }),
+      'any',
+      'cluster-wide',
+      'any',
+    );
+    await both(manifestOf('legacy-wide', { data: anywhere, encryptedData: {} }, { [wide]: 'true' }));
   });
 
   test('what does not open there does not open here, and here with the reason', async () => {
@@ -207,12 +229,18 @@ describeReal('the SealedSecrets controller and sotto', TOOLS, () => {
         /changed after it was sealed/,
       ],
       [manifestOf('cut', { encryptedData: { a: good.slice(0, 400) } }), 'SOTTO-SEAL-005', /too short/],
+      [
+        manifestOf('tail', { encryptedData: { a: value('x'.repeat(40), 'tail').slice(0, -8) } }),
+        'SOTTO-SEAL-002',
+        /changed after it was sealed/,
+      ],
       [manifestOf('short', { encryptedData: { a: 'AgA=' } }), 'SOTTO-SEAL-005', /too short/],
       [
         manifestOf('blank', { encryptedData: { a: `${good.slice(0, 40)} ${good.slice(40)}` } }),
         'SOTTO-SEAL-004',
         /base64/,
       ],
+      [manifestOf('mixed', { encryptedData: { a: 'AgA=', b: foreign } }), 'SOTTO-SEAL-005', /"key":"a, b"/],
       [manifestOf('half', { encryptedData: { a: value('x', 'half'), b: foreign } }), 'SOTTO-SEAL-001', /"key":"b"/],
     ];
     for (const [manifest, code, why] of cases) {
@@ -242,6 +270,7 @@ function facts(secret: Json): JsonObject {
     namespace: stringAt(metadata, 'namespace') ?? null,
     labels: memberAt(metadata, 'labels') ?? {},
     annotations: memberAt(metadata, 'annotations') ?? {},
+    finalizers: memberAt(metadata, 'finalizers') ?? [],
     type: stringAt(secret, 'type') ?? 'Opaque',
     immutable: memberAt(secret, 'immutable') ?? false,
     data: isJsonObject(data) ? data : {},

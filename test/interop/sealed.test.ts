@@ -114,6 +114,27 @@ describeReal('kubeseal', ['kubeseal'], () => {
     },
   );
 
+  test('items of several keys in one object open with all of them at hand, here and there', async () => {
+    const now = new Date();
+    const newer = await makeSealingCertificate({ now, modulusBits: 2048 });
+    await writeFile(file('newer.key'), newer.keyPem.reveal(), { mode: 0o600 });
+    const label = sealLabel({ scope: 'strict', namespace: 'team', name: 'db' });
+    const by = (pem: SealingCertificate, text: string): string =>
+      sealValue(Sensitive.copyOf(bytesOf(text)), pem, label);
+    const encryptedData = { old: by(certificate, 'a'), new: by(sealingCertificate(newer.certificatePem, now), 'b') };
+    const stdin = writeSealedSecret(sealedManifest({ encryptedData }), 'json');
+    const expected = { old: 'YQ==', new: 'Yg==' };
+    const keys = `${file('newer.key')},${file('tls.key')}`;
+    const theirs = await stockOutput('kubeseal', ['--recovery-unseal', '--recovery-private-key', keys], { stdin });
+    expect(memberAt(parseJson(theirs.toString()), 'data')).toEqual(expected);
+    const unseal = (...files: string[]) =>
+      sotto(['unseal', ...files.flatMap((each) => ['--key-file', each]), '-o', 'json', '-'], { cwd: folder, stdin });
+    const ours = await unseal('newer.key', 'tls.key');
+    expect(memberAt(parseJson(ours.stdout), 'data')).toEqual(expected);
+    const half = await unseal('newer.key');
+    expect([half.exit, half.stdout, half.stderr]).toEqual([4, '', expect.stringContaining('"key":"old"')]);
+  });
+
   test('sotto opens a file of its own into which kubeseal merged other values', async () => {
     const label = sealLabel({ scope: 'strict', namespace: 'team', name: 'db' });
     const text = sealValue(Sensitive.copyOf(bytesOf('ours')), certificate, label);

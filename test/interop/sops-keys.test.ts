@@ -10,10 +10,12 @@ import type { SottoError } from '../../src/core/errors.ts';
 import { parseAgeIdentities } from '../../src/sops/age.ts';
 import { decryptSops } from '../../src/sops/decrypt.ts';
 import { encryptSops } from '../../src/sops/encrypt.ts';
+import { encryptFile } from '../../src/sops/encrypt-file.ts';
+import { decryptFile, openForChange } from '../../src/sops/change.ts';
 import type { Identity } from '../../src/sops/identity.ts';
 import { refusal } from '../sops/fixtures.ts';
 import { describeReal } from '../harness/real.ts';
-import { type AgeKeyPair, newAgeKeyPair, stockOutput } from '../harness/stock.ts';
+import { type AgeKeyPair, newAgeKeyPair, runStock, stockOutput } from '../harness/stock.ts';
 
 const CLEAR = 'password: hunter2\n';
 
@@ -65,6 +67,59 @@ describeReal('key groups', ['sops', 'age-keygen'], () => {
     const text = await byStock(0);
     expect(await opened(text, identitiesOf(0, 1, 2))).toBe(CLEAR);
     expect((await refusal(() => opened(text, identitiesOf(0, 1)))).code).toBe('SOTTO-SOPS-030');
+  });
+
+  it.each([
+    [2, 2],
+    [2, 3],
+    [3, 3],
+    [2, 1],
+  ])(
+    'that sotto wrote, %i of 3, open in stock sops with %i identities where that is enough',
+    async (threshold, held) => {
+      const groups = pairs.map(({ recipient }) => [{ kind: 'age' as const, recipient }]);
+      const text = await encryptSops(CLEAR, {
+        format: 'yaml',
+        file: 'f.yaml',
+        recipients: { groups, threshold },
+        now: new Date(),
+      });
+      writeFileSync(join(folder, 'f.yaml'), text);
+      const keys = pairs.slice(0, held).map(({ identity }) => identity);
+      const env = { HOME: folder, SOPS_AGE_KEY: keys.join(' ') };
+      const { code, stdout } = await runStock('sops', ['decrypt', 'f.yaml'], { env, cwd: folder });
+      expect([code, stdout.toString()]).toEqual(held < threshold ? [128, ''] : [0, CLEAR]);
+      const own = opened(text, identitiesOf(...keys.keys()));
+      if (held < threshold) expect((await refusal(() => own)).code).toBe('SOTTO-SOPS-030');
+      else expect(await own).toBe(CLEAR);
+    },
+  );
+
+  it.each([
+    ['json', '{\n\t"password": "hunter2"\n}\n'],
+    ['dotenv', 'PASSWORD=hunter2\n'],
+    ['binary', 'hunter2'],
+  ] as const)('of %s files go both ways', async (format, clear) => {
+    const groups = pairs.map(({ recipient }) => [{ kind: 'age' as const, recipient }]);
+    const file = `f.${format === 'dotenv' ? 'env' : format}`;
+    const options = { format, file, recipients: { groups, threshold: 2 }, now: new Date() };
+    writeFileSync(join(folder, file), await encryptFile(Buffer.from(clear), options));
+    const env = { HOME: folder, SOPS_AGE_KEY: `${pairs[0]?.identity} ${pairs[2]?.identity}` };
+    expect((await stockOutput('sops', ['decrypt', file], { env, cwd: folder })).toString()).toBe(clear);
+    await stockOutput('sops', ['rotate', '-i', file], { env, cwd: folder });
+    using again = await decryptFile(readFileSync(join(folder, file), 'utf8'), format, file, identitiesOf(1, 2));
+    expect(Buffer.from(again.reveal()).toString()).toBe(clear);
+  });
+
+  it('stay as they are when a value is changed, and stock sops opens the file then', async () => {
+    const text = await byStock(2);
+    using changing = await openForChange(text, 'yaml', 'f.yaml', identitiesOf(0, 1));
+    const changed = await changing.sealed(Buffer.from('password: changed\n'), new Date());
+    expect(changed.match(/^ {12,}.*$/gm)).toEqual(text.match(/^ {12,}.*$/gm));
+    writeFileSync(join(folder, 'f.yaml'), changed);
+    const env = { HOME: folder, SOPS_AGE_KEY: `${pairs[1]?.identity} ${pairs[2]?.identity}` };
+    const stock = await stockOutput('sops', ['decrypt', 'f.yaml'], { env, cwd: folder });
+    expect(stock.toString()).toBe('password: changed\n');
   });
 
   it('survive a rotation by stock sops', async () => {

@@ -12,6 +12,7 @@ import type { WholeFormat } from '../../src/sops/scalar.ts';
 import { openWhole, SopsWhole } from '../../src/sops/whole.ts';
 import { describeReal } from '../harness/real.ts';
 import { newAgeKeyPair, stockOutput } from '../harness/stock.ts';
+import { INI_FILES } from '../sops/ini-files.ts';
 import { WHOLE_FILES } from '../sops/whole-files.ts';
 
 const ODD = Array.from(' \n\t\r\'":#-{}[],&*!|>%@`\\?~=<ab01é😀\u0085\ufeff');
@@ -83,7 +84,7 @@ describeReal('a whole file', ['sops', 'age-keygen'], () => {
     return { stock: Buffer.from(stock), sotto: Buffer.from(clear.reveal()) };
   }
 
-  it.each(WHOLE_FILES)('is what sops writes: $name', async ({ file, text, args = [] }) => {
+  it.each([...WHOLE_FILES, ...INI_FILES])('is what sops writes: $name', async ({ file, text, args = [] }) => {
     const { stock, sotto } = await both(file, Buffer.from(text), args);
     expect(sotto.toString()).toBe(stock.toString());
     expect(sotto.equals(stock)).toBe(true);
@@ -150,5 +151,6 @@ describeReal('a whole file', ['sops', 'age-keygen'], () => {
 function formatOf(name: string): WholeFormat {
   if (name.endsWith('.yaml')) return 'yaml';
   if (name.endsWith('.json')) return 'json';
+  if (name.endsWith('.ini')) return 'ini';
   return name.endsWith('.env') ? 'dotenv' : 'binary';
 }

@@ -1,22 +1,33 @@
-import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { fileFormat } from '../../src/cli/file-format.ts';
 import { SottoError } from '../../src/core/errors.ts';
 import { Sensitive } from '../../src/core/sensitive.ts';
 import { callService } from '../../src/services/call.ts';
 import { KeyServices } from '../../src/services/key-services.ts';
 import { Patience } from '../../src/services/patience.ts';
 import { NO_SERVICES } from '../../src/services/rules.ts';
+import { decryptFile } from '../../src/sops/change.ts';
 import { decryptSops } from '../../src/sops/decrypt.ts';
+import { encryptFile } from '../../src/sops/encrypt-file.ts';
 import { encryptSops } from '../../src/sops/encrypt.ts';
 import { settingsLine } from '../../src/sops/service-errors.ts';
-import { describeReal, toolPath } from '../harness/real.ts';
+import type { ServiceRecipient } from '../../src/sops/service-recipient.ts';
+import { describeReal } from '../harness/real.ts';
 import { stockOutput } from '../harness/stock.ts';
+import { startTransit, type Transit } from '../harness/transit.ts';
+import { newKeyPair } from '../sops/fixtures.ts';
 
 const CLEAR = 'password: hunter2\n';
+const CLEARS = {
+  yaml: CLEAR,
+  json: '{\n\t"password": "hunter2"\n}\n',
+  ini: '[db]\npassword = hunter2\n',
+  dotenv: 'PASSWORD=hunter2\n',
+  binary: 'hunter2',
+} as const;
 const TOKEN = 'hvs.interop-token';
 
 const services = (allowed: readonly string[], token = TOKEN): KeyServices =>
@@ -40,36 +51,26 @@ const opened = async (text: string, by: KeyServices): Promise<string> => {
 
 describeReal('the transit engine of Vault', ['sops', 'transit'], () => {
   let folder: string;
+  let transit: Transit;
   let address: string;
-  let stop: () => void;
-  const seen: string[] = [];
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'sotto-vault-'));
-    const env = { PATH: process.env['PATH'], TRANSIT_TOKEN: TOKEN };
-    const server = spawn(toolPath('transit'), [], { env, stdio: ['ignore', 'pipe', 'inherit'] });
-    stop = () => void server.kill();
-    const lines = createInterface({ input: server.stdout });
-    address = await new Promise((resolve) =>
-      lines.on('line', (line) => {
-        if (line.startsWith('listening ')) resolve(`http://${line.slice('listening '.length)}`);
-        else seen.push(line);
-      }),
-    );
-    const made = await fetch(`${address}/v1/transit/keys/app`, { method: 'POST', headers: { 'X-Vault-Token': TOKEN } });
-    expect(made.ok).toBe(true);
-    seen.length = 0;
+    transit = await startTransit(TOKEN);
+    ({ address } = transit);
   });
   afterAll(() => {
-    stop();
+    transit[Symbol.dispose]();
     rmSync(folder, { recursive: true, force: true });
   });
 
-  const uri = (): string => `${address}/v1/transit/keys/app`;
   const env = (): Record<string, string> => ({ HOME: folder, VAULT_TOKEN: TOKEN });
   const byStock = async (): Promise<string> => {
     writeFileSync(join(folder, 'f.yaml'), CLEAR);
-    await stockOutput('sops', ['encrypt', '-i', '--hc-vault-transit', uri(), 'f.yaml'], { env: env(), cwd: folder });
+    await stockOutput('sops', ['encrypt', '-i', '--hc-vault-transit', transit.uri, 'f.yaml'], {
+      env: env(),
+      cwd: folder,
+    });
     return readFileSync(join(folder, 'f.yaml'), 'utf8');
   };
 
@@ -77,21 +78,47 @@ describeReal('the transit engine of Vault', ['sops', 'transit'], () => {
     expect(await opened(await byStock(), services([address]))).toBe(CLEAR);
   });
 
-  it('wraps what stock sops opens, and what it rotated opens again', async () => {
-    const key = { kind: 'vault', address, enginePath: 'transit', keyName: 'app' } as const;
+  const recipient = (by: KeyServices): ServiceRecipient => ({
+    kind: 'service',
+    key: { kind: 'vault', address, enginePath: 'transit', keyName: 'app' },
+    wrap: by.wrap.bind(by, { kind: 'vault', address, enginePath: 'transit', keyName: 'app' }),
+  });
+
+  it.each(['yaml', 'json', 'ini', 'env', 'txt'])(
+    'wraps what stock sops opens, and what it rotated opens again: %s',
+    async (ending) => {
+      const by = services([address]);
+      const file = `g.${ending}`;
+      const recipients = { groups: [[recipient(by)]], threshold: 1 };
+      const format = fileFormat(file, {});
+      const clear = Buffer.from(CLEARS[format]);
+      const encrypted = await encryptFile(clear, { format, file, recipients, now: new Date() });
+      writeFileSync(join(folder, file), encrypted);
+      const stock = { env: env(), cwd: folder };
+      expect((await stockOutput('sops', ['decrypt', file], stock)).toString()).toBe(CLEARS[format]);
+      await stockOutput('sops', ['rotate', '-i', file], stock);
+      using again = await decryptFile(readFileSync(join(folder, file), 'utf8'), format, file, [by]);
+      expect(Buffer.from(again.reveal()).toString()).toBe(CLEARS[format]);
+    },
+  );
+
+  it('holds a share of the data key beside another key group, both of which are needed', async () => {
     const by = services([address]);
-    const wrap = by.wrap.bind(by);
-    const options = { format: 'yaml' as const, file: 'g.yaml', recipients: [], services: { keys: [key], wrap } };
-    writeFileSync(join(folder, 'g.yaml'), await encryptSops(CLEAR, { ...options, now: new Date() }));
-    const stock = { env: env(), cwd: folder };
-    expect((await stockOutput('sops', ['decrypt', 'g.yaml'], stock)).toString()).toBe(CLEAR);
-    await stockOutput('sops', ['rotate', '-i', 'g.yaml'], stock);
-    expect(await opened(readFileSync(join(folder, 'g.yaml'), 'utf8'), by)).toBe(CLEAR);
+    const pair = await newKeyPair();
+    const groups = [[recipient(by)], [{ kind: 'age' as const, recipient: pair.recipient }]];
+    const recipients = { groups, threshold: 2 };
+    const text = await encryptSops(CLEAR, { format: 'yaml', file: 's.yaml', recipients, now: new Date() });
+    writeFileSync(join(folder, 's.yaml'), text);
+    const stock = { env: { ...env(), SOPS_AGE_KEY: pair.identity }, cwd: folder };
+    expect((await stockOutput('sops', ['decrypt', 's.yaml'], stock)).toString()).toBe(CLEAR);
+    using clear = await decryptSops(text, 'yaml', 's.yaml', [...pair.identities, by]);
+    expect(Buffer.from(clear.reveal()).toString()).toBe(CLEAR);
+    await expect(opened(text, by)).rejects.toMatchObject({ code: 'SOTTO-SOPS-030' });
   });
 
   it('sees nothing of a file when another address is allowed', async () => {
     const text = await byStock();
-    const before = seen.length;
+    const before = transit.seen.length;
     for (const allowed of [[], ['https://vault.example.com'], [address.replace(/\d+$/, '1')], [`${address}0`]]) {
       const error: unknown = await opened(text, services(allowed)).catch((thrown: unknown) => thrown);
       expect(error).toMatchObject({ code: 'SOTTO-SOPS-070' });
@@ -104,7 +131,7 @@ describeReal('the transit engine of Vault', ['sops', 'transit'], () => {
       services([address]),
     ).catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ code: 'SOTTO-SOPS-074' });
-    expect(seen.length).toBe(before);
+    expect(transit.seen.length).toBe(before);
   });
 
   it('that refuses the token is told as such, without the token', async () => {

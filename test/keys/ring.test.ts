@@ -153,7 +153,7 @@ describe('keyRing', () => {
     expect(agesOf(ring)).toEqual([recipients[0]]);
     expect(ring.problems.map(({ code, place }) => [code, place.object, place.key])).toEqual([
       ['SOTTO-KEYS-004', 'Secret/good', 'age'],
-      ['SOTTO-KEYS-003', 'Secret/good', 'pgp.asc'],
+      ['SOTTO-KEYS-043', 'Secret/good', 'pgp.asc'],
       ['SOTTO-KEYS-003', 'Secret/good', 'sops.aws-kms'],
       ['SOTTO-AGE-002', 'Secret/broken', 'age.agekey'],
       ['SOTTO-KEYS-002', 'Secret/empty', undefined],

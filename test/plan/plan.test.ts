@@ -4,7 +4,8 @@ import { objectKey, type SourceDigest } from '../../src/core/ids.ts';
 import { EMPTY_INVENTORY, decodeInventory, encodeInventory, type InventoryRow } from '../../src/plan/inventory.ts';
 import { plan, type PlanInput } from '../../src/plan/plan.ts';
 import type { DesiredObject } from '../../src/render/desired.ts';
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { LIMITS } from '../../src/core/limits.ts';
 
 const mac = (key: string) => (bytes: Uint8Array) => createHash('sha256').update(key).update(bytes).digest();
 const id = (name: string) => ({ group: '', kind: 'ConfigMap', namespace: 'team', name });
@@ -169,7 +170,31 @@ describe('a plan', () => {
   });
 });
 
+function random(bytes: number, form: 'hex' | 'base64url'): string {
+  return randomBytes(bytes).toString(form);
+}
+
 describe('the stored inventory', () => {
+  it('has room for 5,000 objects in one entry, with everything that a row may hold, and comes back', () => {
+    const rows = Array.from({ length: 5_000 }, (_, index) =>
+      row(`some-application-${index}-${random(4, 'hex')}`, {
+        file: `deploy/overlays/prod/part-${index % 200}/object-${index}.yaml`,
+        digest: random(32, 'base64url') as SourceDigest,
+        uid: randomUUID(),
+        resourceVersion: String(1_000_000 + index * 7),
+        generation: index % 40,
+        setDigest: random(32, 'base64url'),
+        ownTime: '2026-01-02T03:04:05Z',
+        encrypted: index % 2 === 0,
+      }),
+    );
+    const inventory = { ...EMPTY_INVENTORY, epoch: 3, rows: new Map(rows.map((each) => [each.key, each])) };
+    const entry = encodeInventory(inventory, mac('k'));
+    expect(entry.length).toBeLessThan(LIMITS.maxInventoryBytes);
+    expect(decodeInventory(entry, mac('k'))?.rows.size).toBe(5_000);
+    expect(decodeInventory(entry, mac('other'))).toBeUndefined();
+  });
+
   const inventory = {
     ...EMPTY_INVENTORY,
     epoch: 3,
@@ -182,6 +207,7 @@ describe('the stored inventory', () => {
         reason: '',
       } as const,
     ],
+    leaving: { old: { ask: [{ kind: 'Job' }] } },
     approvals: { app: { planId: 'p', revision: 'main@sha1:1', pruned: [row('b').key] } },
     rows: new Map([row('a'), row('b', { done: true, accepted: Uint8Array.of(1, 2) })].map((each) => [each.key, each])),
   };

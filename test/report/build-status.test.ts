@@ -106,6 +106,27 @@ describe('the status document', () => {
     expect(text).not.toContain('\\u001b');
   });
 
+  it('stays below its cap with 5,000 failures of long names, says how many, and names the one that is different', () => {
+    const long = 'n'.repeat(250);
+    const many = Array.from({ length: 5_000 }, (_, n) => ({
+      ...attention('SOTTO-KUBE-009', `apps/Deployment/${n}-${long}`),
+      message: 'm'.repeat(900),
+      next: 'x'.repeat(900),
+    }));
+    const items = [...many, attention('SOTTO-SOPS-001', 'Secret/db')];
+    const orphans = { planId: 'p', total: 5_000, objects: many.slice(0, 50).map(({ object }) => object ?? '') };
+    const document = buildStatus(
+      input({ orphans, syncs: [sync({ attention: items }), sync({ name: 'b', attention: items })] }),
+    );
+    expect(Buffer.byteLength(statusText(document))).toBeLessThanOrEqual(LIMITS.maxStatusBytes);
+    for (const built of document.syncs) {
+      expect(built.attentionTotal).toBe(5_001);
+      expect(built.attention.map(({ object }) => object)).toContain('Secret/db');
+      expect(built.attention.length).toBeGreaterThan(10);
+    }
+    expect(document.orphans?.total).toBe(5_000);
+  });
+
   it('shows some of every code when not all fit, and the true total', () => {
     const many = Array.from({ length: 1_000 }, (_, n) => attention('SOTTO-PLAN-001', `ConfigMap/c${n}`));
     const items = [...many, attention('SOTTO-SOPS-001', 'Secret/db')];

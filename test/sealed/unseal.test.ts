@@ -8,7 +8,7 @@ import { makeSealingCertificate } from '../../src/sealed/make-certificate.ts';
 import { sealValue } from '../../src/sealed/seal.ts';
 import type { SealedObject } from '../../src/sealed/sealed-secret.ts';
 import { parseSealingKey, type SealingKey } from '../../src/sealed/sealing-key.ts';
-import { keyFor, unsealAll, unsealItem } from '../../src/sealed/unseal.ts';
+import { keyFor, parseForOpening, unsealAll, unsealItem } from '../../src/sealed/unseal.ts';
 import {
   bytesOf,
   errorOf,
@@ -76,6 +76,18 @@ describe('unsealing what kubeseal sealed', () => {
     const error = await errorOf(() => Promise.resolve(parse(sealedManifest({ encryptedData }))));
     expect(error.place.key).toBe('cut, odd, short');
     expect(error.what).toContain('3 of 4');
+  });
+
+  it('names malformed items and those that no key opens in one error, and what is wrong with each kind', async () => {
+    const certificate = sealingCertificate(otherKey.certificatePem, now);
+    const foreign = sealValue(Sensitive.copyOf(bytesOf('x')), certificate, bytesOf('team/db'));
+    const encryptedData = { cut: 'AAAA', fine: VECTOR_RAW, foreign, odd: '???' };
+    const place = { file: 'db.yaml', line: 3, namespace: 'team' };
+    const error = await errorOf(() => parseForOpening(sealedManifest({ encryptedData }), place, [key]));
+    expect(error).toMatchObject({ code: 'SOTTO-SEAL-005', place: { key: 'cut, foreign, odd', file: 'db.yaml' } });
+    expect(error.what).toMatch(/^3 of 4 items do not open \(.*; .*no held sealing key opens.*\)$/);
+    // Without malformed ones they are named when they are opened.
+    expect((await parseForOpening(sealedManifest({ encryptedData: { foreign } }), place, [key])).items).toHaveLength(1);
   });
 
   it('opens items of different keys in one object', async () => {

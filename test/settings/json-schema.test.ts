@@ -78,7 +78,7 @@ describe('docs/settings.schema.json', () => {
     inSync('render: { helm: { releaseName: x } }'),
     inSync('dependsOn: [ infra ]'),
     inSync('sealedSecrets: never'),
-    inSync('drift: { policy: exact }'),
+    inSync('drift: { policy: strict }'),
     inSync('prune: { minimum: -1 }'),
     inDocument('hooks: { listen: ":9292" }'),
     inDocument('sealing: { enabled: maybe }'),

@@ -61,7 +61,10 @@ describe('settings that are good', () => {
           retryIntervalMs: 30_000,
           suspend: false,
           prune: { enabled: true, maxSharePercent: 50, minimum: 5, ask: [] },
+          deletionPolicy: 'orphan',
           skip: [],
+          drift: { policy: 'guard', ignore: [] },
+          health: { strict: false, expressions: [] },
           secretsIn: [],
         },
       ],
@@ -365,14 +368,7 @@ describe('settings that are bad', () => {
 
 describe('fields of features that are not built', () => {
   const document = ['sealing: { renewEvery: 30d }', 'hooks: { listen: ":9292" }'];
-  const sync = [
-    'render: { helm: { releaseName: x } }',
-    'dependsOn: [ infra ]',
-    'deletionPolicy: delete',
-    'drift: { policy: exact }',
-    'drift: { policy: fields }',
-    'drift: { ignore: [ { managers: [ vpa ] } ] }',
-  ];
+  const sync = ['render: { helm: { releaseName: x } }', 'dependsOn: [ infra ]'];
   const git = ['verify: { mode: HEAD, secretRef: { name: x } }', 'allowInsecure: true'];
   const url = 'https://git.example.com/team/app.git';
 

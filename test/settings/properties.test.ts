@@ -1,3 +1,4 @@
+import { parseExpression } from '../../src/expression/parse.ts';
 import * as fc from 'fast-check';
 import { dump } from 'js-yaml';
 import { describe, expect, it } from 'vitest';
@@ -26,6 +27,12 @@ const match: fc.Arbitrary<ObjectMatch> = fc.record({ group, kind, namespace: opt
 function optional<T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> {
   return fc.option(arbitrary, { nil: undefined });
 }
+
+const expression = fc.constantFrom('status.ready == true', '!has(status.phase)').map((text) => {
+  const parsed = parseExpression(text);
+  if (!parsed.ok) throw new Error(parsed.why);
+  return parsed.expression;
+});
 
 const sync: fc.Arbitrary<SyncSettings> = fc.record({
   name,
@@ -64,7 +71,32 @@ const sync: fc.Arbitrary<SyncSettings> = fc.record({
     minimum: fc.nat({ max: 1000 }),
     ask: fc.array(fc.record({ group: fc.constantFrom(undefined, 'apps'), kind }), { maxLength: 3 }),
   }),
+  deletionPolicy: fc.constantFrom('orphan', 'delete'),
   skip: fc.array(match, { maxLength: 3 }),
+  health: fc.record({
+    strict: fc.boolean(),
+    expressions: fc.uniqueArray(
+      fc.record({
+        group: fc.constantFrom('', 'example.com'),
+        kind: fc.constantFrom('Thing', 'Other'),
+        inProgress: optional(expression),
+        failed: optional(expression),
+        current: expression,
+      }),
+      { maxLength: 2, selector: (each) => `${each.group}/${each.kind}` },
+    ),
+  }),
+  drift: fc.record({
+    policy: fc.constantFrom('fields', 'guard', 'exact'),
+    ignore: fc.array(
+      fc.record({
+        target: optional(fc.record({ group, kind: optional(kind), namespace: optional(name), name: optional(name) })),
+        paths: fc.array(fc.stringMatching(/^\/[a-z]{1,5}\/[a-z~01]{1,5}$/), { maxLength: 2 }),
+        managers: fc.array(name, { maxLength: 2 }),
+      }),
+      { maxLength: 2 },
+    ),
+  }),
   secretsIn: fc.array(fc.record({ group: fc.constantFrom('', 'apps'), kind, name }), { maxLength: 3 }),
 });
 
@@ -142,6 +174,16 @@ function syncDocumentOf(from: SyncSettings): unknown {
     wait: from.wait,
     retryInterval: formatDuration(from.retryIntervalMs),
     suspend: from.suspend,
+    drift: from.drift,
+    health: {
+      strict: from.health.strict,
+      expressions: from.health.expressions.map(({ current, failed, inProgress, ...of }) => ({
+        ...of,
+        current: current.text,
+        failed: failed?.text ?? null,
+        inProgress: inProgress?.text ?? null,
+      })),
+    },
     prune: {
       enabled: from.prune.enabled,
       maxShare: `${from.prune.maxSharePercent}%`,
@@ -149,6 +191,7 @@ function syncDocumentOf(from: SyncSettings): unknown {
       ask: from.prune.ask.map((entry) => (entry.group === undefined ? entry.kind : `${entry.group}/${entry.kind}`)),
     },
     render: { kustomize: { secretsIn: from.secretsIn } },
+    deletionPolicy: from.deletionPolicy,
     skip: from.skip.map((entry) =>
       Object.fromEntries(Object.entries(entry).filter(([, value]) => value !== undefined)),
     ),

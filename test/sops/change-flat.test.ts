@@ -84,3 +84,22 @@ describe('a binary file', () => {
     );
   });
 });
+
+describe('an INI file', () => {
+  it.each([
+    ['a value of the first is changed', 'a = 1', 'a = new', ['a', 'mac']],
+    ['a value of the first is taken out', 'b = 2\n', '', ['mac']],
+    ['the comment of the first is taken out', '; c\n', '', ['mac']],
+  ])('with two sections of one name and content keeps the second as it is when %s', async (_, gone, by, lines) => {
+    const section = '[s]\n; c\na = 1\nb = 2\n';
+    const sealed = await encrypt(`${section}[t]\nd = 3\n${section}`, 'ini');
+    const after = await change(sealed, 'ini', (clear) => clear.replace(gone, by));
+    expect(lastSection(after)).toBe(lastSection(sealed));
+    const names = changed(sealed, after).map((line) => line.replace(/ *=.*/, ''));
+    expect(names.filter((name) => name !== 'lastmodified')).toEqual(lines);
+  });
+});
+
+function lastSection(sealed: string): string {
+  return sealed.slice(sealed.lastIndexOf('[s]'), sealed.indexOf('[sops]'));
+}

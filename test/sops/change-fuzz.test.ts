@@ -11,12 +11,14 @@ const CLEAR: readonly (readonly [WholeFormat, string])[] = [
   ['yaml', '# c\na: one\nb: [x, {c: 2}]\nd: |\n  t\n---\ne: f\n'],
   ['json', '{"a": "one", "b": [1, {"c": null}]}\n'],
   ['dotenv', '# c\nA=1\nB=2\n'],
+  ['ini', 'top=1\n[s]\n; c\na = `x;y`\nb_unencrypted = two\n'],
   ['binary', 'bytes'],
 ];
 const VALUES: Partial<Record<WholeFormat, readonly string[]>> = {
   yaml: ['one', 't', 'f'],
   json: ['one', '1'],
   dotenv: ['1', '2'],
+  ini: ['1', 'x;y', 'two'],
   binary: ['bytes'],
 };
 let pair: KeyPair;
@@ -40,7 +42,26 @@ async function coded(attempt: () => unknown): Promise<void> {
 
 const PIECE = fc.oneof(
   fc.string({ maxLength: 6 }),
-  fc.constantFrom('\n', ': ', '- ', '"', '{', ']', '#', '&a *a', '|', 'ENC[', '---\n', 'sops'),
+  fc.constantFrom(
+    '\n',
+    ': ',
+    '- ',
+    '"',
+    '{',
+    ']',
+    '#',
+    '&a *a',
+    '|',
+    'ENC[',
+    '---\n',
+    'sops',
+    '`',
+    ';',
+    '"""',
+    '\\\n',
+    '[s]\n',
+    '=',
+  ),
 );
 
 it.each(CLEAR)('a damaged %s file opens to what it was or ends in a code', async (format) => {

@@ -2,6 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { creationRule } from '../../src/sops/creation-rule.ts';
 import { newKeyPair, refusal } from './fixtures.ts';
 
+const pgp = (fingerprint: string) => ({ kind: 'pgp', fingerprint });
+const age = (recipient: string) => ({ kind: 'age', recipient });
+const uri = (name: string): string => `https://vault.example.com/v1/team/transit/keys/${name}`;
+const vault = (keyName: string) => ({
+  kind: 'vault',
+  address: 'https://vault.example.com',
+  enginePath: 'team/transit',
+  keyName,
+});
 const [one, two] = [(await newKeyPair()).recipient, (await newKeyPair()).recipient];
 
 describe('the creation rule of a file', () => {
@@ -15,9 +24,9 @@ describe('the creation rule of a file', () => {
     `      ${two}`,
     '  - path_regex: groups/',
     `    key_groups: [{age: [${two}]}]`,
-    '  - path_regex: pgp/',
+    '  - path_regex: kms/',
     '    encrypted_suffix: _x',
-    '    pgp: 1234',
+    '    gcp_kms: projects/p/locations/global/keyRings/r/cryptoKeys/k',
     `    age: ${one}`,
     `  - age: [${one}]`,
     'stores: {yaml: {indent: 2}}',
@@ -26,33 +35,57 @@ describe('the creation rule of a file', () => {
 
   it('is the first that matches', () => {
     expect(creationRule(config, 'Prod/db.yaml')).toEqual({
-      recipients: [one, two],
-      services: [],
+      groups: [[age(one), age(two)]],
+      threshold: 1,
       selector: { kind: 'encrypted_regex', value: '^(data|stringData)$' },
       macOnlyEncrypted: true,
     });
-    expect(creationRule(config, 'groups/a').recipients).toEqual([two]);
+    expect(creationRule(config, 'groups/a').groups).toEqual([[age(two)]]);
     expect(creationRule(config, 'other')).toEqual({
-      recipients: [one],
-      services: [],
+      groups: [[age(one)]],
+      threshold: 1,
       selector: undefined,
       macOnlyEncrypted: false,
     });
   });
 
   it('with keys that are not in this version is refused, unless the recipients are replaced', async () => {
-    expect(await refusal(() => creationRule(config, 'pgp/a'))).toEqual({
+    expect(await refusal(() => creationRule(config, 'kms/a'))).toEqual({
       code: 'SOTTO-SOPS-011',
       line: 12,
-      key: 'creation_rules.2.pgp',
+      key: 'creation_rules.2.gcp_kms',
     });
-    const rule = creationRule(config, 'pgp/a', { selectorOnly: true });
-    expect(rule).toMatchObject({ recipients: [], selector: { kind: 'encrypted_suffix', value: '_x' } });
+    const rule = creationRule(config, 'kms/a', { selectorOnly: true });
+    expect(rule).toMatchObject({ groups: [], selector: { kind: 'encrypted_suffix', value: '_x' } });
+  });
+
+  it('has OpenPGP keys beside age recipients, and key groups with their threshold', () => {
+    const [fp, other] = ['C'.repeat(40), `${'A'.repeat(40)}!`];
+    const flat = `creation_rules: [{pgp: "${fp}, ${other}", age: ${one}}]`;
+    expect(creationRule(flat, 'a').groups).toEqual([[age(one), pgp(fp), pgp(other)]]);
+    const group = `{age: [${one}], merge: [{age: [${two}]}, {pgp: [${fp}], merge: [{age: ["${one},${two}"]}]}]}`;
+    const grouped = `creation_rules: [{shamir_threshold: 2, key_groups: [${group}, {pgp: [${fp}]}, {age: [${one}]}]}]`;
+    expect(creationRule(grouped, 'a')).toMatchObject({
+      groups: [[age(two), age(one), pgp(fp)], [pgp(fp)], [age(one)]],
+      threshold: 2,
+    });
+    expect(creationRule(grouped.replace('shamir_threshold: 2', 'shamir_threshold: 0'), 'a').threshold).toBe(3);
+  });
+
+  it('has keys of Vault beside other keys, in a rule and in a key group', () => {
+    const flat = `creation_rules: [{hc_vault_transit_uri: "${uri('a')}, ${uri('b')}", age: ${one}}]`;
+    expect(creationRule(flat, 'f').groups).toEqual([[age(one), vault('a'), vault('b')]]);
+    const group = `{hc_vault: ["${uri('a')}"], merge: [{hc_vault: ["${uri('a')}"], age: [${one}]}]}`;
+    const grouped = `creation_rules: [{key_groups: [${group}, {hc_vault: ["${uri('b')}"]}]}]`;
+    expect(creationRule(grouped, 'f')).toMatchObject({
+      groups: [[age(one), vault('a')], [vault('b')]],
+      threshold: 2,
+    });
   });
 
   it('is empty where a config has no rules', () => {
     for (const text of ['', '# c\n', 'creation_rules:\n', 'stores: {}\n']) {
-      expect(creationRule(text, 'a')).toMatchObject({ recipients: [], selector: undefined });
+      expect(creationRule(text, 'a')).toMatchObject({ groups: [], selector: undefined });
     }
   });
 
@@ -69,9 +102,18 @@ describe('the creation rule of a file', () => {
     ['creation_rules: [{path_regex: "("}]', 'SOTTO-SOPS-010'],
     ['creation_rules: [{encrypted_regex: "("}]', 'SOTTO-SOPS-010'],
     ['creation_rules: [{encrypted_regex: a, encrypted_suffix: b}]', 'SOTTO-SOPS-008'],
-    ['creation_rules: [{encrypted_comment_regex: a}]', 'SOTTO-SOPS-009'],
-    ['creation_rules: [{key_groups: [{age: []}, {age: []}]}]', 'SOTTO-SOPS-011'],
+    ['creation_rules: [{encrypted_comment_regex: (}]', 'SOTTO-SOPS-010'],
+    ['creation_rules: [{key_groups: [{age: []}, {age: []}]}]', 'SOTTO-SOPS-020'],
+    ['creation_rules: [{hc_vault_transit_uri: vault.example.com/app}]', 'SOTTO-SOPS-020'],
+    ['creation_rules: [{key_groups: [{hc_vault: [1]}]}]', 'SOTTO-SOPS-020'],
     ['creation_rules: [{kms: arn}]', 'SOTTO-SOPS-011'],
+    ['creation_rules: [{pgp: alice@example.com}]', 'SOTTO-SOPS-020'],
+    ['creation_rules: [{key_groups: [a]}]', 'SOTTO-SOPS-020'],
+    ['creation_rules: [{key_groups: [{pgp: [A]}]}]', 'SOTTO-SOPS-020'],
+    ['creation_rules: [{key_groups: [{hckms: [k]}]}]', 'SOTTO-SOPS-011'],
+    [`creation_rules: [{shamir_threshold: 1, key_groups: [{age: ${one}}, {age: ${two}}]}]`, 'SOTTO-SOPS-020'],
+    [`creation_rules: [{shamir_threshold: 3, key_groups: [{age: ${one}}, {age: ${two}}]}]`, 'SOTTO-SOPS-020'],
+    [`creation_rules: [{shamir_threshold: "2", key_groups: [{age: ${one}}, {age: ${two}}]}]`, 'SOTTO-SOPS-020'],
   ])('of %s is refused', async (text, code) => {
     expect((await refusal(() => creationRule(text, 'a'))).code).toBe(code);
   });

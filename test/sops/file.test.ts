@@ -153,12 +153,17 @@ describe('a SOPS file', () => {
     ['no version', (block) => block.replace(/ {4}version.*\n/, ''), 'SOTTO-SOPS-003'],
     ['a version of two numbers', (block) => block.replace('3.13.3', '3.13'), 'SOTTO-SOPS-003'],
     ['two selectors', (block) => `${block}    encrypted_suffix: _x\n`, 'SOTTO-SOPS-008'],
-    ['a comment selector', (block) => `${block}    encrypted_comment_regex: x\n`, 'SOTTO-SOPS-009'],
+    ['a comment selector beside another', (block) => `${block}    encrypted_comment_regex: x\n`, 'SOTTO-SOPS-008'],
     ['a broken regex', (block) => block.replace('^(stringData|list)$', "'('"), 'SOTTO-SOPS-010'],
     [
       'keys of services',
-      (block) => block.replace(/ {4}age:\n(?: {8,}.*\n)*/, '    pgp: [{fp: A}]\n'),
+      (block) => block.replace(/ {4}age:\n(?: {8,}.*\n)*/, '    gcp_kms: [{resource_id: a}]\n'),
       'SOTTO-SOPS-011',
+    ],
+    [
+      'an OpenPGP entry that is no message',
+      (block) => block.replace(/ {4}age:\n(?: {8,}.*\n)*/, '    pgp: [{fp: A}]\n'),
+      'SOTTO-SOPS-060',
     ],
     [
       'key groups that name no key',

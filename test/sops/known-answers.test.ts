@@ -84,6 +84,7 @@ describe('the cipher', () => {
 describe('the MAC', () => {
   const text = '# note\ni: 7\nf: 2.50\nb: true\nt: 2024-01-01\nm: {l: [x, {k: y}]}\nn: null\ne: ""\np_unencrypted: z\n';
   const values = planEncryption(parseDocuments(text, 'yaml', 'a.yaml'), {
+    text,
     format: 'yaml',
     file: 'a.yaml',
     selects: compileSelector(DEFAULT_SELECTOR, {}),

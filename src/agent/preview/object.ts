@@ -1,5 +1,6 @@
 import type { BodyBuffer } from '../../apply/body.ts';
 import { contestedFields, dryRun } from '../../apply/dry-run.ts';
+import { whyNotRecreated } from '../../apply/recreate.ts';
 import { foreignOwner, notAdopted, ownerOf } from '../../apply/first-contact.ts';
 import { type ClosedObject, secretRefs } from '../../core/closed.ts';
 import { asSottoError, SottoError } from '../../core/errors.ts';
@@ -18,6 +19,7 @@ import { diffTrees, type FieldChange } from '../../plan/tree-diff.ts';
 import type { DesiredObject } from '../../render/desired.ts';
 import type { SyncSettings } from '../../settings/settings.ts';
 import { isAutoscaled } from '../autoscaled.ts';
+import { driftPolicy } from '../drift-policy.ts';
 import { comparable } from './comparable.ts';
 import { type Differences, isDifferent, NO_DIFFERENCES, type Previewed, type Stands } from './previewed.ts';
 import { immutableChange, keyChanges, metadataChanges, secretOwners } from './secret.ts';
@@ -77,18 +79,23 @@ interface Trial {
   /** What a forced apply would store, without the fields at these paths. */
   readonly stored: (without?: readonly FieldPath[]) => Promise<JsonObject>;
   readonly contested: () => Promise<readonly string[]>;
+  /** Fields that the server does not change in place, once it has refused to store the object for them. */
+  readonly immutableFields: () => readonly string[] | undefined;
 }
 
 function trialOf({ step, resource }: Tried, context: Look & { readonly body: BodyBuffer }): Trial {
   const { object } = step;
   const { namespace, name } = object.id;
+  let immutableFields: readonly string[] | undefined;
   const valueOf = <Value>(answer: Outcome<Value>): Value => {
     if (answer.ok) return answer.value;
+    if (answer.failure.kind === 'immutable') immutableFields = answer.failure.causes.map(({ field }) => field);
     throw kubeError(answer.failure, { verb: 'patch', resource, namespace, name, user: context.user });
   };
   return {
     stored: async (without = []) => valueOf(await dryRun(withoutPaths(object, without), resource, context)).object,
     contested: async () => valueOf(await contestedFields(object, resource, context)),
+    immutableFields: () => immutableFields,
   };
 }
 
@@ -112,7 +119,7 @@ async function changed(
 ): Promise<Previewed | undefined> {
   const { step, sync, unopened } = tried;
   const owner = step.contact === 'owned' ? { kind: 'ours' as const } : ownerOf(member(live, 'metadata'), look.setId);
-  if (owner.kind === 'other') throw foreignOwner(owner.name);
+  if (owner.kind === 'other') throw foreignOwner(owner, look.setId);
   const isForeign = owner.kind === 'nobody' && sync.adopt !== 'always';
   const { refusal, ...differences } = tried.resource.secret
     ? await secretDifferences(tried, live, trial)
@@ -124,9 +131,19 @@ async function changed(
     const why = sync.adopt === 'ask' ? 'adopt is set to ask' : 'it differs from Git';
     return { kind: 'refused', error: notAdopted(why).at(stands), ...differences };
   }
+  const immutableFields = trial.immutableFields();
+  if (refusal !== undefined && immutableFields !== undefined && owner.kind === 'ours') {
+    const error = refusal.at(stands);
+    const why = whyNotRecreated(step.object, live, { kind: 'failed', again: false, error, immutableFields });
+    return why === undefined
+      ? { kind: 'recreate', ...stands, ...differences }
+      : { kind: 'refused', error: why.at(stands), ...differences };
+  }
   if (refusal !== undefined) return { kind: 'refused', error: refusal.at(stands), ...differences };
   if (isCertain) return { kind: 'change', ...stands, ...differences, unopened };
-  return unopened === undefined ? undefined : { kind: 'unknown', ...stands, ...differences, unopened };
+  if (unopened !== undefined) return { kind: 'unknown', ...stands, ...differences, unopened };
+  const isRewritten = tried.row !== undefined && tried.row.uid !== '' && tried.row.digest !== step.object.digest;
+  return isRewritten ? { kind: 'rewritten', ...stands, encrypted: step.object.encrypted } : undefined;
 }
 
 /** What the server would store, beside what it stores: defaults and quantities are no changes. */
@@ -152,7 +169,8 @@ async function plainDifferences(
           tried: first,
           before,
           id: step.object.id,
-          isAutoscaled: (id) => isAutoscaled(look.transport, look.catalog, id),
+          isAutoscaled: async (id) => (await isAutoscaled(look.transport, look.catalog, id)) === 'yes',
+          policy: driftPolicy(tried.sync.drift, step.object),
         })
       : [];
   const after = fresh.length === 0 ? first : await trial.stored(pathsOf(union(before, setOf(fresh))));

@@ -13,6 +13,7 @@ import { applySetId } from '../../plan/applyset.ts';
 import { EMPTY_INVENTORY, type Inventory, type InventoryRow, unverified } from '../../plan/inventory.ts';
 import type { DesiredObject } from '../../render/desired.ts';
 import type { Renderer } from '../../render/kustomize/renderer.ts';
+import { ordered } from '../../plan/ordering.ts';
 import { render } from '../../render/render.ts';
 import type { VetoRules } from '../../render/veto-rules.ts';
 import type { Settings, SyncSettings } from '../../settings/settings.ts';
@@ -80,7 +81,7 @@ export async function preview(syncs: readonly SyncFiles[], context: PreviewConte
     ],
     suspended: syncs.filter(({ sync }) => sync.suspend).map(({ sync }) => sync.name),
     prunesShown: context.isWhole,
-    hasKeys: context.keys.ageIdentities.length + context.keys.sealingKeys.length > 0,
+    hasKeys: Object.values(context.keys).some((keys) => keys.length > 0),
   };
 }
 
@@ -104,13 +105,14 @@ function wishOf(
   context: PreviewContext,
 ): SyncWish {
   const { settings, catalog, agentNamespace } = context;
-  const desired = render(said.documents, {
+  const rendered = render(said.documents, {
     targetNamespace: settings.targetNamespace ?? agentNamespace,
     plaintextSecrets: settings.plaintextSecrets,
     skip: sync.skip,
     vetoes,
     isNamespaced: (apiVersion, kind) => catalog.find(apiVersion, kind)?.namespaced,
   });
+  const { desired } = ordered(rendered);
   const warnings = [...said.warnings, ...desired.warnings];
   return { sync, desired: { ...desired, warnings }, refusals: said.refusals, unopened: said.unopened };
 }

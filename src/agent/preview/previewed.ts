@@ -30,6 +30,10 @@ interface Unopened {
 export type Previewed =
   | ({ readonly kind: 'create' } & Stands & Unopened)
   | ({ readonly kind: 'change' } & Stands & Differences & Unopened)
+  /** A field cannot be changed in place: it is deleted and made anew. */
+  | ({ readonly kind: 'recreate' } & Stands & Differences)
+  /** Its document in Git is another one than what was applied, and nothing of the object differs. */
+  | ({ readonly kind: 'rewritten'; readonly encrypted: boolean } & Stands)
   /** Nothing differs as far as can be seen, and values cannot be. */
   | ({ readonly kind: 'unknown'; readonly unopened: SottoError } & Stands & Differences)
   | { readonly kind: 'prune'; readonly object: string; readonly sync: string }
@@ -51,7 +55,16 @@ export type Previewed =
     }
   | ({ readonly kind: 'refused'; readonly error: SottoError } & Differences);
 
+/** For whom a file is encrypted now, against the commit that is applied. */
+export interface RecipientChange {
+  readonly file: string;
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+}
+
 export interface Preview {
+  /** Told by whoever has the commit that is applied. */
+  readonly recipients?: readonly RecipientChange[];
   readonly changes: readonly Previewed[];
   readonly unchanged: number;
   /** What is applied all the same and should not stay so. */

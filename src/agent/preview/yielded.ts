@@ -5,9 +5,9 @@ import { entryFields, managedEntries, ownEntry } from '../../drift/entries.ts';
 import { difference, EMPTY_SET, type FieldPath, type PathSet, pathsOf } from '../../drift/fields.ts';
 import { judgeLosses } from '../../drift/losses.ts';
 import { unpackSet } from '../../drift/packed.ts';
+import type { DriftPolicy } from '../../drift/policy.ts';
 import type { InventoryRow } from '../../plan/inventory.ts';
 import type { DesiredObject } from '../../render/desired.ts';
-import { DEFAULT_POLICY } from '../drift-policy.ts';
 
 /** Paths that the agent has left to others, as its inventory says; nobody vouches for what is there. */
 export function yieldedBefore(row: InventoryRow | undefined): PathSet {
@@ -28,11 +28,19 @@ interface Taken {
   readonly tried: Json;
   readonly before: PathSet;
   readonly id: ObjectId;
+  readonly policy: DriftPolicy;
   readonly isAutoscaled: (id: ObjectId) => Promise<boolean>;
 }
 
 /** Paths of an object, unchanged in Git, that were taken and that a correction would leave to their takers. */
-export async function yieldedNow({ live, tried, before, id, isAutoscaled }: Taken): Promise<readonly FieldPath[]> {
+export async function yieldedNow({
+  live,
+  tried,
+  before,
+  id,
+  policy,
+  isAutoscaled,
+}: Taken): Promise<readonly FieldPath[]> {
   const entries = managedEntries(live);
   const taken = pathsOf(difference(ownFields(tried), ownFields(live)));
   const judge = (autoscaled: boolean | undefined) =>
@@ -42,7 +50,7 @@ export async function yieldedNow({ live, tried, before, id, isAutoscaled }: Take
       yieldedBefore: before,
       ownershipOnly: EMPTY_SET,
       mode: 'full',
-      policy: DEFAULT_POLICY,
+      policy,
       autoscaled,
     });
   const first = judge(undefined);

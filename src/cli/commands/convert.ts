@@ -19,16 +19,16 @@ import { findCreationRule } from '../creation-rules.ts';
 import { fileFormat } from '../file-format.ts';
 import { type InputFile, readFileBytes, readInput, textOf } from '../files.ts';
 import { readKeyFiles } from '../key-files.ts';
-import { errorFormOption, filenameOption, repeatable } from '../options.ts';
+import { addRecipientOptions, errorFormOption, filenameOption, repeatable } from '../options.ts';
 import { say, writeData } from '../output.ts';
+import { namedKeys, type RecipientFlags, recipientsOf } from '../recipients.ts';
 import { pinnedCertificate } from '../sealing-pin.ts';
 import { noSealingKey, unsealedSecrets } from '../unsealed.ts';
 import { refuseStdinInPlace, writeInPlace } from '../write-in-place.ts';
 
-interface ConvertFlags {
+interface ConvertFlags extends RecipientFlags {
   readonly cert?: string;
   readonly scope?: Scope;
-  readonly age?: readonly string[];
   readonly keyFile?: readonly string[];
   readonly namespace?: string;
   readonly filename?: string;
@@ -47,15 +47,15 @@ Examples:
 Exit code: 0 converted, 2 input, certificate or usage, 4 no key opens it, or the result cannot be proved.`;
 
 export function register(program: Command, context: CommandContext): void {
-  program
+  const command = program
     .command('convert')
     .description('turn a SOPS file into a SealedSecret, or back')
     .argument('<file>', 'SOPS file of Secrets, or SealedSecrets, in YAML or JSON; - for stdin')
     .option('--cert <file>', 'sealing certificate in PEM, for SealedSecrets')
     .addOption(new Option('--scope <scope>', 'what SealedSecrets are bound to').choices(SCOPES))
-    .addOption(repeatable('--age <recipient>', 'age recipient (age1…), for a SOPS file'))
     .addOption(repeatable('--key-file <file>', 'age identities, sealing-key Secret or List, or private key in PEM'))
-    .option('-n, --namespace <namespace>', 'namespace, where the file names none')
+    .option('-n, --namespace <namespace>', 'namespace, where the file names none');
+  addRecipientOptions(command)
     .option('-i, --in-place', 'replace the content of the file')
     .addOption(filenameOption())
     .addOption(errorFormOption())
@@ -137,12 +137,13 @@ async function toSops(
 ): Promise<string> {
   if (keys.length === 0) throw noSealingKey();
   const format = manifestFormat(input.name);
-  const rule = flags.age === undefined ? await findCreationRule(context, input.path) : undefined;
-  if (rule !== undefined && rule.services.length > 0)
-    throw usage('the rule names a key service', 'convert encrypts for age recipients only: name them with --age');
-  const recipients = flags.age?.flatMap((list) => list.split(',')) ?? rule?.recipients ?? [];
-  if (recipients.length === 0)
-    throw usage('nobody is named to encrypt for', 'neither --age nor a .sops.yaml names one');
+  const given = namedKeys(flags, {});
+  const named = given.length > 0 ? { groups: [given], threshold: 1 } : await findCreationRule(context, input.path);
+  if (named === undefined || named.groups.length === 0)
+    throw usage('nobody is named to encrypt for', 'neither --age, --pgp nor a .sops.yaml names one');
+  if (named.groups.flat().some(({ kind }) => kind === 'vault'))
+    throw usage('the rule names a key service', 'convert encrypts for age recipients and OpenPGP keys: name them');
+  const recipients = await recipientsOf(context, named, flags, input.name);
   const opened = await unsealedSecrets(text, input.name, flags.namespace ?? '', keys, format);
   await tellLost(text, input.name, context);
   const plaintext = Buffer.concat(opened);

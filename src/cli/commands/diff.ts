@@ -1,11 +1,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join, relative, resolve } from 'node:path';
+import { dirname, join, relative, resolve, sep } from 'node:path';
 import type { Command } from 'commander';
 import { preview } from '../../agent/preview/preview.ts';
-import type { Preview } from '../../agent/preview/previewed.ts';
+import type { Preview, RecipientChange } from '../../agent/preview/previewed.ts';
 import type { SyncFiles } from '../../agent/preview/sync-files.ts';
-import { SottoError } from '../../core/errors.ts';
+import { asSottoError, SottoError } from '../../core/errors.ts';
+import { arrayAt, stringAt } from '../../core/json.ts';
+import { LIMITS } from '../../core/limits.ts';
 import type { OpenKeys } from '../../open/opener.ts';
 import { findProgram } from '../../render/kustomize/find-program.ts';
 import { localRenderer } from '../../render/kustomize/local-renderer.ts';
@@ -13,14 +15,19 @@ import type { Renderer } from '../../render/kustomize/renderer.ts';
 import { parseSettings } from '../../settings/parse.ts';
 import type { Settings, SyncSettings } from '../../settings/settings.ts';
 import { findAgeIdentities } from '../age-identities.ts';
-import { servicesAtHand } from '../key-services.ts';
-import { addClusterOptions, type ClusterFlags, discoverKinds, withCluster } from '../cluster.ts';
+import { addClusterOptions, type Cluster, type ClusterFlags, discoverKinds, withCluster } from '../cluster.ts';
 import type { CommandContext } from '../context.ts';
+import { type CommitTree, commitTree } from '../commit-tree.ts';
 import { diffJson } from '../diff-json.ts';
+import { diffMarkdown } from '../diff-markdown.ts';
 import { diffText, exitOfChange } from '../diff-view.ts';
+import { diskTree } from '../disk-tree.ts';
 import { EXIT } from '../exit-codes.ts';
 import { readFileBytes } from '../files.ts';
 import { readKeyFiles } from '../key-files.ts';
+import { servicesAtHand } from '../key-services.ts';
+import { recipientChanges } from '../recipient-changes.ts';
+import { readStatus } from '../status-document.ts';
 import { outputOption, repeatable } from '../options.ts';
 import { say, writeData } from '../output.ts';
 import { escaped, paintFor } from '../terminal.ts';
@@ -30,7 +37,8 @@ interface DiffFlags extends ClusterFlags {
   readonly config?: string;
   readonly sync?: string;
   readonly keyFile?: readonly string[];
-  readonly output?: 'json';
+  readonly rev?: string;
+  readonly output?: 'json' | 'markdown';
 }
 
 const EXAMPLES = `
@@ -41,6 +49,8 @@ Examples:
   sotto diff -n team-app
   sotto diff ../infra -n team-app --key-file keys.txt
   sotto diff -n team-app --sync app -o json
+  sotto diff -n team-app --rev origin/main           what another revision would change
+  sotto diff -n team-app -o markdown > comment.md    for a pull request
 
 Exit code: 0 nothing to do (without a key: as far as structure tells), 1 findings, 2 usage or settings, 3 cluster
 unreachable, 4 no key at hand opens some values, 5 forbidden.`;
@@ -51,23 +61,46 @@ export function register(program: Command, context: CommandContext): void {
     .option('--config <file>', 'settings to use; default: sotto.yaml from the folder upwards')
     .option('--sync <name>', 'only this sync, and without what left Git')
     .addOption(repeatable('--key-file <file>', 'age identities or key Secrets, to compare values'))
-    .addOption(outputOption(['json'], 'print the changes as JSON'))
+    .option('--rev <revision>', 'a commit, branch or tag of this clone instead of the working tree')
+    .addOption(outputOption(['json', 'markdown'], 'print the changes as JSON, or for a comment on a pull request'))
     .addHelpText('after', EXAMPLES)
     .action((path: string, flags: DiffFlags) => diff(resolve(context.cwd, path), flags, context));
 }
 
 async function diff(folder: string, flags: DiffFlags, context: CommandContext): Promise<void> {
   const { file, name, root } = await findSettings(folder, flags, context);
-  const parsed = parseSettings(Buffer.from(await readFileBytes(file, name)).toString('utf8'), name);
+  const commit = flags.rev === undefined ? undefined : await commitTree(root, flags.rev, context.env);
+  const tree = commit ?? diskTree(root);
+  const parsed = parseSettings(await settingsText({ file, name, root }, commit, flags), name);
   if (!parsed.ok) return await tellProblems(parsed.problems, flags, context);
   const { settings } = parsed;
   const syncs = chosen(settings, flags.sync);
-  const trees = await Promise.all(syncs.map(async (sync) => ({ sync, ...(await readWorkingTree(root, sync)) })));
-  const found = await compare(settings, trees, flags, context);
+  const trees = await Promise.all(syncs.map(async (sync) => ({ sync, ...(await readWorkingTree(tree, sync)) })));
+  const found = await compare(settings, trees, root, flags, context);
   for (const warning of found.warnings) await say(context, `warning: ${warning.text()}`);
-  const text = flags.output === 'json' ? escaped(diffJson(found)) : diffText(found, paintFor(context, 'stdout'));
-  await writeData(context, text);
+  await writeData(context, shown(found, commit, flags, context));
   for (const change of found.changes) context.exitWith(exitOfChange(change, found.hasKeys));
+}
+
+function shown(found: Preview, commit: CommitTree | undefined, { output }: DiffFlags, context: CommandContext): string {
+  if (output === 'json') return escaped(diffJson(found));
+  if (output === undefined) return diffText(found, paintFor(context, 'stdout'));
+  const of = commit === undefined ? '' : ` of ${commit.commit.slice(0, 12)}`;
+  return diffMarkdown(found, `sotto diff${of}`);
+}
+
+/** The settings of a revision are those that it has, unless a file was named. */
+async function settingsText(
+  { file, name, root }: FoundSettings,
+  commit: CommitTree | undefined,
+  { config }: DiffFlags,
+): Promise<string> {
+  if (commit === undefined || config !== undefined)
+    return Buffer.from(await readFileBytes(file, name)).toString('utf8');
+  const path = relative(root, file).split(sep).join('/');
+  const bytes = await commit.read(path, LIMITS.maxFileBytes);
+  if (bytes instanceof Uint8Array) return Buffer.from(bytes).toString('utf8');
+  throw noSettings(`${path} at ${commit.commit.slice(0, 12)}: ${bytes}`);
 }
 
 /** All of them, as `sotto agent` does: one mistake seldom comes alone. */
@@ -80,6 +113,7 @@ async function tellProblems(problems: readonly SottoError[], flags: DiffFlags, c
 async function compare(
   settings: Settings,
   trees: readonly SyncFiles[],
+  root: string,
   flags: DiffFlags,
   context: CommandContext,
 ): Promise<Preview> {
@@ -92,8 +126,30 @@ async function compare(
     const catalog = await discoverKinds(cluster, signal);
     const isWhole = flags.sync === undefined;
     const common = { settings, keys, renderer, signal, isWhole, random: Math.random };
-    return preview(trees, { ...common, transport, catalog, agentNamespace, user: connection.user });
+    const found = await preview(trees, { ...common, transport, catalog, agentNamespace, user: connection.user });
+    return { ...found, recipients: await recipientsSince(trees, root, cluster, context) };
   });
+}
+
+/** Against the commit that the agent says is applied; nothing where that is not told, or not in this clone. */
+async function recipientsSince(
+  trees: readonly SyncFiles[],
+  root: string,
+  cluster: Cluster,
+  { env, signal }: CommandContext,
+): Promise<RecipientChange[]> {
+  try {
+    const syncs = arrayAt(await readStatus(cluster, signal), 'syncs');
+    const changes = trees.map(async ({ sync, files }) => {
+      const status = syncs.find((each) => stringAt(each, 'name') === sync.name);
+      const commit = /@sha1:([0-9a-f]{40})$/.exec(stringAt(status, 'appliedRevision') ?? '')?.[1];
+      return commit === undefined ? [] : recipientChanges(files, await commitTree(root, commit, env));
+    });
+    return (await Promise.all(changes)).flat();
+  } catch (thrown) {
+    asSottoError(thrown);
+    return [];
+  }
 }
 
 async function rendererAtHand(folder: string, { env, signal }: CommandContext): Promise<Renderer | undefined> {
@@ -110,10 +166,10 @@ async function workFolder({ env }: CommandContext): Promise<AsyncDisposable & { 
 
 /** Files are read once: one may be a pipe. */
 async function keysAtHand(keyFiles: readonly string[], context: CommandContext): Promise<OpenKeys> {
-  const { ageIdentities, unsealKeys } = await readKeyFiles(context, keyFiles);
+  const given = await readKeyFiles(context, keyFiles);
   const { identities } = await findAgeIdentities(context, []);
   const services = servicesAtHand(context);
-  return { ageIdentities: [...ageIdentities, ...identities], sealingKeys: unsealKeys, services };
+  return { ageIdentities: [...given.identities, ...identities], sealingKeys: given.unsealKeys, services };
 }
 
 interface FoundSettings {

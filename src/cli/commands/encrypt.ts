@@ -4,29 +4,27 @@ import { stringAt } from '../../core/json.ts';
 import type { CreationRule } from '../../sops/creation-rule.ts';
 import { ENC_START } from '../../sops/enc.ts';
 import { encryptFile } from '../../sops/encrypt-file.ts';
-import type { ServiceWrapping } from '../../sops/encrypt.ts';
-import type { ServiceKey } from '../../sops/service-key.ts';
 import type { Selector } from '../../sops/selector.ts';
+import { LOCAL_LIMITS } from '../../yaml/limits.ts';
 import { readManifests } from '../../yaml/manifest.ts';
 import type { CommandContext } from '../context.ts';
 import { findCreationRule } from '../creation-rules.ts';
-import { servicesAtHand } from '../key-services.ts';
 import { fileFormat } from '../file-format.ts';
 import type { InputFile } from '../files.ts';
 import { readInput, textOf } from '../files.ts';
 import type { FileFlags } from '../options.ts';
-import { addFileOptions, errorFormOption, keyServiceOption, repeatable } from '../options.ts';
+import { addFileOptions, addRecipientOptions, errorFormOption, keyServiceOption } from '../options.ts';
 import { writeData } from '../output.ts';
+import { namedKeys, type RecipientFlags, recipientsOf } from '../recipients.ts';
 import { refuseStdinInPlace, writeInPlace } from '../write-in-place.ts';
 
-interface EncryptFlags extends FileFlags {
-  readonly age?: readonly string[];
+interface EncryptFlags extends FileFlags, RecipientFlags {
   readonly encryptedRegex?: string;
-  readonly keyService?: readonly string[];
 }
 
 const EXAMPLES = `
-Recipients: --age, else SOPS_AGE_RECIPIENTS, else the first rule that matches in the .sops.yaml found upwards.
+Recipients: --age and --pgp, else SOPS_AGE_RECIPIENTS and SOPS_PGP_FP, else the first rule that matches in the .sops.yaml
+found upwards, with its key groups. The public keys of --pgp come from --pgp-key: keyrings are not read.
 What is encrypted: --encrypted-regex, else what that rule says; else data and stringData of a Secret; of any other file
 everything, as in sops.
 
@@ -44,9 +42,9 @@ export function register(program: Command, context: CommandContext): void {
     .command('encrypt')
     .description('encrypt a file as sops does')
     .argument('<file>', 'YAML, JSON, dotenv, INI or any other file in clear; - for stdin')
-    .addOption(repeatable('--age <recipient>', 'age recipient (age1…), several by comma or by repeating'))
     .option('--encrypted-regex <regex>', 'encrypt the values below keys that match')
     .addOption(keyServiceOption());
+  addRecipientOptions(command);
   addFileOptions(command)
     .addOption(errorFormOption())
     .addHelpText('after', EXAMPLES)
@@ -57,12 +55,11 @@ async function encrypt(file: string, flags: EncryptFlags, context: CommandContex
   refuseStdinInPlace(file, flags);
   const input = await readInput(context, file, flags.filename);
   const format = fileFormat(input.name, flags);
-  const given = givenRecipients(flags, context);
-  const rule = await ruleFor(input, given, context);
-  const recipients = given.length > 0 ? given : (rule?.recipients ?? []);
-  // Recipients of the command line replace all keys of the rule.
-  const serviceKeys = given.length > 0 ? [] : (rule?.services ?? []);
-  if (recipients.length + serviceKeys.length === 0) throw noRecipient(input);
+  const given = namedKeys(flags, context.env);
+  const rule = await ruleFor(input, given.length > 0, context);
+  const named = given.length > 0 ? { groups: [given], threshold: 1 } : rule;
+  if (named === undefined || named.groups.length === 0) throw noRecipient(input);
+  const recipients = await recipientsOf(context, named, flags, input.name);
   const isTree = format === 'yaml' || format === 'json';
   const ofSecret = isTree && isSecrets(textOf(input), input.name) ? SECRET_SELECTOR : undefined;
   const selector = selectorOf(flags, rule) ?? ofSecret;
@@ -70,7 +67,6 @@ async function encrypt(file: string, flags: EncryptFlags, context: CommandContex
     format,
     file: input.name,
     recipients,
-    services: serviceKeys.length === 0 ? undefined : wrapping(serviceKeys, context, flags),
     selector,
     macOnlyEncrypted: rule?.macOnlyEncrypted ?? false,
     now: new Date(),
@@ -81,27 +77,13 @@ async function encrypt(file: string, flags: EncryptFlags, context: CommandContex
   else await writeData(context, encrypted);
 }
 
-function wrapping(keys: readonly ServiceKey[], context: CommandContext, flags: EncryptFlags): ServiceWrapping {
-  const services = servicesAtHand(context, flags.keyService);
-  return { keys, wrap: (key, dataKey) => services.wrap(key, dataKey) };
-}
-
-function givenRecipients(flags: EncryptFlags, context: CommandContext): readonly string[] {
-  const lists = flags.age ?? [context.env['SOPS_AGE_RECIPIENTS'] ?? ''];
-  return lists.flatMap((list) => list.split(',').flatMap((recipient) => recipient.trim() || []));
-}
-
 /** Recipients of the command line replace those of the rule; its selector stays in force, as in sops. */
-async function ruleFor(
-  input: InputFile,
-  given: readonly string[],
-  context: CommandContext,
-): Promise<CreationRule | undefined> {
+async function ruleFor(input: InputFile, isNamed: boolean, context: CommandContext): Promise<CreationRule | undefined> {
   try {
-    return await findCreationRule(context, input.path);
+    return await findCreationRule(context, input.path, { selectorOnly: isNamed });
   } catch (thrown) {
     // Whoever names the recipients needs no rule for the file.
-    if (thrown instanceof SottoError && thrown.code === 'SOTTO-SOPS-019' && given.length > 0) return undefined;
+    if (thrown instanceof SottoError && thrown.code === 'SOTTO-SOPS-019' && isNamed) return undefined;
     throw thrown;
   }
 }
@@ -115,7 +97,7 @@ function selectorOf(flags: EncryptFlags, rule: CreationRule | undefined): Select
 
 /** With encrypted identity fields no tool could tell what the object is, so a Secret has a selector of its own. */
 function isSecrets(text: string, name: string): boolean {
-  const documents = readManifests(text, name);
+  const documents = readManifests(text, name, LOCAL_LIMITS);
   return documents.length > 0 && documents.every(({ value }) => stringAt(value, 'kind') === 'Secret');
 }
 
@@ -129,7 +111,7 @@ function noRecipient(input: InputFile): SottoError {
     code: 'SOTTO-CLI-007',
     what: 'nobody is named to encrypt for',
     file: input.name,
-    why: 'there is no --age, no SOPS_AGE_RECIPIENTS, and no .sops.yaml upwards from here whose rule names one',
+    why: 'there is no --age or --pgp, no SOPS_AGE_RECIPIENTS or SOPS_PGP_FP, and no .sops.yaml upwards from here whose rule names one',
     next: `sotto encrypt --age age1… ${input.name}, with the recipient that age-keygen -y keys.txt prints`,
   });
 }

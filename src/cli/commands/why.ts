@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { ownerOf } from '../../apply/first-contact.ts';
 import { type Json, arrayAt, memberAt, stringAt } from '../../core/json.ts';
 import { FIELD_MANAGER, INVENTORY_NAME } from '../../core/labels.ts';
+import type { HealthRules } from '../../expression/health-rules.ts';
 import { computeStatus } from '../../health/status.ts';
 import { kubeError } from '../../kube/errors.ts';
 import { failureOf } from '../../kube/failure.ts';
@@ -11,6 +12,7 @@ import { applySetId } from '../../plan/applyset.ts';
 import { addClusterOptions, type Cluster, type ClusterFlags, discoverKinds, withCluster } from '../cluster.ts';
 import type { CommandContext } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
+import { liveSettings } from '../install/removal.ts';
 import { type InventoryPlaces, readInventory } from '../inventory-rows.ts';
 import { kindsOf, type ObjectReference, readReference } from '../object-reference.ts';
 import { outputOption } from '../options.ts';
@@ -50,7 +52,11 @@ function why(reference: ObjectReference, flags: WhyFlags, context: CommandContex
     const { signal } = context;
     const kinds = kindsOf(reference, await discoverKinds(cluster, signal));
     const [status, inventory] = await Promise.all([readStatus(cluster, signal), readInventory(cluster, signal)]);
-    const { resource, live } = await find(cluster, reference, kinds, inventory, signal);
+    // Those of --config are not in the cluster: what the agent says of the object stands among the findings then.
+    const settings = await liveSettings({ transport: cluster.transport, signal }, cluster.namespace);
+    const rulesOf = (sync: string): HealthRules | undefined =>
+      settings?.syncs.find(({ name }) => name === sync)?.health;
+    const { resource, live } = await find({ cluster, reference, inventory, rulesOf, signal }, kinds);
     const id = objectIdIn(resource, inventory?.targetNamespace ?? cluster.namespace, reference.name);
     const found = explain({ id, place: placeOf(inventory, resource, reference.name), live, status });
     if (live.kind === 'absent' && !found.kept && found.findings.length === 0) {
@@ -76,20 +82,23 @@ interface Found {
   readonly live: LiveFacts;
 }
 
+interface Search {
+  readonly cluster: Cluster;
+  readonly reference: ObjectReference;
+  readonly inventory: InventoryPlaces | undefined;
+  /** When objects of a sync count as ready. */
+  rulesOf(sync: string): HealthRules | undefined;
+  readonly signal: AbortSignal;
+}
+
 /** A short name may mean kinds of several groups: the one that sotto keeps, else the first that exists. */
-async function find(
-  cluster: Cluster,
-  { name }: ObjectReference,
-  kinds: readonly [Resource, ...Resource[]],
-  inventory: InventoryPlaces | undefined,
-  signal: AbortSignal,
-): Promise<Found> {
-  const kept = kinds.find((resource) => placeOf(inventory, resource, name) !== undefined);
-  const namespace = inventory?.targetNamespace ?? cluster.namespace;
+async function find(search: Search, kinds: readonly [Resource, ...Resource[]]): Promise<Found> {
+  const { inventory, reference } = search;
+  const kept = kinds.find((resource) => placeOf(inventory, resource, reference.name) !== undefined);
   const candidates = kept === undefined ? kinds : [kept];
   let first: Found | undefined;
   for (const resource of candidates) {
-    const found = { resource, live: await readLive(cluster, resource, namespace, name, signal) };
+    const found = { resource, live: await readLive(search, resource) };
     if (found.live.kind === 'there') return found;
     first ??= found;
   }
@@ -100,13 +109,11 @@ function placeOf(inventory: InventoryPlaces | undefined, { group, kind }: Resour
   return inventory?.places.find(({ id }) => id.group === group && id.kind === kind && id.name === name);
 }
 
-async function readLive(
-  cluster: Cluster,
-  resource: Resource,
-  namespace: string,
-  name: string,
-  signal: AbortSignal,
-): Promise<LiveFacts> {
+async function readLive(search: Search, resource: Resource): Promise<LiveFacts> {
+  const { cluster, inventory, signal } = search;
+  const { name } = search.reference;
+  const namespace = inventory?.targetNamespace ?? cluster.namespace;
+  const rules = search.rulesOf(placeOf(inventory, resource, name)?.sync ?? '');
   const { transport, connection } = cluster;
   const target = { namespace, name, signal };
   const found = resource.secret
@@ -123,7 +130,7 @@ async function readLive(
     kind: 'there',
     uid: stringAt(metadata, 'uid') ?? '',
     owner: ownerOf(metadata, applySetId(INVENTORY_NAME, cluster.namespace)),
-    health: resource.secret ? undefined : computeStatus(found.value, new Date()),
+    health: resource.secret ? undefined : computeStatus(found.value, new Date(), rules),
     managers: managersIn(metadata),
   };
 }

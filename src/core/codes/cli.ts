@@ -238,4 +238,10 @@ export const CLI_CODES = {
     explain:
       'What was encrypted again did not open to the same Secrets. Nothing was written. This is a defect of sotto: please report it, without values.',
   },
+  'SOTTO-CLI-120': {
+    title: 'The revision cannot be read',
+    explain:
+      'sotto diff --rev reads a commit of the clone it runs in: it must be there, with its files. A shallow or partial clone does not have every commit and file; nothing is fetched for it.',
+    example: 'git fetch origin main',
+  },
 } as const satisfies Record<string, CodeEntry>;

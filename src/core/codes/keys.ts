@@ -9,17 +9,17 @@ export const KEYS_CODES = {
   'SOTTO-KEYS-002': {
     title: 'A key Secret holds no usable key',
     explain:
-      'The Secret is named or labelled as a key Secret, but none of its entries is a key sotto can read: *.agekey for age, tls.key with tls.crt for sealing.',
+      'The Secret is named or labelled as a key Secret, but none of its entries is a key sotto can read: *.agekey for age, *.asc for OpenPGP, tls.key with tls.crt for sealing.',
   },
   'SOTTO-KEYS-003': {
     title: 'A kind of key is not in this version',
     explain:
-      'The entry is one that Flux reads (OpenPGP, Vault, AWS, Azure, Google), but this version opens files with age and sealing keys only. Other entries and Secrets are used.',
+      'The entry is one that Flux reads (Vault, AWS, Azure, Google), but this version opens files with age, OpenPGP and sealing keys only. Other entries and Secrets are used.',
   },
   'SOTTO-KEYS-004': {
     title: 'An entry of a key Secret is not recognised',
     explain:
-      'The name of the entry decides how it is read, as in Flux: age identities end in .agekey. An entry under any other name would be ignored silently, so it is reported.',
+      'The name of the entry decides how it is read, as in Flux: age identities end in .agekey, OpenPGP keys in .asc. An entry under any other name would be ignored silently, so it is reported.',
   },
   'SOTTO-KEYS-005': {
     title: 'A sealing key Secret is not a TLS Secret',
@@ -85,6 +85,32 @@ export const KEYS_CODES = {
     title: 'The fingerprint key is gone',
     explain:
       'The Secret with the fingerprint key does not exist, but an inventory that was made with it does. A new key could not tell what sotto applied, so none is made while the inventory exists. Restore the Secret from its backup, or delete the inventory as well: then nothing is pruned until every object was applied again.',
+  },
+  'SOTTO-KEYS-040': {
+    title: 'A passphrase does not open the key',
+    explain:
+      'The key is protected by a passphrase, and what was typed is not it. Nothing tells whether the passphrase or the file is wrong.',
+  },
+  'SOTTO-KEYS-041': {
+    title: 'A key needs a passphrase, and nobody can be asked',
+    explain:
+      'The key is protected by a passphrase, which is asked for on the terminal and taken from nowhere else. Standard input is no terminal here. Run the command at one, with the content in a file, or give a key without a passphrase.',
+  },
+  'SOTTO-KEYS-042': {
+    title: 'A key in a Secret is protected by a passphrase',
+    explain:
+      'Nobody is there to type a passphrase when the agent needs the key. The Secret protects the key in the cluster; put the key in without a passphrase. Other entries and Secrets are used.',
+  },
+  'SOTTO-KEYS-043': {
+    title: 'An OpenPGP key cannot be used',
+    explain:
+      'The text is not an armored OpenPGP key of version 4 as gpg writes it, is damaged, or holds public parts only.',
+    example: 'gpg --armor --export-secret-keys FINGERPRINT > sops.asc',
+  },
+  'SOTTO-KEYS-044': {
+    title: 'A passphrase-protected file asks for too much work',
+    explain:
+      'The file says how much work it takes to try a passphrase. age makes files of 2^18 steps; one of more than 2^22 would keep the machine busy for minutes and is refused.',
   },
   'SOTTO-KEYS-050': {
     title: 'There is no credential for an allowed key service',

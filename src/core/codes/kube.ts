@@ -50,7 +50,7 @@ export const KUBE_CODES = {
   'SOTTO-KUBE-010': {
     title: 'A field cannot be changed once set',
     explain:
-      'The API server keeps this field as it was at creation. Either the change is taken back in Git, or the object is deleted by hand and made anew by the next pass. sotto never does that by itself in this version.',
+      'The API server keeps this field as it was at creation. Immutable Secrets and ConfigMaps are deleted and made anew. Everything else runs or stores something: take the change back in Git, or let sotto delete the object and make it anew by the annotation sotto.dev/recreate: allowed in its manifest.',
   },
   'SOTTO-KUBE-011': {
     title: 'The object does not fit its schema',

@@ -89,7 +89,7 @@ export const PLAN_CODES = {
   'SOTTO-PLAN-044': {
     title: 'The object cannot be adopted',
     explain:
-      'Only an object that exists, is in Git, and belongs to nobody can be taken over. One that carries the marks of another tool is not taken from it in this version.',
+      'Only an object that exists, is in Git, and belongs to nobody can be taken over. One that carries the marks of another tool is taken from it with --from TOOL only.',
   },
   'SOTTO-PLAN-045': {
     title: 'The sync is at rest',
@@ -124,5 +124,71 @@ export const PLAN_CODES = {
     title: 'The manifest marks a Secret as a key',
     explain:
       'The labels sotto.dev/use and sealedsecrets.bitnami.com/sealed-secrets-key and the annotation sotto.dev/origin make a Secret one of the agent’s own keys or credentials. They are set on live Secrets by whoever installed the agent. vetoes.allow: [ key-label ] lets Git bring such Secrets.',
+  },
+  'SOTTO-PLAN-060': {
+    title: 'The object waits for another one',
+    explain:
+      'It is applied as soon as what it depends on is ready: objects that config.kubernetes.io/depends-on names, Secrets and ConfigMaps its Pods need, and everything of an earlier wave or hook. Nothing has to be done; everything that does not depend on it goes on.',
+  },
+  'SOTTO-PLAN-061': {
+    title: 'What the object depends on is not there',
+    explain:
+      'An object that this one depends on was refused, has failed, or did not become ready within timeout of its sync. This one keeps its last good state until then and is applied by itself once the other is ready.',
+    example: 'sotto why job/migrate -n team-app',
+  },
+  'SOTTO-PLAN-062': {
+    title: 'Objects wait for each other in a circle',
+    explain:
+      'Each of them would have to be ready before the other is applied, so none ever is. The error names all of them with their places in Git. They keep their last good state, as does what depends on them; everything else goes on. An object whose wave comes before the wave of what it needs is such a circle too.',
+  },
+  'SOTTO-PLAN-063': {
+    title: 'The place in the order cannot be read',
+    explain:
+      'config.kubernetes.io/depends-on names objects of the same sync in the form group/namespaces/NAMESPACE/Kind/name; a wave is a whole number. An object whose place is not certain is not applied: it may need what is not there yet.',
+  },
+  'SOTTO-PLAN-064': {
+    title: 'The hook is not run',
+    explain:
+      'Hooks of Argo CD and Helm are taken as places in the order where a sync has such a place (docs/order.md has the table). Hooks that run when something is deleted, rolled back, tested or has failed have none, and an object that is to run at no moment of a sync is not applied.',
+  },
+  'SOTTO-PLAN-070': {
+    title: 'A health expression cannot be used',
+    explain:
+      'syncs[].health.expressions take a part of CEL that always ends soon: fields of the object, comparisons, &&, ||, !, ?:, in, has(), size(), startsWith(), endsWith(), contains(), and all(), exists(), exists_one() and filter() over lists. There is one entry for a kind, and none for Secrets, of which only the metadata is read. docs/health.md has the whole of it.',
+  },
+  'SOTTO-PLAN-071': {
+    title: 'A health expression says nothing of an object',
+    explain:
+      'The object is such that the expression cannot be evaluated: a field has another type than expected, the result is neither true nor false, or the object is too large. Its health is unknown, which counts as not ready; everything else goes on. Correct the expression in syncs[].health.expressions.',
+  },
+  'SOTTO-PLAN-080': {
+    title: 'An immutable object holds more than Git has',
+    explain:
+      'An immutable Secret or ConfigMap is deleted and made anew when Git changes it. Somebody else has put keys into this one that Git does not have, and they would be lost; so it stays as it is until they are in Git or the manifest says sotto.dev/recreate: allowed.',
+  },
+  'SOTTO-PLAN-081': {
+    title: 'The object is made anew when it is gone',
+    explain:
+      'A field that cannot be changed in place was changed in Git, so the object was deleted. It still has finalizers, or something took its name meanwhile. It is tried again until it can be made.',
+  },
+  'SOTTO-PLAN-082': {
+    title: 'Labelled objects are not in Git',
+    explain:
+      'They carry the label of this agent and its field manager, and no sync has them: the inventory was lost after they left Git, or their sync left the settings with deletionPolicy: orphan. Nothing is done with them unasked. sotto prune --orphans deletes them, sotto adopt --orphans puts them under a sync, where Git decides; sotto.dev/prune: disabled on the object ends the report.',
+  },
+  'SOTTO-PLAN-083': {
+    title: 'Pruning of configuration waits for a rollout',
+    explain:
+      'ConfigMaps, Secrets, ServiceAccounts and Roles are pruned last, and not while a Deployment, StatefulSet or DaemonSet of the sync is not ready: Pods of the version before still run, start again, and need what they were started with. The prune follows by itself when the rollout is done.',
+  },
+  'SOTTO-PLAN-084': {
+    title: 'The object is still used',
+    explain:
+      'A live workload of this agent refers to the object by name, though Git does not have the object any more. It may be paused in an older version, or Git forgot one of the two. The object is pruned when nothing that runs refers to it.',
+  },
+  'SOTTO-PLAN-100': {
+    title: 'The annotation sotto.dev/drift says nothing that is known',
+    explain:
+      'Its values are ignore, fields, guard and exact (docs/annotations.md). The object is applied, and its changes are judged by the policy of the sync until the annotation is corrected.',
   },
 } as const satisfies Record<string, CodeEntry>;

@@ -119,4 +119,9 @@ export const SEAL_CODES = {
       'sotto seal --merge-into takes scope, name and namespace from the one SealedSecret of the file, because an item sealed for anything else would not open there. What is given must not say otherwise, and the file must hold exactly one SealedSecret whose encryptedData is a mapping.',
     example: 'sotto seal --raw --cert sealing.pem --merge-into sealed.yaml --item password',
   },
+  'SOTTO-SEAL-025': {
+    title: 'No sealing key was made, because its recovery copy cannot be stored',
+    explain:
+      'With sealing.recovery the key is encrypted to those recipients and stored in ConfigMap sotto-recovery before it exists anywhere else: a key that nobody can get back is not made. RBAC, a quota or admission refuses that ConfigMap. The agent tries again every minute and at every change of settings or keys; everything else goes on.',
+  },
 } as const satisfies Record<string, CodeEntry>;

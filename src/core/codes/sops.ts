@@ -39,9 +39,9 @@ export const SOPS_CODES = {
     explain: 'Only one of the selectors (encrypted_regex, unencrypted_suffix and so on) may be set.',
   },
   'SOTTO-SOPS-009': {
-    title: 'Comment selectors are not in this version',
+    title: 'What the comments of the file choose to encrypt is not certain',
     explain:
-      'encrypted_comment_regex and unencrypted_comment_regex choose values by their comments. This version selects by key name only.',
+      'encrypted_comment_regex and unencrypted_comment_regex choose values by the comments before them. Where a comment stands so that sops could take it to belong elsewhere, or aliases repeat it, or sops could not open its own file, the file is refused: a value must not stay in clear by mistake. In INI files sops counts the comment above a key for the key after it.',
   },
   'SOTTO-SOPS-010': {
     title: 'The regular expression of a selector is not usable',
@@ -51,7 +51,7 @@ export const SOPS_CODES = {
   'SOTTO-SOPS-011': {
     title: 'The keys of the file are not in this version',
     explain:
-      'This version opens files encrypted for age recipients. Other keys are refused without a connection being made.',
+      'This version opens files encrypted for age recipients and OpenPGP keys. Other keys are refused without a connection being made.',
   },
   'SOTTO-SOPS-012': {
     title: 'The file is encrypted for nobody',
@@ -67,9 +67,9 @@ export const SOPS_CODES = {
     explain: 'Each document of a SOPS file is a mapping (or empty). Lists and single values cannot be encrypted.',
   },
   'SOTTO-SOPS-015': {
-    title: 'Anchors and merge keys cannot be encrypted',
+    title: 'The aliases of a file cannot be encrypted',
     explain:
-      'An encrypted value is bound to its place, so one value cannot stand at two places through an alias. Write the value out at each place.',
+      'An encrypted value is bound to its place, so on encryption what an alias stands for is written out at each place, as sops does. That is refused where it would grow larger than a file may be; and an encrypted file in which an alias repeats an encrypted value was not made by sops.',
   },
   'SOTTO-SOPS-016': {
     title: 'The file is already encrypted',
@@ -109,15 +109,25 @@ export const SOPS_CODES = {
     explain:
       'sops puts a file it has no form for under the one key data of a JSON document. This file has other keys, or a value that is not encrypted.',
   },
-  'SOTTO-SOPS-024': {
-    title: 'INI files are not in this version',
-    explain:
-      'sops changes an INI file on its way through (alignment, quotes, comments). Encrypted as binary, every byte of it is kept.',
-  },
   'SOTTO-SOPS-030': {
     title: 'Too few key groups of the file open',
     explain:
       'The data key is split into shares, one for each key group, and shamir_threshold of them are needed. The message says which groups open with the identities at hand, and for whom the others are.',
+  },
+  'SOTTO-SOPS-040': {
+    title: 'A line of an INI file is not readable',
+    explain:
+      'A line of an INI file is a section in square brackets, a key and its value around = or :, or a comment that starts with ; or #. A quote that opens must close. sops refuses such a file too.',
+  },
+  'SOTTO-SOPS-041': {
+    title: 'A comment of an INI file cannot be written',
+    explain:
+      'A comment of several lines whose first line is empty is encrypted by sops and then crashes it when the file is decrypted. Take the empty line out of the file in clear.',
+  },
+  'SOTTO-SOPS-042': {
+    title: 'An INI file cannot hold this',
+    explain:
+      'INI has few ways to quote. A name that starts like a comment or section, or a value with all kinds of quotes and line breaks in it, would read back as something else, so it is not written. Encrypted as binary, every byte of a file is kept.',
   },
   'SOTTO-SOPS-050': {
     title: 'The changed file was not written',
@@ -153,6 +163,33 @@ export const SOPS_CODES = {
     title: 'The file has no single values',
     explain:
       'A binary file is encrypted as one value, so there is nothing in it to name. Change it as a whole with sotto edit.',
+  },
+  'SOTTO-SOPS-057': {
+    title: 'Single values of a document with aliases are not changed',
+    explain:
+      'Through an alias a value stands at several places of a YAML document, so that a change of one is a change of all. Aliases are left only where nothing is encrypted; sotto edit shows the whole text.',
+  },
+  'SOTTO-SOPS-060': {
+    title: 'An OpenPGP entry is damaged',
+    explain:
+      'A pgp entry of the sops block is not an OpenPGP message that holds one data key with integrity protection, or it was changed, or is far larger than a data key. Restore the sops block from Git history.',
+  },
+  'SOTTO-SOPS-061': {
+    title: 'Nothing can be encrypted for an OpenPGP key',
+    explain:
+      'The key has expired or was revoked, or none of its parts may encrypt. Ask its owner for the key as it is now; files that were encrypted for it before still open.',
+  },
+  'SOTTO-SOPS-062': {
+    title: 'The public part of an OpenPGP key is needed',
+    explain:
+      'A rule of .sops.yaml, or --pgp, names an OpenPGP key by its fingerprint. To encrypt for it, its public part must be given as a file: no keyring is read.',
+    example: 'sotto encrypt --pgp-key alice.asc -i deploy/db.yaml',
+  },
+  'SOTTO-SOPS-063': {
+    title: 'The file opens with fewer key groups than the rule wants',
+    explain:
+      'The rule of .sops.yaml splits the data key over key groups, so that nobody opens the file alone. This file needs fewer groups than that: it was encrypted under another rule. What is written now would have the weaker protection, so nothing is written.',
+    example: 'sotto decrypt -i deploy/db.yaml && sotto encrypt -i deploy/db.yaml',
   },
   'SOTTO-SOPS-070': {
     title: 'The key service that the file names is not allowed',

@@ -11,7 +11,7 @@ export function encryptionOf(path: string, bytes: Uint8Array): Encryption {
   if (/^\uFEFF?\s*\{/.test(text) && isBinary(text, path)) return 'binary';
   if (/\.ya?ml$/.test(path)) return looksEncrypted(text) ? 'yaml' : 'none';
   if (path.endsWith('.json')) return looksEncrypted(text) ? 'json' : 'none';
-  if (/^[ \t]*\[sops\][ \t]*\r?$/m.test(text)) return 'ini';
+  if (/^[ \t]*\[sops\][ \t]*(?:[#;].*)?\r?$/m.test(text)) return 'ini';
   if (/^sops_(?:mac|version|lastmodified)=/m.test(text)) return 'dotenv';
   return looksEncrypted(text) ? 'yaml' : 'none';
 }

@@ -83,6 +83,7 @@ function leavesOf(tree: ClosedTree): SopsLeaf[] {
 
 function checkEnvFile({ path, bytes, encryption, place }: RoleOfFile): SottoError[] {
   if (encryption === 'yaml' || encryption === 'json' || encryption === 'ini') {
+    // In clear, an INI file has a blank before each equals sign, which kustomize takes for a part of the name.
     const why = `envs reads lines of the form key=value, and it is encrypted as ${encryption.toUpperCase()}`;
     return [wrongEncryption(path, why, 'keep it as a file that ends in .env, or name it under files', place)];
   }

@@ -85,7 +85,7 @@ const ESCAPED_SLASH = /(?<!\\)(?:\\\\)*\\\//;
 function plainOrQuoted(node: YamlNode, { text, document, asBlock }: Reading): YamlScalar {
   if (node.kind !== 'scalar') throw doesNotFit(OTHER_STRUCTURE);
   if (document.comments.length > 0) throw doesNotFit('a part of it would be a comment in YAML');
-  if (node.start !== node.tokenStart || document.hasAliases) {
+  if (node.start !== node.tokenStart || document.aliases.length > 0) {
     throw doesNotFit('it would be a tag, an anchor or an alias in YAML');
   }
   const isBlock = node.style === 'literal' || node.style === 'folded';

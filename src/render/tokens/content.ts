@@ -237,8 +237,8 @@ function refuseLeaf({ leaf }: PlacedLeaf, file: string): void {
 
 function textOf({ bytes, path, format }: EncryptedFile): string {
   try {
-    // sops keeps the byte order mark of a dotenv file, and drops that of a YAML file.
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: format === 'dotenv' }).decode(bytes);
+    // sops keeps the byte order mark of a dotenv file, drops that of a YAML file, and one of an INI file.
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: format === 'dotenv' || format === 'ini' }).decode(bytes);
   } catch {
     throw new SottoError({
       code: 'SOTTO-YAML-002',

@@ -1,10 +1,16 @@
 import { SecretRef } from '../../core/closed.ts';
 import { sourceDigest } from '../../core/digest.ts';
-import { SottoError } from '../../core/errors.ts';
+import { asSottoError, SottoError } from '../../core/errors.ts';
 import { groupOf } from '../../core/ids.ts';
 import { isJsonObject, type Json, type JsonObject, memberAt, stringAt, stringifyJson } from '../../core/json.ts';
 import { sealedToSecret } from '../../sealed/resulting-secret.ts';
-import { parseSealed, type SealedObject } from '../../sealed/sealed-secret.ts';
+import {
+  readSealed,
+  type SealedItem,
+  type SealedObject,
+  type SealedRead,
+  summaryOf,
+} from '../../sealed/sealed-secret.ts';
 import type { FilledPart } from '../../sealed/template.ts';
 import { parseJsonTree } from '../../yaml/json-tree.ts';
 import { lineFinder, resolveManifest } from '../../yaml/manifest.ts';
@@ -28,9 +34,11 @@ export interface SealedContext extends Omit<TokenContext, 'opener'> {
 /** A SealedSecret of a file with the part of the text that it is. */
 interface Found {
   readonly document: YamlDocument;
-  readonly sealed: SealedObject;
   readonly manifest: JsonObject;
+  readonly read: SealedRead;
 }
+
+type Readable = Omit<Found, 'read'> & { readonly sealed: SealedObject };
 
 /**
  * A file of manifests with the Secret in place of each SealedSecret, its values as tokens; every other document stays
@@ -38,14 +46,17 @@ interface Found {
  */
 export async function closeSealed(file: ManifestFile, context: SealedContext): Promise<ClosedFile | undefined> {
   if (!file.text.includes('SealedSecret')) return undefined;
-  const found = findSealed(file, context.namespace);
-  if (found.length === 0) return undefined;
+  const all = findSealed(file, context.namespace);
+  if (all.length === 0) return undefined;
+  const found: Readable[] = [];
+  for (const each of all) found.push({ ...each, sealed: await readable(each.read, context) });
   const secrets = found.map(({ sealed }) => sealedToSecret(sealed));
   const refs = found.flatMap(({ sealed }, index) =>
     [...(secrets[index]?.items ?? [])].map(([key, item]) => ({
       key,
       object: `/Secret/${sealed.namespace}/${sealed.name}`,
-      ref: new SecretRef(sealed, item, 'value', item.line),
+      sealed,
+      ref: refOf(sealed, item),
     })),
   );
   const digest = sourceDigest('tokens', 'sealed', context.namespace, file.text);
@@ -60,17 +71,53 @@ export async function closeSealed(file: ManifestFile, context: SealedContext): P
   return { bytes: Buffer.from(replaced(file, found, entries), 'utf8'), entries, memory };
 }
 
+/** Malformed items are told together with those that no key opens. */
+async function readable(read: SealedRead, { opener }: SealedContext): Promise<SealedObject> {
+  if (read.kind === 'whole') return read.sealed;
+  const failures = [...read.failures];
+  for (const item of read.others.items) {
+    try {
+      (await opener.open(refOf(read.others, item))).wipe();
+    } catch (thrown) {
+      failures.push(asSottoError(thrown));
+    }
+  }
+  throw summaryOf(failures, read.others.items.length + read.failures.length);
+}
+
+function refOf(sealed: SealedObject, item: SealedItem): SecretRef {
+  return new SecretRef(sealed, item, 'value', item.line);
+}
+
+interface ItemRef {
+  readonly key: string;
+  readonly object: string;
+  readonly sealed: SealedObject;
+  readonly ref: SecretRef;
+}
+
+/** One that does not open fails its object, and the others of the object that do not are named with it. */
 async function sealedMemory(
   digest: TokenMemory['digest'],
-  refs: readonly { readonly key: string; readonly object: string; readonly ref: SecretRef }[],
+  refs: readonly ItemRef[],
   { opener, key }: SealedContext,
 ): Promise<TokenMemory> {
   const tokens: Token[] = [];
-  for (const { key: name, object, ref } of refs) {
-    using value = await opener.open(ref);
-    tokens.push(makeToken(key, { role: 'leaf', object, path: ['data', name] }, value));
+  const failed: { readonly sealed: SealedObject; readonly error: SottoError }[] = [];
+  for (const { key: name, object, sealed, ref } of refs) {
+    if (failed[0] !== undefined && failed[0].sealed !== sealed) break;
+    try {
+      using value = await opener.open(ref);
+      tokens.push(makeToken(key, { role: 'leaf', object, path: ['data', name] }, value));
+    } catch (thrown) {
+      failed.push({ sealed, error: asSottoError(thrown) });
+    }
   }
-  return { digest, tokens, names: [] };
+  if (failed[0] === undefined) return { digest, tokens, names: [] };
+  throw summaryOf(
+    failed.map(({ error }) => error),
+    failed[0].sealed.items.length,
+  );
 }
 
 function findSealed({ path, text }: ManifestFile, namespace: string): Found[] {
@@ -81,9 +128,7 @@ function findSealed({ path, text }: ManifestFile, namespace: string): Found[] {
     const lineAt = lineFinder(document);
     if (isInList(manifest)) throw sealedInList(path, document.line);
     if (!isJsonObject(manifest) || !isSealed(manifest)) return [];
-    return [
-      { document, manifest, sealed: parseSealed(manifest, { file: path, line: document.line, namespace, lineAt }) },
-    ];
+    return [{ document, manifest, read: readSealed(manifest, { file: path, line: document.line, namespace, lineAt }) }];
   });
 }
 
@@ -96,7 +141,7 @@ function isInList(manifest: Json): boolean {
   return Array.isArray(items) && items.some((item: Json) => isSealed(item));
 }
 
-function replaced({ path, text }: ManifestFile, found: readonly Found[], entries: readonly TokenEntry[]): string {
+function replaced({ path, text }: ManifestFile, found: readonly Readable[], entries: readonly TokenEntry[]): string {
   const tokens = new Map(entries.map(({ ref, token }) => [ref.cipher, token]));
   const parts: string[] = [];
   let at = 0;

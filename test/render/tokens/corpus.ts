@@ -344,9 +344,36 @@ const GENERATORS: readonly CorpusCase[] = [
   },
   {
     name: 'files of an INI',
-    expected: 'SOTTO-SOPS-024',
+    expected: '=',
     plain: { 'kustomization.yaml': generator('  files: [c.ini]\n') },
-    sealed: { 'c.ini': file('[a]\nb = c\n') },
+    sealed: { 'c.ini': file('top=1\n[a]\n; about b\nb = c ; d\nlonger: "x;y"\nlines = `one\ntwo`\n[ b ]\nc=\n') },
+  },
+  {
+    name: 'files of an INI with one value encrypted',
+    expected: '=',
+    plain: { 'kustomization.yaml': generator('  files: [c.ini]\n') },
+    sealed: { 'c.ini': file('[a]\n# in clear\nb = c\npassword = d\n', ['--encrypted-regex', '^password$']) },
+  },
+  {
+    name: 'files of an INI beside others, under another name',
+    expected: '=',
+    plain: { 'kustomization.yaml': generator('  files: [my.cnf=c.ini, p.txt]\n') },
+    sealed: { 'c.ini': file('[client]\nuser = u\npassword = a\\b"c\n'), 'p.txt': file('plain') },
+  },
+  {
+    name: 'an INI in a Secret that an overlay merges into',
+    expected: '=',
+    plain: {
+      'base/kustomization.yaml': generator('  files: [c.ini]\n'),
+      'kustomization.yaml': k('namePrefix: x-\nresources: [base]\n'),
+    },
+    sealed: { 'base/c.ini': file('[a]\nb = c\n') },
+  },
+  {
+    name: 'envs of an INI',
+    expected: 'SOTTO-RENDER-042',
+    plain: { 'kustomization.yaml': generator('  envs: [c.ini]\n') },
+    sealed: { 'c.ini': env('a = b\n') },
   },
   {
     name: 'files of a dotenv kept whole',

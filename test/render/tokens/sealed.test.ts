@@ -5,13 +5,15 @@ import { Opener } from '../../../src/open/opener.ts';
 import { closeSealed } from '../../../src/render/tokens/sealed.ts';
 import { TokenTable } from '../../../src/render/tokens/table.ts';
 import { readManifests } from '../../../src/yaml/manifest.ts';
-import { parse, vectorKey, vectorManifest } from '../../sealed/material.ts';
+import { errorOf, parse, sealedManifest, VECTOR_RAW, vectorKey, vectorManifest } from '../../sealed/material.ts';
 import { refusal } from '../../sops/fixtures.ts';
 import { filledValues, testKey } from './secrets.ts';
 
 const opener = new Opener({ ageIdentities: [], sealingKeys: [vectorKey()] });
 const context = { key: testKey(), opener, namespace: 'default', recall: () => undefined };
 const MAP = '# a comment\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\ndata: {on: "yes"}\n';
+/** Not what the vector was sealed for. */
+const ELSEWHERE = { name: 'db', namespace: 'elsewhere' };
 const SEALED = JSON.stringify(vectorManifest('strict'));
 
 describe('a file with SealedSecrets', () => {
@@ -44,6 +46,18 @@ describe('a file with SealedSecrets', () => {
     );
     expect(Buffer.from(values['auth'] ?? []).toString()).toBe(password.toString('base64'));
     expect(Buffer.from(closed?.bytes ?? []).toString()).not.toContain(password.toString('base64'));
+  });
+
+  it('fails as a whole, with every item named that is malformed or that no key opens', async () => {
+    const cases = [
+      { a: VECTOR_RAW, b: VECTOR_RAW },
+      { a: VECTOR_RAW, cut: 'AAAA' },
+    ];
+    const named = cases.map(async (encryptedData) => {
+      const text = JSON.stringify(sealedManifest({ encryptedData }, ELSEWHERE));
+      return (await errorOf(() => closeSealed({ path: 's.json', text }, context))).place.key;
+    });
+    expect(await Promise.all(named)).toEqual(['a, b', 'a, cut']);
   });
 
   it('is closed again from memory without a key', async () => {

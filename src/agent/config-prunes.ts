@@ -1,0 +1,185 @@
+import { SottoError } from '../core/errors.ts';
+import { displayObject, type ObjectId, type ObjectKey, objectIdOf, objectKey } from '../core/ids.ts';
+import { arrayAt, type Json, memberAt, stringAt } from '../core/json.ts';
+import { MEMBER_LABEL } from '../core/labels.ts';
+import { shellWord } from '../core/shell-word.ts';
+import { kubeError } from '../kube/errors.ts';
+import { listObjects } from '../kube/lists.ts';
+import type { InventoryRow } from '../plan/inventory.ts';
+import type { Plan, PruneStep } from '../plan/plan.ts';
+import { POD_SPEC_PATHS } from '../core/pod-spec.ts';
+import type { AgentContext } from './context.ts';
+
+/** What Pods need while they run and when they start again. */
+const CONFIGURATION: ReadonlySet<string> = new Set([
+  '/ConfigMap',
+  '/Secret',
+  '/ServiceAccount',
+  'rbac.authorization.k8s.io/Role',
+  'rbac.authorization.k8s.io/RoleBinding',
+]);
+/** While these roll out, Pods of the version before still run, and start again. */
+const ROLLING: ReadonlySet<string> = new Set(['apps/Deployment', 'apps/StatefulSet', 'apps/DaemonSet']);
+
+const typeOf = ({ group, kind }: Pick<ObjectId, 'group' | 'kind'>): string => `${group}/${kind}`;
+
+export function isConfiguration(step: PruneStep): boolean {
+  return CONFIGURATION.has(typeOf(step.id));
+}
+
+export interface ConfigPrunes {
+  readonly now: readonly PruneStep[];
+  readonly later: Plan['waiting'];
+}
+
+/**
+ * Which configuration may go now: none while a rollout of the sync is not done, and none that a live workload of ours
+ * refers to. Asked of the API server, because what runs may be another version than what Git has (a pause, a refusal).
+ */
+export async function settledPrunes(
+  agent: AgentContext,
+  /** Name of the sync. */
+  sync: string,
+  steps: readonly PruneStep[],
+): Promise<ConfigPrunes> {
+  if (steps.length === 0) return { now: [], later: [] };
+  const rolling = rollingOf(agent, sync);
+  if (rolling !== undefined)
+    return { now: [], later: steps.map(({ row, id }) => ({ row, error: rollsOut(id, rolling) })) };
+  const users = await usersOf(agent);
+  if (users instanceof SottoError) return { now: [], later: steps.map(({ row }) => ({ row, error: users })) };
+  const userOf = ({ id }: PruneStep): string | undefined => users.get(objectKey(id));
+  return {
+    now: steps.filter((step) => userOf(step) === undefined),
+    later: steps.flatMap((step) => {
+      const user = userOf(step);
+      return user === undefined ? [] : [{ row: step.row, error: stillUsed(step.id, user) }];
+    }),
+  };
+}
+
+function rollingOf(
+  { inventory, live }: Pick<AgentContext, 'inventory' | 'live'>,
+  sync: string,
+): InventoryRow | undefined {
+  return [...inventory.inventory.rows.values()].find((row) => {
+    if (row.sync !== sync || !ROLLING.has(typeOf(objectIdOf(row.key)))) return false;
+    const health = live.health(row.key)?.status;
+    return health !== undefined && health !== 'Current';
+  });
+}
+
+/** A workload has become ready: whoever waits for the end of a rollout goes on, without asking before. */
+export function isRolledOut(
+  agent: Pick<AgentContext, 'inventory' | 'live' | 'syncs'>,
+  key: ObjectKey,
+): string | undefined {
+  if (!ROLLING.has(typeOf(objectIdOf(key))) || agent.live.health(key)?.status !== 'Current') return undefined;
+  const name = agent.inventory.row(key)?.sync ?? '';
+  const waits = agent.syncs.get(name)?.report?.waiting.some(({ error }) => error.code === 'SOTTO-PLAN-083') === true;
+  return waits && rollingOf(agent, name) === undefined ? name : undefined;
+}
+
+/** By object of configuration: the first live workload of ours that refers to it. */
+async function usersOf(agent: AgentContext): Promise<ReadonlyMap<ObjectKey, string> | SottoError> {
+  const { transport, place, signal, inventory } = agent;
+  const users = new Map<ObjectKey, string>();
+  const kinds = new Map(
+    [...inventory.inventory.rows.values()].map((row) => [`${row.apiVersion} ${objectIdOf(row.key).kind}`, row]),
+  );
+  for (const row of kinds.values()) {
+    const { group, kind } = objectIdOf(row.key);
+    const path = POD_SPEC_PATHS[typeOf({ group, kind })];
+    const resource = agent.catalog().find(row.apiVersion, kind);
+    if (path === undefined || resource === undefined || resource.secret) continue;
+    const selection = { namespace: place.targetNamespace, labelSelector: `${MEMBER_LABEL}=${place.setId}`, signal };
+    const answer = await listObjects(transport, resource, selection);
+    if (!answer.ok) return kubeError(answer.failure, { verb: 'list', resource, namespace: place.targetNamespace });
+    for (const item of answer.value.items) {
+      const id = { group, kind, namespace: place.targetNamespace, name: stringAt(item, 'metadata', 'name') ?? '' };
+      if (isOver(item)) continue;
+      for (const used of podUses(memberAt(item, ...path), place.targetNamespace)) {
+        if (!users.has(used)) users.set(used, displayObject(id));
+      }
+    }
+  }
+  return users;
+}
+
+/** Deleted, or a Job that has ended: it starts no Pod any more. */
+function isOver(item: Json): boolean {
+  if (stringAt(item, 'metadata', 'deletionTimestamp') !== undefined) return true;
+  return arrayAt(item, 'status', 'conditions').some(
+    (condition) =>
+      ['Complete', 'Failed'].includes(stringAt(condition, 'type') ?? '') &&
+      stringAt(condition, 'status') === 'True' &&
+      stringAt(item, 'kind') === 'Job',
+  );
+}
+
+/** Secrets, ConfigMaps and the account that a Pod names, needed or optional. */
+export function podUses(spec: Json | undefined, namespace: string): ObjectKey[] {
+  const named: (readonly [string, string | undefined])[] = [
+    ['ServiceAccount', stringAt(spec, 'serviceAccountName')],
+    ...arrayAt(spec, 'imagePullSecrets').map((entry) => ['Secret', stringAt(entry, 'name')] as const),
+    ...arrayAt(spec, 'volumes').flatMap(usesOfVolume),
+    ...['containers', 'initContainers', 'ephemeralContainers'].flatMap((list) =>
+      arrayAt(spec, list).flatMap(usesOfContainer),
+    ),
+  ];
+  return named.flatMap(([kind, name]) => (name === undefined ? [] : [objectKey({ group: '', kind, namespace, name })]));
+}
+
+type Named = readonly [string, string | undefined];
+
+function usesOfContainer(container: Json): Named[] {
+  const env = arrayAt(container, 'env').map((entry) => memberAt(entry, 'valueFrom'));
+  const from = arrayAt(container, 'envFrom');
+  return [
+    ...env.flatMap((value): Named[] => [
+      ['Secret', stringAt(value, 'secretKeyRef', 'name')],
+      ['ConfigMap', stringAt(value, 'configMapKeyRef', 'name')],
+    ]),
+    ...from.flatMap((value): Named[] => [
+      ['Secret', stringAt(value, 'secretRef', 'name')],
+      ['ConfigMap', stringAt(value, 'configMapRef', 'name')],
+    ]),
+  ];
+}
+
+function usesOfVolume(volume: Json): Named[] {
+  const sources = [volume, ...arrayAt(volume, 'projected', 'sources')];
+  const secretRefs = ['azureFile', 'csi', 'flexVolume', 'iscsi', 'rbd', 'cephfs', 'scaleIO', 'storageos'];
+  return [
+    ...sources.flatMap((source): Named[] => [
+      ['Secret', stringAt(source, 'secret', 'secretName') ?? stringAt(source, 'secret', 'name')],
+      ['ConfigMap', stringAt(source, 'configMap', 'name')],
+    ]),
+    ...secretRefs.flatMap((field): Named[] => [
+      ['Secret', stringAt(volume, field, 'secretRef', 'name')],
+      ['Secret', stringAt(volume, field, 'nodePublishSecretRef', 'name')],
+      ['Secret', stringAt(volume, field, 'secretName')],
+    ]),
+  ];
+}
+
+function rollsOut(id: ObjectId, { key }: InventoryRow): SottoError {
+  const workload = objectIdOf(key);
+  return new SottoError({
+    code: 'SOTTO-PLAN-083',
+    what: 'the object left Git and is not pruned yet',
+    why: `${displayObject(workload)} is not ready, so Pods of the version before may still need it`,
+    next: `nothing to do: it is pruned when that is ready   (kubectl rollout status ${workload.kind.toLowerCase()}/${shellWord(workload.name)} -n ${workload.namespace})`,
+    object: displayObject(id),
+  });
+}
+
+function stillUsed(id: ObjectId, user: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-PLAN-084',
+    what: 'the object left Git and is not pruned',
+    why: `${user}, as it runs now, still refers to it`,
+    next: `let ${user} in Git do without it, or resume it if it is paused: sotto resume ${shellWord(user)}`,
+    object: displayObject(id),
+  });
+}

@@ -1,0 +1,81 @@
+import { SottoError } from '../core/errors.ts';
+import { displayObject, type ObjectKey, objectIdOf } from '../core/ids.ts';
+import { shellWord } from '../core/shell-word.ts';
+import { type Readiness, readinessFor } from '../health/dependency.ts';
+import type { AgentContext } from './context.ts';
+import type { SyncRuntime, Waiting } from './sync-runtime.ts';
+
+type Seen = Pick<AgentContext, 'inventory' | 'live'>;
+
+/** Whether what depends on an object may be applied now, as the watches say. */
+export function readinessOf({ inventory, live }: Seen, key: ObjectKey): Readiness {
+  const row = inventory.row(key);
+  if (row === undefined || row.uid === '') return 'waits';
+  const health = live.health(key);
+  // A Job that has ended may be gone since.
+  if (live.uid(key) === undefined) return row.done ? 'ready' : 'waits';
+  if (live.isTerminating(key)) return 'waits';
+  // Seen as metadata only: there is nothing to become ready.
+  return health === undefined ? 'ready' : readinessFor(health);
+}
+
+/** An object changed: syncs in which something waited for that, and for nothing else, are passed again. */
+export function wakeWaiting(agent: Pick<AgentContext, 'inventory' | 'live' | 'syncs' | 'wake'>, key: ObjectKey): void {
+  if (readinessOf(agent, key) !== 'ready') return;
+  for (const [name, { report }] of agent.syncs) {
+    const waits = report?.waits.filter(({ on }) => on.includes(key)) ?? [];
+    if (waits.some((waiting) => isDue(agent, waiting))) agent.wake(name);
+  }
+}
+
+/** What an object waits for may have become ready while the pass was ending. */
+export function isAnyDue(agent: Seen, { report }: SyncRuntime): boolean {
+  return report?.waits.some((waiting) => isDue(agent, waiting)) === true;
+}
+
+function isDue(agent: Seen, { on, behind }: Waiting): boolean {
+  return behind.length === 0 && on.every((key) => readinessOf(agent, key) === 'ready');
+}
+
+/** What to tell of an object that waits, as of now. */
+export function waitError(
+  agent: Seen,
+  { object, on, behind }: Waiting,
+  isLate: (key: ObjectKey) => boolean,
+): SottoError {
+  const failed = on.find((key) => readinessOf(agent, key) === 'failed');
+  const late = failed ?? on.find((key) => isLate(key) && readinessOf(agent, key) !== 'ready');
+  const first = late ?? on.find((key) => readinessOf(agent, key) !== 'ready') ?? behind[0] ?? on[0] ?? object.key;
+  if (late !== undefined) {
+    const why = failed === undefined ? 'has not become ready in time' : 'has failed';
+    return needsOther(late, `${displayObject(objectIdOf(late))} ${why}${detail(agent, late)}`).at(placeOf(object));
+  }
+  const others = new Set([...on, ...behind]).size - 1;
+  const more = others > 0 ? ` and ${others} more` : '';
+  return new SottoError({
+    code: 'SOTTO-PLAN-060',
+    what: 'the object waits for its turn',
+    why: `${displayObject(objectIdOf(first))}${more} has to be ready before${detail(agent, first)}`,
+    next: 'nothing to do: it is applied as soon as that is ready',
+  }).at(placeOf(object));
+}
+
+function detail({ live }: Seen, key: ObjectKey): string {
+  const health = live.health(key);
+  return health === undefined || health.status === 'Current' ? '' : ` (${health.reason}: ${health.message})`;
+}
+
+/** An object is not applied because of another one. */
+export function needsOther(key: ObjectKey, why: string): SottoError {
+  const id = objectIdOf(key);
+  return new SottoError({
+    code: 'SOTTO-PLAN-061',
+    what: 'the object is not applied, because of what it depends on',
+    why,
+    next: `sotto why ${shellWord(displayObject(id))}   (this object follows by itself)`,
+  });
+}
+
+function placeOf({ id, file, line }: Waiting['object']) {
+  return { file, line, object: displayObject(id) };
+}

@@ -1,0 +1,6 @@
+import type { YamlNode } from '../yaml/tree.ts';
+
+/** The top-level key of the metadata. */
+export function isSopsKey(key: YamlNode): boolean {
+  return key.kind === 'scalar' && key.text === 'sops';
+}
