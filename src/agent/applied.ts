@@ -2,6 +2,7 @@ import type { Json } from '../core/json.ts';
 import { stringAt } from '../core/json.ts';
 import type { LiveRecord } from '../drift/record.ts';
 import type { Resource } from '../kube/resource.ts';
+import { type InventoryRow, UNSEEN } from '../plan/inventory.ts';
 import { isKept } from '../plan/keep.ts';
 import type { DesiredObject } from '../render/desired.ts';
 import type { AgentContext } from './context.ts';
@@ -29,31 +30,16 @@ function rowOf(sync: string, object: DesiredObject, record: LiveRecord) {
     setDigest: record.setDigest ?? '',
     ownTime: record.ownTime ?? '',
     done: record.done,
+    failed: record.failed,
     yielded: record.yielded,
     accepted: record.accepted,
   };
 }
 
 /** The row of an object that is about to be applied for the first time: written before, so that no kill orphans it. */
-export function announcedRow(sync: string, object: DesiredObject) {
-  return {
-    key: object.key,
-    apiVersion: object.apiVersion,
-    sync,
-    file: object.file,
-    line: object.line,
-    digest: object.digest,
-    uid: '',
-    resourceVersion: '',
-    generation: 0,
-    setDigest: '',
-    ownTime: '',
-    keep: isKept(object.tree),
-    done: false,
-    encrypted: object.encrypted,
-    yielded: undefined,
-    accepted: undefined,
-  };
+export function announcedRow(sync: string, object: DesiredObject): InventoryRow {
+  const { key, apiVersion, file, line, digest, encrypted } = object;
+  return { ...UNSEEN, key, apiVersion, sync, file, line, digest, keep: isKept(object.tree), encrypted };
 }
 
 export function versionIn(answer: Json): string {

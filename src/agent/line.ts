@@ -29,7 +29,10 @@ export class Line {
   /** The next stage. With a new turn everything of the turns before has to be ready. */
   enter(turn: Turn): void {
     if (this.#turn !== undefined && compareTurns(this.#turn, turn) !== 0) {
-      this.#gate = [...this.#gate, ...this.#passed].filter((key) => !this.#isReady(key));
+      // Enough of them bar the way; whatever comes behind waits for these first.
+      if (this.#gate.length < MAX_GATE) {
+        this.#gate = [...this.#gate, ...this.#passed].filter((key) => !this.#isReady(key));
+      }
       this.#passed = [];
     }
     this.#turn = turn;

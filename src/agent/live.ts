@@ -178,9 +178,10 @@ export class LiveStore {
     entry.record = record;
     const row = this.#options.row(key);
     if (row === undefined || row.uid !== record.uid) return;
-    const { yielded, accepted, done } = record;
-    const isSame = row.done === done && isSameSet(row.yielded, yielded) && isSameSet(row.accepted, accepted);
-    if (!isSame) this.#options.onCarried(key, { yielded, accepted, done });
+    const { yielded, accepted, done, failed } = record;
+    const isSameEnd = row.done === done && row.failed === failed;
+    const isSame = isSameEnd && isSameSet(row.yielded, yielded) && isSameSet(row.accepted, accepted);
+    if (!isSame) this.#options.onCarried(key, { yielded, accepted, done, failed });
   }
 
   /** Paths that others have and may keep: not sent, because force would take them back. */
@@ -195,8 +196,8 @@ export class LiveStore {
     const uid = stringAt(answer, 'metadata', 'uid');
     if (entry.record !== undefined) return entry.record.uid === uid ? entry.record : undefined;
     if (row === undefined || row.uid !== uid) return undefined;
-    const { accepted, done } = row;
-    return { yielded: entry.claims ?? row.yielded, accepted, done };
+    const { accepted, done, failed } = row;
+    return { yielded: entry.claims ?? row.yielded, accepted, done, failed };
   }
 
   setAutoscaled(key: ObjectKey, autoscaled: boolean): void {
@@ -282,7 +283,8 @@ export class LiveStore {
 
   /** The first event of an object since the start, judged against its inventory row (spec/drift.md 3.8 C). */
   #firstSight(key: ObjectKey, entry: LiveEntry, row: InventoryRow, object: Json, mode: WatchMode): void {
-    const carried = { yielded: row.yielded, accepted: row.accepted, done: row.done };
+    const { yielded, accepted, done, failed } = row;
+    const carried = { yielded, accepted, done, failed };
     entry.resourceVersion = versionOf(object);
     const record = recordFromAnswer(object, mode, this.#options.macKey, carried);
     const isLeftAlone = this.#options.policyOf(key).ownership.kind === 'ignore' && record.uid === row.uid;

@@ -3,15 +3,18 @@ import { SottoError } from '../core/errors.ts';
 import { displayObject, type ObjectKey, objectIdOf, type SourceDigest } from '../core/ids.ts';
 import { getMetadata, getObject } from '../kube/objects.ts';
 import { planIdOf } from '../plan/hold.ts';
-import type { InventoryRow } from '../plan/inventory.ts';
+import { type InventoryRow, UNSEEN } from '../plan/inventory.ts';
 import type { PruneStep } from '../plan/plan.ts';
+import { agentObject } from '../render/veto-agent-object.ts';
 import type { Answer, OrphanStatus } from '../report/status.ts';
 import { isConfiguration, settledPrunes } from './config-prunes.ts';
 import type { AgentContext } from './context.ts';
 import type { Orphan } from './live.ts';
 
-/** Nothing before every sync has said what it wants; nothing that asks to be kept. */
-export function orphansOf({ syncs, inventory, live }: Pick<AgentContext, 'syncs' | 'inventory' | 'live'>): Orphan[] {
+type Seen = Pick<AgentContext, 'syncs' | 'inventory' | 'live' | 'vetoes'>;
+
+/** Nothing before every sync has said what it wants; nothing that asks to be kept, nothing of the agent itself. */
+export function orphansOf({ syncs, inventory, live, vetoes }: Seen): Orphan[] {
   if ([...syncs.values()].some(({ report, stale }) => report === undefined || stale)) return [];
   const wanted = (key: ObjectKey): boolean => [...syncs.values()].some((sync) => sync.wanted.has(key));
   const unrecorded = live.orphans().filter(({ key }) => inventory.row(key) === undefined && !wanted(key));
@@ -21,7 +24,10 @@ export function orphansOf({ syncs, inventory, live }: Pick<AgentContext, 'syncs'
       !syncs.has(sync) && leaving[sync] === undefined && !keep && uid !== '' && live.uid(key) === uid && !wanted(key),
   );
   const found = [...unrecorded, ...left.map(({ key, apiVersion, uid }) => ({ key, apiVersion, uid }))];
-  return found.toSorted((a, b) => (a.key < b.key ? -1 : 1));
+  if (found.length === 0) return [];
+  const rules = vetoes();
+  const others = found.filter(({ key }) => agentObject({ id: objectIdOf(key), tree: {} }, rules) === undefined);
+  return others.toSorted((a, b) => (a.key < b.key ? -1 : 1));
 }
 
 /** A yes to these objects is none to others. */
@@ -34,7 +40,7 @@ function orphanPlanId(orphans: readonly Orphan[]): string {
 
 const MAX_NAMED = 50;
 
-export function orphanStatus(agent: Pick<AgentContext, 'syncs' | 'inventory' | 'live'>): OrphanStatus | undefined {
+export function orphanStatus(agent: Seen): OrphanStatus | undefined {
   const orphans = orphansOf(agent);
   if (orphans.length === 0) return undefined;
   const objects = orphans.slice(0, MAX_NAMED).map(({ key }) => displayObject(objectIdOf(key)));
@@ -133,23 +139,8 @@ function stepOf(orphan: Orphan): PruneStep {
   return { action: 'prune', id: objectIdOf(orphan.key), row: rowOf(orphan, '') };
 }
 
+/** Nothing says yet where in Git it stands, or what it held. */
 function rowOf({ key, apiVersion, uid }: Orphan, sync: string): InventoryRow {
-  return {
-    key,
-    apiVersion,
-    sync,
-    file: '',
-    line: 0,
-    digest: '' as SourceDigest,
-    uid,
-    resourceVersion: '',
-    generation: 0,
-    setDigest: '',
-    ownTime: '',
-    keep: false,
-    done: false,
-    encrypted: false,
-    yielded: undefined,
-    accepted: undefined,
-  };
+  const digest = '' as SourceDigest;
+  return { ...UNSEEN, key, apiVersion, sync, file: '', line: 0, digest, uid, keep: false, encrypted: false };
 }

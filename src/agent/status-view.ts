@@ -130,11 +130,16 @@ function countRows(agent: AgentContext, sync: SyncRuntime, rows: readonly Invent
 }
 
 function healthOf(agent: AgentContext, row: InventoryRow): 'Current' | 'InProgress' | 'Failed' {
-  if (row.done && agent.live.view(row.key) === 'absent') return 'Current';
+  // A Pod that failed is Current while it is there, too.
+  if (isEndedAndGone(agent, row)) return row.failed && objectIdOf(row.key).kind === 'Job' ? 'Failed' : 'Current';
   if (agent.live.uid(row.key) === undefined) return 'InProgress';
   // Seen as metadata only (Secrets): there is nothing to become ready.
   const status = agent.live.health(row.key)?.status ?? 'Current';
   return status === 'Current' || status === 'Failed' ? status : 'InProgress';
+}
+
+function isEndedAndGone({ live }: AgentContext, row: InventoryRow): boolean {
+  return row.done && live.view(row.key) === 'absent';
 }
 
 /** Told apart from those whose turn will come. */
@@ -252,6 +257,7 @@ function unready(
     const health = agent.live.health(row.key);
     if (state !== 'Current' && health?.reason === EXPRESSION_FAILED) return [unjudged(row, health)];
     if (state === 'Current' || (state === 'InProgress' && !late.has(row.key))) return [];
+    if (isEndedAndGone(agent, row)) return [failedAndGone(row)];
     const id = objectIdOf(row.key);
     const why = health === undefined ? 'it is not there' : `${health.reason}: ${health.message}`;
     const item: Attention = {
@@ -264,6 +270,20 @@ function unready(
     };
     return [item];
   });
+}
+
+/** Its TTL, or somebody, removed it: it is not run again for that. */
+function failedAndGone({ key, file, line }: InventoryRow): Attention {
+  const { namespace } = objectIdOf(key);
+  const object = displayObject(objectIdOf(key));
+  return {
+    code: 'SOTTO-PLAN-011',
+    message: 'the object failed: it ended, and is gone since',
+    object,
+    file,
+    line,
+    next: `change it in Git: it is run again then   (kubectl get events -n ${namespace})`,
+  };
 }
 
 /** Waiting does not mend an expression. */

@@ -2,6 +2,7 @@ import { SottoError } from '../core/errors.ts';
 import { displayObject, type ObjectKey, objectIdOf } from '../core/ids.ts';
 import { shellWord } from '../core/shell-word.ts';
 import { type Readiness, readinessFor } from '../health/dependency.ts';
+import type { InventoryRow } from '../plan/inventory.ts';
 import type { AgentContext } from './context.ts';
 import type { SyncRuntime, Waiting } from './sync-runtime.ts';
 
@@ -12,11 +13,16 @@ export function readinessOf({ inventory, live }: Seen, key: ObjectKey): Readines
   const row = inventory.row(key);
   if (row === undefined || row.uid === '') return 'waits';
   const health = live.health(key);
-  // A Job that has ended may be gone since.
-  if (live.uid(key) === undefined) return row.done ? 'ready' : 'waits';
+  if (live.uid(key) === undefined) return readinessOfGone(row);
   if (live.isTerminating(key)) return 'waits';
   // Seen as metadata only: there is nothing to become ready.
   return health === undefined ? 'ready' : readinessFor(health);
+}
+
+/** A Job that has ended may be gone since, and what it ended as still holds. */
+function readinessOfGone({ done, failed }: InventoryRow): Readiness {
+  if (failed) return 'failed';
+  return done ? 'ready' : 'waits';
 }
 
 /** An object changed: syncs in which something waited for that, and for nothing else, are passed again. */

@@ -3,6 +3,7 @@ import { diffLines, diffSummary } from './diff-view.ts';
 
 /** A comment on a pull request takes 65,536 characters. */
 const MAX_CHARACTERS = 60_000;
+const MAX_LINE_CHARACTERS = 500;
 /** More lines than that are folded. */
 const MAX_OPEN_LINES = 40;
 
@@ -12,7 +13,7 @@ const MAX_OPEN_LINES = 40;
  */
 export function diffMarkdown(found: Preview, title: string): string {
   const [first = '', ...more] = diffSummary(found);
-  const lines = diffLines(found, plain);
+  const lines = diffLines(found, plain).map(shortened);
   const head = `### ${title}\n\n**${first}**\n${more.map((line) => `\n${inline(line)}\n`).join('')}`;
   if (lines.length === 0) return head;
   const { text, cut } = fitting(lines);
@@ -20,6 +21,11 @@ export function diffMarkdown(found: Preview, title: string): string {
   const note = cut === 0 ? '' : `\n${cut} more lines are left out: \`sotto diff\` shows them.\n`;
   if (lines.length <= MAX_OPEN_LINES) return `${head}\n${block}${note}`;
   return `${head}\n<details><summary>${lines.length} lines</summary>\n\n${block}\n</details>\n${note}`;
+}
+
+/** One long name must not push everything else out of the comment. */
+function shortened(line: string): string {
+  return line.length > MAX_LINE_CHARACTERS ? `${line.slice(0, MAX_LINE_CHARACTERS)}…` : line;
 }
 
 function plain(_style: string, text: string): string {

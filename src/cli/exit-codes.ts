@@ -100,6 +100,7 @@ const EXCEPTIONS: readonly { readonly exit: ExitCode; readonly codes: readonly C
       'SOTTO-SOPS-040',
       'SOTTO-SOPS-041',
       'SOTTO-SOPS-042',
+      'SOTTO-SOPS-043',
       'SOTTO-SOPS-050',
       'SOTTO-SOPS-051',
       'SOTTO-SOPS-052',
@@ -107,6 +108,9 @@ const EXCEPTIONS: readonly { readonly exit: ExitCode; readonly codes: readonly C
       'SOTTO-SOPS-054',
       'SOTTO-SOPS-055',
       'SOTTO-SOPS-056',
+      'SOTTO-SOPS-061',
+      'SOTTO-SOPS-062',
+      'SOTTO-SOPS-063',
     ],
   },
   // The manifest or the certificate, not the keys.

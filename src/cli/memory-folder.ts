@@ -8,8 +8,8 @@ import type { Surroundings } from './context.ts';
 const IN_MEMORY = new Set([0x01021994, 0x858458f6]);
 
 /** A new folder for clear text that is on no disk, readable by its owner only. Throws SOTTO-CLI-092 where there is none. */
-export function makeMemoryFolder({ env }: Pick<Surroundings, 'env'>): string {
-  for (const parent of [env['XDG_RUNTIME_DIR'] ?? '', '/dev/shm']) {
+export function makeMemoryFolder({ env }: Pick<Surroundings, 'env'>, sharedMemory = '/dev/shm'): string {
+  for (const parent of [env['XDG_RUNTIME_DIR'] ?? '', sharedMemory]) {
     if (parent === '' || !isInMemory(parent)) continue;
     try {
       return mkdtempSync(join(parent, 'sotto-edit-'));

@@ -2,6 +2,7 @@ import type { RecipientChange } from '../agent/preview/previewed.ts';
 import { SottoError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import { looksEncrypted, parseSopsFile } from '../sops/file.ts';
+import { holderOf } from '../sops/key-entry.ts';
 import type { FileTree, WorkingFile } from './working-tree.ts';
 
 /**
@@ -30,8 +31,8 @@ function recipientsIn(path: string, bytes: Uint8Array): string[] | undefined {
   const text = Buffer.from(bytes).toString('utf8');
   if (!looksEncrypted(text)) return undefined;
   try {
-    const { age, otherKeys } = parseSopsFile(text, path.endsWith('.json') ? 'json' : 'yaml', path).metadata;
-    return [...new Set([...age.map(({ recipient }) => recipient.trim()), ...otherKeys])];
+    const { groups } = parseSopsFile(text, path.endsWith('.json') ? 'json' : 'yaml', path).metadata;
+    return [...new Set(groups.flat().map((entry) => holderOf(entry).trim()))];
   } catch (thrown) {
     // Its fault is told where it is opened.
     if (thrown instanceof SottoError) return undefined;

@@ -1,6 +1,5 @@
 import { resolve } from 'node:path';
 import { SottoError } from '../core/errors.ts';
-import { shellWord } from '../core/shell-word.ts';
 import { PGP_KEY_PROBLEMS, unusablePgpKey } from '../keys/pgp-entry.ts';
 import type { RuleKey } from '../sops/creation-rule.ts';
 import { bareFingerprint, isPgpFingerprint, namesKey } from '../sops/pgp.ts';
@@ -86,7 +85,7 @@ function noPublicKey(fingerprint: string, file: string): SottoError {
     code: 'SOTTO-SOPS-062',
     what: 'the public part of an OpenPGP key is needed',
     why: `the file is to be encrypted for ${bare}, and no --pgp-key holds it; keyrings are not read`,
-    next: `gpg --armor --export ${bare} > ${bare}.asc && sotto encrypt --pgp-key ${bare}.asc ${shellWord(file)}`,
+    next: `gpg --armor --export ${bare} > ${bare}.asc   (then the same command with --pgp-key ${bare}.asc)`,
     file,
   });
 }

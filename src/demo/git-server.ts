@@ -45,7 +45,7 @@ export interface GitServer extends AsyncDisposable {
   url(repository: TestRepository): string;
   createRepository(name: string, branch?: string): Promise<TestRepository>;
   setAccess(access: GitAccess): void;
-  /** From now on for every request, until `null`. */
+  /** From now on for every request, until `null`; what hangs is cut then, as by a server that starts again. */
   setFault(fault: GitFault | null): void;
   stop(): Promise<void>;
 }
@@ -65,7 +65,7 @@ export async function startGitServer(
   const caPath = join(folder, 'ca.crt');
   await writeFile(caPath, authority.certificatePem);
 
-  const state: ServerState = { root, home, programPath, access, fault: null, requests: [] };
+  const state: ServerState = { root, home, programPath, access, fault: null, hanging: new Set(), requests: [] };
   const server = createServer({ cert: issued.certificatePem, key: issued.privateKeyPem }, (incoming, outgoing) => {
     answer(state, incoming, outgoing);
   });
@@ -81,7 +81,11 @@ export async function startGitServer(
     url: (repository) => `https://127.0.0.1:${port}/${repository.name}.git`,
     createRepository: (name, branch = 'main') => createRepository(root, home, name, branch, programPath),
     setAccess: (wanted) => void (state.access = wanted),
-    setFault: (wanted) => void (state.fault = wanted),
+    setFault: (wanted) => {
+      state.fault = wanted;
+      for (const outgoing of state.hanging) outgoing.destroy();
+      state.hanging.clear();
+    },
     stop,
     [Symbol.asyncDispose]: stop,
   };
@@ -93,6 +97,7 @@ interface ServerState {
   readonly programPath: string;
   access: GitAccess;
   fault: GitFault | null;
+  readonly hanging: Set<ServerResponse>;
   readonly requests: GitRequest[];
 }
 
@@ -126,7 +131,10 @@ function answer(state: ServerState, incoming: IncomingMessage, outgoing: ServerR
     outgoing.writeHead(status, headers).end(body);
   };
   const { fault } = state;
-  if (fault?.kind === 'hang') return record(0);
+  if (fault?.kind === 'hang') {
+    state.hanging.add(outgoing);
+    return record(0);
+  }
   if (fault?.kind === 'redirect') return refuse(fault.status ?? 302, { location: fault.location });
   if (fault?.kind === 'status') return refuse(fault.status, challenge(fault.status), fault.body);
   if (!authorized) return refuse(401, challenge(401));

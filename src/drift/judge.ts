@@ -16,7 +16,7 @@ import { isIgnoredPath, isInteractive } from './policy.ts';
 import type { MacKey } from './projection.ts';
 import { changedPaths, valueMac } from './projection.ts';
 import type { LiveRecord } from './record.ts';
-import { isDone, movedBaseline, recordFromAnswer, visibleSet, withYielded } from './record.ts';
+import { endingOf, isDone, movedBaseline, recordFromAnswer, visibleSet, withYielded } from './record.ts';
 import type { Doubt, Drifted, Verdict } from './verdict.ts';
 
 export interface JudgeContext {
@@ -186,7 +186,7 @@ function movedRecord({ object, own, record }: Owned): LiveRecord {
     goodRv: stringAt(object, 'metadata', 'resourceVersion') ?? record.goodRv,
     generation: numberAt(object, 'metadata', 'generation'),
     ownTime: own?.time,
-    done: record.done || isDone(object),
+    ...endingOf(object, record),
   };
 }
 

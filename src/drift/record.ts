@@ -41,12 +41,15 @@ export interface LiveRecord {
   readonly accepted: PackedSet;
   /** A finished Job or Pod: its absence is no drift. */
   readonly done: boolean;
+  /** It is done and has failed: once it is gone nothing else tells. */
+  readonly failed: boolean;
 }
 
 export interface Carried {
   readonly yielded: PackedSet;
   readonly accepted: PackedSet;
   readonly done: boolean;
+  readonly failed: boolean;
 }
 
 /**
@@ -89,7 +92,7 @@ function baseline(
     // What is ours again is left to nobody.
     yielded: carried?.yielded === undefined ? undefined : packSet(difference(unpackSet(carried.yielded), own)),
     accepted: carried?.accepted,
-    done: carried?.done === true || isDone(object),
+    ...endingOf(object, carried),
   };
 }
 
@@ -112,17 +115,36 @@ export function withAccepted(record: LiveRecord, paths: Iterable<FieldPath>): Li
   return { ...record, accepted: packSet(union(unpackSet(record.accepted), setOf(paths))) };
 }
 
+/** What an object ended as stays true of it: nothing takes it back but another object in its place. */
+export function endingOf(object: Json, before: Ending | undefined): Ending {
+  return {
+    done: before?.done === true || isDone(object),
+    failed: before?.failed === true || endOf(object) === 'failed',
+  };
+}
+
+type Ending = Pick<LiveRecord, 'done' | 'failed'>;
+
 /** A Job that ended, or a Pod that ran to its end and is not to run again (spec/drift.md 3.5). */
 export function isDone(object: Json): boolean {
+  return endOf(object) !== undefined;
+}
+
+function endOf(object: Json): 'complete' | 'failed' | undefined {
   const kind = stringAt(object, 'kind');
   const apiVersion = stringAt(object, 'apiVersion');
   if (kind === 'Job' && apiVersion === 'batch/v1') {
-    return arrayAt(object, 'status', 'conditions').some(
-      (condition) =>
-        stringAt(condition, 'status') === 'True' && /^(Complete|Failed)$/.test(stringAt(condition, 'type') ?? ''),
-    );
+    if (hasCondition(object, 'Failed')) return 'failed';
+    return hasCondition(object, 'Complete') ? 'complete' : undefined;
   }
-  if (kind !== 'Pod' || apiVersion !== 'v1') return false;
+  if (kind !== 'Pod' || apiVersion !== 'v1' || memberAt(object, 'spec', 'restartPolicy') !== 'Never') return undefined;
   const phase = memberAt(object, 'status', 'phase');
-  return (phase === 'Succeeded' || phase === 'Failed') && memberAt(object, 'spec', 'restartPolicy') === 'Never';
+  if (phase === 'Failed') return 'failed';
+  return phase === 'Succeeded' ? 'complete' : undefined;
+}
+
+function hasCondition(object: Json, type: string): boolean {
+  return arrayAt(object, 'status', 'conditions').some(
+    (condition) => stringAt(condition, 'type') === type && stringAt(condition, 'status') === 'True',
+  );
 }

@@ -51,8 +51,8 @@ function wayTo<Node>(end: Node, start: Node, from: ReadonlyMap<Node, Node>): Nod
   for (let at = end; at !== start; ) {
     const before = from.get(at);
     if (before === undefined) break;
-    way.unshift(before);
+    way.push(before);
     at = before;
   }
-  return way;
+  return way.toReversed();
 }

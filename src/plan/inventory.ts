@@ -24,12 +24,27 @@ export interface InventoryRow {
   readonly keep: boolean;
   /** A Job that finished: its absence is no drift. */
   readonly done: boolean;
+  /** It is done and has failed. */
+  readonly failed: boolean;
   readonly encrypted: boolean;
   /** Field paths left to others, packed (drift/packed.ts): nobody's values. */
   readonly yielded: Uint8Array | undefined;
   /** Foreign additions that stay, packed. */
   readonly accepted: Uint8Array | undefined;
 }
+
+/** The part of a row that tells of the live object, before anything of it was seen. */
+export const UNSEEN = {
+  uid: '',
+  resourceVersion: '',
+  generation: 0,
+  setDigest: '',
+  ownTime: '',
+  done: false,
+  failed: false,
+  yielded: undefined,
+  accepted: undefined,
+} as const satisfies Partial<InventoryRow>;
 
 /** Which agent may write. A clean stop clears the holder (spec/drift.md 3.12). */
 export interface Holder {
@@ -179,9 +194,11 @@ const FIXED_CELLS = 12;
 const KEEP = 1;
 const DONE = 2;
 const ENCRYPTED = 4;
+const FAILED = 8;
 
 function toTuple(row: InventoryRow): RowTuple {
-  const flags = (row.keep ? KEEP : 0) | (row.done ? DONE : 0) | (row.encrypted ? ENCRYPTED : 0);
+  const ended = (row.done ? DONE : 0) | (row.failed ? FAILED : 0);
+  const flags = (row.keep ? KEEP : 0) | ended | (row.encrypted ? ENCRYPTED : 0);
   return [
     row.key,
     row.apiVersion,
@@ -227,6 +244,7 @@ function toRow(tuple: RowTuple): InventoryRow {
     ownTime,
     keep: (flags & KEEP) !== 0,
     done: (flags & DONE) !== 0,
+    failed: (flags & FAILED) !== 0,
     encrypted: (flags & ENCRYPTED) !== 0,
     yielded: packedOf(yielded),
     accepted: packedOf(accepted),

@@ -27,6 +27,8 @@ export interface Ordered {
   readonly ordering: Ordering;
 }
 
+/** Members of a circle of which each is told the way from itself back to itself. */
+const MAX_OWN_WAYS = 50;
 const MIDDLE: Turn = { phase: 0, wave: 0 };
 
 interface Node {
@@ -62,9 +64,12 @@ export function ordered(desired: DesiredSet): Ordered {
   const needsIn = (key: ObjectKey): readonly ObjectKey[] =>
     (nodes.get(key)?.needs ?? []).filter((need) => nodes.has(need));
   for (const circle of circlesOf([...nodes.keys()], needsIn)) {
+    // Of a long one each member is told the same way round: a way of its own for each would take long to find.
+    const [first] = circle;
+    const shared = circle.length > MAX_OWN_WAYS && first !== undefined ? wayRound(first, needsIn) : undefined;
     const errors = circle.flatMap((key) => {
       const object = nodes.get(key)?.object;
-      return object === undefined ? [] : [{ object, error: inCircle(wayRound(key, needsIn), nodes) }];
+      return object === undefined ? [] : [{ object, error: inCircle(shared ?? wayRound(key, needsIn), nodes) }];
     });
     for (const { object, error } of errors) refuse(object, error);
   }
@@ -143,9 +148,12 @@ function stagesOf(nodes: ReadonlyMap<ObjectKey, Node>, turns: ReadonlyMap<Object
       const place = compareTurns(turnAt(turns, need), turn) === 0 ? places.get(need) : undefined;
       return place === undefined ? [] : [place];
     });
-    const layer = Math.max(layerOf(node.object.id), ...before.map((place) => place.layer));
-    const depth = Math.max(-1, ...before.filter((place) => place.layer === layer).map((place) => place.depth)) + 1;
-    places.set(key, { layer, depth });
+    const layer = before.reduce((latest, place) => Math.max(latest, place.layer), layerOf(node.object.id));
+    const depth = before.reduce(
+      (deepest, place) => (place.layer === layer ? Math.max(deepest, place.depth) : deepest),
+      -1,
+    );
+    places.set(key, { layer, depth: depth + 1 });
   }
   const groups = Map.groupBy(places, ([key, { layer, depth }]) => {
     const { phase, wave } = turnAt(turns, key);
@@ -189,8 +197,9 @@ function needsFirst(nodes: ReadonlyMap<ObjectKey, Node>): ObjectKey[] {
 const MAX_NAMED = 6;
 
 function inCircle(way: readonly ObjectKey[], nodes: ReadonlyMap<ObjectKey, Node>): SottoError {
-  const named = way.map((key) => placeOf(key, nodes));
-  const shown = named.length <= MAX_NAMED ? named : [...named.slice(0, MAX_NAMED - 1), '…', ...named.slice(-1)];
+  const named = (keys: readonly ObjectKey[]): string[] => keys.map((key) => placeOf(key, nodes));
+  const shown =
+    way.length <= MAX_NAMED ? named(way) : [...named(way.slice(0, MAX_NAMED - 1)), '…', ...named(way.slice(-1))];
   return new SottoError({
     code: 'SOTTO-PLAN-062',
     what: 'objects wait for each other in a circle',

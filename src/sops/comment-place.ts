@@ -1,6 +1,7 @@
 import { SottoError } from '../core/errors.ts';
 import { endOfLine } from '../yaml/split.ts';
 import type { YamlComment, YamlDocument, YamlMap, YamlNode } from '../yaml/tree.ts';
+import { type CommentLines, commentLines } from './comment-lines.ts';
 import { isSopsKey } from './sops-key.ts';
 import { unknownForm } from './plain-scalar.ts';
 
@@ -40,6 +41,13 @@ export function placeComments(text: string, document: YamlDocument, content: Yam
 /** Makes the error for a comment whose place is in doubt, or for all of them. */
 type Refuse = (comment: YamlComment | undefined, why: string) => SottoError;
 
+/** What is looked at around each comment. */
+interface Layout {
+  readonly text: string;
+  readonly marks: readonly Mark[];
+  readonly lines: CommentLines;
+}
+
 interface Placing {
   readonly text: string;
   readonly document: YamlDocument;
@@ -56,12 +64,13 @@ function places({ text, document, content, placeIn, refuse }: Placing): CommentP
   }
   const marks: Mark[] = [];
   collectMarks(text, root, marks);
+  const layout = { text, marks, lines: commentLines(text) };
   const block = root.entries.find(({ key }) => isSopsKey(key));
   return document.comments.flatMap((comment) => {
     if (block !== undefined && comment.start > block.key.start && comment.start < endOfLine(text, block.value.end)) {
       return [];
     }
-    const place = placeIn(text, comment, content, marks);
+    const place = placeIn(layout, comment, content);
     if (place === undefined) throw refuse(comment, 'sops could take a comment here to belong to more than one place');
     return [{ comment, ...place }];
   });
@@ -93,15 +102,16 @@ export function commentOrder(text: string, document: YamlDocument, content: Yaml
 
 type Place = Omit<CommentPlace, 'comment'>;
 
-function placeOf(text: string, comment: YamlComment, root: YamlMap, marks: readonly Mark[]): Place | undefined {
+function placeOf(layout: Layout, comment: YamlComment, root: YamlMap): Place | undefined {
+  const { text, marks } = layout;
   const lead = text.slice(lineStart(text, comment.start), comment.start);
   const before = marks[firstFrom(marks, comment.start) - 1];
   if (lead.trim() !== '') return beside(text, comment, before);
   const column = lead.length;
-  const next = nextEntry(text, comment.end, marks);
+  const next = nextEntry(layout, comment.end);
   const [first] = root.entries;
   if (before === undefined) return first === undefined ? undefined : { place: 'before', node: first.key };
-  if (isInside(comment, before.value) || isDeeperThanCommentAbove(text, comment, column)) return undefined;
+  if (isInside(comment, before.value) || isDeeperThanCommentAbove(layout, comment, column)) return undefined;
   if (next.marks.length === 0 || next.marks.some(({ node }) => isSopsKey(node))) {
     return column === 0 ? { place: 'trailing', node: root } : trailing(column, -1, comment, marks);
   }
@@ -110,15 +120,16 @@ function placeOf(text: string, comment: YamlComment, root: YamlMap, marks: reado
   return trailing(column, next.marks[0]?.column ?? 0, comment, marks);
 }
 
-function orderOf(text: string, comment: YamlComment, root: YamlMap, marks: readonly Mark[]): Place | undefined {
-  const exact = placeOf(text, comment, root, marks);
+function orderOf(layout: Layout, comment: YamlComment, root: YamlMap): Place | undefined {
+  const { text, marks } = layout;
+  const exact = placeOf(layout, comment, root);
   if (exact !== undefined) return exact;
   const lead = text.slice(lineStart(text, comment.start), comment.start);
   const before = marks[firstFrom(marks, comment.start) - 1];
   if (before === undefined) return undefined;
   if (lead.trim() !== '') return behindKey(text, comment, before);
-  if (isInside(comment, before.value) || isDeeperThanCommentAbove(text, comment, lead.length)) return undefined;
-  const next = nextEntry(text, comment.end, marks);
+  if (isInside(comment, before.value) || isDeeperThanCommentAbove(layout, comment, lead.length)) return undefined;
+  const next = nextEntry(layout, comment.end);
   const mark = next.marks.find((each) => each.column === lead.length);
   return mark === undefined ? undefined : { place: 'before', node: mark.node };
 }
@@ -163,19 +174,10 @@ function trailing(column: number, nextColumn: number, comment: YamlComment, mark
 }
 
 /** The entries that start on the next line with content, and whether nothing but comments lies between. */
-function nextEntry(text: string, from: number, marks: readonly Mark[]): { marks: Mark[]; adjoins: boolean } {
-  let at = endOfLine(text, from);
-  let adjoins = true;
-  while (at < text.length) {
-    const end = endOfLine(text, at);
-    const line = text.slice(at, end).trim();
-    if (line === '') adjoins = false;
-    else if (!line.startsWith('#')) {
-      return { marks: marks.slice(firstFrom(marks, at), firstFrom(marks, end)), adjoins };
-    }
-    at = end;
-  }
-  return { marks: [], adjoins };
+function nextEntry({ text, lines, marks }: Layout, from: number): { marks: readonly Mark[]; adjoins: boolean } {
+  const { content, adjoins } = lines.below(endOfLine(text, from));
+  if (content === undefined) return { marks: [], adjoins };
+  return { marks: marks.slice(firstFrom(marks, content.start), firstFrom(marks, content.end)), adjoins };
 }
 
 function collectMarks(text: string, node: YamlNode, marks: Mark[]): void {
@@ -196,15 +198,9 @@ function collectMarks(text: string, node: YamlNode, marks: Mark[]): void {
   }
 }
 
-function isDeeperThanCommentAbove(text: string, comment: YamlComment, column: number): boolean {
-  let end = lineStart(text, comment.start);
-  while (end > 0) {
-    const start = lineStart(text, end - 1);
-    const above = text.slice(start, end).trim();
-    if (above !== '') return above.startsWith('#') && text.slice(start, end).indexOf('#') < column;
-    end = start;
-  }
-  return false;
+function isDeeperThanCommentAbove({ text, lines }: Layout, comment: YamlComment, column: number): boolean {
+  const above = lines.above(lineStart(text, comment.start));
+  return above?.kind === 'comment' && text.slice(above.start, above.end).indexOf('#') < column;
 }
 
 /** Index of the first mark at or behind an offset; they are in order. */

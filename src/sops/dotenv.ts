@@ -52,11 +52,15 @@ export interface FlatField {
   readonly text: string;
 }
 
+/** The deepest field of a block is `key_groups__list_0__map_age__list_0__map_enc`. */
+const MAX_DEPTH = 16;
+
 /** `age__list_0__map_enc` → age: [{enc: …}]; spec/sops.md, 6.4. */
 export function unflatten(fields: readonly FlatField[], file: string): YamlMap {
   const root: Branch = { kind: 'map', line: fields[0]?.line ?? 1, children: new Map() };
   for (const { line, name: path, text } of fields) {
-    const steps = path.split(/(?=__(?:map|list)_)/);
+    const steps = path.split(/(?=__(?:map|list)_)/, MAX_DEPTH + 1);
+    if (steps.length > MAX_DEPTH) throw badBlock(file, line, 'a field of it is nested too deeply');
     let at = root;
     steps.forEach((step, index) => {
       const name = step.replace(/^__(?:map|list)_/, '');

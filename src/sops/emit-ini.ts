@@ -22,6 +22,8 @@ export interface ClearIniKey {
 /** Quotes around a value. */
 export type QuotesOf = (value: Uint8Array) => '' | '"""' | '`' | '"' | "'";
 
+/** Of the keys of one section, with the blanks behind them. */
+const MAX_ALIGNED_BYTES = 16 * 1024 * 1024;
 const NEWLINE = 10;
 const HASH = 35;
 const SEMICOLON = 59;
@@ -55,6 +57,8 @@ export function emitIni(
 function emitKeys(writer: ByteWriter, keys: readonly ClearIniKey[], quotesOf: QuotesOf, file: string): void {
   const names = keys.map(({ name }) => quotedName(name));
   const width = names.reduce((widest, name) => Math.max(widest, Buffer.byteLength(name)), 0);
+  // One long name widens every line.
+  if (width * names.length > MAX_ALIGNED_BYTES) throw grows(file);
   for (const [index, { value, comment }] of keys.entries()) {
     if (comment !== undefined) writeComment(writer, comment, 'key', file);
     const name = names[index] ?? '';
@@ -128,6 +132,16 @@ function floatText(opened: Uint8Array, file: string): Uint8Array {
   if (text.every((byte) => byte === 45 || (byte >= 48 && byte <= 57))) writer.ascii('.0');
   if (text !== opened) text.fill(0);
   return writer.take();
+}
+
+function grows(file: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-SOPS-043',
+    what: 'an INI file cannot be written as sops writes it',
+    why: `equals signs stand below each other, and with its longest key a section would take more than ${MAX_ALIGNED_BYTES} bytes`,
+    next: 'shorten the longest key of the file, or encrypt the file as binary: sotto encrypt --input-type binary',
+    file,
+  });
 }
 
 function emptyCommentLine(file: string): SottoError {

@@ -28,6 +28,9 @@ export interface SopsMetadata {
 
 const OTHER_KEYS = ['pgp', 'kms', 'gcp_kms', 'azure_kv', 'hc_vault', 'hckms'] as const;
 
+/** Each may have to be tried with every identity. */
+const MAX_KEYS = 500;
+
 interface Block {
   readonly node: YamlNode;
   readonly format: SopsFormat;
@@ -44,6 +47,10 @@ export function parseMetadata(node: YamlNode, format: SopsFormat, file: string):
     throw unusable({ ...place, key: 'sops.version' }, 'version is not of the form 3.13.3');
   }
   const groups = fieldOf(block.node, 'key_groups', block);
+  const lists = [node, ...groupNodes(groups)];
+  if (lists.reduce((sum, list) => sum + keysIn(list, block), 0) > MAX_KEYS) {
+    throw unusable(place, `it names more than ${MAX_KEYS} keys`);
+  }
   const age = ageEntries(block);
   const otherKeys: string[] = OTHER_KEYS.filter((name) => hasItems(fieldOf(node, name, block)));
   if (age.length === 0 && otherKeys.length === 0 && hasItems(groups)) otherKeys.push('key_groups');
@@ -73,6 +80,11 @@ function ageEntries(block: Block): AgeEntry[] {
     if (enc !== undefined) return { recipient, enc, line: item.line };
     throw unusable({ file: block.file, line: item.line, key: 'sops.age' }, 'an entry has no enc');
   });
+}
+
+function keysIn(node: YamlNode, block: Block): number {
+  const lists = ['age', ...OTHER_KEYS].map((name) => fieldOf(node, name, block));
+  return lists.reduce((sum, list) => sum + (list?.kind === 'seq' ? list.items.length : 0), 0);
 }
 
 function groupNodes(groups: YamlNode | undefined): readonly YamlNode[] {

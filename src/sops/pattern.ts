@@ -5,6 +5,8 @@ export { PatternError } from './pattern-parser.ts';
 /** True when the text has a match anywhere, as Go's `regexp.MatchString`. */
 export type Matcher = (text: string) => boolean;
 
+/** A list of names of keys is far shorter. */
+const MAX_CHARACTERS = 16 * 1024;
 /** Instructions of the machine; a pattern that needs more (by repeat counts) is refused. */
 const MAX_STEPS = 10_000;
 /** Steps that one compiled pattern may take in its life: a hostile pattern on hostile keys ends in about a second. */
@@ -21,6 +23,7 @@ type Step =
  * throw PatternError, matching only when the work of all matches together exceeds a cap.
  */
 export function compilePattern(source: string): Matcher {
+  if (source.length > MAX_CHARACTERS) throw new PatternError('it is too large');
   const steps: Step[] = [];
   emit(parsePattern(source), steps);
   steps.push({ op: 'match' });

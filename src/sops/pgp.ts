@@ -9,7 +9,7 @@ import { dearmour, ownCopy, packetsOf, TAG } from './pgp-packets.ts';
 const HIDDEN = '0000000000000000';
 const MAX_MESSAGE_BYTES = 16 * 1024;
 const MAX_ENC_CHARS = 32 * 1024;
-const MAX_PACKETS = 32;
+const MAX_PACKETS = 12;
 /** A share of a data key has 33 bytes, and around it is a little of OpenPGP. */
 const MAX_CONTENT_BYTES = 4 * 1024;
 

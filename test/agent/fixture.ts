@@ -67,6 +67,7 @@ export function row(kind: string, name: string, more: Partial<InventoryRow> = {}
     ownTime: '',
     keep: false,
     done: false,
+    failed: false,
     encrypted: false,
     yielded: undefined,
     accepted: undefined,

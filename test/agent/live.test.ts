@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { readinessOf } from '../../src/agent/waits.ts';
 import { isJsonObject, type Json, type JsonObject } from '../../src/core/json.ts';
 import { CONFIG_MAPS, SECRETS } from '../../src/kube/resource.ts';
 import { CM_BASE, CM_FIELDS, configMap, entry, live as liveObject, ours, SET_ID } from '../drift/objects.ts';
@@ -165,7 +166,7 @@ describe('an object that goes', () => {
 describe('what must outlive a restart', () => {
   const key = keyOf('Job', 'x');
   const fields = { 'f:metadata': { 'f:labels': { 'f:applyset.kubernetes.io/part-of': {} } }, 'f:spec': { 'f:a': {} } };
-  const job = (rv: string, status: JsonObject): Json =>
+  const job = (rv: string, status: JsonObject): JsonObject =>
     liveObject('Job', { apiVersion: 'batch/v1', spec: { a: 1 }, status }, [ours(fields)], rv);
 
   it('reaches the inventory when a Job finishes, so that its absence later is no reason to run it again', () => {
@@ -176,6 +177,22 @@ describe('what must outlive a restart', () => {
     expect(agent.inventory.row(key)?.done).toBe(true);
     agent.live.observeDeleted(key, job('101', {}));
     expect(seen()).toEqual([]);
+  });
+
+  it('is that a Job failed, also for what waits for it after the Job is gone', () => {
+    agent.inventory.set(row('Job', 'x'));
+    agent.live.observe(JOBS, 'team', job('100', {}), true);
+    agent.live.observe(JOBS, 'team', job('101', { conditions: [{ type: 'Failed', status: 'True' }] }), false);
+    agent.live.observeDeleted(key, job('101', {}));
+    expect(agent.inventory.row(key)).toMatchObject({ done: true, failed: true });
+    expect([seen(), readinessOf(agent, key)]).toEqual([[], 'failed']);
+    agent.live.baseline(key, withMetadata(job('102', {}), { uid: 'uid-2' }), 'full');
+    expect(agent.live.record(key)).toMatchObject({ done: false, failed: false });
+  });
+
+  it('is ready for what waits for it, when a Job that completed is gone', () => {
+    agent.inventory.set(row('Job', 'x', { done: true }));
+    expect(readinessOf(agent, key)).toBe('ready');
   });
 
   it('costs no write when nothing of it changed', () => {

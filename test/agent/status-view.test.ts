@@ -80,6 +80,20 @@ describe('the state of a sync', () => {
     expect(view().attention).toMatchObject([{ object: 'batch/Job/b', code: 'SOTTO-PLAN-011' }]);
   });
 
+  it('stays Degraded when a failed Job is gone, and Ready when one that completed is', () => {
+    const { view, agent } = world({ a: RUNNING, b: RUNNING });
+    agent.inventory.set(row('Job', 'a', { done: true, failed: true }));
+    agent.inventory.set(row('Job', 'b', { done: true }));
+    agent.live.observeDeleted(keyOf('Job', 'a'), undefined);
+    agent.live.observeDeleted(keyOf('Job', 'b'), undefined);
+    expect(view()).toMatchObject({
+      state: 'Degraded',
+      reason: 'ObjectsFailed',
+      counts: { current: 1, failed: 1, inProgress: 0 },
+      attention: [{ object: 'batch/Job/a', message: expect.stringContaining('is gone since') }],
+    });
+  });
+
   it('does not depend on readiness with wait: false', () => {
     const { view, agent, sync } = world({ a: FAILED, b: {} });
     sync.settings = { ...syncSettings('a'), wait: false };

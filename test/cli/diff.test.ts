@@ -207,6 +207,45 @@ describe('recipients of files', () => {
   });
 });
 
+function withBlock(block: string): Buffer {
+  const rest = '  lastmodified: "2026-01-02T03:04:05Z"\n  mac: ENC[x]\n  version: 3.13.3\n';
+  return Buffer.from(`a_unencrypted: b\nsops:\n${block}${rest}`);
+}
+
+function withPgp(...fingerprints: string[]): Buffer {
+  return withBlock(`  pgp:\n${fingerprints.map((fp) => `  - fp: ${fp}\n    enc: x\n`).join('')}`);
+}
+
+function withGroups(...recipients: string[]): Buffer {
+  const age = recipients.map((each) => `    - recipient: ${each}\n      enc: x\n`).join('');
+  return withBlock(`  key_groups:\n  - age:\n${age}  - pgp:\n    - fp: ${'C'.repeat(40)}\n      enc: x\n`);
+}
+
+describe('recipients of every kind', () => {
+  const [one, other] = ['A'.repeat(40), 'B'.repeat(40)];
+
+  it.each([
+    ['OpenPGP keys', withPgp(one), withPgp(one, other), `OpenPGP key ${other}`],
+    ['members of key groups', withGroups('age1alice'), withGroups('age1alice', 'age1mallory'), 'age1mallory'],
+  ])('are told: %s', async (_name, before, now, added) => {
+    const read = (): Promise<Uint8Array> => Promise.resolve(before);
+    expect(await recipientChanges([{ path: 'a.yaml', bytes: now }], { read })).toEqual([
+      { file: 'a.yaml', added: [added], removed: [] },
+    ]);
+  });
+});
+
+describe('a comment on a pull request', () => {
+  it('shows what comes behind a very long name', () => {
+    const field = { path: `/metadata/annotations/${'`'.repeat(61_000)}`, before: undefined, after: 'x' };
+    const change = { kind: 'change', object: 'Deployment/a', file: 'f', line: 1, fields: [field], keys: [] } as const;
+    const prune = { kind: 'prune', object: 'Secret/important', sync: 's' } as const;
+    const text = diffMarkdown(found([{ ...change, unopened: undefined }, prune]), 'sotto diff');
+    expect(text).toContain('Secret/important');
+    expect(text.length).toBeLessThan(5_000);
+  });
+});
+
 describe('a commit of the checkout', () => {
   it('is read like the working tree that it was, whatever lies there now, and nothing of it is checked out', async () => {
     const root = await tree({ 'app/a.yaml': 'a', 'app/.b.yaml': 'b', 'app/sub/c.yaml': 'c', 'app/n.txt': 'x' });

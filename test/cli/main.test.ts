@@ -73,11 +73,14 @@ describe('the program', () => {
     expect(Buffer.concat(errors).toString()).toBe('');
   });
 
-  it('leaves a file as it was when the new one cannot be written', async () => {
+  it.each([
+    ['cannot be written', 0],
+    ['can be written in part only', 1],
+  ])('leaves a file as it was when the new one %s', async (_, blocks) => {
     const recipient = await identityToRecipient(await generateX25519Identity());
-    const secret = 'kind: Secret\nstringData: { a: correct horse }\n';
+    const secret = `kind: Secret\nstringData: { a: correct horse, b: ${'long '.repeat(1000)}}\n`;
     writeFileSync(join(folder, 'db.yaml'), secret);
-    const noFiles = 'trap "" XFSZ; ulimit -f 0; exec "$0" "$@"';
+    const noFiles = `trap "" XFSZ; ulimit -f ${blocks}; exec "$0" "$@"`;
     const { exit, stdout, stderr } = await shell(noFiles, 'encrypt', '-i', '--age', recipient, 'db.yaml');
     expect({ exit, stdout, stderr }).toEqual({
       exit: 2,

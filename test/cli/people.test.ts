@@ -23,6 +23,7 @@ function row(key: string, file: string, line: number): InventoryRow {
     ownTime: '',
     keep: false,
     done: false,
+    failed: false,
     encrypted: false,
     yielded: undefined,
     accepted: undefined,

@@ -189,12 +189,14 @@ file sealed.yaml
 |   template: { type: Opaque }
 file value
 | s3cret
+mode sealed.yaml 0640
 $ sotto seal --cert cert.pem --merge-into sealed.yaml secret.yaml
 ! note: labels and annotations are not merged; they stand in spec.template of the file
 ! sealed.yaml: user, password, true sealed namespace-wide for team-app
 exit 0
 has sealed.yaml # nothing yet
 has sealed.yaml # the database
+mode? sealed.yaml 0640
 $ sotto seal --raw --cert cert.pem --merge-into sealed.yaml --item password --from-file value
 ! note: the value ends in a line break, …
 ! sealed.yaml: password sealed namespace-wide for team-app

@@ -116,6 +116,22 @@ describe('sotto secret set', () => {
     ]);
   });
 
+  it('writes nothing when the value is the one that is there', async () => {
+    const before = read();
+    const { ino, mtimeMs } = statSync(join(folder, 'db.yaml'));
+    expect(await run(['secret', 'set', '--yes', 'db.yaml', 'stringData.password'], 'correct horse\n')).toEqual({
+      exit: 0,
+      stdout: '',
+      stderr: 'db.yaml: nothing changed, nothing written\n',
+    });
+    expect(await run(['secret', 'set', '--yes', 'db.yaml', 'data.token'], 'abc')).toMatchObject({
+      exit: 0,
+      stderr: 'db.yaml: nothing changed, nothing written\n',
+    });
+    expect(read()).toBe(before);
+    expect(statSync(join(folder, 'db.yaml'))).toMatchObject({ ino, mtimeMs });
+  });
+
   it('refuses a file that was changed by hand, and writes nothing', async () => {
     writeFileSync(join(folder, 'db.yaml'), read().replace('name: db', 'name: web'));
     const before = read();
@@ -260,6 +276,33 @@ describe('sotto edit', () => {
     const { exit, stderr } = await edit(`echo "more: x" >> "$2"; echo other > ${join(folder, 'db.yaml')}`);
     expect([exit, stderr]).toEqual([2, expect.stringContaining('SOTTO-CLI-095')]);
     expect(read()).toBe('other\n');
+  });
+
+  it('refuses a recipient that .sops.yaml does not name, before the editor gets anything', async () => {
+    writeFileSync(join(folder, '.sops.yaml'), `creation_rules: [{ age: '${otherRecipient}' }]\n`);
+    const before = read();
+    const { exit, stderr } = await edit('touch started; echo "more: x" >> "$2"');
+    expect([exit, stderr]).toEqual([2, expect.stringContaining('SOTTO-CLI-091')]);
+    expect(stderr).toContain(recipient);
+    expect(read()).toBe(before);
+    expect(readdirSync(folder)).not.toContain('started');
+    expect(leftovers()).toEqual([]);
+  });
+
+  it('keeps key groups and their threshold', async () => {
+    const keys = await Promise.all([1, 2].map(() => generateX25519Identity()));
+    const recipients = await Promise.all(keys.map(identityToRecipient));
+    const groups = recipients.map((each) => `{ age: ['${each}'] }`).join(', ');
+    writeFileSync(join(folder, '.sops.yaml'), `creation_rules: [{ shamir_threshold: 2, key_groups: [${groups}] }]\n`);
+    writeFileSync(join(folder, 'keys.txt'), `${keys.join('\n')}\n`);
+    writeFileSync(join(folder, 'shared.yaml'), SECRET);
+    expect((await run(['encrypt', '-i', 'shared.yaml'])).exit).toBe(0);
+    const before = read('shared.yaml');
+    expect((await edit('sed -i s/horse/battery/ "$2"', 'shared.yaml')).exit).toBe(0);
+    expect(changedLines(before, read('shared.yaml'))).toEqual(['password', 'password']);
+    expect(await clear('shared.yaml')).toContain('correct battery');
+    writeFileSync(join(folder, 'keys.txt'), `${keys[0] ?? ''}\n`);
+    expect(await edit('true', 'shared.yaml')).toMatchObject({ exit: 4, stderr: expect.stringContaining('SOPS-030') });
   });
 
   it('works on any file', async () => {

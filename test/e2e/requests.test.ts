@@ -100,6 +100,10 @@ describeReal('a person asks the agent', TOOLS, () => {
     });
     await eventually('Git is what runs', async () => ((await colorOf(world, 'web')) === 'red' ? true : undefined));
     await untilReady(world, second);
+    // The apply brings our values back; what was added meanwhile shows in its answer and goes right after.
+    await eventually('what was added is gone', async () =>
+      memberAt(await world.get(web), 'data', 'extra') === undefined ? true : undefined,
+    );
     expect(memberAt(await world.get(web), 'data')).toEqual({ color: 'red' });
     const notes = await eventually('Events tell it', async () => {
       const all = await eventNotes(world, 'ConfigMap', 'web');

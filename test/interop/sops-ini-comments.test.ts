@@ -1,17 +1,16 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { SottoError } from '../../src/core/errors.ts';
-import { type AgeIdentity, parseAgeIdentities } from '../../src/sops/age.ts';
-import { decryptFile, openForChange } from '../../src/sops/change.ts';
+import { openForChange } from '../../src/sops/change.ts';
 import { encryptFile } from '../../src/sops/encrypt-file.ts';
 import { listValues } from '../../src/sops/list-values.ts';
 import { withValue } from '../../src/sops/value-edit.ts';
 import { describeReal } from '../harness/real.ts';
-import { type AgeKeyPair, newAgeKeyPair, runStock, stockOutput } from '../harness/stock.ts';
+import { stockOutput } from '../harness/stock.ts';
 import { INI_TEXT } from '../sops/ini-files.ts';
+import { type IniSides, iniSides } from './ini-sides.ts';
 
 const KINDS = ['encrypted_comment_regex', 'unencrypted_comment_regex'] as const;
 type Kind = (typeof KINDS)[number];
@@ -95,63 +94,43 @@ const PLAIN = fc
   );
 
 describeReal('values of an INI file chosen by comments', ['sops', 'age-keygen'], () => {
-  let folder: string;
-  let pair: AgeKeyPair;
-  let identities: readonly AgeIdentity[];
+  let sides: IniSides;
 
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'sotto-ini-comments-'));
-    pair = await newAgeKeyPair();
-    identities = parseAgeIdentities(Buffer.from(pair.identity));
+    sides = await iniSides();
     for (const kind of KINDS) {
-      const rule = (pattern: string): string => `creation_rules: [{${kind}: '${pattern}', age: ${pair.recipient}}]\n`;
-      writeFileSync(join(folder, `${kind}.yaml`), rule('MARK'));
-      writeFileSync(join(folder, `${kind}-other.yaml`), rule('^$|#M'));
-      writeFileSync(join(folder, `${kind}-enc.yaml`), rule('ENC'));
+      const rule = (pattern: string): string =>
+        `creation_rules: [{${kind}: '${pattern}', age: ${sides.pair.recipient}}]\n`;
+      writeFileSync(join(sides.folder, `${kind}.yaml`), rule('MARK'));
+      writeFileSync(join(sides.folder, `${kind}-other.yaml`), rule('^$|#M'));
+      writeFileSync(join(sides.folder, `${kind}-enc.yaml`), rule('ENC'));
     }
   });
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-  const options = (): { env: Record<string, string>; cwd: string } => ({
-    env: { SOPS_AGE_KEY: pair.identity, HOME: folder, PATH: process.env['PATH'] ?? '' },
-    cwd: folder,
-  });
-
-  /** What stock sops answers; undefined where it fails. */
-  async function stock(args: readonly string[], text: string): Promise<string | undefined> {
-    writeFileSync(join(folder, 'a.ini'), text);
-    const { code, stdout } = await runStock('sops', [...args, 'a.ini'], options());
-    return code === 0 ? stdout.toString() : undefined;
-  }
+  afterAll(() => sides[Symbol.dispose]());
 
   const stockSeal = (rule: string, text: string): Promise<string | undefined> =>
-    stock(['--config', `${rule}.yaml`, 'encrypt'], text);
+    sides.stock(['--config', `${rule}.yaml`, 'encrypt'], text);
 
   function sottoSeal(kind: Kind, text: string, value = 'MARK'): Promise<string> {
     const selector = { kind, value };
-    const recipients = [pair.recipient];
+    const recipients = [sides.pair.recipient];
     return encryptFile(Buffer.from(text), { format: 'ini', file: 'a.ini', recipients, selector, now: new Date() });
   }
 
-  async function sottoOpen(text: string): Promise<string> {
-    using clear = await decryptFile(text, 'ini', 'a.ini', identities);
-    return Buffer.from(clear.reveal()).toString();
-  }
-
   async function changed(sealed: string, edit: (clear: string) => string): Promise<string> {
-    using open = await openForChange(sealed, 'ini', 'a.ini', identities);
+    using open = await openForChange(sealed, 'ini', 'a.ini', sides.identities);
     return await open.sealed(Buffer.from(edit(Buffer.from(open.clear.reveal()).toString())), new Date());
   }
 
   it.each(KINDS)('are opened as stock opens them, and change alone, by %s', async (kind) => {
     const sealed = (await stockSeal(kind, LAYOUTS)) ?? '';
-    const truth = (await stock(['decrypt'], sealed)) ?? '';
-    expect(await sottoOpen(sealed)).toBe(truth);
+    const truth = (await sides.stock(['decrypt'], sealed)) ?? '';
+    expect(await sides.sottoOpen(sealed)).toBe(truth);
     expect(chosen(sealed)).toEqual(
       kind === 'encrypted_comment_regex' ? ['DEFAULT.b', 's.d', 't.g', 't.h', 'u.l'] : OTHERS,
     );
     const after = await changed(sealed, (clear) => clear.replace('= 2', '= new').replace('= 9', '= old'));
-    expect(await stock(['decrypt'], after)).toBe(truth.replace('= 2', '= new').replace('= 9', '= old'));
+    expect(await sides.stock(['decrypt'], after)).toBe(truth.replace('= 2', '= new').replace('= 9', '= old'));
     expect(chosen(after)).toEqual(chosen(sealed));
     const lines = after.split('\n').filter((line) => !sealed.split('\n').includes(line));
     expect(lines.map((line) => line.replace(/ *=.*/, '')).filter((name) => name !== 'lastmodified')).toEqual([
@@ -159,9 +138,9 @@ describeReal('values of an INI file chosen by comments', ['sops', 'age-keygen'],
       'j',
       'mac',
     ]);
-    writeFileSync(join(folder, 'a.ini'), after);
-    await stockOutput('sops', ['rotate', '-i', 'a.ini'], options());
-    await stockOutput('sops', ['set', 'a.ini', '["s"]["d"]', '"v"'], options());
+    writeFileSync(join(sides.folder, 'a.ini'), after);
+    await stockOutput('sops', ['rotate', '-i', 'a.ini'], sides.options);
+    await stockOutput('sops', ['set', 'a.ini', '["s"]["d"]', '"v"'], sides.options);
   });
 
   for (const kind of KINDS) {
@@ -169,7 +148,7 @@ describeReal('values of an INI file chosen by comments', ['sops', 'age-keygen'],
       const sealed = await sottoSeal(kind, text);
       const ofStock = (await stockSeal(kind, text)) ?? '';
       expect(shape(sealed)).toBe(shape(ofStock));
-      expect(await stock(['decrypt'], sealed)).toBe(await stock(['decrypt'], ofStock));
+      expect(await sides.stock(['decrypt'], sealed)).toBe(await sides.stock(['decrypt'], ofStock));
     });
 
     it(`of any text that stock seals are opened as stock opens them, by ${kind}`, async () => {
@@ -178,8 +157,8 @@ describeReal('values of an INI file chosen by comments', ['sops', 'age-keygen'],
         fc.asyncProperty(MARKED, fc.constantFrom('', '-other'), async (text, rule) => {
           const sealed = await stockSeal(kind + rule, text);
           if (sealed === undefined) return;
-          const opened = await stock(['decrypt'], sealed);
-          expect((await answer(() => sottoOpen(sealed))).text).toBe(opened);
+          const opened = await sides.stock(['decrypt'], sealed);
+          expect((await answer(() => sides.sottoOpen(sealed))).text).toBe(opened);
           if (opened !== undefined) same += 1;
         }),
         { numRuns: 80 },
@@ -198,7 +177,7 @@ describeReal('values of an INI file chosen by comments', ['sops', 'age-keygen'],
           }
           const ofStock = (await stockSeal(kind, text)) ?? '';
           expect(chosen(sealed)).toEqual(chosen(ofStock));
-          expect(await stock(['decrypt'], sealed)).toBe(await stock(['decrypt'], ofStock));
+          expect(await sides.stock(['decrypt'], sealed)).toBe(await sides.stock(['decrypt'], ofStock));
           same += 1;
         }),
         { numRuns: 100 },
@@ -223,7 +202,7 @@ describeReal('values of an INI file chosen by comments', ['sops', 'age-keygen'],
             expect(code).toBe('SOTTO-SOPS-009');
             return;
           }
-          expect(await sottoOpen(after)).toBe(await stock(['decrypt'], after));
+          expect(await sides.sottoOpen(after)).toBe(await sides.stock(['decrypt'], after));
           const still = chosen(after);
           expect(still.filter((path) => path !== `${section}.${name}`)).toEqual(
             chosen(sealed).filter((path) => path !== `${section}.${name}`),
@@ -243,7 +222,7 @@ describeReal('values of an INI file chosen by comments', ['sops', 'age-keygen'],
   ] as const)('are refused where a value would stay in clear by mistake: %s', async (_, kind, text) => {
     const sealed = (await stockSeal(kind, text)) ?? '';
     expect(sealed).toMatch(/= [12]\n/);
-    expect(await stock(['decrypt'], sealed)).toBeDefined();
+    expect(await sides.stock(['decrypt'], sealed)).toBeDefined();
     await expect(sottoSeal(kind, text)).rejects.toMatchObject({ code: 'SOTTO-SOPS-009' });
   });
 
@@ -255,7 +234,7 @@ describeReal('values of an INI file chosen by comments', ['sops', 'age-keygen'],
   ] as const)('are refused where sops could not open its own file: %s, %s', async (_, kind, text) => {
     const sealed = (await stockSeal(`${kind}-other`, text)) ?? '';
     expect(sealed).toContain('[sops]');
-    expect(await stock(['decrypt'], sealed)).toBeUndefined();
+    expect(await sides.stock(['decrypt'], sealed)).toBeUndefined();
     const why: unknown = expect.stringContaining('once it is written');
     await expect(sottoSeal(kind, text, '^$|#M')).rejects.toMatchObject({ code: 'SOTTO-SOPS-009', why });
   });

@@ -1,56 +1,34 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { SottoError } from '../../src/core/errors.ts';
-import { type AgeIdentity, parseAgeIdentities } from '../../src/sops/age.ts';
-import { decryptFile, openForChange } from '../../src/sops/change.ts';
+import { openForChange } from '../../src/sops/change.ts';
 import { encryptFile } from '../../src/sops/encrypt-file.ts';
 import { parseIni } from '../../src/sops/ini.ts';
 import type { KeyPath } from '../../src/sops/key-path.ts';
 import { listValues } from '../../src/sops/list-values.ts';
 import { withValue } from '../../src/sops/value-edit.ts';
 import { describeReal } from '../harness/real.ts';
-import { type AgeKeyPair, newAgeKeyPair, runStock, stockOutput } from '../harness/stock.ts';
+import { stockOutput } from '../harness/stock.ts';
 import { INI_FILES, INI_TEXT } from '../sops/ini-files.ts';
+import { type IniSides, iniSides } from './ini-sides.ts';
 
 // INI has no standard but its library: what stock sops makes of a text is the specification.
 describeReal('an INI file', ['sops', 'age-keygen'], () => {
-  let folder: string;
-  let pair: AgeKeyPair;
-  let identities: readonly AgeIdentity[];
+  let sides: IniSides;
 
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'sotto-ini-'));
-    pair = await newAgeKeyPair();
-    identities = parseAgeIdentities(Buffer.from(pair.identity));
+    sides = await iniSides();
   });
 
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-  const options = (): { env: Record<string, string>; cwd: string } => ({
-    env: { SOPS_AGE_KEY: pair.identity, HOME: folder, PATH: process.env['PATH'] ?? '' },
-    cwd: folder,
-  });
-
-  /** What stock sops answers; undefined where it fails. */
-  async function stock(args: readonly string[], text: string): Promise<string | undefined> {
-    writeFileSync(join(folder, 'a.ini'), text);
-    const { code, stdout } = await runStock('sops', [...args, 'a.ini'], options());
-    return code === 0 ? stdout.toString() : undefined;
-  }
+  afterAll(() => sides[Symbol.dispose]());
 
   const stockSeal = (text: string, args: readonly string[] = []): Promise<string | undefined> =>
-    stock(['encrypt', '--age', pair.recipient, ...args], text);
-
-  async function sottoOpen(text: string): Promise<string> {
-    using clear = await decryptFile(text, 'ini', 'a.ini', identities);
-    return Buffer.from(clear.reveal()).toString();
-  }
+    sides.stock(['encrypt', '--age', sides.pair.recipient, ...args], text);
 
   async function changedBy(sealed: string, path: KeyPath, value: string): Promise<string> {
-    using open = await openForChange(sealed, 'ini', 'a.ini', identities);
+    using open = await openForChange(sealed, 'ini', 'a.ini', sides.identities);
     const text = Buffer.from(open.clear.reveal()).toString();
     const clear = { text, format: 'ini', file: 'a.ini', document: 1 } as const;
     const bytes = Buffer.from(value);
@@ -58,7 +36,12 @@ describeReal('an INI file', ['sops', 'age-keygen'], () => {
   }
 
   const sottoSeal = (text: string): Promise<string> =>
-    encryptFile(Buffer.from(text), { format: 'ini', file: 'a.ini', recipients: [pair.recipient], now: new Date() });
+    encryptFile(Buffer.from(text), {
+      format: 'ini',
+      file: 'a.ini',
+      recipients: [sides.pair.recipient],
+      now: new Date(),
+    });
 
   it('of any text that stock seals is opened as stock opens it', async () => {
     let same = 0;
@@ -66,8 +49,8 @@ describeReal('an INI file', ['sops', 'age-keygen'], () => {
       fc.asyncProperty(INI_TEXT, fc.constantFrom([], ['--encrypted-regex', '^a']), async (text, args) => {
         const sealed = await stockSeal(text, args);
         if (sealed === undefined) return;
-        const opened = await stock(['decrypt'], sealed);
-        expect(await sotto(() => sottoOpen(sealed))).toBe(opened);
+        const opened = await sides.stock(['decrypt'], sealed);
+        expect(await sotto(() => sides.sottoOpen(sealed))).toBe(opened);
         if (opened !== undefined) same += 1;
       }),
       { numRuns: 150 },
@@ -80,9 +63,9 @@ describeReal('an INI file', ['sops', 'age-keygen'], () => {
     await fc.assert(
       fc.asyncProperty(INI_TEXT, async (text) => {
         const byStock = await stockSeal(text);
-        const truth = byStock === undefined ? undefined : await stock(['decrypt'], byStock);
+        const truth = byStock === undefined ? undefined : await sides.stock(['decrypt'], byStock);
         const sealed = await sotto(() => sottoSeal(text));
-        const opened = sealed === undefined ? undefined : await stock(['decrypt'], sealed);
+        const opened = sealed === undefined ? undefined : await sides.stock(['decrypt'], sealed);
         // Of a key without a value sops loses the name unnoticed, if no quotes keep it.
         if (sealed === undefined && truth !== undefined) expect(namesIn(truth)).not.toEqual(namesIn(text));
         else expect(opened).toBe(truth);
@@ -104,7 +87,7 @@ describeReal('an INI file', ['sops', 'age-keygen'], () => {
         const [section = 'new', key = 'key'] = paths[nth % Math.max(1, paths.length)] ?? [];
         const changed = await sotto(() => changedBy(sealed, [section, key], content));
         if (changed === undefined) return;
-        expect(await sottoOpen(changed)).toBe(await stock(['decrypt'], changed));
+        expect(await sides.sottoOpen(changed)).toBe(await sides.stock(['decrypt'], changed));
         const old = new Set(sealed.split('\n'));
         const touched = changed.split('\n').filter((line) => !old.has(line) && !/^(?:mac|lastmodified) /.test(line));
         expect(touched.length).toBeLessThanOrEqual(paths.length === 0 ? 2 : 1);
@@ -120,14 +103,14 @@ describeReal('an INI file', ['sops', 'age-keygen'], () => {
     const sealed = await sottoSeal(text);
     const ofStock = (await stockSeal(text)) ?? '';
     expect(shape(sealed)).toBe(shape(ofStock));
-    expect(await stock(['decrypt'], sealed)).toBe(await stock(['decrypt'], ofStock));
+    expect(await sides.stock(['decrypt'], sealed)).toBe(await sides.stock(['decrypt'], ofStock));
   });
 
   it('that is laid out by hand keeps its layout when it is changed, and stock goes on with it', async () => {
     const sealed = (await stockSeal('top=1\n[s]\n; c\nlong_name=x\nb=y\n[s]\nb=z\n')) ?? '';
     const lines = sealed.replace('[s]', '\n  [s]  ; note').replace(/^b +=/m, '   b:');
     const byHand = `# by hand\n\n${lines}\n; the end\n`;
-    using open = await openForChange(byHand, 'ini', 'a.ini', identities);
+    using open = await openForChange(byHand, 'ini', 'a.ini', sides.identities);
     const clear = Buffer.from(open.clear.reveal()).toString();
     const changed = await open.sealed(Buffer.from(clear.replace('= y', '= new')), new Date());
     const old = new Set(byHand.split('\n'));
@@ -135,22 +118,22 @@ describeReal('an INI file', ['sops', 'age-keygen'], () => {
     expect(
       touched.map((line) => line.replace(/[:=].*/, '').trimEnd()).filter((name) => name !== 'lastmodified'),
     ).toEqual(['   b', 'mac']);
-    expect(await stock(['decrypt'], changed)).toBe(clear.replace('= y', '= new'));
-    writeFileSync(join(folder, 'a.ini'), changed);
-    await stockOutput('sops', ['rotate', '-i', 'a.ini'], options());
-    await stockOutput('sops', ['set', 'a.ini', '["s"]["n"]', '"v"'], options());
+    expect(await sides.stock(['decrypt'], changed)).toBe(clear.replace('= y', '= new'));
+    writeFileSync(join(sides.folder, 'a.ini'), changed);
+    await stockOutput('sops', ['rotate', '-i', 'a.ini'], sides.options);
+    await stockOutput('sops', ['set', 'a.ini', '["s"]["n"]', '"v"'], sides.options);
   });
 
   it('made of YAML has the texts that stock gives its numbers', async () => {
     const yaml = 's: {i: 7, n: -12, b: true, f: 1.5, g: 2.0, h: 1234567.5, k: 1e-7, t: 2024-01-02T03:04:05Z, u: x}\n';
-    writeFileSync(join(folder, 'a.yaml'), yaml);
-    const args = ['encrypt', '--age', pair.recipient, '--input-type', 'yaml', '--output-type', 'ini', 'a.yaml'];
-    const sealed = (await stockOutput('sops', args, options())).toString();
-    const truth = await stock(['decrypt'], sealed);
-    expect(await sottoOpen(sealed)).toBe(truth);
-    using open = await openForChange(sealed, 'ini', 'a.ini', identities);
+    writeFileSync(join(sides.folder, 'a.yaml'), yaml);
+    const args = ['encrypt', '--age', sides.pair.recipient, '--input-type', 'yaml', '--output-type', 'ini', 'a.yaml'];
+    const sealed = (await stockOutput('sops', args, sides.options)).toString();
+    const truth = await sides.stock(['decrypt'], sealed);
+    expect(await sides.sottoOpen(sealed)).toBe(truth);
+    using open = await openForChange(sealed, 'ini', 'a.ini', sides.identities);
     const changed = await open.sealed(Buffer.from((truth ?? '').replace('= x', '= y')), new Date());
-    expect(await stock(['decrypt'], changed)).toBe((truth ?? '').replace('= x', '= y'));
+    expect(await sides.stock(['decrypt'], changed)).toBe((truth ?? '').replace('= x', '= y'));
   });
 });
 

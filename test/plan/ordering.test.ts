@@ -302,6 +302,25 @@ describe('what stands in no order', () => {
   });
 });
 
+function many(count: number, next: (index: number) => Extra): DesiredObject[] {
+  return Array.from({ length: count }, (_, index) => wanted('ConfigMap', `c${index}`, next(index)));
+}
+
+describe('a set of many objects', () => {
+  it('that wait for each other in one circle are refused, each with a way round', () => {
+    const { desired } = order(...many(8_000, (index) => on(`/namespaces/team/ConfigMap/c${(index + 1) % 8_000}`)));
+    expect(desired.objects).toEqual([]);
+    expect(new Set(desired.refusals.map(({ error }) => error.code))).toEqual(new Set(['SOTTO-PLAN-062']));
+    expect(desired.refusals.every(({ error }) => error.why.includes(' → … → '))).toBe(true);
+  });
+
+  it('that one of them needs are no stack', () => {
+    const names = Array.from({ length: 130_000 }, (_, index) => `/namespaces/team/ConfigMap/c${index}`);
+    const { ordering } = order(...many(130_000, () => ({})), wanted('ConfigMap', 'last', on(...names)));
+    expect(ordering.stages.map(({ keys }) => keys.length)).toEqual([130_000, 1]);
+  });
+});
+
 describe('circles of a graph', () => {
   it('are found exactly: every member reaches itself, and nobody else does', () => {
     const edges = fc.array(fc.tuple(fc.nat(11), fc.nat(11)), { maxLength: 30 });

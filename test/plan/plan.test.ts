@@ -38,6 +38,7 @@ function row(name: string, more: Partial<InventoryRow> = {}): InventoryRow {
     ownTime: '',
     keep: false,
     done: false,
+    failed: false,
     encrypted: false,
     yielded: undefined,
     accepted: undefined,
@@ -209,7 +210,9 @@ describe('the stored inventory', () => {
     ],
     leaving: { old: { ask: [{ kind: 'Job' }] } },
     approvals: { app: { planId: 'p', revision: 'main@sha1:1', pruned: [row('b').key] } },
-    rows: new Map([row('a'), row('b', { done: true, accepted: Uint8Array.of(1, 2) })].map((each) => [each.key, each])),
+    rows: new Map(
+      [row('a'), row('b', { done: true, failed: true, accepted: Uint8Array.of(1, 2) })].map((each) => [each.key, each]),
+    ),
   };
 
   it('comes back as it was stored', () => {

@@ -43,6 +43,7 @@ function rowOf(text: string): { row: InventoryRow; live: LiveView } {
     ownTime: '',
     keep: words.includes('keep'),
     done: words.includes('done'),
+    failed: false,
     encrypted: false,
     yielded: undefined,
     accepted: undefined,

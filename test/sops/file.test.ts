@@ -1,3 +1,4 @@
+import { armor, Encrypter } from 'age-encryption';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { SottoError } from '../../src/core/errors.ts';
@@ -183,6 +184,15 @@ describe('a SOPS file', () => {
     const [block = ''] = /^sops:\n(?: +.*\n)*/m.exec(GOOD) ?? [];
     const text = GOOD.replace(block, () => change(block));
     expect((await refusal(() => check(text))).code).toBe(code);
+  });
+
+  it.each([0, 16, 31, 33, 64])('is refused with a data key of %i bytes, which is not used', async (bytes) => {
+    const encrypter = new Encrypter();
+    encrypter.addRecipient(pair.recipient);
+    const wrapped = armor.encode(await encrypter.encrypt(Buffer.alloc(bytes, 7)));
+    const indented = wrapped.trimEnd().replaceAll('\n', `\n${' '.repeat(12)}`);
+    const text = GOOD.replaceAll(/-----BEGIN AGE[^]*?-----END AGE ENCRYPTED FILE-----/g, indented);
+    expect(await refusal(() => check(text))).toMatchObject({ code: 'SOTTO-AGE-006', key: 'sops.age' });
   });
 
   it('for somebody else names both sides', async () => {

@@ -1,4 +1,5 @@
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
+import { expect } from 'vitest';
 import { SottoError } from '../../src/core/errors.ts';
 import { type AgeIdentity, parseAgeIdentities } from '../../src/sops/age.ts';
 import { decryptSops } from '../../src/sops/decrypt.ts';
@@ -34,6 +35,15 @@ export async function decrypted(
 ): Promise<string> {
   using clear = await decryptSops(text, format, 'a.yaml', identities);
   return Buffer.from(clear.reveal()).toString();
+}
+
+/** Any input ends in a value or a coded error. */
+export async function valueOrCode(attempt: () => unknown): Promise<void> {
+  try {
+    await attempt();
+  } catch (thrown) {
+    expect(thrown).toBeInstanceOf(SottoError);
+  }
 }
 
 /** What came of it: the code and the place, or `none`. */

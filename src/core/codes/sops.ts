@@ -124,6 +124,11 @@ export const SOPS_CODES = {
     explain:
       'A comment of several lines whose first line is empty is encrypted by sops and then crashes it when the file is decrypted. Take the empty line out of the file in clear.',
   },
+  'SOTTO-SOPS-043': {
+    title: 'An INI file would grow too large',
+    explain:
+      'sops writes the keys of a section with their equals signs below each other, so that one very long key makes every line as long. A file that would take many times its size is refused instead.',
+  },
   'SOTTO-SOPS-042': {
     title: 'An INI file cannot hold this',
     explain:
