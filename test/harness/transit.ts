@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { request } from 'node:https';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,7 +27,7 @@ export async function startTransit(token: string, args: readonly string[] = []):
   return { address, uri: `${address}/v1/transit/keys/app`, seen, [Symbol.dispose]: () => void server.kill() };
 }
 
-/** The same behind TLS and a door that counts; its key is made when the first client encrypts. */
+/** The same behind TLS and a door that counts who comes after its key was made. */
 export interface GuardedTransit extends AsyncDisposable {
   readonly address: string;
   readonly uri: string;
@@ -44,6 +45,7 @@ export async function startGuardedTransit(token: string): Promise<GuardedTransit
   await writeFile(certificate, issued.certificatePem);
   await writeFile(key, issued.privateKeyPem, { mode: 0o600 });
   const { server, listening } = await run(token, ['-tls-cert', certificate, '-tls-key', key]);
+  await makeKey(`https://${listening}`, token, authority.certificatePem);
   let connections = 0;
   const door = createServer((socket) => {
     connections += 1;
@@ -64,6 +66,19 @@ export async function startGuardedTransit(token: string): Promise<GuardedTransit
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Nobody comes through the door for this. */
+async function makeKey(address: string, token: string, ca: string): Promise<void> {
+  const headers = { 'x-vault-token': token };
+  const asked = request(`${address}/v1/transit/keys/app`, { method: 'POST', headers, ca }).end();
+  const status = await new Promise<number | undefined>((resolve, reject) => {
+    asked.once('error', reject).once('response', (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    });
+  });
+  if (status !== 200 && status !== 204) throw new Error(`the transit engine made no key: ${String(status)}`);
 }
 
 async function run(token: string, args: readonly string[]) {
