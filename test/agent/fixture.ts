@@ -21,6 +21,7 @@ import type { Snapshot } from '../../src/source/snapshot.ts';
 import type { CommitId } from '../../src/git/output.ts';
 import { createLogger } from '../../src/report/log.ts';
 import { createMetrics } from '../../src/report/metrics.ts';
+import { NO_SERVICES } from '../../src/services/rules.ts';
 import type { Settings, SyncSettings } from '../../src/settings/settings.ts';
 import { GUARD, SET_ID } from '../drift/objects.ts';
 import { manualClock } from '../kube/fake-api.ts';
@@ -123,7 +124,7 @@ export function syncSettings(name: string, more: Partial<SyncSettings> = {}): Sy
     },
     path: name,
     postBuild: undefined,
-    decryption: { secretNames: [] },
+    decryption: { secretNames: [], services: NO_SERVICES },
     sealedSecrets: 'auto',
     serviceAccountName: undefined,
     adopt: 'equal',
@@ -184,7 +185,7 @@ export function passed(sync: SyncRuntime, commit: string): void {
 const SETTINGS: Settings = {
   targetNamespace: undefined,
   fingerprintSecret: 'sotto-fingerprint',
-  decryption: { secretNames: [] },
+  decryption: { secretNames: [], services: NO_SERVICES },
   sealing: { enabled: false, secretNames: [], certificate: undefined, recovery: [] },
   plaintextSecrets: 'refuse',
   liftedVetoes: [],
