@@ -26,6 +26,8 @@ import { InventoryStore } from './inventory-store.ts';
 import { KeyStore } from './key-store.ts';
 import { changedKinds, isOfKind, Kinds, waitedFor } from './kinds.ts';
 import { Lanes } from './lanes.ts';
+import { lastKeys } from './last-parts.ts';
+import { LastStore } from './last-store.ts';
 import { LiveStore } from './live.ts';
 import { reportYield } from './report-correction.ts';
 import { RequestDesk } from './request-desk.ts';
@@ -33,6 +35,7 @@ import type { AgentSetup } from './setup.ts';
 import { StatusPublisher } from './status-publisher.ts';
 import { nextLateMs, statusOf } from './status-view.ts';
 import { VariableMaps } from './variable-maps.ts';
+import { type UndoneEdit, UndoneEdits } from './undone-edits.ts';
 import { vetoRules } from './veto-rules.ts';
 import { SyncSet } from './sync-set.ts';
 import { wakeWaiting } from './waits.ts';
@@ -56,6 +59,7 @@ export interface Assembled {
   readonly desk: RequestDesk;
   readonly syncs: SyncSet;
   readonly document: () => StatusDocument;
+  readonly undone: () => readonly UndoneEdit[];
 }
 
 export interface Hooks {
@@ -87,10 +91,20 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     onStored: (size) => metrics.inventory(size),
   });
   await inventory.load();
+  const last = new LastStore({
+    transport,
+    namespace: place.agentNamespace,
+    version: place.version,
+    keys: lastKeys(key, place.agentNamespace),
+    inventory,
+    repeat,
+    onBroken: (error) => log.warn('what was applied last cannot be used', { code: error.code, error }),
+  });
   const account = accountOf(await transport.connection.authorize(false));
   if (inventory.lost) log.error('the inventory cannot be trusted: nothing is pruned until it was made anew');
 
   const corrections: CorrectionStatus[] = [];
+  const undone = new UndoneEdits();
   const startedAt = clock.now();
   const keys = new KeyStore({
     transport,
@@ -192,6 +206,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     log,
     metrics,
     inventory,
+    last,
     live,
     lanes,
     renderer: setup.renderer.renderer,
@@ -231,6 +246,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
       corrections.length = Math.min(corrections.length, LIMITS.maxCorrections);
       publisher.changed();
     },
+    undone: (facts) => undone.remember(facts),
     ask: (sync) => syncs.ask(sync),
     changed: () => changed(),
   };
@@ -268,7 +284,19 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
       return status;
     },
   });
-  return { place, context, keys, inventory, watching, corrector, publisher, desk, syncs, document };
+  return {
+    place,
+    context,
+    keys,
+    inventory,
+    watching,
+    corrector,
+    publisher,
+    desk,
+    syncs,
+    document,
+    undone: () => undone.list(),
+  };
 }
 
 /** Key material goes at the next collection: soon after the last file was closed, not after each. */

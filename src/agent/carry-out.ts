@@ -243,8 +243,8 @@ export async function pruneObject(agent: AgentContext, step: PruneStep, of: Prun
   // The pass is repeated when the kind can be watched: until then asking again would not tell more.
   if (isUnseen) return { kind: 'refused', refusal: { error: notSeen(row, id), file: row.file, id }, again: false };
   const uid = agent.live.uid(row.key);
-  // Gone already, or an object that is not the one we applied: the row goes, nothing else does.
-  if (resource === undefined || uid === undefined || (row.uid !== '' && uid !== row.uid)) {
+  // Gone already: the row goes, nothing else does.
+  if (resource === undefined || uid === undefined) {
     forget(agent, step);
     return DONE;
   }
@@ -254,7 +254,10 @@ export async function pruneObject(agent: AgentContext, step: PruneStep, of: Prun
   );
   if (outcome.kind !== 'failed') {
     forget(agent, step);
-    if (outcome.kind === 'not-ours') return DONE;
+    if (outcome.kind === 'not-ours') {
+      agent.log.info('not pruned: somebody else made it anew', { object: displayObject(id) });
+      return DONE;
+    }
     agent.log.info('pruned', { object: displayObject(id) });
     agent.tell(of.note({ ...id, apiVersion: row.apiVersion, uid }));
     return DONE;

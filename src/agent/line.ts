@@ -18,7 +18,11 @@ export class Line {
   readonly #behind = new Set<ObjectKey>();
   #turn: Turn | undefined;
   #passed: ObjectKey[] = [];
-  #gate: readonly ObjectKey[] = [];
+  /** Of earlier turns, in order: what was not ready when its turn was over. The first of them bars the way. */
+  readonly #gate: ObjectKey[] = [];
+  /** How many of the gate have become ready since. */
+  #opened = 0;
+  #failedBefore: ObjectKey | undefined;
 
   constructor(agent: AgentContext, ordering: Ordering, failed: Iterable<ObjectKey>) {
     this.#agent = agent;
@@ -29,17 +33,15 @@ export class Line {
   /** The next stage. With a new turn everything of the turns before has to be ready. */
   enter(turn: Turn): void {
     if (this.#turn !== undefined && compareTurns(this.#turn, turn) !== 0) {
-      // Enough of them bar the way; whatever comes behind waits for these first.
-      if (this.#gate.length < MAX_GATE) {
-        this.#gate = [...this.#gate, ...this.#passed].filter((key) => !this.#isReady(key));
-      }
+      this.#failedBefore ??= this.#passed.find((key) => this.#failed.has(key));
+      for (const key of this.#passed) if (!this.#isReady(key)) this.#gate.push(key);
       this.#passed = [];
     }
     this.#turn = turn;
   }
 
   passed(keys: readonly ObjectKey[]): void {
-    this.#passed.push(...keys);
+    for (const key of keys) this.#passed.push(key);
   }
 
   ended(key: ObjectKey, end: StepEnd): void {
@@ -50,8 +52,8 @@ export class Line {
   /** Why the object is not applied now; undefined when it may be. */
   obstacle(object: DesiredObject): StepEnd | undefined {
     const own = this.#ordering.needs.get(object.key) ?? [];
-    const needs = [...own, ...this.#gate.slice(0, MAX_GATE)];
-    const failed = own.find((key) => this.#failed.has(key)) ?? this.#gate.find((key) => this.#failed.has(key));
+    const needs = [...own, ...this.#barring()];
+    const failed = own.find((key) => this.#failed.has(key)) ?? this.#failedBefore;
     if (failed !== undefined) {
       const { file, line, id } = object;
       const why = `${displayObject(objectIdOf(failed))} is not as Git wants it`;
@@ -63,6 +65,13 @@ export class Line {
     if (behind.length + on.length === 0) return undefined;
     const { id, key, file, line } = object;
     return { kind: 'waits', waiting: { object: { id, key, file, line }, on, behind } };
+  }
+
+  #barring(): readonly ObjectKey[] {
+    for (let key = this.#gate[this.#opened]; key !== undefined && this.#isReady(key); key = this.#gate[this.#opened]) {
+      this.#opened += 1;
+    }
+    return this.#gate.slice(this.#opened, this.#opened + MAX_GATE);
   }
 
   #isReady(key: ObjectKey): boolean {

@@ -246,7 +246,7 @@ function claimedBy(agent: AgentContext, sync: SyncRuntime, key: ObjectKey): stri
 }
 
 /** What the same request would meet again is reported again, not tried again. */
-function withoutBlocked(agent: AgentContext, sync: SyncRuntime, decided: Plan): Plan {
+export function withoutBlocked(agent: AgentContext, sync: SyncRuntime, decided: Plan): Plan {
   const nowMs = agent.clock.elapsedMs();
   const refusals = [...decided.refusals];
   const steps = decided.steps.filter((step) => {

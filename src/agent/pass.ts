@@ -5,6 +5,8 @@ import { readSnapshot } from './build-stage.ts';
 import { type Carried, carryOut } from './carry-out.ts';
 import type { AgentContext } from './context.ts';
 import { announce, decide, handOver, refreshRows, refusedKeys, release, renderSet, rowKinds } from './pass-stages.ts';
+import { keepLast } from './last-applied.ts';
+import { judgeResumed } from './pausing.ts';
 import type { Wanted } from './reach.ts';
 import { type PassEnd, reportPass } from './report-pass.ts';
 import { syncWaitOf } from './dependents.ts';
@@ -35,6 +37,7 @@ export async function runPass(
     ...rowKinds(agent),
   ]);
   refreshRows(agent, sync, desired);
+  await judgeResumed(agent, sync, desired.objects);
   const decided = decide(agent, sync, snapshot, desired, said.refusals);
   const syncWait = syncWaitOf(agent, sync, snapshot, decided);
   if (syncWait !== undefined) {
@@ -59,6 +62,7 @@ export async function runPass(
   const end: PassEnd = { snapshot, desired, decided, outcome, refusals, startedMs };
   reportPass(agent, sync, end);
   if (decided.steps.some((step) => step.action === 'prune' && isAutoscaler(step.id))) freeReplicas(agent);
+  await keepLast(agent, sync, end);
   await agent.inventory.store();
   return [];
 }

@@ -36,6 +36,7 @@ export function reportPass(agent: AgentContext, sync: SyncRuntime, end: PassEnd)
   // Every object of Git was applied again, so the rows are what sotto applied and nothing else.
   if (isComplete && refusals.length === 0) agent.inventory.lost = false;
   sync.stale = false;
+  sync.standIn = undefined;
   sync.report = {
     attemptedRevision: snapshot.revision,
     appliedRevision: isComplete ? snapshot.revision : sync.report?.appliedRevision,

@@ -73,6 +73,7 @@ export function statusOf(sources: StatusSources): StatusDocument {
 /** One sync as the status document tells it. Reads state; decides nothing. */
 export function viewSync(agent: AgentContext, sync: SyncRuntime): SyncInput {
   const { settings, report } = sync;
+  const held = heldBy(sync);
   const rows = [...agent.inventory.inventory.rows.values()].filter((row) => row.sync === settings.name);
   const counts = countRows(agent, sync, rows);
   const late = new Set(rows.filter((row) => isLate(agent, sync, row)).map(({ key }) => key));
@@ -84,7 +85,8 @@ export function viewSync(agent: AgentContext, sync: SyncRuntime): SyncInput {
     name: settings.name,
     ...syncState(facts),
     source: sourceOf(sync),
-    appliedRevision: report?.appliedRevision,
+    lastApplied: held && { revision: held.revision, objects: held.objects, missing: held.missing },
+    appliedRevision: report?.appliedRevision ?? held?.revision,
     attemptedRevision: report?.attemptedRevision,
     counts,
     attention: [
@@ -150,6 +152,10 @@ function repositoryOf({ settings }: SyncRuntime): string {
   return `${url} ${branch}`;
 }
 
+function heldBy({ standIn }: SyncRuntime) {
+  return standIn?.kind === 'holds' ? standIn : undefined;
+}
+
 /** When the next object that is still waited for becomes late, on the monotonic clock; undefined when none does. */
 export function nextLateMs(agent: AgentContext): number | undefined {
   const nowMs = agent.clock.elapsedMs();
@@ -180,7 +186,7 @@ function countRows(agent: AgentContext, sync: SyncRuntime, rows: readonly Invent
   const wanted = rows.filter((row) => !waiting.has(row.key));
   const states = wanted.map((row) => healthOf(agent, row));
   return {
-    desired: sync.report?.desired ?? 0,
+    desired: sync.report?.desired ?? heldBy(sync)?.objects ?? 0,
     current: states.filter((state) => state === 'Current').length,
     inProgress: states.filter((state) => state === 'InProgress').length,
     failed: states.filter((state) => state === 'Failed').length,
@@ -233,6 +239,7 @@ function factsOf(
     pendingPlans: report?.held === undefined ? 0 : 1,
     wantedRevision: sync.snapshot?.revision,
     appliedRevision: report?.appliedRevision,
+    held: heldBy(sync),
     counts,
     refused: (report?.refusals.length ?? 0) + heldBack,
     wait: settings.wait,
@@ -275,7 +282,9 @@ function attentionOf(
   waits: readonly SottoError[],
 ): Attention[] {
   const { report } = sync;
-  const all = (sync.trouble?.all ?? []).map((error) => attention(error));
+  const { standIn } = sync;
+  const unused = standIn?.kind === 'unusable' ? [standIn.error] : [];
+  const all = [...(sync.trouble?.all ?? []), ...unused].map((error) => attention(error));
   const refused = [...(report?.refusals ?? []).map(({ error }) => error), ...waits].map((error) => attention(error));
   const waiting = (report?.waiting ?? []).map(({ row, error }) =>
     attention(error.at({ file: row.file, line: row.line })),

@@ -16,8 +16,8 @@ export type PruneOutcome =
 
 /**
  * Removes one object that left Git. The uid is a precondition, so an object that was deleted and made anew by
- * somebody else stays. `uid` of a row that was announced but never answered comes from the live object, which must
- * then carry our label and our entry: a Secret is watched whoever made it.
+ * somebody else stays. Where `uid`, that of the live object, is not the one of the row (an answer that never came, or
+ * a correction made it anew right before the agent was killed), the live object must carry our label and our entry.
  */
 export async function prune(
   step: PruneStep,
@@ -30,7 +30,7 @@ export async function prune(
   }: { readonly transport: Transport; readonly setId: string; readonly asUser?: string | undefined },
 ): Promise<PruneOutcome> {
   const target = { resource, namespace: step.id.namespace, name: step.id.name };
-  if (step.row.uid === '') {
+  if (step.row.uid !== uid) {
     const live = await getMetadata(transport, target);
     if (!live.ok)
       return {

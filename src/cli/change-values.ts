@@ -16,6 +16,7 @@ import { writeInPlace } from './write-in-place.ts';
 
 export interface ValueFlags {
   readonly keyFile?: readonly string[];
+  readonly keyService?: readonly string[];
   readonly inputType?: string;
   readonly document?: string;
   readonly asIs?: true;

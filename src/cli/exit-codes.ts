@@ -53,6 +53,20 @@ const EXCEPTIONS: readonly { readonly exit: ExitCode; readonly codes: readonly C
     exit: EXIT.findings,
     codes: ['SOTTO-CLI-010', 'SOTTO-CLI-082', 'SOTTO-CLI-064'],
   },
+  // There is nothing to keep, or no place for it.
+  {
+    exit: EXIT.findings,
+    codes: ['SOTTO-CLI-197', 'SOTTO-CLI-198', 'SOTTO-CLI-199', 'SOTTO-CLI-201', 'SOTTO-CLI-202'],
+  },
+  {
+    exit: EXIT.unreachable,
+    codes: ['SOTTO-CLI-200'],
+  },
+  // The files, not the command.
+  {
+    exit: EXIT.findings,
+    codes: ['SOTTO-CLI-216', 'SOTTO-CLI-217'],
+  },
   // The log was being read.
   {
     exit: EXIT.unreachable,

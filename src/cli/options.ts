@@ -42,6 +42,9 @@ export function addRecipientOptions(command: Command): Command {
     .addOption(repeatable('--pgp-key <file>', 'public OpenPGP keys (.asc) for --pgp and the rules of .sops.yaml'));
 }
 
+export const keyServiceOption = (): Option =>
+  repeatable('--key-service <name>', 'key service that may be called: address of Vault, as the file names it');
+
 /** The flags of commands that rewrite one file, as sops has them. */
 export function addFileOptions(command: Command): Command {
   return command

@@ -10,6 +10,8 @@ export const RESTART_MANAGER = 'sotto-restart';
 export const STAMP_ANNOTATION = 'sotto.dev/secrets-digest';
 
 export const INVENTORY_NAME = 'sotto-inventory';
+/** ConfigMaps `sotto-last-0`, `-1`, …: what was applied last, closed. */
+export const LAST_PREFIX = 'sotto-last-';
 export const STATUS_NAME = 'sotto-status';
 /** ConfigMap in which people ask the agent for something. */
 export const REQUESTS_NAME = 'sotto-requests';

@@ -76,7 +76,18 @@ export interface Inventory {
   readonly tokens: Readonly<Record<string, readonly StoredTokens[]>>;
   /** Syncs whose objects go when they leave the settings (`deletionPolicy: delete`), with how they are deleted then. */
   readonly leaving: Readonly<Record<string, LeavingRule>>;
+  /** Where what was applied last is kept, by sync. */
+  readonly last: Readonly<Record<string, LastRecord>>;
   readonly rows: ReadonlyMap<ObjectKey, InventoryRow>;
+}
+
+/** The ConfigMaps that hold what a sync applied last: only these, with this content, by this version and for these settings. */
+export interface LastRecord {
+  readonly version: string;
+  /** Of the settings that say what the objects are. */
+  readonly shape: string;
+  /** `at` is the N of `sotto-last-N`; the id is a keyed digest of the content. */
+  readonly parts: readonly { readonly at: number; readonly id: string }[];
 }
 
 /** Of the settings of a sync, what must be known when they are gone. */
@@ -102,6 +113,7 @@ export const EMPTY_INVENTORY: Inventory = {
   approvals: {},
   tokens: {},
   leaving: {},
+  last: {},
   rows: new Map(),
 };
 
@@ -118,9 +130,9 @@ type RowTuple = [
 
 /** The one entry of ConfigMap `sotto-inventory`: MAC, then gzip of the rows. */
 export function encodeInventory(inventory: Inventory, mac: Mac): Buffer {
-  const { epoch, holder, revisions, pauses, approvals, tokens, leaving } = inventory;
+  const { epoch, holder, revisions, pauses, approvals, tokens, leaving, last } = inventory;
   const rows = [...inventory.rows.values()].toSorted((a, b) => (a.key < b.key ? -1 : 1)).map(toTuple);
-  const stored = { format: FORMAT, epoch, holder, revisions, pauses, approvals, tokens, leaving, rows };
+  const stored = { format: FORMAT, epoch, holder, revisions, pauses, approvals, tokens, leaving, last, rows };
   const packed = gzipSync(JSON.stringify(stored));
   return Buffer.concat([mac(packed), packed]);
 }
@@ -134,6 +146,7 @@ interface Stored {
   readonly approvals?: Record<string, Approval>;
   readonly tokens?: Record<string, StoredTokens[]>;
   readonly leaving?: Record<string, LeavingRule>;
+  readonly last?: Record<string, LastRecord>;
   readonly rows: RowTuple[];
 }
 
@@ -145,7 +158,7 @@ export function decodeInventory(entry: Uint8Array, mac: Mac): Inventory | undefi
   // Only what the MAC vouches for is unpacked, so this is text that sotto itself wrote.
   const stored = JSON.parse(gunzipSync(packed).toString('utf8')) as Stored;
   if (stored.format !== FORMAT) return undefined;
-  const { epoch, holder, revisions, approvals = {}, tokens = {}, leaving = {} } = stored;
+  const { epoch, holder, revisions, approvals = {}, tokens = {}, leaving = {}, last = {} } = stored;
   const pauses = (stored.pauses ?? []).map((pause) => ({ ...pause, until: new Date(pause.until) }));
   return {
     epoch,
@@ -155,6 +168,7 @@ export function decodeInventory(entry: Uint8Array, mac: Mac): Inventory | undefi
     approvals,
     tokens,
     leaving,
+    last,
     rows: new Map(stored.rows.map(toRow).map((row) => [row.key, row])),
   };
 }

@@ -22,6 +22,8 @@ export interface SyncFacts {
   /** Revision wanted and revision applied; both absent before the source was read. */
   readonly wantedRevision?: string | undefined;
   readonly appliedRevision?: string | undefined;
+  /** Git was not read since the start, and what was applied last is held in its place: of which revision. */
+  readonly held?: { readonly revision: string | undefined } | undefined;
   readonly counts: SyncCounts;
   /** Objects and files that could not be opened, rendered, planned or applied, and keep their last good state. */
   readonly refused: number;
@@ -113,7 +115,7 @@ const RULES: readonly Rule[] = [
     state: 'Progressing',
     reason: 'ReadingSource',
     holds: (facts) => facts.wantedRevision === undefined,
-    message: () => 'the source was not read yet',
+    message: (facts) => `the source was not read yet${heldText(facts)}`,
   },
   {
     state: 'Progressing',
@@ -143,7 +145,11 @@ export function syncState(facts: SyncFacts): SyncState {
 }
 
 function troubleText(facts: SyncFacts): string {
-  return facts.trouble === undefined ? '' : `${facts.trouble.code}: ${facts.trouble.message}`;
+  return facts.trouble === undefined ? '' : `${facts.trouble.code}: ${facts.trouble.message}${heldText(facts)}`;
+}
+
+function heldText({ held }: SyncFacts): string {
+  return held === undefined ? '' : `; ${held.revision ?? 'what was applied last'} is held meanwhile`;
 }
 
 function dependencyText({ dependency }: SyncFacts): string {

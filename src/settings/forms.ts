@@ -17,6 +17,7 @@ import {
 } from 'valibot';
 import type { GenericSchema, ObjectEntries } from 'valibot';
 import { isJsonObject } from '../core/json.ts';
+import { originOf } from '../services/rules.ts';
 import { isX25519Recipient } from '../sops/recipients.ts';
 import { parseDurationMs } from './duration.ts';
 import { readListenAddress } from './listen-address.ts';
@@ -32,6 +33,7 @@ const MIN_TIMER_MS = 100;
 const TIMER = 'a duration from 100ms to 24d, such as 30s, 10m or 1h30m';
 const FINGERPRINT = 'the SHA-256 fingerprint of a certificate (64 hex digits), or "" for none';
 const RECIPIENT = 'an age recipient of the kind X25519 (age1 and 58 more characters)';
+const SERVICE_ADDRESS = 'an https URL of a host, with a port or without, and nothing behind it';
 const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const DNS_SUBDOMAIN = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
@@ -127,6 +129,12 @@ export const certificateFingerprint = pipe(
   string(FINGERPRINT),
   transform((value) => value.replaceAll(':', '').toLowerCase()),
   check((value) => value === '' || /^[0-9a-f]{64}$/.test(value), FINGERPRINT),
+);
+
+/** As an exact place: what is allowed is not a pattern. */
+export const serviceAddress = pipe(
+  string(SERVICE_ADDRESS),
+  check((value) => value.startsWith('https:') && originOf(value) !== undefined, SERVICE_ADDRESS),
 );
 
 export const ageRecipient = pipe(

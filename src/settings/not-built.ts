@@ -26,7 +26,6 @@ const isNotHttp = (value: unknown): boolean => typeof value !== 'string' || !/^h
 const REMOVE = 'remove the field';
 
 export const NOT_BUILT: readonly NotBuilt[] = [
-  { field: 'decryption.vault', isOff: isEmptyList, instead: 'encrypt for age recipients and remove the field' },
   { field: 'sealing.renewEvery', isOff: isOneOf(''), instead: REMOVE },
   {
     field: 'hooks.listen',
@@ -44,7 +43,6 @@ export const NOT_BUILT: readonly NotBuilt[] = [
   { field: 'syncs.*.source.git.ref.name', isOff: never, instead: 'use ref: { branch: … }' },
   { field: 'syncs.*.source.git.verify', isOff: never, instead: REMOVE },
   { field: 'syncs.*.render.helm', isOff: never, instead: 'commit the rendered manifests and remove the field' },
-  { field: 'syncs.*.decryption.vault', isOff: isEmptyList, instead: 'encrypt for age recipients and remove the field' },
   { field: 'syncs.*.dependsOn', isOff: isEmptyList, instead: 'remove the field: syncs run independently' },
 ];
 

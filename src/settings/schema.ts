@@ -20,6 +20,7 @@ import {
   repositoryPath,
   secretRef,
   section,
+  serviceAddress,
   sectionOrDefaults,
   textMap,
   timerMs,
@@ -48,7 +49,7 @@ function isGitUrl(value: string): boolean {
 
 const decryption = sectionOrDefaults({
   keys: nullish(listOf(section({ secretRef }), 'entries such as secretRef: { name: sops-age }')),
-  vault: listOf(section({ address: string('an https URL') }), 'entries such as address: https://vault.example.com'),
+  vault: nullish(listOf(section({ address: serviceAddress }), 'entries such as address: https://vault.example.com')),
 });
 
 const git = section({

@@ -1,6 +1,7 @@
 import { parseExpression } from '../expression/parse.ts';
 import type { Expression } from '../expression/tree.ts';
 import type { HealthRules } from '../expression/health-rules.ts';
+import { NO_SERVICES } from '../services/rules.ts';
 import { readListenAddress } from './listen-address.ts';
 import type { SettingsDocument } from './schema.ts';
 import type {
@@ -20,7 +21,7 @@ type SyncDocument = SettingsDocument['syncs'][number];
  * built cannot occur here; that it does is a defect.
  */
 export function toSettings(document: SettingsDocument): Settings {
-  const decryption = decryptionOf(document.decryption) ?? { secretNames: [] };
+  const decryption = decryptionOf(document.decryption, { secretNames: [], services: NO_SERVICES });
   return {
     targetNamespace: document.targetNamespace ?? undefined,
     fingerprintSecret: document.fingerprintSecret,
@@ -44,7 +45,7 @@ function toSync(sync: SyncDocument, common: DecryptionSettings): SyncSettings {
     source: { git: gitOf(sync), ignore: sync.source.ignore },
     path: sync.path,
     postBuild: postBuildOf(sync),
-    decryption: decryptionOf(sync.decryption) ?? common,
+    decryption: decryptionOf(sync.decryption, common),
     sealedSecrets: sync.sealedSecrets,
     serviceAccountName: sync.serviceAccountName === '' ? undefined : sync.serviceAccountName,
     adopt: sync.adopt,
@@ -95,10 +96,16 @@ function postBuildOf({ postBuild }: SyncDocument): PostBuildSettings | undefined
   };
 }
 
-/** A sync's own list replaces the common one as soon as it is given, an empty one too. */
-function decryptionOf(section: SettingsDocument['decryption']): DecryptionSettings | undefined {
-  if (section.keys === null || section.keys === undefined) return undefined;
-  return { secretNames: section.keys.map((key) => key.secretRef.name) };
+/** A sync's own keys replace the common ones as soon as they are given, an empty list too; so do its services. */
+function decryptionOf(section: SettingsDocument['decryption'], common: DecryptionSettings): DecryptionSettings {
+  const { keys, vault } = section;
+  return {
+    secretNames: keys?.map((key) => key.secretRef.name) ?? common.secretNames,
+    services:
+      vault === null || vault === undefined
+        ? common.services
+        : { ...NO_SERVICES, vault: vault.map(({ address }) => address) },
+  };
 }
 
 function gitOf(sync: SyncDocument): GitSettings {

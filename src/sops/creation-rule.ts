@@ -4,6 +4,8 @@ import { type Manifest, readManifests } from '../yaml/manifest.ts';
 import { compilePattern } from './pattern.ts';
 import { isPgpFingerprint } from './pgp.ts';
 import { checkRecipients } from './recipients.ts';
+import { SERVICE_FIELDS, serviceKeyOf } from './service-recipient.ts';
+import type { VaultKey } from './service-key.ts';
 import { badPattern, compileSelector, type Selector, SELECTOR_KINDS, selectorOf } from './selector.ts';
 import { MAX_SHARES } from './shamir.ts';
 
@@ -21,19 +23,12 @@ export interface CreationRule {
 /** A key as a rule names it. */
 export type RuleKey =
   | { readonly kind: 'age'; readonly recipient: string }
-  | { readonly kind: 'pgp'; readonly fingerprint: string };
+  | { readonly kind: 'pgp'; readonly fingerprint: string }
+  | VaultKey;
 
-const OTHER_KEYS = [
-  'kms',
-  'gcp_kms',
-  'azure_keyvault',
-  'hc_vault_transit_uri',
-  'hc_vault',
-  'hckms',
-  'aws_profile',
-] as const;
+const OTHER_KEYS = ['kms', 'gcp_kms', 'azure_keyvault', 'hckms', 'aws_profile'] as const;
 const OWN_FIELDS = ['path_regex', 'age', 'pgp', 'key_groups', 'mac_only_encrypted', 'shamir_threshold'] as const;
-const RULE_FIELDS: readonly string[] = [...OWN_FIELDS, ...SELECTOR_KINDS, ...OTHER_KEYS];
+const RULE_FIELDS: readonly string[] = [...OWN_FIELDS, ...SELECTOR_KINDS, ...SERVICE_FIELDS, ...OTHER_KEYS];
 
 interface Config {
   readonly manifest: Manifest;
@@ -132,7 +127,7 @@ const MAX_MERGES = 10;
 
 function keysOfGroup(config: Config, at: readonly string[], group: Json, depth: number): RuleKey[] {
   if (!isJsonObject(group)) throw unusable(config, at, 'a key group is not a mapping');
-  refuseUnknown(config, at, group, ['age', 'pgp', 'merge', ...OTHER_KEYS]);
+  refuseUnknown(config, at, group, ['age', 'pgp', 'merge', ...SERVICE_FIELDS, ...OTHER_KEYS]);
   const inner = arrayAt(group, 'merge');
   if (inner.length > 0 && depth === MAX_MERGES)
     throw unusable(config, [...at, 'merge'], 'groups are merged too deeply');
@@ -154,6 +149,7 @@ function groupKeys(config: Config, at: readonly string[], group: JsonObject): Ru
   return distinct([
     ...checkedAge(config, at, age).map((recipient) => ({ kind: 'age' as const, recipient })),
     ...pgp.map((fingerprint) => ({ kind: 'pgp' as const, fingerprint: fingerprint.replaceAll(' ', '') })),
+    ...servicesOf(config, at, group),
   ]);
 }
 
@@ -174,6 +170,16 @@ function distinct(keys: readonly RuleKey[]): RuleKey[] {
 function itemsOf(config: Config, at: readonly string[], value: Json | undefined): string[] {
   const items = Array.isArray(value) ? value : [value ?? null];
   return items.flatMap((item) => (textOf(config, at, item) ?? '').split(',')).flatMap((item) => item.trim() || []);
+}
+
+function servicesOf(config: Config, at: readonly string[], group: JsonObject): VaultKey[] {
+  return SERVICE_FIELDS.flatMap((field) =>
+    itemsOf(config, [...at, field], group[field]).map((item) => {
+      const key = serviceKeyOf(item);
+      if (typeof key !== 'string') return key;
+      throw unusable(config, [...at, field], `an item of ${field} names no key: ${key}`);
+    }),
+  );
 }
 
 function textOf(config: Config, at: readonly string[], value: Json | undefined): string | undefined {
@@ -212,8 +218,8 @@ function notYet(config: Config, at: readonly string[], kind: string): SottoError
   return new SottoError({
     code: 'SOTTO-SOPS-011',
     what: `${kind} in a creation rule is not in this version`,
-    why: 'this version encrypts for age recipients and OpenPGP keys',
-    next: 'encrypt this file with sops, or use a rule with age recipients and OpenPGP keys only',
+    why: 'this version encrypts for age recipients, OpenPGP keys and keys of Vault',
+    next: 'encrypt this file with sops, or use a rule with age recipients, OpenPGP keys and keys of Vault only',
     ...placeOf(config, at),
   });
 }

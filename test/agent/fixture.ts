@@ -2,6 +2,8 @@ import { createHash, createSecretKey } from 'node:crypto';
 import type { AgentContext } from '../../src/agent/context.ts';
 import { InventoryStore } from '../../src/agent/inventory-store.ts';
 import { Lanes } from '../../src/agent/lanes.ts';
+import { lastKeys } from '../../src/agent/last-parts.ts';
+import { LastStore } from '../../src/agent/last-store.ts';
 import { type Finding, LiveStore } from '../../src/agent/live.ts';
 import type { SyncRuntime } from '../../src/agent/sync-runtime.ts';
 import { vetoRules } from '../../src/agent/veto-rules.ts';
@@ -19,6 +21,7 @@ import type { Snapshot } from '../../src/source/snapshot.ts';
 import type { CommitId } from '../../src/git/output.ts';
 import { createLogger } from '../../src/report/log.ts';
 import { createMetrics } from '../../src/report/metrics.ts';
+import { NO_SERVICES } from '../../src/services/rules.ts';
 import type { Settings, SyncSettings } from '../../src/settings/settings.ts';
 import { GUARD, SET_ID } from '../drift/objects.ts';
 import { manualClock } from '../kube/fake-api.ts';
@@ -121,7 +124,7 @@ export function syncSettings(name: string, more: Partial<SyncSettings> = {}): Sy
     },
     path: name,
     postBuild: undefined,
-    decryption: { secretNames: [] },
+    decryption: { secretNames: [], services: NO_SERVICES },
     sealedSecrets: 'auto',
     serviceAccountName: undefined,
     adopt: 'equal',
@@ -151,9 +154,12 @@ export function runtime(name: string, more: Partial<SyncRuntime> = {}): SyncRunt
     wanted: new Set(),
     blocked: new Map(),
     adopting: new Map(),
+    resumed: new Set(),
     fights: new Map(),
     trouble: undefined,
     report: undefined,
+    standIn: undefined,
+    keptOf: undefined,
     askedAt: undefined,
     lastPass: undefined,
     unknownKinds: [],
@@ -180,7 +186,7 @@ export function passed(sync: SyncRuntime, commit: string): void {
 const SETTINGS: Settings = {
   targetNamespace: undefined,
   fingerprintSecret: 'sotto-fingerprint',
-  decryption: { secretNames: [] },
+  decryption: { secretNames: [], services: NO_SERVICES },
   sealing: { enabled: false, secretNames: [], certificate: undefined, recovery: [] },
   plaintextSecrets: 'refuse',
   liftedVetoes: [],
@@ -203,6 +209,16 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     mac,
     repeat,
     onStored: () => undefined,
+  });
+  const fingerprint = { keyObject: createSecretKey(Buffer.alloc(32, 7)) };
+  const last = new LastStore({
+    transport,
+    namespace: 'team',
+    version: '0',
+    keys: lastKeys(fingerprint, 'team'),
+    inventory,
+    repeat,
+    onBroken: () => undefined,
   });
   const live: LiveStore = new LiveStore({
     macKey: createSecretKey(Buffer.alloc(32, 7)),
@@ -229,10 +245,11 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     log: createLogger({ stream: { write: () => undefined }, level: 'error' }),
     metrics: createMetrics('0'),
     inventory,
+    last,
     live,
     lanes,
     signal: stop.signal,
-    fingerprint: { keyObject: createSecretKey(Buffer.alloc(32, 7)) },
+    fingerprint,
     renderer: undefined,
     syncs: new Map(syncs.map((sync) => [sync.settings.name, sync])),
     settings: () => SETTINGS,
@@ -251,6 +268,7 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     ask: () => Promise.resolve(),
     tell: () => undefined,
     corrected: () => undefined,
+    undone: () => false,
     changed: () => undefined,
   };
   return { context, inventory, live, lanes, findings, clock, stop };

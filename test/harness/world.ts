@@ -172,13 +172,17 @@ export function configMap(name: string, data: Readonly<Record<string, string>>):
   return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { ...data } };
 }
 
-/** Looks again and again, for up to a minute, until there is an answer. */
-export async function eventually<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
+/** Looks again and again, for up to a minute, until there is an answer; `state` says how things stood if there was none. */
+export async function eventually<T>(
+  what: string,
+  look: () => Promise<T | undefined>,
+  state: () => Promise<string> = () => Promise.resolve(''),
+): Promise<T> {
   const deadlineMs = performance.now() + 60_000;
   for (;;) {
     const found = await look();
     if (found !== undefined) return found;
-    if (performance.now() > deadlineMs) throw new Error(`did not happen within a minute: ${what}`);
+    if (performance.now() > deadlineMs) throw new Error(`did not happen within a minute: ${what} ${await state()}`);
     await sleep(20);
   }
 }

@@ -5,12 +5,19 @@ import { describe, expect, it } from 'vitest';
 import { SottoError } from '../../src/core/errors.ts';
 import { formatDuration } from '../../src/settings/duration.ts';
 import { parseSettings } from '../../src/settings/parse.ts';
-import type { ObjectMatch, Settings, SyncSettings } from '../../src/settings/settings.ts';
+import { NO_SERVICES } from '../../src/services/rules.ts';
+import type { DecryptionSettings, ObjectMatch, Settings, SyncSettings } from '../../src/settings/settings.ts';
 import { ALL_DEFAULTS, MINIMAL } from './example.ts';
 
 const name = fc.stringMatching(/^[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,4})?$/);
 const timerMs = fc.integer({ min: 100, max: 24 * 86_400_000 });
 const secretNames = fc.array(name, { maxLength: 3 });
+const services = fc
+  .array(
+    name.map((host) => `https://${host}.example.com`),
+    { maxLength: 2 },
+  )
+  .map((vault) => ({ ...NO_SERVICES, vault }));
 const RECIPIENT = 'age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p';
 const segment = fc.stringMatching(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,6}$/);
 const group = fc.option(fc.constantFrom('', 'apps', 'batch'), { nil: undefined });
@@ -49,7 +56,7 @@ const sync: fc.Arbitrary<SyncSettings> = fc.record({
       always: fc.boolean(),
     }),
   ),
-  decryption: fc.record({ secretNames }),
+  decryption: fc.record({ secretNames, services }),
   sealedSecrets: fc.constantFrom('auto', 'unseal', 'passthrough'),
   serviceAccountName: optional(name),
   adopt: fc.constantFrom('equal', 'ask', 'always'),
@@ -98,7 +105,7 @@ const sync: fc.Arbitrary<SyncSettings> = fc.record({
 const settings: fc.Arbitrary<Settings> = fc.record({
   targetNamespace: optional(name),
   fingerprintSecret: name,
-  decryption: fc.record({ secretNames }),
+  decryption: fc.record({ secretNames, services }),
   sealing: fc.record({
     enabled: fc.boolean(),
     secretNames,
@@ -120,7 +127,7 @@ function documentOf(from: Settings): unknown {
     kind: 'Config',
     targetNamespace: from.targetNamespace ?? null,
     fingerprintSecret: from.fingerprintSecret,
-    decryption: decryptionOf(from.decryption.secretNames),
+    decryption: decryptionOf(from.decryption),
     sealing: {
       enabled: from.sealing.enabled,
       keys: from.sealing.secretNames,
@@ -160,7 +167,7 @@ function syncDocumentOf(from: SyncSettings): unknown {
       substituteFrom: from.postBuild.substituteFrom.map((source) => ({ kind: 'ConfigMap', ...source })),
       substituteStrategy: from.postBuild.always ? 'Always' : 'WithVariables',
     },
-    decryption: decryptionOf(from.decryption.secretNames),
+    decryption: decryptionOf(from.decryption),
     sealedSecrets: from.sealedSecrets,
     serviceAccountName: from.serviceAccountName ?? '',
     adopt: from.adopt,
@@ -194,8 +201,10 @@ function syncDocumentOf(from: SyncSettings): unknown {
   };
 }
 
-function decryptionOf(names: readonly string[]): unknown {
-  return { keys: names.map((secret) => ({ secretRef: { name: secret } })) };
+function decryptionOf(from: DecryptionSettings): unknown {
+  const { vault } = from.services;
+  const keys = from.secretNames.map((secret) => ({ secretRef: { name: secret } }));
+  return { keys, vault: vault.map((address) => ({ address })) };
 }
 
 /** YAML 1.1 reads bare `y`, `on`, `1_0`, `1e3` and the like as other types: text is quoted here, as people are told. */

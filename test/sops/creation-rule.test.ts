@@ -4,6 +4,13 @@ import { newKeyPair, refusal } from './fixtures.ts';
 
 const pgp = (fingerprint: string) => ({ kind: 'pgp', fingerprint });
 const age = (recipient: string) => ({ kind: 'age', recipient });
+const uri = (name: string): string => `https://vault.example.com/v1/team/transit/keys/${name}`;
+const vault = (keyName: string) => ({
+  kind: 'vault',
+  address: 'https://vault.example.com',
+  enginePath: 'team/transit',
+  keyName,
+});
 const [one, two] = [(await newKeyPair()).recipient, (await newKeyPair()).recipient];
 
 describe('the creation rule of a file', () => {
@@ -19,7 +26,7 @@ describe('the creation rule of a file', () => {
     `    key_groups: [{age: [${two}]}]`,
     '  - path_regex: kms/',
     '    encrypted_suffix: _x',
-    '    hc_vault_transit_uri: https://vault.example.com/v1/transit/keys/k',
+    '    gcp_kms: projects/p/locations/global/keyRings/r/cryptoKeys/k',
     `    age: ${one}`,
     `  - age: [${one}]`,
     'stores: {yaml: {indent: 2}}',
@@ -46,7 +53,7 @@ describe('the creation rule of a file', () => {
     expect(await refusal(() => creationRule(config, 'kms/a'))).toEqual({
       code: 'SOTTO-SOPS-011',
       line: 12,
-      key: 'creation_rules.2.hc_vault_transit_uri',
+      key: 'creation_rules.2.gcp_kms',
     });
     const rule = creationRule(config, 'kms/a', { selectorOnly: true });
     expect(rule).toMatchObject({ groups: [], selector: { kind: 'encrypted_suffix', value: '_x' } });
@@ -63,6 +70,17 @@ describe('the creation rule of a file', () => {
       threshold: 2,
     });
     expect(creationRule(grouped.replace('shamir_threshold: 2', 'shamir_threshold: 0'), 'a').threshold).toBe(3);
+  });
+
+  it('has keys of Vault beside other keys, in a rule and in a key group', () => {
+    const flat = `creation_rules: [{hc_vault_transit_uri: "${uri('a')}, ${uri('b')}", age: ${one}}]`;
+    expect(creationRule(flat, 'f').groups).toEqual([[age(one), vault('a'), vault('b')]]);
+    const group = `{hc_vault: ["${uri('a')}"], merge: [{hc_vault: ["${uri('a')}"], age: [${one}]}]}`;
+    const grouped = `creation_rules: [{key_groups: [${group}, {hc_vault: ["${uri('b')}"]}]}]`;
+    expect(creationRule(grouped, 'f')).toMatchObject({
+      groups: [[age(one), vault('a')], [vault('b')]],
+      threshold: 2,
+    });
   });
 
   it('is empty where a config has no rules', () => {
@@ -86,6 +104,8 @@ describe('the creation rule of a file', () => {
     ['creation_rules: [{encrypted_regex: a, encrypted_suffix: b}]', 'SOTTO-SOPS-008'],
     ['creation_rules: [{encrypted_comment_regex: (}]', 'SOTTO-SOPS-010'],
     ['creation_rules: [{key_groups: [{age: []}, {age: []}]}]', 'SOTTO-SOPS-020'],
+    ['creation_rules: [{hc_vault_transit_uri: vault.example.com/app}]', 'SOTTO-SOPS-020'],
+    ['creation_rules: [{key_groups: [{hc_vault: [1]}]}]', 'SOTTO-SOPS-020'],
     ['creation_rules: [{kms: arn}]', 'SOTTO-SOPS-011'],
     ['creation_rules: [{pgp: alice@example.com}]', 'SOTTO-SOPS-020'],
     ['creation_rules: [{key_groups: [a]}]', 'SOTTO-SOPS-020'],

@@ -35,11 +35,11 @@ describe('a key service named in a file', () => {
     `    azure_kv: [{vault_url: "${address}", name: k, version: v, created_at: "2026-01-02T03:04:05Z", enc: x}]\n`;
 
   it.each([
-    ['Vault', vault],
-    ['Azure Key Vault', azure],
-  ])('is refused by code and gets no connection: %s', async (_name, list) => {
+    ['Vault', vault, 'SOTTO-SOPS-070'],
+    ['Azure Key Vault', azure, 'SOTTO-SOPS-011'],
+  ])('is refused by code and gets no connection: %s', async (_name, list, code) => {
     const error: unknown = await unwrap(withoutAge(list())).catch((thrown: unknown) => thrown);
-    expect(error).toMatchObject({ code: 'SOTTO-SOPS-011', why: expect.stringContaining(address) as unknown });
+    expect(error).toMatchObject({ code, why: expect.stringContaining(address) as unknown });
     expect(connections).toBe(0);
   });
 

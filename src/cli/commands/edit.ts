@@ -11,7 +11,7 @@ import { fileFormat } from '../file-format.ts';
 import type { InputFile } from '../files.ts';
 import { readFileBytes, readInput, textOf } from '../files.ts';
 import { makeMemoryFolder, removeMemoryFolder } from '../memory-folder.ts';
-import { errorFormOption, inputTypeOption, keyFileOption } from '../options.ts';
+import { errorFormOption, inputTypeOption, keyFileOption, keyServiceOption } from '../options.ts';
 import { say } from '../output.ts';
 import { checkAgainstRules } from '../recipient-check.ts';
 import { reportError } from '../report-error.ts';
@@ -20,6 +20,7 @@ import { withIdentities } from '../with-identities.ts';
 
 interface EditFlags {
   readonly keyFile?: readonly string[];
+  readonly keyService?: readonly string[];
   readonly inputType?: string;
 }
 
@@ -39,6 +40,7 @@ export function register(program: Command, context: CommandContext): void {
     .description('change a SOPS file in an editor')
     .argument('<file>', 'SOPS file')
     .addOption(keyFileOption())
+    .addOption(keyServiceOption())
     .addOption(inputTypeOption())
     .addOption(errorFormOption())
     .addHelpText('after', EXAMPLES)

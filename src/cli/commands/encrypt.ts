@@ -13,9 +13,9 @@ import { fileFormat } from '../file-format.ts';
 import type { InputFile } from '../files.ts';
 import { readInput, textOf } from '../files.ts';
 import type { FileFlags } from '../options.ts';
-import { addFileOptions, addRecipientOptions, errorFormOption } from '../options.ts';
+import { addFileOptions, addRecipientOptions, errorFormOption, keyServiceOption } from '../options.ts';
 import { writeData } from '../output.ts';
-import { namedKeys, type RecipientFlags, withPublicKeys } from '../recipients.ts';
+import { namedKeys, type RecipientFlags, recipientsOf } from '../recipients.ts';
 import { refuseStdinInPlace, writeInPlace } from '../write-in-place.ts';
 
 interface EncryptFlags extends FileFlags, RecipientFlags {
@@ -42,7 +42,8 @@ export function register(program: Command, context: CommandContext): void {
     .command('encrypt')
     .description('encrypt a file as sops does')
     .argument('<file>', 'YAML, JSON, dotenv, INI or any other file in clear; - for stdin')
-    .option('--encrypted-regex <regex>', 'encrypt the values below keys that match');
+    .option('--encrypted-regex <regex>', 'encrypt the values below keys that match')
+    .addOption(keyServiceOption());
   addRecipientOptions(command);
   addFileOptions(command)
     .addOption(errorFormOption())
@@ -58,7 +59,7 @@ async function encrypt(file: string, flags: EncryptFlags, context: CommandContex
   const rule = await ruleFor(input, given.length > 0, context);
   const named = given.length > 0 ? { groups: [given], threshold: 1 } : rule;
   if (named === undefined || named.groups.length === 0) throw noRecipient(input);
-  const recipients = await withPublicKeys(context, named, flags.pgpKey ?? [], input.name);
+  const recipients = await recipientsOf(context, named, flags, input.name);
   const isTree = format === 'yaml' || format === 'json';
   const ofSecret = isTree && isSecrets(textOf(input), input.name) ? SECRET_SELECTOR : undefined;
   const selector = selectorOf(flags, rule) ?? ofSecret;

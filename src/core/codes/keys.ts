@@ -112,4 +112,15 @@ export const KEYS_CODES = {
     explain:
       'The file says how much work it takes to try a passphrase. age makes files of 2^18 steps; one of more than 2^22 would keep the machine busy for minutes and is refused.',
   },
+  'SOTTO-KEYS-050': {
+    title: 'There is no credential for an allowed key service',
+    explain:
+      'The service may be called, but nothing is held that it would let in. In the agent credentials are entries of key Secrets as Flux names them: sops.vault-token for Vault and OpenBao. On the command line they are what the stock programs use: VAULT_TOKEN or ~/.vault-token.',
+    example: 'kubectl create secret generic sops-vault --from-file=sops.vault-token=TOKENFILE',
+  },
+  'SOTTO-KEYS-051': {
+    title: 'The credential for a key service cannot be used',
+    explain:
+      'It has not the form of such a credential: a token of Vault is one line of printable characters, and ca.crt beside it is a certificate in PEM. The service was not asked with it.',
+  },
 } as const satisfies Record<string, CodeEntry>;

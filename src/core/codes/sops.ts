@@ -196,4 +196,30 @@ export const SOPS_CODES = {
       'The rule of .sops.yaml splits the data key over key groups, so that nobody opens the file alone. This file needs fewer groups than that: it was encrypted under another rule. What is written now would have the weaker protection, so nothing is written.',
     example: 'sotto decrypt -i deploy/db.yaml && sotto encrypt -i deploy/db.yaml',
   },
+  'SOTTO-SOPS-070': {
+    title: 'The key service that the file names is not allowed',
+    explain:
+      'Whoever writes a file may name any service in it, and would be sent the credential of whoever opens the file. So a service is called only if the settings (agent) or the person (command line) name exactly this address, ARN, resource or vault URL. No connection was made.',
+    example: 'decryption: { vault: [ { address: "https://vault.example.com" } ] }',
+  },
+  'SOTTO-SOPS-071': {
+    title: 'A key service cannot be asked now',
+    explain:
+      'It is not reached, does not answer in time, or says that it is not able to. It is asked again after a pause that grows up to a minute; until then every file that needs it is told the same at once.',
+  },
+  'SOTTO-SOPS-072': {
+    title: 'A key service refused',
+    explain:
+      'The service was asked and said no: the credential may not use the key, the key is unknown there, or the data key was wrapped by another one. What it wrote is not passed on. Redirects are not followed, so one counts as a refusal.',
+  },
+  'SOTTO-SOPS-073': {
+    title: 'The answer of a key service is not understood',
+    explain:
+      'The service answered with success, but not what such a service answers. Usually something else listens at the address, such as a login page.',
+  },
+  'SOTTO-SOPS-074': {
+    title: 'The name of a key at a key service is not usable',
+    explain:
+      'The name is put into the URL of a request, so it may have no characters that would make it the name of something else. No connection was made.',
+  },
 } as const satisfies Record<string, CodeEntry>;

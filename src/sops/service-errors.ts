@@ -1,0 +1,18 @@
+import { SottoError } from '../core/errors.ts';
+import { type ServiceKey, serviceKeyTitle } from './service-key.ts';
+
+/** Whoever writes a file may name any service in it; so the file alone makes nobody call one. */
+export function notAllowed(key: ServiceKey, next: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-SOPS-070',
+    what: 'the key service that the file names is not allowed',
+    why: `${serviceKeyTitle(key)} is not among the services that may be called; no connection was made`,
+    next,
+  });
+}
+
+/** The line that allows a service in sotto.yaml. */
+export function settingsLine(key: ServiceKey): string {
+  if (key.kind !== 'vault') return 'have a holder of the key add an age recipient';
+  return `if the service is yours, add to sotto.yaml: decryption: { vault: [ { address: ${JSON.stringify(key.address)} } ] }`;
+}
