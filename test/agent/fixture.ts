@@ -74,6 +74,7 @@ export function row(kind: string, name: string, more: Partial<InventoryRow> = {}
     yielded: undefined,
     accepted: undefined,
     restart: undefined,
+    rank: undefined,
     ...more,
   };
 }
