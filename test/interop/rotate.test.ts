@@ -242,5 +242,5 @@ async function wrappedFor(recipient: string): Promise<string> {
 }
 
 function settings(pin: string): string {
-  return `apiVersion: sotto.dev/v1alpha1\nkind: Config\nsealing:\n  certificate: "${pin}"\nsyncs:\n- name: app\n  source:\n    git: { url: "https://git.example.com/app.git", branch: main }\n  path: deploy\n`;
+  return `apiVersion: sotto.dev/v1alpha1\nkind: Config\nsealing:\n  certificate: "${pin}"\nsyncs:\n- name: app\n  source:\n    git: { url: "https://git.example.com/app.git", ref: { branch: main } }\n  path: deploy\n`;
 }
