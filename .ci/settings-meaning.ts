@@ -7,6 +7,10 @@ export const SETTINGS_MEANING: Readonly<Record<string, string>> = {
   'decryption.keys[].secretRef.name':
     'Secrets with age identities (entries `*.agekey`) or sealing keys, for every sync',
   'decryption.vault[].address': 'Vault servers that may be called',
+  'decryption.awsKms[].arn': 'keys of AWS KMS that may be asked',
+  'decryption.awsKms[].role': 'the role that is taken on for it: exactly that which files name',
+  'decryption.awsKms[].endpoint': 'where it is asked instead of the endpoint of its region',
+  'decryption.awsKms[].stsEndpoint': 'where the role is taken on instead of STS of the region',
   'sealing.enabled': 'the agent makes a sealing key when it has none: a Secret in the form of the stock controller',
   'sealing.keys': 'Secrets whose sealing key may seal; the newest one is served at `/v1/cert.pem`',
   'sealing.certificate':
@@ -57,7 +61,11 @@ export const SETTINGS_MEANING: Readonly<Record<string, string>> = {
   'syncs[].render.helm.values': 'values of the chart',
   'syncs[].render.helm.valuesFiles': 'files with values',
   'syncs[].decryption.keys[].secretRef.name': 'as `decryption.keys`, for this sync; given at all, it replaces those',
-  'syncs[].decryption.vault[].address': 'as `decryption.vault`, for this sync',
+  'syncs[].decryption.vault[].address': 'as `decryption.vault`, for this sync; given at all, it replaces those',
+  'syncs[].decryption.awsKms[].arn': 'as `decryption.awsKms`, for this sync; given at all, it replaces those',
+  'syncs[].decryption.awsKms[].role': 'its role',
+  'syncs[].decryption.awsKms[].endpoint': 'its endpoint',
+  'syncs[].decryption.awsKms[].stsEndpoint': 'its STS endpoint',
   'syncs[].sealedSecrets':
     'what happens with a SealedSecret: `unseal` applies its Secret, `passthrough` the resource (for the SealedSecrets controller; not with kustomize), `auto` the first where a key of the agent opens it, else the second where the API server serves the kind',
   'syncs[].serviceAccountName':

@@ -1,24 +1,32 @@
 import { callService } from '../services/call.ts';
 import type { ServiceCredential } from '../services/credential.ts';
 import { KeyServices } from '../services/key-services.ts';
-import type { Patience } from '../services/patience.ts';
 import type { ServiceRules } from '../services/rules.ts';
+import type { ServiceMemory } from '../services/sessions.ts';
 import { settingsLine } from '../sops/service-errors.ts';
 
 /** The key services of one sync: what its settings allow, shown what its key Secrets hold. */
 export function agentServices(
   rules: ServiceRules,
   credentials: readonly ServiceCredential[],
-  patience: Patience,
+  memory: ServiceMemory,
 ): KeyServices {
   return new KeyServices({
     rules,
     credentials: () => Promise.resolve(credentials),
-    patience,
+    memory,
     toAllow: settingsLine,
-    toGive:
-      'put the token into a key Secret: kubectl create secret generic sops-vault --from-file=sops.vault-token=FILE, and name it in decryption.keys',
+    toGive: {
+      vault: toGive('sops-vault', 'sops.vault-token', 'the token'),
+      kms: toGive('sops-aws', 'sops.aws-kms', 'aws_access_key_id: ID and aws_secret_access_key: KEY, a line each,'),
+      gcp_kms: '',
+      azure_kv: '',
+    },
     call: callService,
     now: () => new Date(),
   });
+}
+
+function toGive(secret: string, entry: string, content: string): string {
+  return `put ${content} into a key Secret: kubectl create secret generic ${secret} --from-file=${entry}=FILE, and name it in decryption.keys`;
 }

@@ -8,7 +8,7 @@ import { STOCK_SEALING_LABEL, USE_LABEL } from '../keys/marks.ts';
 import { type ParsedKeySecret, parseKeySecret } from '../keys/parse-keys.ts';
 import { hasSealingKey, type KeyRing, keyRing, ringFor } from '../keys/ring.ts';
 import type { OpenKeys } from '../open/opener.ts';
-import { Patience } from '../services/patience.ts';
+import { ServiceMemory } from '../services/sessions.ts';
 import { agentServices } from './key-services.ts';
 import { makeSealingKey } from './sealing-key.ts';
 import { isKeySecret, namedKeySecrets, selectKeySecrets } from '../keys/select.ts';
@@ -54,7 +54,7 @@ export class KeyStore {
   readonly #marks = new Map<string, SecretMark & { readonly resourceVersion: string }>();
   readonly #loaded = new Map<string, Loaded>();
   readonly #access = new Map<string, { readonly resourceVersion: string; readonly access: GitAccess }>();
-  readonly #patience = new Patience();
+  readonly #services = new ServiceMemory();
   #ring: KeyRing | undefined;
   #timer: NodeJS.Timeout | undefined;
   #again: NodeJS.Timeout | undefined;
@@ -73,7 +73,7 @@ export class KeyStore {
     const secrets = [...this.#loaded.values()].map(({ parsed }) => parsed);
     const ring = ringFor(secrets, this.#options.settings(), sync.decryption);
     const { credentials } = ring;
-    return { ...ring, services: agentServices(sync.decryption.services, credentials, this.#patience) };
+    return { ...ring, services: agentServices(sync.decryption.services, credentials, this.#services) };
   }
 
   /** Names of Secrets that say of themselves that they are keys or credentials: nothing from Git may refer to them. */

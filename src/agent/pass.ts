@@ -30,7 +30,7 @@ export async function runPass(
 
   const said = await readSnapshot(agent, sync, snapshot, opener);
   if (!said.ok) return said.errors;
-  const inOrder = ordered(await renderSet(agent, sync, said));
+  const inOrder = ordered(await renderSet(agent, sync, said), said.refusals);
   const { desired, ordering } = inOrder;
   // Nothing is decided before the live state of every kind in question is known (spec/drift.md 3.8 B).
   await agent.cover([

@@ -1,69 +1,70 @@
-import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { SottoError } from '../core/errors.ts';
-import { Sensitive } from '../core/sensitive.ts';
-import { trimmed } from '../keys/service-credentials.ts';
 import { callService } from '../services/call.ts';
-import type { ServiceCredential } from '../services/credential.ts';
 import { KeyServices } from '../services/key-services.ts';
-import { Patience } from '../services/patience.ts';
-import { originOf, type ServiceRules } from '../services/rules.ts';
-import type { ServiceKey } from '../sops/service-key.ts';
-import type { Surroundings } from './context.ts';
-import { readFileBytes } from './files.ts';
-
-type Place = Pick<Surroundings, 'env' | 'cwd'>;
+import { type AwsKmsRule, originOf, type ServiceRules } from '../services/rules.ts';
+import { ServiceMemory } from '../services/sessions.ts';
+import { type ServiceKey, serviceKeyName } from '../sops/service-key.ts';
+import { awsKeyOf } from '../sops/service-recipient.ts';
+import { credentialsAtHand, type Place } from './service-credentials.ts';
 
 /**
  * The key services that this person allows: those of `--key-service`, and those that the variables of sops and of the
  * services' own programs name. What a file or its `.sops.yaml` says allows nothing: others write them.
  */
 export function servicesAtHand(around: Place, flags: readonly string[] = []): KeyServices {
+  let credentials: ReturnType<typeof credentialsAtHand> | undefined;
   return new KeyServices({
     rules: rulesOf(around, flags),
-    credentials: () => credentialsOf(around),
+    credentials: () => (credentials ??= credentialsAtHand(around)),
     call: callService,
-    patience: new Patience(),
+    memory: new ServiceMemory(),
     now: () => new Date(),
     toAllow,
-    toGive: 'vault login, or set VAULT_TOKEN',
+    toGive: {
+      vault: 'vault login, or set VAULT_TOKEN',
+      kms: 'aws configure, or eval "$(aws configure export-credentials --format env)"',
+      gcp_kms: '',
+      azure_kv: '',
+    },
   });
 }
 
 function rulesOf({ env }: Place, flags: readonly string[]): ServiceRules {
-  const vault = [...flags, ...namesOf(env['SOPS_VAULT_URIS']), ...namesOf(env['SOPS_HC_VAULT_ALLOWLIST'])]
-    .map((name) => originOf(name) ?? originOf(name.replace(/\/v1\/.*$/, '')))
-    .filter((origin) => origin !== undefined);
-  const own = originOf(env['VAULT_ADDR'] ?? '');
-  return { vault: own === undefined ? vault : [...vault, own], awsKms: [], gcpKms: [], azureKeyVault: [] };
+  const named = (...variables: readonly string[]): string[] => [
+    ...flags,
+    ...variables.flatMap((variable) => namesOf(env[variable])),
+  ];
+  const vault = named('SOPS_VAULT_URIS', 'SOPS_HC_VAULT_ALLOWLIST', 'VAULT_ADDR').flatMap(
+    (name) => originOf(name) ?? originOf(name.replace(/\/v1\/.*$/, '')) ?? [],
+  );
+  return { vault, awsKms: awsRules(env, named('SOPS_KMS_ARN')), gcpKms: [], azureKeyVault: [] };
+}
+
+function awsRules(env: Place['env'], names: readonly string[]): AwsKmsRule[] {
+  const endpoint = originOf(env['AWS_ENDPOINT_URL_KMS'] ?? env['AWS_ENDPOINT_URL'] ?? '');
+  const stsEndpoint = originOf(env['AWS_ENDPOINT_URL_STS'] ?? env['AWS_ENDPOINT_URL'] ?? '');
+  return names.flatMap((name) => {
+    const key = awsKeyOf(name);
+    return typeof key === 'string' ? [] : { arn: key.arn, role: key.role, endpoint, stsEndpoint };
+  });
 }
 
 function namesOf(list: string | undefined): string[] {
   return (list ?? '').split(',').flatMap((name) => name.trim() || []);
 }
 
-/** As the stock program finds them: the variable first, then what `vault login` left. */
-async function credentialsOf(around: Place): Promise<ServiceCredential[]> {
-  const token = await vaultToken(around);
-  if (token === undefined || token.length === 0) return [];
-  const { VAULT_CACERT: file = '' } = around.env;
-  const ca = file === '' ? undefined : await readFileBytes(resolve(around.cwd, file), file);
-  return [{ kind: 'vault', token: Sensitive.copyOf(token), ca, address: undefined }];
-}
-
-async function vaultToken({ env }: Place): Promise<Uint8Array | undefined> {
-  const { VAULT_TOKEN: token = '', HOME: home = homedir() } = env;
-  if (token !== '') return trimmed(Buffer.from(token, 'utf8'));
-  const file = join(home, '.vault-token');
-  try {
-    return trimmed(await readFileBytes(file, file));
-  } catch (thrown) {
-    if (thrown instanceof SottoError) return undefined;
-    throw thrown;
-  }
-}
+const VARIABLES = {
+  vault: 'VAULT_ADDR',
+  kms: 'SOPS_KMS_ARN',
+  gcp_kms: 'SOPS_GCP_KMS_IDS',
+  azure_kv: 'SOPS_AZURE_KEYVAULT_URLS',
+} as const;
 
 function toAllow(key: ServiceKey): string {
-  if (key.kind !== 'vault') return 'have a holder of the key add an age recipient';
-  return `if the service is yours: --key-service ${JSON.stringify(key.address)}, or set VAULT_ADDR to it`;
+  if (key.kind !== 'vault' && key.kind !== 'kms') return 'have a holder of the key add an age recipient';
+  return `if the service is yours: --key-service ${JSON.stringify(nameOf(key))}, or set ${VARIABLES[key.kind]} to it`;
+}
+
+function nameOf(key: ServiceKey): string {
+  if (key.kind === 'vault') return key.address;
+  return key.kind === 'kms' ? serviceKeyName({ ...key, context: {}, profile: '' }) : serviceKeyName(key);
 }

@@ -50,7 +50,10 @@ function nameOfKey(key: RuleKey): string {
     case 'pgp':
       return `pgp ${bareFingerprint(key.fingerprint)}`;
     case 'vault':
-      return `vault ${serviceKeyName(key)}`;
+    case 'kms':
+    case 'gcp_kms':
+    case 'azure_kv':
+      return `${key.kind} ${serviceKeyName(key)}`;
     default:
       return key satisfies never;
   }
@@ -58,8 +61,7 @@ function nameOfKey(key: RuleKey): string {
 
 function nameOfEntry(entry: KeyEntry): string {
   if (entry.kind === 'age') return `age ${entry.recipient.trim()}`;
-  if (entry.kind === 'pgp' || entry.kind === 'vault') return nameOfKey(entry);
-  return `other ${holderOf(entry)}`;
+  return entry.kind === 'other' ? `other ${holderOf(entry)}` : nameOfKey(entry);
 }
 
 function titleOf(key: RuleKey): string {

@@ -61,7 +61,7 @@ export async function recipientsOf(
   const services = servicesAtHand(around, flags.keyService);
   const recipientOf = (key: RuleKey): Recipient => {
     if (key.kind === 'age') return key;
-    if (key.kind === 'vault') return { kind: 'service', key, wrap: (secret) => services.wrap(key, secret) };
+    if (key.kind !== 'pgp') return { kind: 'service', key, wrap: (secret) => services.wrap(key, secret) };
     const found = keys.find(({ fingerprints }) => namesKey(key.fingerprint, fingerprints));
     if (found === undefined) throw noPublicKey(key.fingerprint, file);
     // The file names the whole fingerprint, whatever the rule does: stock sops looks for it in a keyring.

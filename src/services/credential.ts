@@ -1,13 +1,26 @@
 import type { Sensitive } from '../core/sensitive.ts';
 
 /** What a service is asked with. */
-export type ServiceCredential = VaultCredential;
-
-export interface VaultCredential {
-  readonly kind: 'vault';
-  readonly token: Sensitive;
+export type ServiceCredential = Secret & {
   /** PEM of the authority that signed the certificate of the server; undefined: a public one. */
   readonly ca: Uint8Array | undefined;
-  /** The only address the token may be sent to, where its owner has written one down. */
+  /** The only address it may be shown to, where its owner has written one down. */
   readonly address: string | undefined;
+};
+
+/** The secret part, by the kind of service that lets it in. */
+export type Secret = VaultToken | AwsKeys;
+
+export interface VaultToken {
+  readonly kind: 'vault';
+  readonly token: Sensitive;
+}
+
+/** Signs requests to AWS; nothing of it but its id is ever sent, and the session token where it has one. */
+export interface AwsKeys {
+  readonly kind: 'kms';
+  readonly accessKeyId: string;
+  readonly secretAccessKey: Sensitive;
+  /** Of keys that pass. */
+  readonly sessionToken: Sensitive | undefined;
 }

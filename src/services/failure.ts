@@ -1,18 +1,36 @@
 import { SottoError } from '../core/errors.ts';
-import type { Reply } from '../kube/exchange.ts';
+import type { Answer, Reply } from '../kube/exchange.ts';
 import type { ServiceFailure } from '../sops/identity.ts';
 import { type ServiceKey, serviceKeyTitle } from '../sops/service-key.ts';
 
-/** Why an answer is no success; undefined when it is one. Nothing the service wrote is passed on. */
-export function failureOf(reply: Reply, key: ServiceKey): SottoError | undefined {
-  if (reply.kind === 'none') return unreachable(key, reply.cause === 'timeout' ? reply.detail : `it: ${reply.detail}`);
+/** Why an answer is no success, in our own words: nothing the service wrote is passed on. */
+export interface Reason {
+  /** It is worth another try later. */
+  readonly passes: boolean;
+  readonly why: string;
+}
+
+/** Undefined for a success. `told` reads what the service says besides its status. */
+export function reasonOf(reply: Reply, told: (answer: Answer) => Reason | undefined): Reason | undefined {
+  if (reply.kind === 'none') {
+    return { passes: true, why: reply.cause === 'timeout' ? reply.detail : `it: ${reply.detail}` };
+  }
   const { status } = reply;
   if (status >= 200 && status < 300) return undefined;
-  if (status >= 300 && status < 400)
-    return refused(key, `it sends elsewhere (${status}), and redirects are not followed`);
-  if (status === 429 || status >= 500) return unreachable(key, `it answered ${status}`);
-  if (status === 401 || status === 403) return refused(key, `it does not let this credential use the key (${status})`);
-  return refused(key, `it does not know the key, or did not wrap this data key (${status})`);
+  if (status >= 300 && status < 400) {
+    return { passes: false, why: `it sends elsewhere (${status}), and redirects are not followed` };
+  }
+  const said = told(reply);
+  if (said !== undefined) return said;
+  if (status === 429 || status >= 500) return { passes: true, why: `it answered ${status}` };
+  if (status === 401 || status === 403) {
+    return { passes: false, why: `it does not let this credential use the key (${status})` };
+  }
+  return { passes: false, why: `it does not know the key, or did not wrap this data key (${status})` };
+}
+
+export function failureOf(key: ServiceKey, { passes, why }: Reason): SottoError {
+  return passes ? unreachable(key, why) : refused(key, why);
 }
 
 function unreachable(key: ServiceKey, why: string): SottoError {
@@ -21,6 +39,16 @@ function unreachable(key: ServiceKey, why: string): SottoError {
     what: 'a key service cannot be asked now',
     why: `${serviceKeyTitle(key)}: ${why}`,
     next: 'see that the service runs and is reached from here; it is asked again by itself',
+  });
+}
+
+/** `from` is the service that exchanges credentials. */
+export function noSession(key: ServiceKey, from: string, { why }: Reason, next: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-SOPS-075',
+    what: 'the credential for a key service was not exchanged for one that passes',
+    why: `for ${serviceKeyTitle(key)}: ${from}: ${why}; the key service was not asked`,
+    next,
   });
 }
 

@@ -27,12 +27,19 @@ function spanAt(bytes: Uint8Array, path: readonly string[]): Span | undefined {
   }
 }
 
+/** For texts that are secret and plain ASCII; undefined for one that JSON writes with a backslash. */
+export function plainBytesAt(bytes: Uint8Array, ...path: readonly string[]): Uint8Array | undefined {
+  const span = spanAt(bytes, path);
+  const inner = span && bytes.subarray(span.start + 1, span.end - 1);
+  return inner?.includes(0x5c) === true ? undefined : inner;
+}
+
 const ALPHABET = Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/', 'latin1');
 
 /** `{"<name>":"<base64 of the bytes>"<rest>}` without a string on the way. The caller wipes it. */
 export function jsonWithBase64(name: string, bytes: Uint8Array, rest = ''): Uint8Array<ArrayBuffer> {
-  const head = Buffer.from(`{${JSON.stringify(name)}:"`, 'latin1');
-  const tail = Buffer.from(`"${rest}}`, 'latin1');
+  const head = Buffer.from(`{${JSON.stringify(name)}:"`, 'utf8');
+  const tail = Buffer.from(`"${rest}}`, 'utf8');
   const length = 4 * Math.ceil(bytes.length / 3);
   const body = new Uint8Array(new ArrayBuffer(head.length + length + tail.length));
   body.set(head);

@@ -4,11 +4,11 @@ import { notAllowed } from '../sops/service-errors.ts';
 import { type ServiceEntry, type ServiceKey, serviceKeyName, serviceKeyTitle } from '../sops/service-key.ts';
 import type { CallService } from './call.ts';
 import type { ServiceCredential } from './credential.ts';
-import { asFailure, badName, failureOf, notUnderstood } from './failure.ts';
-import type { Patience } from './patience.ts';
+import { asFailure, badName, failureOf, notUnderstood, reasonOf } from './failure.ts';
 import type { Protocol, ServiceRequest } from './protocol.ts';
+import { originOf, type Permission, permissionFor, type ServiceRules } from './rules.ts';
+import type { ServiceMemory } from './sessions.ts';
 import { vaultProtocol } from './vault.ts';
-import { allows, type ServiceRules } from './rules.ts';
 
 /** What may be called, with what, and what a person is told who wants more. */
 export interface ServiceAccess {
@@ -18,9 +18,9 @@ export interface ServiceAccess {
   /** The exact edit that allows a service. */
   readonly toAllow: (key: ServiceKey) => string;
   /** How a credential for a kind of service is given. */
-  readonly toGive: string;
+  readonly toGive: Readonly<Record<ServiceKey['kind'], string>>;
   readonly call: CallService;
-  readonly patience: Patience;
+  readonly memory: ServiceMemory;
   readonly now: () => Date;
 }
 
@@ -35,17 +35,23 @@ export class KeyServices implements ServiceIdentity {
 
   get recipient(): string {
     const { vault, awsKms, gcpKms, azureKeyVault } = this.#access.rules;
-    return [...vault, ...awsKms.map(({ arn }) => arn), ...gcpKms, ...azureKeyVault].join(', ');
+    return [
+      ...vault,
+      ...awsKms.map(({ arn }) => arn),
+      ...gcpKms.map(({ resourceId }) => resourceId),
+      ...azureKeyVault.map(({ vaultUrl }) => vaultUrl),
+    ].join(', ');
   }
 
   /** The data key, or the share, of an entry. The caller wipes it. */
   async open(entry: ServiceEntry): Promise<EntryOutcome> {
-    const denied = this.#denied(entry);
-    if (denied !== undefined) return { outcome: 'refused', error: denied };
-    const answer = await this.#ask(entry, { verb: 'decrypt', enc: entry.enc });
+    const protocol = await this.#protocolOf(entry);
+    if (protocol instanceof SottoError) return { outcome: 'refused', error: protocol };
+    if (!protocol.isWrapped(entry.enc)) return { outcome: 'damaged' };
+    const answer = await this.#ask(entry, protocol, { verb: 'decrypt', enc: entry.enc });
     if (answer instanceof SottoError) return asFailure(answer);
     try {
-      const payload = protocolOf(entry).dataKeyIn(answer);
+      const payload = protocol.dataKeyIn(answer);
       return payload === undefined ? asFailure(notUnderstood(entry)) : { outcome: 'opened', payload };
     } finally {
       answer.fill(0);
@@ -54,66 +60,90 @@ export class KeyServices implements ServiceIdentity {
 
   /** A data key as the service wraps it, for a file that is made. Throws SottoError. */
   async wrap(key: ServiceKey, dataKey: Uint8Array): Promise<string> {
-    const denied = this.#denied(key);
-    if (denied !== undefined) throw denied;
-    const answer = await this.#ask(key, { verb: 'encrypt', dataKey });
+    const protocol = await this.#protocolOf(key);
+    if (protocol instanceof SottoError) throw protocol;
+    const answer = await this.#ask(key, protocol, { verb: 'encrypt', dataKey });
     if (answer instanceof SottoError) throw answer;
-    const enc = protocolOf(key).encIn(answer);
-    if (enc === undefined) throw notUnderstood(key);
+    const enc = protocol.encIn(answer);
+    if (enc === undefined || !protocol.isWrapped(enc)) throw notUnderstood(key);
     return enc;
   }
 
-  #denied(key: ServiceKey): SottoError | undefined {
+  /** Only for a key that is allowed. */
+  async #protocolOf(key: ServiceKey): Promise<Protocol | SottoError> {
     const { rules, toAllow } = this.#access;
-    if (!allows(rules, key)) return notAllowed(key, toAllow(key));
-    const problem = protocolOf(key).problem;
-    return problem === undefined ? undefined : badName(key, problem);
+    const permission = permissionFor(rules, key);
+    if (permission === undefined) return notAllowed(key, toAllow(key));
+    const protocol = await protocolOf(key, permission);
+    return protocol.problem === undefined ? protocol : badName(key, protocol.problem);
   }
 
   /** With each credential that suits, until one is let in. */
-  async #ask(key: ServiceKey, request: ServiceRequest): Promise<Buffer | SottoError> {
-    const { credentials, patience, toGive } = this.#access;
-    // Of one service everything waits when it cannot be reached; a refusal is a matter of this key.
-    const places = [protocolOf(key).origin, serviceKeyName(key)];
-    for (const place of places) {
-      const trouble = patience.trouble(place);
-      if (trouble !== undefined) return trouble;
-    }
-    const suitable = (await credentials()).filter((credential) => protocolOf(key).suits(credential));
-    let error = noCredential(key, toGive);
-    for (const credential of suitable) {
-      const answer = await this.#askWith(key, request, credential);
+  async #ask(key: ServiceKey, protocol: Protocol, request: ServiceRequest): Promise<Buffer | SottoError> {
+    const { credentials, memory, toGive } = this.#access;
+    const trouble = memory.services.trouble(protocol.origin);
+    if (trouble !== undefined) return trouble;
+    let error = noCredential(key, toGive[key.kind]);
+    for (const credential of await credentials()) {
+      if (!suits(credential, protocol)) continue;
+      const answer = await this.#askWith(key, protocol, request, credential);
       if (!(answer instanceof SottoError)) {
-        for (const place of places) patience.worked(place);
+        memory.services.worked(protocol.origin);
         return answer;
       }
       error = answer;
       if (error.code === 'SOTTO-SOPS-071') break;
     }
-    if (suitable.length > 0) patience.failed(places[error.code === 'SOTTO-SOPS-071' ? 0 : 1] ?? '', error);
+    if (error.code === 'SOTTO-SOPS-071') memory.services.failed(protocol.origin, error);
     return error;
   }
 
+  /** Of a service everything waits when it cannot be reached; a refusal is a matter of this key and this credential. */
   async #askWith(
     key: ServiceKey,
+    protocol: Protocol,
     request: ServiceRequest,
     credential: ServiceCredential,
   ): Promise<Buffer | SottoError> {
-    const { call, now } = this.#access;
-    const prepared = await protocolOf(key).prepare(request, credential, { call, now: now() });
+    const { call, now, memory } = this.#access;
+    const standing = memory.of(credential);
+    const name = serviceKeyName(key);
+    const trouble = standing.refusals.trouble(name);
+    if (trouble !== undefined) return trouble;
+    const prepared = await protocol.prepare(request, credential, {
+      call,
+      now: now(),
+      session: (place, begin) => standing.session(place, now().getTime(), begin),
+    });
     if (prepared instanceof SottoError) return prepared;
     const reply = await call(prepared);
-    const failure = failureOf(reply, key);
-    if (failure !== undefined) return failure;
-    return reply.kind === 'answer' ? reply.bytes : notUnderstood(key);
+    const reason = reasonOf(reply, protocol.reasonIn);
+    if (reason === undefined) {
+      standing.refusals.worked(name);
+      return reply.kind === 'answer' ? reply.bytes : notUnderstood(key);
+    }
+    const failure = failureOf(key, reason);
+    if (reason.passes) return failure;
+    standing.endSessions();
+    standing.refusals.failed(name, failure);
+    return failure;
   }
 }
 
-function protocolOf(key: ServiceKey): Protocol {
+function suits({ kind, address }: ServiceCredential, protocol: Protocol): boolean {
+  if (kind !== protocol.credential) return false;
+  return address === undefined || originOf(address) === protocol.origin;
+}
+
+/** Loaded when a file has a key of the kind that is allowed. */
+async function protocolOf(key: ServiceKey, permission: Permission): Promise<Protocol> {
   switch (key.kind) {
     case 'vault':
       return vaultProtocol(key);
-    case 'kms':
+    case 'kms': {
+      const { awsKmsProtocol } = await import('./aws-kms.ts');
+      return awsKmsProtocol(key, permission);
+    }
     case 'gcp_kms':
     case 'azure_kv':
       throw new TypeError('asked for a kind of service that no settings can allow');

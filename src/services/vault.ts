@@ -9,6 +9,7 @@ import { originOf } from './rules.ts';
 
 /** One part of a path in the URL, which says of itself that it is no other path. */
 const NAME = /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,199}$/;
+const WRAPPED = /^vault:v\d+:[A-Za-z0-9+/=]+$/;
 const MAX_SEGMENTS = 8;
 
 /** The transit engine of HashiCorp Vault and OpenBao. */
@@ -16,16 +17,12 @@ export function vaultProtocol(key: VaultKey): Protocol {
   return {
     problem: problemOf(key),
     origin: originOf(key.address) ?? key.address,
-    // A token is for one address only where its owner wrote that down.
-    suits: (credential) =>
-      credential.kind === 'vault' &&
-      (credential.address === undefined || originOf(credential.address) === originOf(key.address)),
+    credential: 'vault',
+    isWrapped: (enc) => WRAPPED.test(enc),
+    reasonIn: () => undefined,
     prepare: (request, credential) => Promise.resolve(prepare(key, request, credential)),
     dataKeyIn: (answer) => base64At(answer, 'data', 'plaintext'),
-    encIn: (answer) => {
-      const enc = textAt(answer, 'data', 'ciphertext');
-      return enc !== undefined && /^vault:v\d+:[A-Za-z0-9+/=]+$/.test(enc) ? enc : undefined;
-    },
+    encIn: (answer) => textAt(answer, 'data', 'ciphertext'),
   };
 }
 

@@ -4,6 +4,8 @@ import { isJsonObject } from '../core/json.ts';
 import {
   ageOrNever,
   ageRecipient,
+  awsKeyArn,
+  awsRoleArn,
   certificateFingerprint,
   dnsLabel,
   flag,
@@ -50,6 +52,17 @@ function isGitUrl(value: string): boolean {
 const decryption = sectionOrDefaults({
   keys: nullish(listOf(section({ secretRef }), 'entries such as secretRef: { name: sops-age }')),
   vault: nullish(listOf(section({ address: serviceAddress }), 'entries such as address: https://vault.example.com')),
+  awsKms: nullish(
+    listOf(
+      section({
+        arn: awsKeyArn,
+        role: nullish(awsRoleArn, ''),
+        endpoint: nullish(serviceAddress),
+        stsEndpoint: nullish(serviceAddress),
+      }),
+      'entries such as arn: arn:aws:kms:REGION:ACCOUNT:key/ID',
+    ),
+  ),
 });
 
 const git = section({

@@ -1,7 +1,7 @@
 import { parseExpression } from '../expression/parse.ts';
 import type { Expression } from '../expression/tree.ts';
 import type { HealthRules } from '../expression/health-rules.ts';
-import { NO_SERVICES } from '../services/rules.ts';
+import { type AwsKmsRule, NO_SERVICES } from '../services/rules.ts';
 import { readListenAddress } from './listen-address.ts';
 import type { SettingsDocument } from './schema.ts';
 import type {
@@ -96,16 +96,22 @@ function postBuildOf({ postBuild }: SyncDocument): PostBuildSettings | undefined
   };
 }
 
-/** A sync's own keys replace the common ones as soon as they are given, an empty list too; so do its services. */
+/** A sync's own keys replace the common ones as soon as they are given, an empty list too; so does each list of services. */
 function decryptionOf(section: SettingsDocument['decryption'], common: DecryptionSettings): DecryptionSettings {
-  const { keys, vault } = section;
+  const { keys, vault, awsKms } = section;
   return {
     secretNames: keys?.map((key) => key.secretRef.name) ?? common.secretNames,
-    services:
-      vault === null || vault === undefined
-        ? common.services
-        : { ...NO_SERVICES, vault: vault.map(({ address }) => address) },
+    services: {
+      ...common.services,
+      vault: vault?.map(({ address }) => address) ?? common.services.vault,
+      awsKms: awsKms?.map(toAwsRule) ?? common.services.awsKms,
+    },
   };
+}
+
+function toAwsRule(entry: NonNullable<SettingsDocument['decryption']['awsKms']>[number]): AwsKmsRule {
+  const { arn, role, endpoint, stsEndpoint } = entry;
+  return { arn, role, endpoint: endpoint ?? undefined, stsEndpoint: stsEndpoint ?? undefined };
 }
 
 function gitOf(sync: SyncDocument): GitSettings {

@@ -4,8 +4,8 @@ import { type Manifest, readManifests } from '../yaml/manifest.ts';
 import { compilePattern } from './pattern.ts';
 import { isPgpFingerprint } from './pgp.ts';
 import { checkRecipients } from './recipients.ts';
-import { SERVICE_FIELDS, serviceKeyOf } from './service-recipient.ts';
-import type { VaultKey } from './service-key.ts';
+import { SERVICE_FIELDS } from './service-recipient.ts';
+import type { ServiceKey } from './service-key.ts';
 import { badPattern, compileSelector, type Selector, SELECTOR_KINDS, selectorOf } from './selector.ts';
 import { MAX_SHARES } from './shamir.ts';
 
@@ -24,11 +24,17 @@ export interface CreationRule {
 export type RuleKey =
   | { readonly kind: 'age'; readonly recipient: string }
   | { readonly kind: 'pgp'; readonly fingerprint: string }
-  | VaultKey;
+  | ServiceKey;
 
-const OTHER_KEYS = ['kms', 'gcp_kms', 'azure_keyvault', 'hckms', 'aws_profile'] as const;
+const OTHER_KEYS = ['gcp_kms', 'azure_keyvault', 'hckms'] as const;
 const OWN_FIELDS = ['path_regex', 'age', 'pgp', 'key_groups', 'mac_only_encrypted', 'shamir_threshold'] as const;
-const RULE_FIELDS: readonly string[] = [...OWN_FIELDS, ...SELECTOR_KINDS, ...SERVICE_FIELDS, ...OTHER_KEYS];
+const RULE_FIELDS: readonly string[] = [
+  ...OWN_FIELDS,
+  ...SELECTOR_KINDS,
+  ...SERVICE_FIELDS.keys(),
+  'aws_profile',
+  ...OTHER_KEYS,
+];
 
 interface Config {
   readonly manifest: Manifest;
@@ -127,7 +133,7 @@ const MAX_MERGES = 10;
 
 function keysOfGroup(config: Config, at: readonly string[], group: Json, depth: number): RuleKey[] {
   if (!isJsonObject(group)) throw unusable(config, at, 'a key group is not a mapping');
-  refuseUnknown(config, at, group, ['age', 'pgp', 'merge', ...SERVICE_FIELDS, ...OTHER_KEYS]);
+  refuseUnknown(config, at, group, ['age', 'pgp', 'merge', ...SERVICE_FIELDS.keys(), 'aws_profile', ...OTHER_KEYS]);
   const inner = arrayAt(group, 'merge');
   if (inner.length > 0 && depth === MAX_MERGES)
     throw unusable(config, [...at, 'merge'], 'groups are merged too deeply');
@@ -138,7 +144,7 @@ function keysOfGroup(config: Config, at: readonly string[], group: Json, depth: 
 function groupKeys(config: Config, at: readonly string[], group: JsonObject): RuleKey[] {
   for (const kind of OTHER_KEYS) {
     const value = group[kind] ?? null;
-    if (kind !== 'aws_profile' && value !== null && value !== '') throw notYet(config, [...at, kind], kind);
+    if (value !== null && value !== '') throw notYet(config, [...at, kind], kind);
   }
   const age = itemsOf(config, [...at, 'age'], group['age']);
   const pgp = itemsOf(config, [...at, 'pgp'], group['pgp']);
@@ -168,18 +174,30 @@ function distinct(keys: readonly RuleKey[]): RuleKey[] {
 
 /** A list, or texts with commas between them, or both. */
 function itemsOf(config: Config, at: readonly string[], value: Json | undefined): string[] {
-  const items = Array.isArray(value) ? value : [value ?? null];
-  return items.flatMap((item) => (textOf(config, at, item) ?? '').split(',')).flatMap((item) => item.trim() || []);
+  return arrayOf(value)
+    .flatMap((item) => (textOf(config, at, item) ?? '').split(','))
+    .flatMap((item) => item.trim() || []);
 }
 
-function servicesOf(config: Config, at: readonly string[], group: JsonObject): VaultKey[] {
-  return SERVICE_FIELDS.flatMap((field) =>
-    itemsOf(config, [...at, field], group[field]).map((item) => {
-      const key = serviceKeyOf(item);
+function arrayOf(value: Json | undefined): readonly Json[] {
+  return Array.isArray(value) ? value : [value ?? null];
+}
+
+function servicesOf(config: Config, at: readonly string[], group: JsonObject): ServiceKey[] {
+  const profile = textOf(config, [...at, 'aws_profile'], group['aws_profile']) ?? '';
+  return [...SERVICE_FIELDS].flatMap(([field, { ofText, ofMapping }]) => {
+    const place = [...at, field];
+    const items = arrayOf(group[field]);
+    const mappings = ofMapping === undefined ? [] : items.filter(isJsonObject);
+    const texts = ofMapping === undefined ? items : items.filter((item) => !isJsonObject(item));
+    return [
+      ...mappings.map((item) => ofMapping?.(item) ?? ''),
+      ...itemsOf(config, place, texts).map((text) => ofText(text, profile)),
+    ].map((key) => {
       if (typeof key !== 'string') return key;
-      throw unusable(config, [...at, field], `an item of ${field} names no key: ${key}`);
-    }),
-  );
+      throw unusable(config, place, `an item of ${field} names no key: ${key}`);
+    });
+  });
 }
 
 function textOf(config: Config, at: readonly string[], value: Json | undefined): string | undefined {
@@ -218,8 +236,8 @@ function notYet(config: Config, at: readonly string[], kind: string): SottoError
   return new SottoError({
     code: 'SOTTO-SOPS-011',
     what: `${kind} in a creation rule is not in this version`,
-    why: 'this version encrypts for age recipients, OpenPGP keys and keys of Vault',
-    next: 'encrypt this file with sops, or use a rule with age recipients, OpenPGP keys and keys of Vault only',
+    why: 'this version encrypts for age recipients, OpenPGP keys, and keys of Vault and AWS KMS',
+    next: 'encrypt this file with sops, or use a rule with age recipients, OpenPGP keys, and keys of Vault and AWS KMS only',
     ...placeOf(config, at),
   });
 }

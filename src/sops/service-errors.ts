@@ -13,6 +13,22 @@ export function notAllowed(key: ServiceKey, next: string): SottoError {
 
 /** The line that allows a service in sotto.yaml. */
 export function settingsLine(key: ServiceKey): string {
-  if (key.kind !== 'vault') return 'have a holder of the key add an age recipient';
-  return `if the service is yours, add to sotto.yaml: decryption: { vault: [ { address: ${JSON.stringify(key.address)} } ] }`;
+  const rule = ruleOf(key);
+  if (rule === undefined) return 'have a holder of the key add an age recipient';
+  return `if the service is yours, add to sotto.yaml: decryption: { ${rule} }`;
+}
+
+function ruleOf(key: ServiceKey): string | undefined {
+  const text = JSON.stringify;
+  switch (key.kind) {
+    case 'vault':
+      return `vault: [ { address: ${text(key.address)} } ]`;
+    case 'kms':
+      return `awsKms: [ { arn: ${text(key.arn)}${key.role === '' ? '' : `, role: ${text(key.role)}`} } ]`;
+    case 'gcp_kms':
+    case 'azure_kv':
+      return undefined;
+    default:
+      return key satisfies never;
+  }
 }

@@ -4,50 +4,25 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { fileFormat } from '../../src/cli/file-format.ts';
 import { SottoError } from '../../src/core/errors.ts';
-import { Sensitive } from '../../src/core/sensitive.ts';
-import { callService } from '../../src/services/call.ts';
-import { KeyServices } from '../../src/services/key-services.ts';
-import { Patience } from '../../src/services/patience.ts';
+import type { KeyServices } from '../../src/services/key-services.ts';
 import { NO_SERVICES } from '../../src/services/rules.ts';
 import { decryptFile } from '../../src/sops/change.ts';
 import { decryptSops } from '../../src/sops/decrypt.ts';
 import { encryptFile } from '../../src/sops/encrypt-file.ts';
 import { encryptSops } from '../../src/sops/encrypt.ts';
-import { settingsLine } from '../../src/sops/service-errors.ts';
 import type { ServiceRecipient } from '../../src/sops/service-recipient.ts';
 import { describeReal } from '../harness/real.ts';
+import { CLEARS, keyServices, openedText, serviceRecipient, vaultCredential } from '../harness/services.ts';
 import { stockOutput } from '../harness/stock.ts';
 import { startTransit, type Transit } from '../harness/transit.ts';
 import { newKeyPair } from '../sops/fixtures.ts';
 
-const CLEAR = 'password: hunter2\n';
-const CLEARS = {
-  yaml: CLEAR,
-  json: '{\n\t"password": "hunter2"\n}\n',
-  ini: '[db]\npassword = hunter2\n',
-  dotenv: 'PASSWORD=hunter2\n',
-  binary: 'hunter2',
-} as const;
+const CLEAR = CLEARS.yaml;
 const TOKEN = 'hvs.interop-token';
 
 const services = (allowed: readonly string[], token = TOKEN): KeyServices =>
-  new KeyServices({
-    rules: { ...NO_SERVICES, vault: allowed },
-    credentials: () =>
-      Promise.resolve([
-        { kind: 'vault', token: Sensitive.copyOf(Buffer.from(token)), ca: undefined, address: undefined },
-      ]),
-    toAllow: settingsLine,
-    toGive: 'vault login',
-    call: callService,
-    patience: new Patience(),
-    now: () => new Date(),
-  });
-
-const opened = async (text: string, by: KeyServices): Promise<string> => {
-  using clear = await decryptSops(text, 'yaml', 'f.yaml', [by]);
-  return Buffer.from(clear.reveal()).toString();
-};
+  keyServices({ ...NO_SERVICES, vault: allowed }, [vaultCredential(token)]);
+const opened = openedText;
 
 describeReal('the transit engine of Vault', ['sops', 'transit'], () => {
   let folder: string;
@@ -78,11 +53,8 @@ describeReal('the transit engine of Vault', ['sops', 'transit'], () => {
     expect(await opened(await byStock(), services([address]))).toBe(CLEAR);
   });
 
-  const recipient = (by: KeyServices): ServiceRecipient => ({
-    kind: 'service',
-    key: { kind: 'vault', address, enginePath: 'transit', keyName: 'app' },
-    wrap: by.wrap.bind(by, { kind: 'vault', address, enginePath: 'transit', keyName: 'app' }),
-  });
+  const recipient = (by: KeyServices): ServiceRecipient =>
+    serviceRecipient({ kind: 'vault', address, enginePath: 'transit', keyName: 'app' }, by);
 
   it.each(['yaml', 'json', 'ini', 'env', 'txt'])(
     'wraps what stock sops opens, and what it rotated opens again: %s',

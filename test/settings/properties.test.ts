@@ -5,19 +5,31 @@ import { describe, expect, it } from 'vitest';
 import { SottoError } from '../../src/core/errors.ts';
 import { formatDuration } from '../../src/settings/duration.ts';
 import { parseSettings } from '../../src/settings/parse.ts';
-import { NO_SERVICES } from '../../src/services/rules.ts';
+import type { ServiceRules } from '../../src/services/rules.ts';
 import type { DecryptionSettings, ObjectMatch, Settings, SyncSettings } from '../../src/settings/settings.ts';
 import { ALL_DEFAULTS, MINIMAL } from './example.ts';
 
 const name = fc.stringMatching(/^[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,4})?$/);
 const timerMs = fc.integer({ min: 100, max: 24 * 86_400_000 });
 const secretNames = fc.array(name, { maxLength: 3 });
-const services = fc
-  .array(
-    name.map((host) => `https://${host}.example.com`),
-    { maxLength: 2 },
-  )
-  .map((vault) => ({ ...NO_SERVICES, vault }));
+const https = name.map((host) => `https://${host}.example.com`);
+const few = <T>(of: fc.Arbitrary<T>): fc.Arbitrary<T[]> => fc.array(of, { maxLength: 2 });
+const services: fc.Arbitrary<ServiceRules> = fc.record({
+  vault: few(https),
+  awsKms: few(
+    fc.record({
+      arn: name.map((id) => `arn:aws:kms:eu-central-1:111122223333:key/${id}`),
+      role: fc.option(
+        name.map((role) => `arn:aws:iam::111122223333:role/${role}`),
+        { nil: '' },
+      ),
+      endpoint: fc.option(https, { nil: undefined }),
+      stsEndpoint: fc.option(https, { nil: undefined }),
+    }),
+  ),
+  gcpKms: fc.constant([]),
+  azureKeyVault: fc.constant([]),
+});
 const RECIPIENT = 'age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p';
 const segment = fc.stringMatching(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,6}$/);
 const group = fc.option(fc.constantFrom('', 'apps', 'batch'), { nil: undefined });
@@ -202,9 +214,9 @@ function syncDocumentOf(from: SyncSettings): unknown {
 }
 
 function decryptionOf(from: DecryptionSettings): unknown {
-  const { vault } = from.services;
+  const { vault, awsKms } = from.services;
   const keys = from.secretNames.map((secret) => ({ secretRef: { name: secret } }));
-  return { keys, vault: vault.map((address) => ({ address })) };
+  return { keys, vault: vault.map((each) => ({ address: each })), awsKms };
 }
 
 /** YAML 1.1 reads bare `y`, `on`, `1_0`, `1e3` and the like as other types: text is quoted here, as people are told. */

@@ -83,6 +83,24 @@ describe('the creation rule of a file', () => {
     });
   });
 
+  it('has keys of AWS KMS, with role, encryption context and profile, as sops writes them', () => {
+    const [arn, role] = ['arn:aws:kms:eu-central-1:1:key/a', 'arn:aws:iam::1:role/team/sops'];
+    const key = { kind: 'kms', arn, role: '', context: {}, profile: '' };
+    const flat = `creation_rules: [{kms: "${arn}, ${arn}+${role}", aws_profile: p}]`;
+    expect(creationRule(flat, 'f').groups).toEqual([
+      [
+        { ...key, profile: 'p' },
+        { ...key, role, profile: 'p' },
+      ],
+    ]);
+    const item = `{arn: "${arn}", role: "${role}", context: {team: app}, aws_profile: p}`;
+    const grouped = `creation_rules: [{key_groups: [{kms: [${item}]}, {kms: [{arn: "${arn}"}], age: [${one}]}]}]`;
+    expect(creationRule(grouped, 'f').groups).toEqual([
+      [{ ...key, role, context: { team: 'app' }, profile: 'p' }],
+      [age(one), key],
+    ]);
+  });
+
   it('is empty where a config has no rules', () => {
     for (const text of ['', '# c\n', 'creation_rules:\n', 'stores: {}\n']) {
       expect(creationRule(text, 'a')).toMatchObject({ groups: [], selector: undefined });
@@ -106,7 +124,9 @@ describe('the creation rule of a file', () => {
     ['creation_rules: [{key_groups: [{age: []}, {age: []}]}]', 'SOTTO-SOPS-020'],
     ['creation_rules: [{hc_vault_transit_uri: vault.example.com/app}]', 'SOTTO-SOPS-020'],
     ['creation_rules: [{key_groups: [{hc_vault: [1]}]}]', 'SOTTO-SOPS-020'],
-    ['creation_rules: [{kms: arn}]', 'SOTTO-SOPS-011'],
+    ['creation_rules: [{kms: arn}]', 'SOTTO-SOPS-020'],
+    ['creation_rules: [{key_groups: [{kms: [{role: r}]}]}]', 'SOTTO-SOPS-020'],
+    ['creation_rules: [{key_groups: [{kms: [{arn: a, context: {a: 1}}]}]}]', 'SOTTO-SOPS-020'],
     ['creation_rules: [{pgp: alice@example.com}]', 'SOTTO-SOPS-020'],
     ['creation_rules: [{key_groups: [a]}]', 'SOTTO-SOPS-020'],
     ['creation_rules: [{key_groups: [{pgp: [A]}]}]', 'SOTTO-SOPS-020'],

@@ -141,7 +141,7 @@ async function toSops(
   const named = given.length > 0 ? { groups: [given], threshold: 1 } : await findCreationRule(context, input.path);
   if (named === undefined || named.groups.length === 0)
     throw usage('nobody is named to encrypt for', 'neither --age, --pgp nor a .sops.yaml names one');
-  if (named.groups.flat().some(({ kind }) => kind === 'vault'))
+  if (named.groups.flat().some(({ kind }) => kind !== 'age' && kind !== 'pgp'))
     throw usage('the rule names a key service', 'convert encrypts for age recipients and OpenPGP keys: name them');
   const recipients = await recipientsOf(context, named, flags, input.name);
   const opened = await unsealedSecrets(text, input.name, flags.namespace ?? '', keys, format);

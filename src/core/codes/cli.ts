@@ -364,4 +364,14 @@ export const CLI_CODES = {
     explain:
       'For a new data key every recipient has to be at hand in public: age and SSH recipients are, for OpenPGP keys --pgp-key names a file, and other kinds of keys (KMS, Vault, …) are not in this version for that. A recipient can be added beside them, because then the data key stays.',
   },
+  'SOTTO-CLI-250': {
+    title: 'A new file cannot be made there',
+    explain:
+      'sotto edit, sotto secret set and sotto secret generate make a file that does not exist yet, but not the folder it is in: a mistyped path should not leave folders behind. This is checked before an editor is opened or a value asked for.',
+  },
+  'SOTTO-CLI-251': {
+    title: 'Recipients were given for a file that exists',
+    explain:
+      'An encrypted file names those it is encrypted for, and a change of its values does not change them. --age, --pgp and --pgp-key are for a file that is made anew; sotto recipients adds and removes recipients.',
+  },
 } as const satisfies Record<string, CodeEntry>;

@@ -1,0 +1,88 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { awsKeysIn, awsKeysOf } from '../../src/services/credential-file.ts';
+import { fieldsOf, fieldsOfSection } from '../../src/services/fields.ts';
+
+const shown = (bytes: Uint8Array | undefined): string | undefined => bytes && Buffer.from(bytes).toString();
+const read = (text: string): Record<string, string | undefined> | undefined => {
+  const fields = fieldsOf(Buffer.from(text));
+  return fields && Object.fromEntries([...fields].map(([name, value]) => [name, shown(value)]));
+};
+
+describe('a credential file', () => {
+  it.each([
+    ['a: 1\nb: two\n', { a: '1', b: 'two' }],
+    ['---\n# why\na: "x y"\r\n\r\nb: \'z\'   \n"c": d # e\n', { a: 'x y', b: 'z', c: 'd' }],
+    ['a:\n', { a: '' }],
+    [' {"a": "1", "b": {"c": "d"}, "e": "f\\n"} ', { a: '1', e: 'f\\n' }],
+  ])('is flat YAML or a JSON object of texts: %j', (text, fields) => {
+    expect(read(text)).toEqual(fields);
+  });
+
+  it.each([
+    'a: |\n  x\n',
+    'a: &b x\n',
+    'a: "b\\n"\n',
+    'a: [x]\n',
+    '- a: b\n',
+    'a\n',
+    '{"a": ',
+    '  a: b\n  c: d\n e: f\n',
+  ])('is nothing else: %j', (text) => {
+    const fields = read(text);
+    expect(fields === undefined || Object.keys(fields).length === 0 || text.startsWith('  ')).toBe(true);
+  });
+
+  it('has sections where the program of AWS wrote it', () => {
+    const text =
+      '[default]\naws_access_key_id = AKIA1\naws_secret_access_key=a=b\n\n[ other ]\naws_access_key_id=AKIA2\n';
+    const of = (section: string) => fieldsOfSection(Buffer.from(text), section);
+    expect(shown(of('default')?.get('aws_secret_access_key'))).toBe('a=b');
+    expect(shown(of('other')?.get('aws_access_key_id'))).toBe('AKIA2');
+    expect(of('third')).toBeUndefined();
+  });
+
+  it('of AWS is keys, or a reason without a word of it', () => {
+    const keys = awsKeysIn(
+      Buffer.from('aws_access_key_id: AKIAEXAMPLE\naws_secret_access_key: "a/b+c"\naws_session_token: t==\n'),
+    );
+    if (typeof keys === 'string') throw new Error(keys);
+    expect(keys.accessKeyId).toBe('AKIAEXAMPLE');
+    expect([shown(keys.secretAccessKey.reveal()), shown(keys.sessionToken?.reveal())]).toEqual(['a/b+c', 't==']);
+    expect(JSON.stringify(keys)).not.toContain('a/b+c');
+    for (const text of [
+      '',
+      'aws_access_key_id: AKIA',
+      'aws_access_key_id: a b\naws_secret_access_key: s3cret',
+      'aws_access_key_id: AKIAEXAMPLE\naws_secret_access_key: s3cret x',
+      's3cret',
+    ]) {
+      const why = awsKeysIn(Buffer.from(text));
+      expect(why).toBeTypeOf('string');
+      expect(why).not.toContain('s3cret');
+    }
+  });
+
+  it('of any bytes is read or refused, and no header ends in the middle of a key', () => {
+    const line = fc.tuple(
+      fc.constantFrom('aws_access_key_id', 'aws_secret_access_key', 'aws_session_token', 'x'),
+      fc.string(),
+    );
+    const text = fc.oneof(
+      fc.string(),
+      fc.array(line).map((lines) => lines.map(([name, value]) => `${name}: ${value}`).join('\n')),
+    );
+    fc.assert(
+      fc.property(text, (written) => {
+        const keys = awsKeysIn(Buffer.from(written));
+        if (typeof keys !== 'string') expect(shown(keys.secretAccessKey.reveal())).toMatch(/^[!-~]+$/);
+      }),
+    );
+    fc.assert(
+      fc.property(fc.uint8Array(), (bytes) => {
+        const fields = fieldsOfSection(bytes, 'default');
+        expect(fields === undefined || awsKeysOf(fields) !== undefined).toBe(true);
+      }),
+    );
+  });
+});
