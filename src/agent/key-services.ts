@@ -19,7 +19,7 @@ export function agentServices(
     toGive: {
       vault: toGive('sops-vault', 'sops.vault-token', 'the token'),
       kms: toGive('sops-aws', 'sops.aws-kms', 'aws_access_key_id: ID and aws_secret_access_key: KEY, a line each,'),
-      gcp_kms: '',
+      gcp_kms: toGive('sops-gcp', 'sops.gcp-kms', 'the JSON file of a service account'),
       azure_kv: '',
     },
     call: callService,

@@ -24,7 +24,6 @@ const SEALING_ENTRIES: readonly string[] = ['tls.key', 'tls.crt'];
 /** Names of entries as Flux's kustomize-controller reads them, besides `*.agekey` and `*.asc`. */
 const OTHER_FLUX_ENTRIES: Readonly<Record<string, string>> = {
   'sops.azure-kv': 'Azure credentials',
-  'sops.gcp-kms': 'Google credentials',
 };
 
 /** Reads the keys of a Secret once; its entries may be wiped afterwards. Never throws for what the Secret holds. */
@@ -135,7 +134,7 @@ function notAnAgeEntry(entry: string): SottoError {
   return new SottoError({
     code: 'SOTTO-KEYS-003',
     what: `${kind} is not in this version`,
-    why: 'files are opened with age, OpenPGP and sealing keys, keys of Vault and of AWS KMS only',
+    why: 'files are opened with age, OpenPGP and sealing keys, keys of Vault, AWS KMS and Google Cloud KMS only',
     next: 'add an age recipient to the files and its identity as an entry *.agekey',
   });
 }

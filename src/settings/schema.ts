@@ -9,6 +9,7 @@ import {
   certificateFingerprint,
   dnsLabel,
   flag,
+  gcpResourceId,
   jsonPointer,
   kindName,
   listenAddress,
@@ -61,6 +62,12 @@ const decryption = sectionOrDefaults({
         stsEndpoint: nullish(serviceAddress),
       }),
       'entries such as arn: arn:aws:kms:REGION:ACCOUNT:key/ID',
+    ),
+  ),
+  gcpKms: nullish(
+    listOf(
+      section({ resourceId: gcpResourceId, endpoint: nullish(serviceAddress) }),
+      'entries such as resourceId: projects/P/locations/L/keyRings/R/cryptoKeys/K',
     ),
   ),
 });

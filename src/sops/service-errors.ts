@@ -26,6 +26,7 @@ function ruleOf(key: ServiceKey): string | undefined {
     case 'kms':
       return `awsKms: [ { arn: ${text(key.arn)}${key.role === '' ? '' : `, role: ${text(key.role)}`} } ]`;
     case 'gcp_kms':
+      return `gcpKms: [ { resourceId: ${text(key.resourceId)} } ]`;
     case 'azure_kv':
       return undefined;
     default:

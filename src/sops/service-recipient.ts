@@ -1,6 +1,6 @@
 import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
 import type { WrittenEntry } from './block.ts';
-import { type AwsKey, SERVICE_LISTS, type ServiceKey, type VaultKey } from './service-key.ts';
+import { type AwsKey, type GcpKey, SERVICE_LISTS, type ServiceKey, type VaultKey } from './service-key.ts';
 
 /** A key at a service, and who asks the service. */
 export interface ServiceRecipient {
@@ -47,6 +47,7 @@ interface ServiceField {
 /** In the order in which sops writes their entries. */
 export const SERVICE_FIELDS: ReadonlyMap<string, ServiceField> = new Map<string, ServiceField>([
   ['kms', { ofText: awsKeyOf, ofMapping: awsKeyIn }],
+  ['gcp_kms', { ofText: gcpKeyOf, ofMapping: gcpKeyIn }],
   ['hc_vault_transit_uri', { ofText: vaultKeyOf }],
   ['hc_vault', { ofText: vaultKeyOf }],
 ]);
@@ -65,6 +66,18 @@ export function awsKeyOf(text: string, profile = ''): AwsKey | string {
   const [, arn, role = ''] = /^(arn:aws[^+\s]*:kms:[^+\s]+?)(?:\+(arn:\S+))?$/.exec(text) ?? [];
   if (arn === undefined) return 'it is not of the form arn:aws:kms:REGION:ACCOUNT:key/ID, or that with +ROLE';
   return { kind: 'kms', arn, role, context: {}, profile };
+}
+
+function gcpKeyOf(text: string): GcpKey | string {
+  if (/^projects\/[^/\s]+\/locations\/[^/\s]+\/keyRings\/[^/\s]+\/cryptoKeys\/[^/\s]+$/.test(text)) {
+    return { kind: 'gcp_kms', resourceId: text };
+  }
+  return 'it is not of the form projects/P/locations/L/keyRings/R/cryptoKeys/K';
+}
+
+/** An item of `gcp_kms` in a key group. */
+function gcpKeyIn(item: JsonObject): GcpKey | string {
+  return gcpKeyOf(textIn(item, 'resource_id') ?? '');
 }
 
 /** An item of `kms` in a key group. */

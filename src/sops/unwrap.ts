@@ -3,7 +3,7 @@ import type { EntryOutcome, GroupOutcome, Identity, KeyedFile } from './identity
 import { notAllowed, settingsLine } from './service-errors.ts';
 import type { ServiceEntry } from './service-key.ts';
 import { combineShares } from './shamir.ts';
-import type { KeyEntry, KeyGroup } from './key-entry.ts';
+import { isServiceEntry, type KeyEntry, type KeyGroup } from './key-entry.ts';
 import { namesKey, parsePgpMessage } from './pgp.ts';
 import { damagedEntry, noKeys, notForUs, serviceFailure, tooFewShares, wrongLength } from './unwrap-errors.ts';
 
@@ -90,7 +90,7 @@ async function openEntry(entry: KeyEntry, identities: readonly Identity[]): Prom
 
 /** Kinds of services that can be asked in this version, once they are allowed. */
 function isBuilt(entry: KeyEntry): entry is ServiceEntry {
-  return entry.kind === 'vault' || entry.kind === 'kms';
+  return isServiceEntry(entry) && entry.kind !== 'azure_kv';
 }
 
 async function openPgpEntry(enc: string, identities: readonly Identity[]): Promise<EntryOutcome> {

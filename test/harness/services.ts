@@ -1,6 +1,7 @@
 import { SottoError } from '../../src/core/errors.ts';
 import { Sensitive } from '../../src/core/sensitive.ts';
 import { callService } from '../../src/services/call.ts';
+import { gcpAccountIn } from '../../src/services/credential-file.ts';
 import type { ServiceCredential } from '../../src/services/credential.ts';
 import { KeyServices } from '../../src/services/key-services.ts';
 import type { ServiceRules } from '../../src/services/rules.ts';
@@ -42,6 +43,12 @@ export function vaultCredential(token: string): ServiceCredential {
 export function awsCredential(accessKeyId: string, secret: string): ServiceCredential {
   const secretAccessKey = Sensitive.copyOf(Buffer.from(secret));
   return { kind: 'kms', accessKeyId, secretAccessKey, sessionToken: undefined, ca: undefined, address: undefined };
+}
+
+export function gcpCredential(file: string): ServiceCredential {
+  const account = gcpAccountIn(Buffer.from(file));
+  if (typeof account === 'string') throw new Error(account);
+  return { ...account, ca: undefined, address: undefined };
 }
 
 export function serviceRecipient(key: ServiceKey, by: KeyServices): ServiceRecipient {

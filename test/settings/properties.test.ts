@@ -27,7 +27,12 @@ const services: fc.Arbitrary<ServiceRules> = fc.record({
       stsEndpoint: fc.option(https, { nil: undefined }),
     }),
   ),
-  gcpKms: fc.constant([]),
+  gcpKms: few(
+    fc.record({
+      resourceId: name.map((key) => `projects/p/locations/global/keyRings/r/cryptoKeys/${key}`),
+      endpoint: fc.option(https, { nil: undefined }),
+    }),
+  ),
   azureKeyVault: fc.constant([]),
 });
 const RECIPIENT = 'age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p';
@@ -211,9 +216,9 @@ function syncDocumentOf(from: SyncSettings): unknown {
 }
 
 function decryptionOf(from: DecryptionSettings): unknown {
-  const { vault, awsKms } = from.services;
+  const { vault, awsKms, gcpKms } = from.services;
   const keys = from.secretNames.map((secret) => ({ secretRef: { name: secret } }));
-  return { keys, vault: vault.map((each) => ({ address: each })), awsKms };
+  return { keys, vault: vault.map((each) => ({ address: each })), awsKms, gcpKms };
 }
 
 /** YAML 1.1 reads bare `y`, `on`, `1_0`, `1e3` and the like as other types: text is quoted here, as people are told. */

@@ -26,7 +26,7 @@ describe('the creation rule of a file', () => {
     `    key_groups: [{age: [${two}]}]`,
     '  - path_regex: kms/',
     '    encrypted_suffix: _x',
-    '    gcp_kms: projects/p/locations/global/keyRings/r/cryptoKeys/k',
+    '    azure_keyvault: https://team.vault.azure.net/keys/k/v',
     `    age: ${one}`,
     `  - age: [${one}]`,
     'stores: {yaml: {indent: 2}}',
@@ -53,7 +53,7 @@ describe('the creation rule of a file', () => {
     expect(await refusal(() => creationRule(config, 'kms/a'))).toEqual({
       code: 'SOTTO-SOPS-011',
       line: 12,
-      key: 'creation_rules.2.gcp_kms',
+      key: 'creation_rules.2.azure_keyvault',
     });
     const rule = creationRule(config, 'kms/a', { selectorOnly: true });
     expect(rule).toMatchObject({ groups: [], selector: { kind: 'encrypted_suffix', value: '_x' } });
@@ -101,6 +101,13 @@ describe('the creation rule of a file', () => {
     ]);
   });
 
+  it('has keys of Google Cloud KMS, as texts and as mappings', () => {
+    const resourceId = 'projects/p/locations/global/keyRings/r/cryptoKeys/k';
+    for (const keys of [`gcp_kms: ${resourceId}`, `key_groups: [{gcp_kms: [{resource_id: ${resourceId}}]}]`]) {
+      expect(creationRule(`creation_rules: [{${keys}}]`, 'f').groups).toEqual([[{ kind: 'gcp_kms', resourceId }]]);
+    }
+  });
+
   it('is empty where a config has no rules', () => {
     for (const text of ['', '# c\n', 'creation_rules:\n', 'stores: {}\n']) {
       expect(creationRule(text, 'a')).toMatchObject({ groups: [], selector: undefined });
@@ -127,6 +134,8 @@ describe('the creation rule of a file', () => {
     ['creation_rules: [{kms: arn}]', 'SOTTO-SOPS-020'],
     ['creation_rules: [{key_groups: [{kms: [{role: r}]}]}]', 'SOTTO-SOPS-020'],
     ['creation_rules: [{key_groups: [{kms: [{arn: a, context: {a: 1}}]}]}]', 'SOTTO-SOPS-020'],
+    ['creation_rules: [{gcp_kms: projects/p}]', 'SOTTO-SOPS-020'],
+    ['creation_rules: [{key_groups: [{gcp_kms: [{resource: r}]}]}]', 'SOTTO-SOPS-020'],
     ['creation_rules: [{pgp: alice@example.com}]', 'SOTTO-SOPS-020'],
     ['creation_rules: [{key_groups: [a]}]', 'SOTTO-SOPS-020'],
     ['creation_rules: [{key_groups: [{pgp: [A]}]}]', 'SOTTO-SOPS-020'],

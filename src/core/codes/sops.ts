@@ -51,7 +51,7 @@ export const SOPS_CODES = {
   'SOTTO-SOPS-011': {
     title: 'The keys of the file are not in this version',
     explain:
-      'This version opens files encrypted for age recipients and OpenPGP keys, and with keys of Vault and AWS KMS. Other keys are refused without a connection being made.',
+      'This version opens files encrypted for age recipients and OpenPGP keys, and with keys of Vault, AWS KMS and Google Cloud KMS. Other keys are refused without a connection being made.',
   },
   'SOTTO-SOPS-012': {
     title: 'The file is encrypted for nobody',
