@@ -1,7 +1,13 @@
 import { callService } from '../services/call.ts';
 import { isGcpResourceId } from '../services/gcp-place.ts';
 import { KeyServices } from '../services/key-services.ts';
-import { type AwsKmsRule, type GcpKmsRule, originOf, type ServiceRules } from '../services/rules.ts';
+import {
+  type AwsKmsRule,
+  type AzureKeyVaultRule,
+  type GcpKmsRule,
+  originOf,
+  type ServiceRules,
+} from '../services/rules.ts';
 import { ServiceMemory } from '../services/sessions.ts';
 import { type ServiceKey, serviceKeyName } from '../sops/service-key.ts';
 import { awsKeyOf } from '../sops/service-recipient.ts';
@@ -29,7 +35,7 @@ export function servicesAtHand(around: Place, flags: readonly string[] = []): Ke
       kms: 'aws configure, or eval "$(aws configure export-credentials --format env)"',
       gcp_kms:
         'export GOOGLE_OAUTH_ACCESS_TOKEN="$(gcloud auth print-access-token)", or set GOOGLE_APPLICATION_CREDENTIALS',
-      azure_kv: '',
+      azure_kv: 'set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET: az ad sp create-for-rbac prints them',
     },
   });
 }
@@ -46,7 +52,7 @@ function rulesOf({ env }: Place, flags: readonly string[]): ServiceRules {
     vault,
     awsKms: awsRules(env, named('SOPS_KMS_ARN')),
     gcpKms: gcpRules(env, named('SOPS_GCP_KMS_IDS')),
-    azureKeyVault: [],
+    azureKeyVault: azureRules(env, named('SOPS_AZURE_KEYVAULT_URLS')),
   };
 }
 
@@ -66,6 +72,15 @@ function gcpRules(env: Place['env'], names: readonly string[]): GcpKmsRule[] {
   return names.filter(isGcpResourceId).map((resourceId) => ({ resourceId, endpoint }));
 }
 
+/** A vault, or a key of it. */
+function azureRules(env: Place['env'], names: readonly string[]): AzureKeyVaultRule[] {
+  const loginEndpoint = originOf(env['AZURE_AUTHORITY_HOST'] ?? '');
+  return names.flatMap((name) => {
+    const vaultUrl = originOf(name.replace(/\/keys\/.*$/, ''));
+    return vaultUrl === undefined ? [] : { vaultUrl, loginEndpoint };
+  });
+}
+
 function namesOf(list: string | undefined): string[] {
   return (list ?? '').split(',').flatMap((name) => name.trim() || []);
 }
@@ -78,11 +93,11 @@ const VARIABLES = {
 } as const;
 
 function toAllow(key: ServiceKey): string {
-  if (key.kind === 'azure_kv') return 'have a holder of the key add an age recipient';
   return `if the service is yours: --key-service ${JSON.stringify(nameOf(key))}, or set ${VARIABLES[key.kind]} to it`;
 }
 
 function nameOf(key: ServiceKey): string {
   if (key.kind === 'vault') return key.address;
+  if (key.kind === 'azure_kv') return key.vaultUrl;
   return key.kind === 'kms' ? serviceKeyName({ ...key, context: {}, profile: '' }) : serviceKeyName(key);
 }

@@ -2,7 +2,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { SottoError } from '../core/errors.ts';
 import { Sensitive } from '../core/sensitive.ts';
-import { awsKeysOf, gcpAccountIn, isPrintable } from '../services/credential-file.ts';
+import { awsKeysOf, azureClientOf, gcpAccountIn, isPrintable } from '../services/credential-file.ts';
 import type { Secret, ServiceCredential } from '../services/credential.ts';
 import { fieldsOfSection, trimmed } from '../services/fields.ts';
 import type { Surroundings } from './context.ts';
@@ -14,6 +14,7 @@ const FINDERS = {
   vault: { find: vaultToken, authority: 'VAULT_CACERT' },
   kms: { find: awsKeys, authority: 'AWS_CA_BUNDLE' },
   gcp_kms: { find: gcpProof, authority: 'SSL_CERT_FILE' },
+  azure_kv: { find: azureClient, authority: 'SSL_CERT_FILE' },
 } as const;
 
 /** What this person can show key services of a kind, as the services' own programs keep it. Throws SottoError. */
@@ -66,6 +67,19 @@ async function gcpProof({ env, cwd }: Place): Promise<Secret | undefined> {
   const usual = join(home, '.config', 'gcloud', 'application_default_credentials.json');
   const bytes = file === '' ? await fileIfThere(usual) : await readFileBytes(resolve(cwd, file), file);
   return bytes === undefined ? undefined : usable(gcpAccountIn(bytes), GCP_NEXT);
+}
+
+async function azureClient({ env }: Place): Promise<Secret | undefined> {
+  const {
+    AZURE_TENANT_ID: tenantId = '',
+    AZURE_CLIENT_ID: clientId = '',
+    AZURE_CLIENT_SECRET: clientSecret = '',
+  } = env;
+  if (clientSecret === '') return undefined;
+  const { AZURE_AUTHORITY_HOST: authorityHost = '' } = env;
+  const given = { tenantId, clientId, clientSecret, ...(authorityHost === '' ? {} : { authorityHost }) };
+  const fields = new Map(Object.entries(given).map(([name, text]) => [name, Buffer.from(text, 'utf8')]));
+  return usable(azureClientOf(fields), 'set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET again');
 }
 
 const GCP_NEXT =

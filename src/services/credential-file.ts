@@ -1,6 +1,6 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import { ownedBytes, Sensitive } from '../core/sensitive.ts';
-import type { AwsKeys, GcpAccount } from './credential.ts';
+import type { AwsKeys, AzureClient, GcpAccount } from './credential.ts';
 import { type Fields, fieldsOf, fieldsOfJson, trimmed } from './fields.ts';
 
 /** `aws_access_key_id`, `aws_secret_access_key` and `aws_session_token`, as Flux has them. A text says what is wrong. */
@@ -61,6 +61,28 @@ function privateKeyIn(escaped: Uint8Array): KeyObject | undefined {
   } finally {
     pem.fill(0);
   }
+}
+
+/** `tenantId`, `clientId` and `clientSecret`, as Flux has them, or what `az ad sp create-for-rbac` prints. */
+export function azureClientIn(bytes: Uint8Array): AzureClient | string {
+  const fields = fieldsOf(bytes);
+  return fields === undefined ? 'it is not lines such as tenantId: ID' : azureClientOf(fields);
+}
+
+export function azureClientOf(fields: Fields): AzureClient | string {
+  const either = (name: string, other: string) => fields.get(name) ?? fields.get(other);
+  const tenantId = textOf(either('tenantId', 'tenant'));
+  const clientId = textOf(either('clientId', 'appId'));
+  const secret = either('clientSecret', 'password');
+  const authorityHost = textOf(fields.get('authorityHost'));
+  if (secret === undefined)
+    return 'clientSecret is missing; certificates and managed identities are not in this version';
+  if (!isPrintable(secret)) return 'clientSecret is not one word of printable characters';
+  if (tenantId === undefined || clientId === undefined || !/^[\w.-]+$/.test(tenantId) || !/^[\w.-]+$/.test(clientId)) {
+    return 'tenantId or clientId is missing, or no id';
+  }
+  if (fields.has('authorityHost') && authorityHost === undefined) return 'authorityHost is no address';
+  return { kind: 'azure_kv', by: 'client', tenantId, clientId, clientSecret: Sensitive.copyOf(secret), authorityHost };
 }
 
 /** Names and ids are no secret. */

@@ -10,7 +10,7 @@ export type ServiceCredential = Secret & {
 };
 
 /** The secret part, by the kind of service that lets it in. */
-export type Secret = VaultToken | AwsKeys | GcpAccount | GcpToken;
+export type Secret = VaultToken | AwsKeys | GcpAccount | GcpToken | AzureClient | AzureToken;
 
 export interface VaultToken {
   readonly kind: 'vault';
@@ -38,6 +38,23 @@ export interface GcpAccount {
 /** What is shown to Google Cloud, signed by an account or given for one. */
 export interface GcpToken {
   readonly kind: 'gcp_kms';
+  readonly by: 'token';
+  readonly token: Sensitive;
+}
+
+/** An application of Azure with a secret. */
+export interface AzureClient {
+  readonly kind: 'azure_kv';
+  readonly by: 'client';
+  readonly tenantId: string;
+  readonly clientId: string;
+  readonly clientSecret: Sensitive;
+  /** Where the file says that tokens come from; it must be where they do. */
+  readonly authorityHost: string | undefined;
+}
+
+export interface AzureToken {
+  readonly kind: 'azure_kv';
   readonly by: 'token';
   readonly token: Sensitive;
 }

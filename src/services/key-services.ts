@@ -148,8 +148,10 @@ async function protocolOf(key: ServiceKey, permission: Permission): Promise<Prot
       const { gcpKmsProtocol } = await import('./gcp-kms.ts');
       return gcpKmsProtocol(key, permission);
     }
-    case 'azure_kv':
-      throw new TypeError('asked for a kind of service that no settings can allow');
+    case 'azure_kv': {
+      const { azureKvProtocol } = await import('./azure-kv.ts');
+      return azureKvProtocol(key, permission);
+    }
     default:
       return key satisfies never;
   }

@@ -6,6 +6,7 @@ import {
   ageRecipient,
   awsKeyArn,
   awsRoleArn,
+  azureVaultUrl,
   certificateFingerprint,
   dnsLabel,
   flag,
@@ -68,6 +69,12 @@ const decryption = sectionOrDefaults({
     listOf(
       section({ resourceId: gcpResourceId, endpoint: nullish(serviceAddress) }),
       'entries such as resourceId: projects/P/locations/L/keyRings/R/cryptoKeys/K',
+    ),
+  ),
+  azureKeyVault: nullish(
+    listOf(
+      section({ vaultUrl: azureVaultUrl, loginEndpoint: nullish(serviceAddress) }),
+      'entries such as vaultUrl: https://team.vault.azure.net',
     ),
   ),
 });

@@ -5,6 +5,15 @@ import { expect, test } from 'vitest';
 import { stringAt } from '../../src/core/json.ts';
 import { attentionOf, untilReady, untilTried } from '../harness/attention.ts';
 import { AWS_ARN, AWS_ID, AWS_ROLE, AWS_SECRET, startAws } from '../harness/aws.ts';
+import {
+  AZURE_CLIENT,
+  AZURE_NAME,
+  AZURE_SECRET,
+  AZURE_TENANT,
+  AZURE_VAULT,
+  AZURE_VERSION,
+  startAzure,
+} from '../harness/azure.ts';
 import { GCP_KEY, startGcp } from '../harness/gcp.ts';
 import { leakCheck, plantCanaries } from '../harness/leak-check.ts';
 import { describeReal } from '../harness/real.ts';
@@ -20,13 +29,19 @@ describeReal('files with keys of cloud services', TOOLS, () => {
     const [password = ''] = canaries.values;
     await using aws = await startAws({ tls: true, needsRole: true });
     await using gcp = await startGcp({ tls: true });
-    const clouds = [aws, gcp] as const;
+    await using azure = await startAzure();
+    const clouds = [aws, gcp, azure] as const;
     await using world = await createWorld();
     const keys = { 'sops.aws-kms': `aws_access_key_id: ${AWS_ID}\naws_secret_access_key: ${AWS_SECRET}\n` };
     await world.create(`/api/v1/namespaces/${world.namespace}/secrets`, keySecret('sops-aws', keys, aws));
     await world.create(
       `/api/v1/namespaces/${world.namespace}/secrets`,
       keySecret('sops-gcp', { 'sops.gcp-kms': gcp.account }, gcp),
+    );
+    const application = { tenantId: AZURE_TENANT, clientId: AZURE_CLIENT, clientSecret: AZURE_SECRET };
+    await world.create(
+      `/api/v1/namespaces/${world.namespace}/secrets`,
+      keySecret('sops-azure', { 'sops.azure-kv': JSON.stringify(application) }, azure),
     );
     const ofAws = await byStock('of-aws', password, aws, ['--kms', `${AWS_ARN}+${AWS_ROLE}`], {
       AWS_ACCESS_KEY_ID: AWS_ID,
@@ -40,9 +55,21 @@ describeReal('files with keys of cloud services', TOOLS, () => {
       SOPS_GCP_KMS_CLIENT_TYPE: 'rest',
       SOPS_GCP_KMS_ENDPOINT: gcp.address,
     });
+    const azureKey = `${AZURE_VAULT}/keys/${AZURE_NAME}/${AZURE_VERSION}`;
+    const ofAzure = await byStock('of-azure', password, azure, ['--azure-kv', azureKey], {
+      AZURE_TENANT_ID: AZURE_TENANT,
+      AZURE_CLIENT_ID: AZURE_CLIENT,
+      AZURE_CLIENT_SECRET: AZURE_SECRET,
+      HTTPS_PROXY: azure.proxy,
+    });
     const before = clouds.map((cloud) => cloud.connections());
 
-    const files = { 'deploy/of-aws.json': ofAws, 'deploy/of-gcp.json': ofGcp };
+    // Nothing vouches for the name of the vault, so the agent can be sent to the listener.
+    const files = {
+      'deploy/of-aws.json': ofAws,
+      'deploy/of-azure.json': ofAzure.replace(AZURE_VAULT, azure.address),
+      'deploy/of-gcp.json': ofGcp,
+    };
     const commit = await world.repository.commit(files, 'first');
     await using agent = await world.start();
     const refused = attentionOf(await untilTried(world, commit));
@@ -52,11 +79,13 @@ describeReal('files with keys of cloud services', TOOLS, () => {
     const texts = refused.map(({ text }) => text).join('\n');
     expect(texts).toContain(`awsKms: [ { arn: "${AWS_ARN}", role: "${AWS_ROLE}" } ]`);
     expect(texts).toContain(`gcpKms: [ { resourceId: "${GCP_KEY}" } ]`);
+    expect(texts).toContain(`azureKeyVault: [ { vaultUrl: "${azure.address}" } ]`);
     expect(clouds.map((cloud) => cloud.connections())).toEqual(before);
 
     const allowed = [
       `awsKms: [ { arn: "${AWS_ARN}", role: "${AWS_ROLE}", endpoint: "${aws.address}", stsEndpoint: "${aws.address}" } ]`,
       `gcpKms: [ { resourceId: "${GCP_KEY}", endpoint: "${gcp.address}" } ]`,
+      `azureKeyVault: [ { vaultUrl: "${azure.address}", loginEndpoint: "${azure.address}" } ]`,
     ];
     await world.settings(
       settingsText(world.git.url(world.repository)).replace(
@@ -65,13 +94,13 @@ describeReal('files with keys of cloud services', TOOLS, () => {
       ),
     );
     const status = await untilReady(world, commit);
-    for (const name of ['of-aws', 'of-gcp']) {
+    for (const name of ['of-aws', 'of-azure', 'of-gcp']) {
       const live = await world.get(`/api/v1/namespaces/${world.namespace}/secrets/${name}`);
       expect(Buffer.from(stringAt(live, 'data', 'password') ?? '', 'base64').toString()).toBe(password);
     }
     for (const [index, cloud] of clouds.entries()) expect(cloud.connections()).toBeGreaterThan(before[index] ?? 0);
     const told = JSON.stringify(status) + JSON.stringify(agent.log);
-    for (const shown of [AWS_SECRET, 'PRIVATE KEY']) expect(told).not.toContain(shown);
+    for (const shown of [AWS_SECRET, 'PRIVATE KEY', AZURE_SECRET]) expect(told).not.toContain(shown);
     await leakCheck(world, agent, canaries);
   });
 });

@@ -4,8 +4,8 @@ import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { createAuthority } from '../../src/demo/certificates.ts';
 
-/** Status, content type and body. */
-export type ListenerAnswer = readonly [number, string, string];
+/** Status, content type and body, and what else stands in the head. */
+export type ListenerAnswer = readonly [number, string, string, Readonly<Record<string, string>>?];
 
 /** Stands in for a service at loopback, and counts who comes. */
 export interface Listener extends AsyncDisposable {
@@ -32,8 +32,8 @@ export async function startListener(
   const options = issued === undefined ? {} : { cert: issued.certificatePem, key: issued.privateKeyPem };
   const server = (tls ? createSecureServer(options) : createServer()).on('request', (request, response) => {
     const answer = async (): Promise<void> => {
-      const [status, type, text] = answerTo(request, await bodyOf(request));
-      response.writeHead(status, { 'content-type': type }).end(text);
+      const [status, type, text, head = {}] = answerTo(request, await bodyOf(request));
+      response.writeHead(status, { ...head, 'content-type': type }).end(text);
     };
     void answer();
   });

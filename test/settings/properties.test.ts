@@ -33,7 +33,12 @@ const services: fc.Arbitrary<ServiceRules> = fc.record({
       endpoint: fc.option(https, { nil: undefined }),
     }),
   ),
-  azureKeyVault: fc.constant([]),
+  azureKeyVault: few(
+    fc.record({
+      vaultUrl: name.map((vault) => `https://${vault}.vault.azure.net`),
+      loginEndpoint: fc.option(https, { nil: undefined }),
+    }),
+  ),
 });
 const RECIPIENT = 'age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p';
 const segment = fc.stringMatching(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,6}$/);
@@ -216,9 +221,9 @@ function syncDocumentOf(from: SyncSettings): unknown {
 }
 
 function decryptionOf(from: DecryptionSettings): unknown {
-  const { vault, awsKms, gcpKms } = from.services;
+  const { vault, awsKms, gcpKms, azureKeyVault } = from.services;
   const keys = from.secretNames.map((secret) => ({ secretRef: { name: secret } }));
-  return { keys, vault: vault.map((each) => ({ address: each })), awsKms, gcpKms };
+  return { keys, vault: vault.map((each) => ({ address: each })), awsKms, gcpKms, azureKeyVault };
 }
 
 /** YAML 1.1 reads bare `y`, `on`, `1_0`, `1e3` and the like as other types: text is quoted here, as people are told. */
