@@ -91,8 +91,10 @@ export const SETTINGS_MEANING: Readonly<Record<string, string>> = {
   'syncs[].prune.maxShare': 'a commit that would prune more than this share is held whole',
   'syncs[].prune.minimum': 'fewer prunes than this are never held by their share',
   'syncs[].prune.ask': 'kinds that are kept until somebody removes them, besides PersistentVolumeClaim',
-  'syncs[].dependsOn': 'syncs that come first',
-  'syncs[].deletionPolicy': 'what happens with the objects of a sync that leaves the settings',
+  'syncs[].dependsOn':
+    'syncs that come first: a commit of this one is not applied before they are Ready ([order](order.md#between-syncs))',
+  'syncs[].deletionPolicy':
+    'what happens with the objects of a sync that leaves the settings; syncs that depend on each other go in the reverse order',
   'syncs[].skip[].group': 'which objects of the repository are not ours to apply: their group',
   'syncs[].skip[].namespace': 'their namespace',
   'syncs[].skip[].name': 'their name',

@@ -5,10 +5,12 @@ import { watchResource } from '../kube/watch.ts';
 import { NO_SETTINGS, type SettingsState } from '../settings/last-good.ts';
 import type { Settings } from '../settings/settings.ts';
 import { type Assembled, assemble, type InForce } from './assemble.ts';
+import { wakeDependents } from './dependents.ts';
 import { isHeldByOther, otherAgent } from './fence.ts';
 import { takenOver } from './inventory-store.ts';
 import type { AgentEnd } from './options.ts';
 import { endPauses } from './pausing.ts';
+import { patienceMs } from './sync-order.ts';
 import type { ProbeView } from './serve/probes.ts';
 import { statusWithTimes } from './serve/status-json.ts';
 import { followSettings, readSettings, type SettingsOrigin } from './settings-source.ts';
@@ -18,6 +20,7 @@ import type { AgentSetup } from './setup.ts';
 import { LIST_GRACE_MS } from './watching.ts';
 import { viewSync } from './status-view.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
+import type { UndoneEdit } from './undone-edits.ts';
 
 /** How often the loop looks at what is due in memory; a probe that is older than a few of these is a stuck loop. */
 const TICK_MS = 1_000;
@@ -105,6 +108,7 @@ export class Agent {
     const { log } = this.#setup;
     this.#stopWith(signal);
     this.#follow(parts);
+    parts.context.last.begin();
     parts.syncs.start(parts.context);
     parts.desk.run().catch((thrown: unknown) => this.#fail(thrown));
     await this.#ticks(parts);
@@ -142,10 +146,12 @@ export class Agent {
     const isUnsettled = (): boolean =>
       [...syncs.runtimes.values()].some(
         (sync) =>
-          viewSync(context, sync).state === 'Progressing' && clock.elapsedMs() < fromMs + sync.settings.timeoutMs,
+          viewSync(context, sync).state === 'Progressing' &&
+          clock.elapsedMs() < fromMs + patienceMs(sync.settings.name, context.settings().syncs),
       );
     while (!this.#stop.signal.aborted && isUnsettled()) {
       await delay(READY_POLL_MS, this.#stop.signal);
+      wakeDependents(context);
       if ([...syncs.runtimes.values()].some(isTurn)) await syncs.visitOnce(context);
     }
   }
@@ -194,6 +200,11 @@ export class Agent {
     return parts === undefined ? undefined : statusWithTimes(parts.document(), parts.syncs.runtimes);
   }
 
+  /** Changes of people that were undone, for `/status.json`. */
+  undone(): readonly UndoneEdit[] {
+    return this.#parts?.undone() ?? [];
+  }
+
   /** Something beside the agent has changed that the status document tells. */
   changed(): void {
     this.#parts?.publisher.changed();
@@ -205,7 +216,11 @@ export class Agent {
     const troubled = parts.watching.troubled().map(({ resource, state, why }) => `watch ${resource}: ${state} ${why}`);
     const problems = this.#settings.problems.map((problem: SottoError) => `settings: ${problem.code}`);
     const renderer = this.#setup.renderer.status();
-    return { ok: true, lines: [...troubled, ...problems, ...(renderer === undefined ? [] : [rendererLine(renderer)])] };
+    const sources = [...parts.syncs.runtimes.values()].flatMap(sourceLine);
+    return {
+      ok: true,
+      lines: [...troubled, ...problems, ...sources, ...(renderer === undefined ? [] : [rendererLine(renderer)])],
+    };
   }
 
   /** Settings and inventory are watched: the one to follow a change, the other to notice another agent. */
@@ -300,9 +315,20 @@ export class Agent {
   }
 }
 
-/** Objects waited for others, which are ready now. */
+/** Git does not answer, or cannot be used: what is held meanwhile. */
+function sourceLine({ settings, trouble, report, standIn }: SyncRuntime): string[] {
+  if (trouble === undefined) return [];
+  const head = `sync ${settings.name}: ${trouble.error.code}`;
+  if (standIn?.kind === 'unusable') return [`${head}, nothing is held: ${standIn.error.code}`];
+  const held = standIn?.revision ?? report?.appliedRevision;
+  if (standIn === undefined) return [held === undefined ? head : `${head}, ${held} is held`];
+  const missing = standIn.missing === 0 ? '' : `, ${standIn.missing} are not in it`;
+  return [`${head}, ${held ?? 'what was applied last'} is held by sotto-last: ${standIn.objects} objects${missing}`];
+}
+
+/** Objects, or the sync as a whole, waited for others, which are ready now. */
 function isTurn({ stale, report }: SyncRuntime): boolean {
-  return stale && report !== undefined && report.waits.length > 0;
+  return stale && report !== undefined && (report.waits.length > 0 || report.syncWait !== undefined);
 }
 
 function isOtherPlace(next: Settings, current: Settings): boolean {

@@ -17,11 +17,11 @@ export function recordApplied(
   answer: Json,
 ): LiveRecord {
   const record = agent.live.baseline(object.key, answer, modeOf(resource));
-  agent.inventory.set(rowOf(sync, object, record));
+  agent.inventory.set(rowOf(sync, object, record, agent.inventory.row(object.key)));
   return record;
 }
 
-function rowOf(sync: string, object: DesiredObject, record: LiveRecord) {
+function rowOf(sync: string, object: DesiredObject, record: LiveRecord, before: InventoryRow | undefined) {
   return {
     ...announcedRow(sync, object),
     uid: record.uid,
@@ -33,6 +33,8 @@ function rowOf(sync: string, object: DesiredObject, record: LiveRecord) {
     failed: record.failed,
     yielded: record.yielded,
     accepted: record.accepted,
+    // An object that was made anew has Pods of its own.
+    restart: before?.uid === record.uid ? before.restart : undefined,
   };
 }
 

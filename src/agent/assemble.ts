@@ -16,6 +16,7 @@ import { isAutoscaled } from './autoscaled.ts';
 import { garbageCollector } from './collect-garbage.ts';
 import type { AgentContext, Place } from './context.ts';
 import { Corrector } from './correct.ts';
+import { isAnyWaiting, wakeDependents } from './dependents.ts';
 import { isRolledOut } from './config-prunes.ts';
 import { computeStatus } from '../health/status.ts';
 import { policyOf } from './drift-policy.ts';
@@ -25,13 +26,17 @@ import { InventoryStore } from './inventory-store.ts';
 import { KeyStore } from './key-store.ts';
 import { changedKinds, isOfKind, Kinds, waitedFor } from './kinds.ts';
 import { Lanes } from './lanes.ts';
+import { lastKeys } from './last-parts.ts';
+import { LastStore } from './last-store.ts';
 import { LiveStore } from './live.ts';
 import { reportYield } from './report-correction.ts';
 import { RequestDesk } from './request-desk.ts';
 import type { AgentSetup } from './setup.ts';
 import { StatusPublisher } from './status-publisher.ts';
-import { nextLateMs, statusOf } from './status-view.ts';
+import { nextLateMs } from './readiness.ts';
+import { statusOf } from './status-view.ts';
 import { VariableMaps } from './variable-maps.ts';
+import { type UndoneEdit, UndoneEdits } from './undone-edits.ts';
 import { vetoRules } from './veto-rules.ts';
 import { SyncSet } from './sync-set.ts';
 import { wakeWaiting } from './waits.ts';
@@ -55,6 +60,7 @@ export interface Assembled {
   readonly desk: RequestDesk;
   readonly syncs: SyncSet;
   readonly document: () => StatusDocument;
+  readonly undone: () => readonly UndoneEdit[];
 }
 
 export interface Hooks {
@@ -86,10 +92,20 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     onStored: (size) => metrics.inventory(size),
   });
   await inventory.load();
+  const last = new LastStore({
+    transport,
+    namespace: place.agentNamespace,
+    version: place.version,
+    keys: lastKeys(key, place.agentNamespace),
+    inventory,
+    repeat,
+    onBroken: (error) => log.warn('what was applied last cannot be used', { code: error.code, error }),
+  });
   const account = accountOf(await transport.connection.authorize(false));
   if (inventory.lost) log.error('the inventory cannot be trusted: nothing is pruned until it was made anew');
 
   const corrections: CorrectionStatus[] = [];
+  const undone = new UndoneEdits();
   const startedAt = clock.now();
   const keys = new KeyStore({
     transport,
@@ -122,7 +138,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
       if (row !== undefined) inventory.set({ ...row, ...carried });
     },
     onChange: (of) => {
-      publisher.changed();
+      context.changed();
       const waits = isRolledOut({ inventory, live, syncs: syncs.runtimes }, of);
       if (waits !== undefined) syncs.wake(waits);
       wakeWaiting({ inventory, live, syncs: syncs.runtimes, wake: (name) => syncs.wake(name) }, of);
@@ -191,6 +207,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     log,
     metrics,
     inventory,
+    last,
     live,
     lanes,
     renderer: setup.renderer.renderer,
@@ -230,8 +247,15 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
       corrections.length = Math.min(corrections.length, LIMITS.maxCorrections);
       publisher.changed();
     },
+    undone: (facts) => undone.remember(facts),
     ask: (sync) => syncs.ask(sync),
-    changed: () => publisher.changed(),
+    changed: () => changed(),
+  };
+  // What the status tells is what other syncs may wait for.
+  const lookAtDependents = coalesced(() => wakeDependents(context), DEPENDENTS_AFTER_MS, signal);
+  const changed = (): void => {
+    publisher.changed();
+    if (isAnyWaiting(context)) lookAtDependents();
   };
   const desk: RequestDesk = new RequestDesk({ agent: context, answered: () => publisher.answered(), onDefect });
   const corrector: Corrector = new Corrector(context);
@@ -261,11 +285,36 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
       return status;
     },
   });
-  return { place, context, keys, inventory, watching, corrector, publisher, desk, syncs, document };
+  return {
+    place,
+    context,
+    keys,
+    inventory,
+    watching,
+    corrector,
+    publisher,
+    desk,
+    syncs,
+    document,
+    undone: () => undone.list(),
+  };
 }
 
 /** Key material goes at the next collection: soon after the last file was closed, not after each. */
 const COLLECT_AFTER_MS = 100;
+
+/** One look at many changes: an apply of thousands of objects tells of each. */
+const DEPENDENTS_AFTER_MS = 50;
+
+function coalesced(action: () => void, afterMs: number, signal: AbortSignal): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  return () => {
+    timer ??= setTimeout(() => {
+      timer = undefined;
+      if (!signal.aborted) action();
+    }, afterMs).unref();
+  };
+}
 
 function debounced(action: () => void, afterMs: number): () => void {
   let timer: NodeJS.Timeout | undefined;

@@ -17,8 +17,10 @@ import type { Settings } from '../settings/settings.ts';
 import type { Autoscaled } from './autoscaled.ts';
 import type { InventoryStore } from './inventory-store.ts';
 import type { Lanes } from './lanes.ts';
+import type { LastStore } from './last-store.ts';
 import type { Finding, LiveStore } from './live.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
+import type { UndoneFacts } from './undone-edits.ts';
 
 /** Where an agent works. The two namespaces are apart in code from the first day; equal by default. */
 export interface Place {
@@ -40,6 +42,7 @@ export interface AgentContext {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly inventory: InventoryStore;
+  readonly last: LastStore;
   readonly live: LiveStore;
   readonly lanes: Lanes;
   /** Runs kustomize; undefined where nobody can. */
@@ -79,6 +82,8 @@ export interface AgentContext {
   /** An Event on an object; never waits, never fails. */
   tell(event: EventFacts): void;
   corrected(correction: CorrectionStatus): void;
+  /** What somebody had changed, for `sotto keep`; false: it cannot be kept from there. */
+  undone(facts: UndoneFacts): boolean;
   /** Something that the status document tells has changed. */
   changed(): void;
 }

@@ -6,6 +6,7 @@ import { MEMBER_LABEL } from '../core/labels.ts';
 import { afterCorrection, askFight, type Fight, peaceAtMs } from '../drift/fight.ts';
 import { type FutilityKey, futilityKey } from '../drift/futility.ts';
 import { driftedPointers } from '../drift/judge.ts';
+import { handFields } from '../drift/undone-fields.ts';
 import { driftManagers } from '../drift/verdict.ts';
 import { pauseOf } from '../plan/pause.ts';
 import { block } from './blocked.ts';
@@ -249,8 +250,11 @@ const MEMBER_LABEL_PATH = `/metadata/labels/${MEMBER_LABEL.replace('/', '~1')}`;
 
 /** What to tell people about a correction that wrote. */
 function undoneBy({ finding, object, sync }: Case, created: boolean): Undone {
-  const revision = sync.report?.appliedRevision;
-  const common = { object, revision: revision === undefined ? 'the last commit' : shortRevision(revision) };
+  const held = sync.standIn?.kind === 'holds' ? sync.standIn.revision : undefined;
+  const revision = sync.report?.appliedRevision ?? held;
+  const { name } = sync.settings;
+  const shown = revision === undefined ? 'the last commit' : shortRevision(revision);
+  const common = { object, sync: name, revision: shown, exactRevision: revision, fields: [] };
   if (created) return { ...common, operation: 'delete', paths: [], manager: undefined };
   // A DELETED event of an object that is still there: it had lost the label that the stream selects by.
   const isLabelLoss = finding.kind === 'deleted' || finding.verdict.kind === 'lost-object';
@@ -259,7 +263,8 @@ function undoneBy({ finding, object, sync }: Case, created: boolean): Undone {
   if (verdict.kind !== 'drifted') return { ...common, operation: 'Update', paths: [], manager: undefined };
   const [first] = driftManagers(verdict);
   const operation = first?.operation ?? 'Update';
-  return { ...common, operation, paths: driftedPointers(verdict), manager: first?.manager };
+  const fields = object.id.kind === 'Secret' ? [] : handFields(verdict, finding.object);
+  return { ...common, operation, paths: driftedPointers(verdict), manager: first?.manager, fields };
 }
 
 function fightError({ finding, object }: Case): SottoError {

@@ -20,6 +20,7 @@ import {
   type Holder,
   type Inventory,
   type InventoryRow,
+  type LastRecord,
   type LeavingRule,
   type Mac,
 } from '../plan/inventory.ts';
@@ -163,6 +164,14 @@ export class InventoryStore {
     const { [sync]: before, ...others } = this.#header.leaving;
     if (JSON.stringify(before) === JSON.stringify(rule)) return;
     this.#header = { ...this.#header, leaving: rule === undefined ? others : { ...others, [sync]: rule } };
+    this.#touch();
+  }
+
+  /** Where what a sync applied last is kept; undefined: nowhere. */
+  setLast(sync: string, record: LastRecord | undefined): void {
+    const { [sync]: before, ...others } = this.#header.last;
+    if (JSON.stringify(before) === JSON.stringify(record)) return;
+    this.#header = { ...this.#header, last: record === undefined ? others : { ...others, [sync]: record } };
     this.#touch();
   }
 

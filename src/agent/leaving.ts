@@ -11,9 +11,11 @@ import { rowKinds } from './pass-stages.ts';
 import { writerOf } from './writer.ts';
 
 /** What is remembered of a sync for the time when the settings do not have it; undefined: its objects stay then. */
-export function leavingRuleOf({ deletionPolicy, prune, serviceAccountName }: SyncSettings): LeavingRule | undefined {
+export function leavingRuleOf(settings: SyncSettings): LeavingRule | undefined {
+  const { deletionPolicy, prune, serviceAccountName, dependsOn } = settings;
   if (deletionPolicy !== 'delete' || !prune.enabled) return undefined;
-  return { ...(serviceAccountName === undefined ? {} : { serviceAccountName }), ask: prune.ask };
+  const rule = { ...(serviceAccountName === undefined ? {} : { serviceAccountName }), ask: prune.ask };
+  return dependsOn.length === 0 ? rule : { ...rule, dependsOn };
 }
 
 /** What failed, or waits for a file that is refused, is looked at again this often. */
@@ -28,7 +30,8 @@ export function isDue(agent: AgentContext, lastMs: number | undefined): boolean 
   const { syncs } = agent.settings();
   const isSettled = syncs.every((settings) => {
     const sync = agent.syncs.get(settings.name);
-    return sync?.settings === settings && sync.report !== undefined && !sync.stale && sync.trouble === undefined;
+    const isPassed = sync?.settings === settings && sync.report !== undefined && !sync.stale;
+    return isPassed && sync.report?.syncWait === undefined && sync.trouble === undefined;
   });
   return isSettled && (lastMs === undefined || agent.clock.elapsedMs() - lastMs >= AGAIN_MS);
 }
@@ -43,8 +46,29 @@ export async function clearLeft(agent: AgentContext): Promise<void> {
   // The settings may have changed while this waited for its turn.
   if (!isDue(agent, undefined)) return;
   await agent.cover(rowKinds(agent));
-  for (const name of leftSyncs(agent)) await clearOne(agent, name);
+  const tried = new Set<string>();
+  for (let name = nextToGo(agent, tried); name !== undefined; name = nextToGo(agent, tried)) {
+    tried.add(name);
+    await clearOne(agent, name);
+  }
   await agent.inventory.store();
+}
+
+function nextToGo(agent: AgentContext, tried: ReadonlySet<string>): string | undefined {
+  return nextLeaving(leftSyncs(agent), agent.inventory.inventory.leaving, tried);
+}
+
+/** Those that depend on others go before these, which stay while one of them is still there. */
+export function nextLeaving(
+  left: readonly string[],
+  rules: Readonly<Record<string, LeavingRule>>,
+  tried: ReadonlySet<string>,
+): string | undefined {
+  const isNeeded = (name: string): boolean =>
+    left.some((other) => other !== name && rules[other]?.dependsOn?.includes(name) === true);
+  const free = left.filter((name) => !isNeeded(name));
+  // What is remembered of each is as old as its last pass, so it may be a circle: then somebody begins.
+  return (free.length === 0 ? left.slice(0, 1) : free).find((name) => !tried.has(name));
 }
 
 async function clearOne(agent: AgentContext, name: string): Promise<void> {

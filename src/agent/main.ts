@@ -73,7 +73,10 @@ export async function runAgent(options: AgentOptions): Promise<AgentEnd> {
     metrics,
     onSettings: ({ pageListen }) => (options.once ? undefined : page.follow(pageListen)),
   };
-  const page = new PageListener({ status: keptStatus(() => current.status(), systemClock) }, log);
+  const page = new PageListener(
+    { status: keptStatus(() => current.status(), systemClock), undone: () => current.undone() },
+    log,
+  );
   let current = new Agent(setup);
   const begin = async (): Promise<void> => {
     await current.close();

@@ -9,6 +9,7 @@ import type { Opener } from '../open/opener.ts';
 import { isKept } from '../plan/keep.ts';
 import { objectPause } from '../plan/pause.ts';
 import { type ApplyStep, type Plan, plan } from '../plan/plan.ts';
+import { restartTrouble } from '../plan/restart.ts';
 import type { DesiredObject, DesiredSet } from '../render/desired.ts';
 import { render } from '../render/render.ts';
 import type { Snapshot } from '../source/snapshot.ts';
@@ -109,7 +110,15 @@ export async function renderSet(
   // A refused file is read again next time: what is kept of a document between passes does not know its lines.
   const refused = new Set(set.refusals.map(({ file }) => file));
   sync.opened = new Map([...sync.opened].filter(([, ofFile]) => !ofFile.some(({ file }) => refused.has(file))));
-  return { ...set, warnings: [...said.warnings, ...set.warnings, ...set.objects.flatMap(unknownPolicy)] };
+  return {
+    ...set,
+    warnings: [
+      ...said.warnings,
+      ...set.warnings,
+      ...set.objects.flatMap(unknownPolicy),
+      ...set.objects.flatMap(noRestart),
+    ],
+  };
 }
 
 function unknownPolicy({ tree, file, line, id }: DesiredObject): SottoError[] {
@@ -123,6 +132,21 @@ function unknownPolicy({ tree, file, line, id }: DesiredObject): SottoError[] {
     file,
     line,
     object: displayObject(id),
+  });
+  return [error];
+}
+
+function noRestart(object: DesiredObject): SottoError[] {
+  const why = restartTrouble(object);
+  if (why === undefined) return [];
+  const error = new SottoError({
+    code: 'SOTTO-PLAN-085',
+    what: 'the annotation sotto.dev/restart-on-change does nothing here',
+    why,
+    next: 'correct the annotation, or remove it',
+    file: object.file,
+    line: object.line,
+    object: displayObject(object.id),
   });
   return [error];
 }
@@ -222,7 +246,7 @@ function claimedBy(agent: AgentContext, sync: SyncRuntime, key: ObjectKey): stri
 }
 
 /** What the same request would meet again is reported again, not tried again. */
-function withoutBlocked(agent: AgentContext, sync: SyncRuntime, decided: Plan): Plan {
+export function withoutBlocked(agent: AgentContext, sync: SyncRuntime, decided: Plan): Plan {
   const nowMs = agent.clock.elapsedMs();
   const refusals = [...decided.refusals];
   const steps = decided.steps.filter((step) => {
@@ -248,6 +272,15 @@ export async function announce(agent: AgentContext, sync: SyncRuntime, decided: 
 
 /** Rows of objects that are no longer ours to keep, and rows that another sync keeps from now on. */
 export function release(agent: AgentContext, sync: SyncRuntime, decided: Plan): void {
+  handOver(agent, sync, decided);
+  for (const key of decided.released) {
+    agent.inventory.delete(key);
+    agent.live.forget(key);
+  }
+}
+
+/** Writes no object; a sync that waits does it too, for the one it waits for may be the one that takes the object. */
+export function handOver(agent: AgentContext, sync: SyncRuntime, decided: Plan): void {
   for (const [key, name] of decided.movedTo) {
     const row = agent.inventory.row(key);
     const other = agent.syncs.get(name);
@@ -256,9 +289,5 @@ export function release(agent: AgentContext, sync: SyncRuntime, decided: Plan): 
     sync.desired.delete(key);
     other.stale = true;
     agent.wake(name);
-  }
-  for (const key of decided.released) {
-    agent.inventory.delete(key);
-    agent.live.forget(key);
   }
 }

@@ -2,13 +2,19 @@ import type { SottoError } from '../core/errors.ts';
 import { isAutoscaler } from './autoscaled.ts';
 import { ordered } from '../plan/ordering.ts';
 import { readSnapshot } from './build-stage.ts';
-import { carryOut } from './carry-out.ts';
+import { type Carried, carryOut } from './carry-out.ts';
 import type { AgentContext } from './context.ts';
-import { announce, decide, refreshRows, refusedKeys, release, renderSet, rowKinds } from './pass-stages.ts';
+import { announce, decide, handOver, refreshRows, refusedKeys, release, renderSet, rowKinds } from './pass-stages.ts';
+import { keepLast } from './last-applied.ts';
+import { judgeResumed } from './pausing.ts';
 import type { Wanted } from './reach.ts';
 import { type PassEnd, reportPass } from './report-pass.ts';
+import { syncWaitOf } from './dependents.ts';
+import { restartPods } from './restarting.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 import { freeReplicas } from './yielding.ts';
+
+const NOTHING: Carried = { refusals: [], waiting: [], waits: [], applied: 0, pruned: 0, retry: false };
 
 /**
  * One pass of one sync over a snapshot, stages in order. Readiness follows from the watches afterwards; corrections go
@@ -24,23 +30,39 @@ export async function runPass(
 
   const said = await readSnapshot(agent, sync, snapshot, opener);
   if (!said.ok) return said.errors;
-  const { desired, ordering } = ordered(await renderSet(agent, sync, said));
+  const { desired, ordering } = ordered(await renderSet(agent, sync, said), said.refusals);
   // Nothing is decided before the live state of every kind in question is known (spec/drift.md 3.8 B).
   await agent.cover([
     ...desired.objects.map(({ apiVersion, id }) => ({ apiVersion, kind: id.kind })),
     ...rowKinds(agent),
   ]);
   refreshRows(agent, sync, desired);
+  await judgeResumed(agent, sync, desired.objects);
   const decided = decide(agent, sync, snapshot, desired, said.refusals);
+  const syncWait = syncWaitOf(agent, sync, snapshot, decided);
+  if (syncWait !== undefined) {
+    const refusals = [...said.refusals, ...desired.refusals, ...decided.refusals];
+    handOver(agent, sync, decided);
+    reportPass(agent, sync, { snapshot, desired, decided, outcome: NOTHING, refusals, startedMs, syncWait });
+    await agent.inventory.store();
+    return [];
+  }
   await announce(agent, sync, decided);
   const refused = refusedKeys([...said.refusals, ...desired.refusals]);
-  const outcome = await carryOut(agent, sync, { plan: decided, ordering, refused }, opener);
+  const carried = await carryOut(agent, sync, { plan: decided, ordering, refused }, opener);
+  const restarts = await restartPods(agent, sync, { desired, decided }, opener);
+  const outcome = {
+    ...carried,
+    refusals: [...carried.refusals, ...restarts.refusals],
+    retry: carried.retry || restarts.retry,
+  };
   release(agent, sync, decided);
 
   const refusals = [...said.refusals, ...desired.refusals, ...decided.refusals, ...outcome.refusals];
   const end: PassEnd = { snapshot, desired, decided, outcome, refusals, startedMs };
   reportPass(agent, sync, end);
   if (decided.steps.some((step) => step.action === 'prune' && isAutoscaler(step.id))) freeReplicas(agent);
+  await keepLast(agent, sync, end);
   await agent.inventory.store();
   return [];
 }

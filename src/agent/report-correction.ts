@@ -3,6 +3,7 @@ import { displayObject, type ObjectKey, objectIdOf } from '../core/ids.ts';
 import { managerRefs } from '../drift/entries.ts';
 import type { Yielded } from '../drift/losses.ts';
 import { pointer } from '../drift/pointer.ts';
+import type { HandField } from '../drift/undone-fields.ts';
 import type { DesiredObject } from '../render/desired.ts';
 import { correctedEvent, foughtEvent, uncorrectableEvent, yieldedEvent } from '../report/event-notes.ts';
 import type { AgentContext } from './context.ts';
@@ -16,18 +17,24 @@ export interface Undone {
   /** As managedFields says; undefined where ownership does not tell. */
   readonly manager: string | undefined;
   readonly operation: string;
+  readonly sync: string;
+  readonly exactRevision: string | undefined;
+  /** What was there instead; nothing of Secrets. */
+  readonly fields: readonly HandField[];
 }
 
 /** Log, metrics, status, and an Event on the object itself: whoever made the change must find out why it is gone. */
 export function reportCorrection(agent: AgentContext, undone: Undone, exactMs: number): void {
   const tookMs = Math.round(exactMs * 10) / 10;
-  const { object, revision, paths, manager, operation } = undone;
+  const { object, revision, paths, manager, operation, sync, fields } = undone;
   const name = displayObject(object.id);
   const outcome = operation === 'delete' ? 'recreated' : 'restored';
   agent.log.info('a change made outside Git was undone', { object: name, paths, manager, operation, tookMs });
   agent.metrics.corrected({ kind: object.id.kind, tookMs });
+  const at = rfc3339(agent.clock.now());
+  const canKeep = agent.undone({ at, object, sync, revision: undone.exactRevision, manager, fields });
   agent.corrected({
-    at: rfc3339(agent.clock.now()),
+    at,
     object: name,
     paths,
     manager: manager ?? 'unknown',
@@ -37,18 +44,24 @@ export function reportCorrection(agent: AgentContext, undone: Undone, exactMs: n
   });
   const regarding = { ...object.id, apiVersion: object.apiVersion, uid: agent.live.uid(object.key) };
   const change = operation === 'delete' ? 'deleted' : 'edited';
-  agent.tell(correctedEvent(regarding, { paths, manager, change, revision }));
+  agent.tell(correctedEvent(regarding, { paths, manager, change, revision, canKeep }));
 }
 
 /** A change that an apply does not undo stays; whoever relies on Git must find out. */
-export function reportUncorrectable(agent: AgentContext, { object, revision, paths, manager }: Undone): void {
+export function reportUncorrectable(
+  agent: AgentContext,
+  { object, revision, paths, manager }: Pick<Undone, 'object' | 'revision' | 'paths' | 'manager'>,
+): void {
   agent.log.warn('a change made outside Git cannot be undone', { object: displayObject(object.id), paths, manager });
   const regarding = { ...object.id, apiVersion: object.apiVersion, uid: agent.live.uid(object.key) };
   agent.tell(uncorrectableEvent(regarding, { paths, manager, change: 'edited', revision }));
 }
 
 /** Told on the object when a fight begins, not with each turn of it. */
-export function reportFight(agent: AgentContext, { object, paths, manager }: Omit<Undone, 'revision'>): void {
+export function reportFight(
+  agent: AgentContext,
+  { object, paths, manager }: Pick<Undone, 'object' | 'paths' | 'manager'>,
+): void {
   const regarding = { ...object.id, apiVersion: object.apiVersion, uid: agent.live.uid(object.key) };
   agent.tell(foughtEvent(regarding, { paths, manager }));
 }

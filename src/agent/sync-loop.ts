@@ -4,7 +4,9 @@ import { syncPause } from '../plan/pause.ts';
 import type { GitSource } from '../source/git-source.ts';
 import { nextTryMs } from './blocked.ts';
 import type { AgentContext } from './context.ts';
+import { standIn } from './last-applied.ts';
 import { runPass } from './pass.ts';
+import { judgeResumed } from './pausing.ts';
 import { completed, type Wanted } from './reach.ts';
 import type { SyncRuntime, Trouble } from './sync-runtime.ts';
 
@@ -76,8 +78,22 @@ export class SyncLoop {
   async visit(): Promise<void> {
     const { agent, sync, signal } = this.#options;
     if (isAtRest(agent, sync) || signal.aborted) return;
+    // A source that neither answers nor refuses.
+    const late = setTimeout(() => void this.#standIn(), STAND_IN_AFTER_MS);
+    late.unref();
     const snapshot = await this.#snapshot();
-    if (snapshot === undefined || signal.aborted) return;
+    clearTimeout(late);
+    if (signal.aborted) return;
+    if (snapshot !== undefined) await this.#visitAt(snapshot);
+    // Git does not answer, or no pass got so far: a resumed object is kept as it was wanted last.
+    if (sync.resumed.size > 0) {
+      await this.#options.exclusively(() => judgeResumed(agent, sync, [...sync.desired.values()]));
+    }
+    if (sync.trouble !== undefined) await this.#standIn();
+  }
+
+  async #visitAt(snapshot: Wanted): Promise<void> {
+    const { agent, sync } = this.#options;
     if (!this.#needsPass(snapshot)) return;
     sync.snapshot = snapshot;
     if (snapshot.refusal !== undefined) return this.#setTrouble({ error: snapshot.refusal, needsPerson: true });
@@ -89,6 +105,17 @@ export class SyncLoop {
     } catch (thrown) {
       sync.stale = true;
       this.#setTrouble(this.#troubleOf(thrown));
+    }
+  }
+
+  /** What was applied last, while no pass was made since the start. Whatever goes wrong there leaves things as they are. */
+  async #standIn(): Promise<void> {
+    const { agent, sync, signal } = this.#options;
+    if (signal.aborted || sync.report !== undefined) return;
+    try {
+      await this.#options.exclusively(() => standIn(agent, sync));
+    } catch (thrown) {
+      agent.log.error('what was applied last does not stand in', { sync: sync.settings.name, error: thrown });
     }
   }
 
@@ -143,7 +170,14 @@ export class SyncLoop {
 
   #needsPass(snapshot: Wanted): boolean {
     const { agent, sync } = this.#options;
-    if (sync.snapshot !== snapshot || sync.stale || sync.report === undefined || sync.report.retry) return true;
+    if (
+      sync.snapshot !== snapshot ||
+      sync.stale ||
+      sync.resumed.size > 0 ||
+      sync.report === undefined ||
+      sync.report.retry
+    )
+      return true;
     const nowMs = agent.clock.elapsedMs();
     if ((nextTryMs(sync) ?? Number.POSITIVE_INFINITY) <= nowMs) return true;
     const passed = this.#passed ?? Number.NEGATIVE_INFINITY;
@@ -207,6 +241,9 @@ function asList(due: number | undefined): number[] {
 export function isAtRest({ inventory }: AgentContext, { settings }: SyncRuntime): boolean {
   return settings.suspend || syncPause(inventory.inventory.pauses, settings.name) !== undefined;
 }
+
+/** A first fetch takes longer in a large repository; the pass after it undoes what this made. */
+const STAND_IN_AFTER_MS = 5_000;
 
 /** Timers hold at most 2^31 ms; a longer one fires at once. */
 const MAX_WAIT_MS = 24 * 3_600_000;

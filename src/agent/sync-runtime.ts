@@ -10,6 +10,7 @@ import type { SyncSettings } from '../settings/settings.ts';
 
 import type { Wanted } from './reach.ts';
 import type { LastBuild } from './said.ts';
+import type { SyncWait } from './sync-turn.ts';
 
 /** Why a sync as a whole does not get on: its source, mostly. */
 export interface Trouble {
@@ -39,6 +40,8 @@ export interface PassReport {
   readonly retry: boolean;
   /** Prunes wait until this sync of the same repository has seen the commit too. */
   readonly waitsFor?: string | undefined;
+  /** The commit is read and nothing of it done, because of the syncs that come first. */
+  readonly syncWait?: SyncWait | undefined;
 }
 
 /** An object of Git that is not applied before others are ready; the watches say when. */
@@ -63,6 +66,19 @@ export interface Blocked {
   readonly tries: number;
 }
 
+/** What takes the place of Git while it did not answer since the start: what the sync applied last, or why that cannot be. */
+export type StandIn =
+  | {
+      readonly kind: 'holds';
+      readonly shape: string;
+      /** The last one of which everything was applied. */
+      readonly revision: Revision | undefined;
+      readonly objects: number;
+      /** Objects of the sync whose changes stay, because what was kept is not what was applied last. */
+      readonly missing: number;
+    }
+  | { readonly kind: 'unusable'; readonly error: SottoError };
+
 /** One sync while the agent runs. Fields change in `pass.ts` only. */
 export interface SyncRuntime {
   settings: SyncSettings;
@@ -78,10 +94,16 @@ export interface SyncRuntime {
   readonly blocked: Map<ObjectKey, Blocked>;
   /** Objects that exist and that somebody said to take over with the next pass, from the tool named. */
   readonly adopting: Map<ObjectKey, Tool | undefined>;
+  /** Objects whose pause has ended: looked at when it is known what Git wants of them. */
+  readonly resumed: Set<ObjectKey>;
   /** Objects that somebody else writes each time they are restored. */
   readonly fights: Map<ObjectKey, SottoError>;
   trouble: Trouble | undefined;
   report: PassReport | undefined;
+  /** Until the first pass. */
+  standIn: StandIn | undefined;
+  /** Commit and settings of which what was applied last is kept. */
+  keptOf: string | undefined;
   /** When the source was asked last. */
   askedAt: Date | undefined;
   lastPass: { readonly startedAt: Date; readonly tookMs: number } | undefined;

@@ -27,7 +27,8 @@ export async function findCreationRule(
   return creationRule(text, path, { ...options, file: config });
 }
 
-async function findConfig(around: Surroundings): Promise<string | undefined> {
+/** The .sops.yaml that sops would use here, whatever is in it. */
+export async function findConfig(around: Surroundings): Promise<string | undefined> {
   const named = around.env['SOPS_CONFIG'] ?? '';
   if (named !== '') return resolve(around.cwd, named);
   let folder = resolve(around.cwd);

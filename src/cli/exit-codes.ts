@@ -36,6 +36,7 @@ const EXIT_BY_AREA: Readonly<Record<string, ExitCode>> = {
   OCI: EXIT.unreachable,
   PLAN: EXIT.findings,
   RENDER: EXIT.usage,
+  ROTATE: EXIT.usage,
   SEAL: EXIT.cannotDecrypt,
   SOPS: EXIT.cannotDecrypt,
   YAML: EXIT.usage,
@@ -52,6 +53,34 @@ const EXCEPTIONS: readonly { readonly exit: ExitCode; readonly codes: readonly C
   {
     exit: EXIT.findings,
     codes: ['SOTTO-CLI-010', 'SOTTO-CLI-082', 'SOTTO-CLI-064'],
+  },
+  // There is nothing to keep, or no place for it.
+  {
+    exit: EXIT.findings,
+    codes: ['SOTTO-CLI-197', 'SOTTO-CLI-198', 'SOTTO-CLI-199', 'SOTTO-CLI-201', 'SOTTO-CLI-202'],
+  },
+  {
+    exit: EXIT.unreachable,
+    codes: ['SOTTO-CLI-200'],
+  },
+  // The files, not the command.
+  {
+    exit: EXIT.findings,
+    codes: ['SOTTO-CLI-216', 'SOTTO-CLI-217'],
+  },
+  // The files, again.
+  {
+    exit: EXIT.findings,
+    codes: ['SOTTO-ROTATE-006', 'SOTTO-ROTATE-007', 'SOTTO-ROTATE-011'],
+  },
+  // Resuming is possible.
+  {
+    exit: EXIT.partly,
+    codes: ['SOTTO-ROTATE-002', 'SOTTO-ROTATE-004'],
+  },
+  {
+    exit: EXIT.unreachable,
+    codes: ['SOTTO-ROTATE-008'],
   },
   // The log was being read.
   {

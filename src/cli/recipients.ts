@@ -72,7 +72,7 @@ export async function recipientsOf(
   return { groups: groups.map((group) => group.map(recipientOf)), threshold };
 }
 
-async function publicKeys(around: Surroundings, name: string): Promise<PgpKeyBlock[]> {
+export async function publicKeys(around: Surroundings, name: string): Promise<PgpKeyBlock[]> {
   const bytes = await readFileBytes(resolve(around.cwd, name), name);
   const keys = parsePgpKeys(bytes);
   if (typeof keys === 'string') throw unusablePgpKey(PGP_KEY_PROBLEMS[keys]).at({ file: name });

@@ -77,8 +77,22 @@ function sourceError(sync: Json, paint: Paint): string {
     paint('bold', `${text(sync, 'name')}: the source does not answer as it should`),
     `  ${paint('red', code)}`,
     `    ${url}: ${text(sync, 'source', 'error', 'message')}`,
-    `      next: ${text(sync, 'source', 'error', 'next')}\n`,
+    `      next: ${text(sync, 'source', 'error', 'next')}`,
+    ...heldLine(sync),
+    '',
   ].join('\n');
+}
+
+/** The agent was started anew since Git answered. */
+function heldLine(sync: Json): string[] {
+  const objects = numberAt(sync, 'lastApplied', 'objects');
+  if (objects === undefined) return [];
+  const missing = numberAt(sync, 'lastApplied', 'missing') ?? 0;
+  const rest = missing === 0 ? '' : `; changes of ${missing} others stay, because they are not in it`;
+  const held = revision(sync, 'lastApplied', 'revision');
+  return [
+    `    held meanwhile: ${held} as it was applied last, ${objects} objects, of which changes by hand are undone${rest}`,
+  ];
 }
 
 const COUNTED = ['inProgress', 'failed', 'held', 'paused'] as const;
@@ -113,7 +127,8 @@ function attentionEntry(entry: Json): string[] {
   const where = [place(entry), key].filter((part) => part !== '').join(', ');
   const head = [text(entry, 'object'), where === '' ? '' : `(${where})`].filter((part) => part !== '').join(' ');
   const next = text(entry, 'next');
-  return [`    ${head}: ${text(entry, 'message')}`, ...(next === '' ? [] : [`      next: ${next}`])];
+  const said = head === '' ? text(entry, 'message') : `${head}: ${text(entry, 'message')}`;
+  return [`    ${said}`, ...(next === '' ? [] : [`      next: ${next}`])];
 }
 
 function place(entry: Json): string {

@@ -4,7 +4,14 @@ export const MEMBER_LABEL = 'applyset.kubernetes.io/part-of';
 /** One field manager for the whole agent: a manager per sync would orphan fields when a sync is renamed (spec/drift.md 1.4). */
 export const FIELD_MANAGER = 'sotto';
 
+/** Writes the stamp that restarts Pods, and nothing else: an apply of ours would take its own field away again. */
+export const RESTART_MANAGER = 'sotto-restart';
+/** On the Pod template: a keyed digest of the values that its Pods read. */
+export const STAMP_ANNOTATION = 'sotto.dev/secrets-digest';
+
 export const INVENTORY_NAME = 'sotto-inventory';
+/** ConfigMaps `sotto-last-0`, `-1`, …: what was applied last, closed. */
+export const LAST_PREFIX = 'sotto-last-';
 export const STATUS_NAME = 'sotto-status';
 /** ConfigMap in which people ask the agent for something. */
 export const REQUESTS_NAME = 'sotto-requests';

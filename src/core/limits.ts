@@ -38,10 +38,18 @@ export const LIMITS = {
   maxSecretDataBytes: 1024 * 1024,
   /** The inventory ConfigMap and the status document. */
   maxInventoryBytes: 1_000_000,
+  /** One ConfigMap of what was applied last, how many a sync may have, and what one unpacks to. */
+  maxLastPartBytes: 1_000_000,
+  maxLastParts: 32,
+  maxLastTextBytes: 64 * 1024 * 1024,
   maxStatusBytes: 256 * 1024,
   maxAttention: 200,
   maxCorrections: 100,
   maxHandled: 50,
+  /** Changes of people that were undone and can be kept: how many, one of them, all of them. */
+  maxUndoneEdits: 50,
+  maxUndoneEditBytes: 32 * 1024,
+  maxUndoneBytes: 256 * 1024,
   /** Requests looked at in one go; one request; how far away the end of a pause may be; pauses at a time. */
   maxRequests: 64,
   maxRequestBytes: 4 * 1024,

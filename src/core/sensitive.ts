@@ -42,6 +42,10 @@ export class Sensitive implements Disposable {
     return this.#bytes;
   }
 
+  equals(other: Sensitive): boolean {
+    return Buffer.from(this.#bytes.buffer).equals(other.#bytes);
+  }
+
   wipe(): void {
     this.#bytes.fill(0);
   }

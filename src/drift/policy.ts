@@ -1,3 +1,4 @@
+import { STAMP_ANNOTATION } from '../core/labels.ts';
 import type { ManagedEntry } from './entries.ts';
 import type { FieldPath } from './fields.ts';
 import { coversPath } from './pointer.ts';
@@ -65,12 +66,17 @@ export function isAutoscaler(entry: ManagedEntry): boolean {
   return entry.subresource === 'scale' && entry.operation === 'Update' && AUTOSCALERS.includes(entry.manager);
 }
 
-const RESTARTED_AT = ['f:template', 'f:metadata', 'f:annotations', 'f:kubectl.kubernetes.io/restartedAt'];
+const RESTARTS: readonly FieldPath[] = ['kubectl.kubernetes.io/restartedAt', STAMP_ANNOTATION].map((name) => [
+  'f:template',
+  'f:metadata',
+  'f:annotations',
+  `f:${name}`,
+]);
 
-/** `kubectl rollout restart` works: undoing its annotation would cancel the rollout. */
+/** `kubectl rollout restart` works: undoing its annotation would cancel the rollout. So would undoing our own stamp. */
 function isRestart(path: FieldPath): boolean {
-  return (
-    path.length >= RESTARTED_AT.length && RESTARTED_AT.every((token, at) => path.at(at - RESTARTED_AT.length) === token)
+  return RESTARTS.some(
+    (restart) => path.length >= restart.length && restart.every((token, at) => path.at(at - restart.length) === token),
   );
 }
 

@@ -31,6 +31,16 @@ export interface InventoryRow {
   readonly yielded: Uint8Array | undefined;
   /** Foreign additions that stay, packed. */
   readonly accepted: Uint8Array | undefined;
+  /** Of a workload that is restarted when what its Pods read changes: what they read now. */
+  readonly restart: RestartMark | undefined;
+}
+
+export interface RestartMark {
+  /** Of the documents in Git: equal, and there is nothing to open. */
+  readonly sources: SourceDigest;
+  readonly template: SourceDigest;
+  /** Keyed digest of the values. */
+  readonly values: string;
 }
 
 /** The part of a row that tells of the live object, before anything of it was seen. */
@@ -44,6 +54,7 @@ export const UNSEEN = {
   failed: false,
   yielded: undefined,
   accepted: undefined,
+  restart: undefined,
 } as const satisfies Partial<InventoryRow>;
 
 /** Which agent may write. A clean stop clears the holder (spec/drift.md 3.12). */
@@ -65,7 +76,18 @@ export interface Inventory {
   readonly tokens: Readonly<Record<string, readonly StoredTokens[]>>;
   /** Syncs whose objects go when they leave the settings (`deletionPolicy: delete`), with how they are deleted then. */
   readonly leaving: Readonly<Record<string, LeavingRule>>;
+  /** Where what was applied last is kept, by sync. */
+  readonly last: Readonly<Record<string, LastRecord>>;
   readonly rows: ReadonlyMap<ObjectKey, InventoryRow>;
+}
+
+/** The ConfigMaps that hold what a sync applied last: only these, with this content, by this version and for these settings. */
+export interface LastRecord {
+  readonly version: string;
+  /** Of the settings that say what the objects are. */
+  readonly shape: string;
+  /** `at` is the N of `sotto-last-N`; the id is a keyed digest of the content. */
+  readonly parts: readonly { readonly at: number; readonly id: string }[];
 }
 
 /** Of the settings of a sync, what must be known when they are gone. */
@@ -73,6 +95,8 @@ export interface LeavingRule {
   readonly serviceAccountName?: string | undefined;
   /** Kinds that stay, besides PersistentVolumeClaims. */
   readonly ask: readonly { readonly group?: string | undefined; readonly kind: string }[];
+  /** Syncs that came first, and go last. */
+  readonly dependsOn?: readonly string[] | undefined;
 }
 
 /** The tokens of one file, by the digest of its ciphertext: keyed digests of values, never a value. */
@@ -89,6 +113,7 @@ export const EMPTY_INVENTORY: Inventory = {
   approvals: {},
   tokens: {},
   leaving: {},
+  last: {},
   rows: new Map(),
 };
 
@@ -105,9 +130,9 @@ type RowTuple = [
 
 /** The one entry of ConfigMap `sotto-inventory`: MAC, then gzip of the rows. */
 export function encodeInventory(inventory: Inventory, mac: Mac): Buffer {
-  const { epoch, holder, revisions, pauses, approvals, tokens, leaving } = inventory;
+  const { epoch, holder, revisions, pauses, approvals, tokens, leaving, last } = inventory;
   const rows = [...inventory.rows.values()].toSorted((a, b) => (a.key < b.key ? -1 : 1)).map(toTuple);
-  const stored = { format: FORMAT, epoch, holder, revisions, pauses, approvals, tokens, leaving, rows };
+  const stored = { format: FORMAT, epoch, holder, revisions, pauses, approvals, tokens, leaving, last, rows };
   const packed = gzipSync(JSON.stringify(stored));
   return Buffer.concat([mac(packed), packed]);
 }
@@ -121,6 +146,7 @@ interface Stored {
   readonly approvals?: Record<string, Approval>;
   readonly tokens?: Record<string, StoredTokens[]>;
   readonly leaving?: Record<string, LeavingRule>;
+  readonly last?: Record<string, LastRecord>;
   readonly rows: RowTuple[];
 }
 
@@ -132,7 +158,7 @@ export function decodeInventory(entry: Uint8Array, mac: Mac): Inventory | undefi
   // Only what the MAC vouches for is unpacked, so this is text that sotto itself wrote.
   const stored = JSON.parse(gunzipSync(packed).toString('utf8')) as Stored;
   if (stored.format !== FORMAT) return undefined;
-  const { epoch, holder, revisions, approvals = {}, tokens = {}, leaving = {} } = stored;
+  const { epoch, holder, revisions, approvals = {}, tokens = {}, leaving = {}, last = {} } = stored;
   const pauses = (stored.pauses ?? []).map((pause) => ({ ...pause, until: new Date(pause.until) }));
   return {
     epoch,
@@ -142,6 +168,7 @@ export function decodeInventory(entry: Uint8Array, mac: Mac): Inventory | undefi
     approvals,
     tokens,
     leaving,
+    last,
     rows: new Map(stored.rows.map(toRow).map((row) => [row.key, row])),
   };
 }
@@ -217,9 +244,15 @@ function toTuple(row: InventoryRow): RowTuple {
 }
 
 /** Nearly always absent, so they are left out of the row. */
-function packedTexts({ yielded, accepted }: InventoryRow): string[] {
-  if (yielded === undefined && accepted === undefined) return [];
-  return [yielded, accepted].map((packed) => (packed === undefined ? '' : Buffer.from(packed).toString('base64')));
+function packedTexts({ yielded, accepted, restart }: InventoryRow): string[] {
+  if (yielded === undefined && accepted === undefined && restart === undefined) return [];
+  const packed = [yielded, accepted].map((set) => (set === undefined ? '' : Buffer.from(set).toString('base64')));
+  return restart === undefined ? packed : [...packed, restart.sources, restart.template, restart.values];
+}
+
+function markOf([sources, template, values]: readonly string[]): RestartMark | undefined {
+  if (sources === undefined || template === undefined || values === undefined) return undefined;
+  return { sources: sources as SourceDigest, template: template as SourceDigest, values };
 }
 
 function packedOf(text: string | undefined): Uint8Array | undefined {
@@ -229,7 +262,7 @@ function packedOf(text: string | undefined): Uint8Array | undefined {
 function toRow(tuple: RowTuple): InventoryRow {
   const [key, apiVersion, sync, file, line, digest, uid, resourceVersion, generation, setDigest, ownTime, flags] =
     tuple;
-  const [yielded, accepted] = tuple.slice(FIXED_CELLS).map(String);
+  const [yielded, accepted, ...restart] = tuple.slice(FIXED_CELLS).map(String);
   return {
     key: key as ObjectKey,
     apiVersion,
@@ -248,6 +281,7 @@ function toRow(tuple: RowTuple): InventoryRow {
     encrypted: (flags & ENCRYPTED) !== 0,
     yielded: packedOf(yielded),
     accepted: packedOf(accepted),
+    restart: markOf(restart),
   };
 }
 

@@ -38,8 +38,11 @@ interface Node {
   readonly needs: readonly ObjectKey[];
 }
 
-/** Puts a set into order. What waits for itself is refused, with every place in Git; nothing else is affected. */
-export function ordered(desired: DesiredSet): Ordered {
+/**
+ * Puts a set into order. What waits for itself is refused, with every place in Git; nothing else is affected.
+ * `unopened`: what was refused before the set was made is named and waited for like everything of the sync.
+ */
+export function ordered(desired: DesiredSet, unopened: readonly Refusal[] = []): Ordered {
   const refusals: Refusal[] = [];
   const nodes = new Map<ObjectKey, Node>();
   const refuse = (object: DesiredObject, error: SottoError): void => {
@@ -47,7 +50,7 @@ export function ordered(desired: DesiredSet): Ordered {
     const { file, line, id } = object;
     refusals.push({ error: error.at({ file, line, object: displayObject(id) }), file, id });
   };
-  const known = new Set([...desired.objects.map(({ key }) => key), ...refusedKeys(desired)]);
+  const known = new Set([...desired.objects.map(({ key }) => key), ...refusedKeys([...unopened, ...desired.refusals])]);
   for (const object of desired.objects) {
     try {
       nodes.set(object.key, nodeOf(object, known));
@@ -84,7 +87,7 @@ export function ordered(desired: DesiredSet): Ordered {
 }
 
 /** The agent's own objects are none of the sync, whatever Git says: they are there, and nobody waits for them. */
-function refusedKeys({ refusals }: DesiredSet): ObjectKey[] {
+function refusedKeys(refusals: readonly Refusal[]): ObjectKey[] {
   return refusals.flatMap(({ id, error }) =>
     id === undefined || error.code === 'SOTTO-PLAN-020' ? [] : [objectKey(id)],
   );

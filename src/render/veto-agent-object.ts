@@ -1,6 +1,7 @@
 import { isClosedObject } from '../core/closed.ts';
 import {
   INVENTORY_NAME,
+  LAST_PREFIX,
   RECOVERY_NAME,
   RENDERER_NAME,
   REQUESTS_NAME,
@@ -14,8 +15,6 @@ import { membersOf, textAt } from './veto-walk.ts';
 export const AGENT_NAME = 'sotto';
 /** What renders decides what is applied, so it is the agent's as well. */
 const OWN_NAMES: ReadonlySet<string> = new Set([AGENT_NAME, RENDERER_NAME]);
-/** ConfigMaps in which the agent keeps what it applied last. */
-const LAST_PREFIX = 'sotto-last-';
 const AGENT_CONFIG_MAPS: readonly string[] = [SETTINGS_NAME, REQUESTS_NAME, INVENTORY_NAME, RECOVERY_NAME, STATUS_NAME];
 /** Mounted into the Pod of the agent: by them it knows the API server. */
 const AUTHORITIES: readonly string[] = ['kube-root-ca.crt', 'openshift-service-ca.crt'];

@@ -1,22 +1,8 @@
+import { KNOWN_GROUPS } from '../core/known-groups.ts';
 import { POD_SPEC_PATHS } from '../core/pod-spec.ts';
 import { ORIGIN_ANNOTATION, STOCK_SEALING_LABEL, USE_LABEL } from '../keys/marks.ts';
 import { type Finding, isBesideKeys, type Vetoed, type VetoRules } from './veto-rules.ts';
 import { type Member, membersOf, namesIn, textAt } from './veto-walk.ts';
-
-/** Groups whose fields we know: there a Secret is referred to by a field that says so. Everything else is custom. */
-const KNOWN_GROUPS: ReadonlySet<string> = new Set([
-  '',
-  'apps',
-  'autoscaling',
-  'batch',
-  'coordination.k8s.io',
-  'discovery.k8s.io',
-  'events.k8s.io',
-  'networking.k8s.io',
-  'policy',
-  'rbac.authorization.k8s.io',
-  'storage.k8s.io',
-]);
 
 const MARKS: readonly string[] = [USE_LABEL, STOCK_SEALING_LABEL, ORIGIN_ANNOTATION];
 const SECRET_FIELD = /secret/i;

@@ -154,6 +154,7 @@ function cleanSync(sync: SyncInput): SyncInput {
     reason: name(sync.reason),
     message: sanitise(sync.message),
     source: { url: withoutUserinfo(source.url), ref: name(source.ref), revision: optional(source.revision), error },
+    lastApplied: sync.lastApplied && { ...sync.lastApplied, revision: optional(sync.lastApplied.revision) },
     appliedRevision: optional(sync.appliedRevision),
     attemptedRevision: optional(sync.attemptedRevision),
     counts: sync.counts,

@@ -16,6 +16,8 @@ export interface CorrectionFacts {
   readonly manager?: string | undefined;
   readonly change: 'edited' | 'deleted';
   readonly revision: string;
+  /** `sotto keep` can make a commit of it. */
+  readonly canKeep?: boolean | undefined;
 }
 
 /** A change made outside Git was undone. */
@@ -100,9 +102,13 @@ export function recreatedEvent(regarding: Regarding, revision: string): EventFac
 function correctionNote(regarding: Regarding, facts: CorrectionFacts): string {
   const what = facts.change === 'deleted' ? 'a deletion' : `a change of ${listed(facts.paths)}`;
   const lost = regarding.kind === 'Secret' && regarding.group === '' ? ' The undone value is not kept anywhere.' : '';
+  const object = shellWord(displayObject(regarding));
+  const keep = `\`sotto keep ${object}\``;
+  const how =
+    facts.canKeep === true ? `to put the change into Git: ${keep}` : `to keep a change: pause, then edit, then ${keep}`;
   return (
     `Undid ${what} by ${whoOf(facts)}: the object is as in Git at ${facts.revision} again.${lost}` +
-    ` To change it for a while: \`sotto pause ${shellWord(displayObject(regarding))} --for 1h --reason TEXT\`; to keep a change, put it into Git.`
+    ` To change it for a while: \`sotto pause ${object} --for 1h --reason TEXT\`; ${how}.`
   );
 }
 

@@ -78,12 +78,21 @@ export interface OrphanStatus {
   readonly objects: readonly string[];
 }
 
+/** What was applied last, while it stands in for a source that was not read since the start. */
+export interface LastAppliedStatus {
+  readonly revision?: string | undefined;
+  readonly objects: number;
+  /** Objects of the sync that it does not have as they were applied last: their changes stay meanwhile. */
+  readonly missing: number;
+}
+
 export interface SyncStatus {
   readonly name: string;
   readonly state: SyncStateName;
   readonly reason: string;
   readonly message: string;
   readonly source: SourceStatus;
+  readonly lastApplied?: LastAppliedStatus | undefined;
   readonly appliedRevision?: string | undefined;
   readonly attemptedRevision?: string | undefined;
   readonly counts: SyncCounts;

@@ -17,9 +17,13 @@ export interface SyncFacts {
   readonly trouble?: SyncTrouble | undefined;
   /** Plans that are held whole until somebody says yes. */
   readonly pendingPlans: number;
+  /** The commit waits for syncs that come first; `failed`: for one that somebody has to mend. */
+  readonly dependency?: { readonly kind: 'waits' | 'failed'; readonly why: string } | undefined;
   /** Revision wanted and revision applied; both absent before the source was read. */
   readonly wantedRevision?: string | undefined;
   readonly appliedRevision?: string | undefined;
+  /** Git was not read since the start, and what was applied last is held in its place: of which revision. */
+  readonly held?: { readonly revision: string | undefined } | undefined;
   readonly counts: SyncCounts;
   /** Objects and files that could not be opened, rendered, planned or applied, and keep their last good state. */
   readonly refused: number;
@@ -96,6 +100,12 @@ const RULES: readonly Rule[] = [
     message: (facts) => `${count(facts.counts.inProgress, 'object')} not ready within the timeout`,
   },
   {
+    state: 'Degraded',
+    reason: 'DependencyFailed',
+    holds: (facts) => facts.dependency?.kind === 'failed',
+    message: dependencyText,
+  },
+  {
     state: 'Held',
     reason: 'ObjectsHeld',
     holds: (facts) => facts.counts.held > 0,
@@ -105,7 +115,13 @@ const RULES: readonly Rule[] = [
     state: 'Progressing',
     reason: 'ReadingSource',
     holds: (facts) => facts.wantedRevision === undefined,
-    message: () => 'the source was not read yet',
+    message: (facts) => `the source was not read yet${heldText(facts)}`,
+  },
+  {
+    state: 'Progressing',
+    reason: 'DependencyNotReady',
+    holds: (facts) => facts.dependency !== undefined,
+    message: dependencyText,
   },
   {
     state: 'Progressing',
@@ -129,7 +145,15 @@ export function syncState(facts: SyncFacts): SyncState {
 }
 
 function troubleText(facts: SyncFacts): string {
-  return facts.trouble === undefined ? '' : `${facts.trouble.code}: ${facts.trouble.message}`;
+  return facts.trouble === undefined ? '' : `${facts.trouble.code}: ${facts.trouble.message}${heldText(facts)}`;
+}
+
+function heldText({ held }: SyncFacts): string {
+  return held === undefined ? '' : `; ${held.revision ?? 'what was applied last'} is held meanwhile`;
+}
+
+function dependencyText({ dependency }: SyncFacts): string {
+  return dependency === undefined ? '' : `waits, because ${dependency.why}`;
 }
 
 function count(n: number, one: string, many = `${one}s`): string {

@@ -88,12 +88,17 @@ const NO_TEMPLATE: SealedTemplate = {
 };
 
 function sealedObject(
-  { file, line }: SealedPlace,
+  { file, line }: Pick<SealedPlace, 'file' | 'line'>,
   binding: Binding,
   items: readonly SealedItem[],
   template: SealedTemplate,
 ): SealedObject {
   return { format: 'sealed', file, line, ...binding, label: sealLabel(binding), items, template };
+}
+
+/** What opening one item needs to know of the object it stands in, without the object: its place and what it is bound to. */
+export function unreadSealed(place: Pick<SealedPlace, 'file' | 'line'>, binding: Binding): SealedObject {
+  return sealedObject(place, binding, [], NO_TEMPLATE);
 }
 
 function parseHead(manifest: Json, place: SealedPlace) {

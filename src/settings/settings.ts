@@ -64,6 +64,8 @@ export interface SyncSettings {
   readonly retryIntervalMs: number;
   readonly suspend: boolean;
   readonly prune: PruneSettings;
+  /** Names of syncs that come first. Each exists, and nothing waits for itself. */
+  readonly dependsOn: readonly string[];
   /** What happens with its objects when the sync leaves the settings. */
   readonly deletionPolicy: 'orphan' | 'delete';
   readonly skip: readonly ObjectMatch[];

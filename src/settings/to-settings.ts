@@ -60,6 +60,7 @@ function toSync(sync: SyncDocument, common: DecryptionSettings): SyncSettings {
       minimum: sync.prune.minimum,
       ask: sync.prune.ask,
     },
+    dependsOn: sync.dependsOn,
     deletionPolicy: sync.deletionPolicy,
     skip: sync.skip.map(toMatch),
     drift: { policy: sync.drift.policy, ignore: sync.drift.ignore.map(toIgnore) },

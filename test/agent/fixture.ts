@@ -2,6 +2,8 @@ import { createHash, createSecretKey } from 'node:crypto';
 import type { AgentContext } from '../../src/agent/context.ts';
 import { InventoryStore } from '../../src/agent/inventory-store.ts';
 import { Lanes } from '../../src/agent/lanes.ts';
+import { lastKeys } from '../../src/agent/last-parts.ts';
+import { LastStore } from '../../src/agent/last-store.ts';
 import { type Finding, LiveStore } from '../../src/agent/live.ts';
 import type { SyncRuntime } from '../../src/agent/sync-runtime.ts';
 import { vetoRules } from '../../src/agent/veto-rules.ts';
@@ -71,6 +73,7 @@ export function row(kind: string, name: string, more: Partial<InventoryRow> = {}
     encrypted: false,
     yielded: undefined,
     accepted: undefined,
+    restart: undefined,
     ...more,
   };
 }
@@ -131,6 +134,7 @@ export function syncSettings(name: string, more: Partial<SyncSettings> = {}): Sy
     retryIntervalMs: 30_000,
     suspend: false,
     prune: { enabled: true, maxSharePercent: 50, minimum: 5, ask: [] },
+    dependsOn: [],
     deletionPolicy: 'orphan',
     skip: [],
     drift: { policy: 'guard', ignore: [] },
@@ -150,9 +154,12 @@ export function runtime(name: string, more: Partial<SyncRuntime> = {}): SyncRunt
     wanted: new Set(),
     blocked: new Map(),
     adopting: new Map(),
+    resumed: new Set(),
     fights: new Map(),
     trouble: undefined,
     report: undefined,
+    standIn: undefined,
+    keptOf: undefined,
     askedAt: undefined,
     lastPass: undefined,
     unknownKinds: [],
@@ -203,6 +210,16 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     repeat,
     onStored: () => undefined,
   });
+  const fingerprint = { keyObject: createSecretKey(Buffer.alloc(32, 7)) };
+  const last = new LastStore({
+    transport,
+    namespace: 'team',
+    version: '0',
+    keys: lastKeys(fingerprint, 'team'),
+    inventory,
+    repeat,
+    onBroken: () => undefined,
+  });
   const live: LiveStore = new LiveStore({
     macKey: createSecretKey(Buffer.alloc(32, 7)),
     setId: SET_ID,
@@ -228,10 +245,11 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     log: createLogger({ stream: { write: () => undefined }, level: 'error' }),
     metrics: createMetrics('0'),
     inventory,
+    last,
     live,
     lanes,
     signal: stop.signal,
-    fingerprint: { keyObject: createSecretKey(Buffer.alloc(32, 7)) },
+    fingerprint,
     renderer: undefined,
     syncs: new Map(syncs.map((sync) => [sync.settings.name, sync])),
     settings: () => SETTINGS,
@@ -250,6 +268,7 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     ask: () => Promise.resolve(),
     tell: () => undefined,
     corrected: () => undefined,
+    undone: () => false,
     changed: () => undefined,
   };
   return { context, inventory, live, lanes, findings, clock, stop };

@@ -27,6 +27,7 @@ function row(key: string, file: string, line: number): InventoryRow {
     encrypted: false,
     yielded: undefined,
     accepted: undefined,
+    restart: undefined,
   };
 }
 
@@ -38,6 +39,7 @@ const INVENTORY = encodeInventory(
     pauses: [],
     approvals: {},
     leaving: {},
+    last: {},
     tokens: {},
     rows: new Map(
       [row('apps/Deployment/team-app/web', 'deploy/web.yaml', 12), row('/Secret/team-app/db', 'deploy/db.yaml', 1)].map(

@@ -68,6 +68,23 @@ const deployments: Case[] = [
     kind: 'in-sync',
   },
   {
+    row: 'the stamp of sotto.dev/restart-on-change is ours, under a field manager of its own',
+    base: D_BASE,
+    event: deployment(
+      [D_OURS, appsEdit('sotto-restart', at(POD_NOTES, { 'f:sotto.dev/secrets-digest': {} }), { operation: 'Apply' })],
+      { podAnnotations: { 'sotto.dev/secrets-digest': 'v1' } },
+    ),
+    kind: 'in-sync',
+  },
+  {
+    row: 'the stamp changed by hand stays: to undo it would replace the Pods once more',
+    base: D_BASE,
+    event: deployment([D_OURS, appsEdit('kubectl-edit', at(POD_NOTES, { 'f:sotto.dev/secrets-digest': {} }))], {
+      podAnnotations: { 'sotto.dev/secrets-digest': 'x' },
+    }),
+    kind: 'in-sync',
+  },
+  {
     row: '21: kubectl set env adds EVIL',
     base: D_BASE,
     event: deployment([D_OURS, appsEdit('kubectl-set', at(ENV, item('EVIL')))], { env: [evil, A, B] }),

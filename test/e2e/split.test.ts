@@ -132,6 +132,7 @@ describeReal('keys in one namespace, objects in another one', TOOLS, () => {
     expect(await names(world.namespace, 'configmaps')).toEqual([
       'sotto',
       'sotto-inventory',
+      'sotto-last-0',
       'sotto-requests',
       'sotto-status',
     ]);

@@ -5,6 +5,7 @@ export const NEEDED_TOOLS = [
   'kube-apiserver',
   'etcd',
   'kube-controller-manager',
+  'kwok',
   'kubectl',
   'sops',
   'age',

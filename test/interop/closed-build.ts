@@ -1,7 +1,9 @@
+import assert from 'node:assert/strict';
 import { reach } from '../../src/agent/reach.ts';
 import { SottoError } from '../../src/core/errors.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import type { FingerprintKey } from '../../src/keys/fingerprint.ts';
+import { restoreTrees, type StoredTrees, storeTrees } from '../../src/open/stored.ts';
 import { build, type BuildContext, type Built } from '../../src/render/kustomize/build.ts';
 import { type FileTree, finderOf, type TreeEntry } from '../../src/render/kustomize/file-tree.ts';
 import { localRenderer } from '../../src/render/kustomize/local-renderer.ts';
@@ -75,7 +77,13 @@ export async function outcomeOf(stock: Stock, { built }: Pick<Seen, 'built'>): P
   if (built.refusals.length > 0) return refused(built.refusals.map(({ error }) => error));
   const objects: JsonObject[] = [];
   try {
-    for (const { tree } of built.documents) objects.push(await stock.fill(tree));
+    for (const { tree } of built.documents) {
+      const object = await stock.fill(tree);
+      // What is kept for a restart without Git opens to the same, whatever it is composed of.
+      const [kept = {}] = restoreTrees(JSON.parse(JSON.stringify(storeTrees([tree]))) as StoredTrees);
+      assert.deepEqual(await stock.fill(kept), object);
+      objects.push(object);
+    }
   } catch (thrown) {
     if (thrown instanceof SottoError) return refused([thrown]);
     throw thrown;

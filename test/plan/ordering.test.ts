@@ -290,6 +290,17 @@ describe('what stands in no order', () => {
     expect(set.desired.objects).toHaveLength(1);
   });
 
+  it('holds back what needs an object that could not be opened, by annotation and by reference', () => {
+    const s = wanted('Secret', 's');
+    const c = wanted('ConfigMap', 'c', on('/namespaces/team/Secret/s'));
+    const web = wanted('Deployment', 'web', { pod: { containers: [{ envFrom: [{ secretRef: { name: 's' } }] }] } });
+    const { desired, ordering } = ordered(setOf([c, web]), [
+      { error: refusal('SOTTO-SOPS-001'), file: 's.yaml', id: s.id },
+    ]);
+    expect(desired.refusals).toEqual([]);
+    expect([ordering.needs.get(c.key), ordering.needs.get(web.key)]).toEqual([[s.key], [s.key]]);
+  });
+
   it('is none of the agent’s own objects, which are there whatever Git says of them', () => {
     const key = wanted('Secret', 'sops-age');
     const pod = { containers: [], volumes: [{ secret: { secretName: 'sops-age' } }] };

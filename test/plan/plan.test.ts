@@ -42,6 +42,7 @@ function row(name: string, more: Partial<InventoryRow> = {}): InventoryRow {
     encrypted: false,
     yielded: undefined,
     accepted: undefined,
+    restart: undefined,
     ...more,
   };
 }

@@ -47,6 +47,7 @@ function rowOf(text: string): { row: InventoryRow; live: LiveView } {
     encrypted: false,
     yielded: undefined,
     accepted: undefined,
+    restart: undefined,
   };
   return { row, live: words.includes('absent') ? 'absent' : words.includes('unsure') ? 'unsure' : 'in-sync' };
 }

@@ -72,9 +72,9 @@ describe('the Event of a correction', () => {
   it('says what, who, what it is now, and names only commands that exist', () => {
     expect(note({})).toBe(
       'Undid a change of /spec/replicas by kubectl-edit: the object is as in Git at main@sha1:0123 again. ' +
-        'To change it for a while: `sotto pause apps/Deployment/web --for 1h --reason TEXT`; to keep a change, put it into Git.',
+        'To change it for a while: `sotto pause apps/Deployment/web --for 1h --reason TEXT`; to keep a change: pause, then edit, then `sotto keep apps/Deployment/web`.',
     );
-    expect(note({})).not.toMatch(/sotto keep/);
+    expect(note({ canKeep: true })).toMatch(/TEXT`; to put the change into Git: `sotto keep apps\/Deployment\/web`\.$/);
   });
 
   it('says of a Secret that the undone value is gone', () => {

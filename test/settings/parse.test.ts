@@ -61,6 +61,7 @@ describe('settings that are good', () => {
           retryIntervalMs: 30_000,
           suspend: false,
           prune: { enabled: true, maxSharePercent: 50, minimum: 5, ask: [] },
+          dependsOn: [],
           deletionPolicy: 'orphan',
           skip: [],
           drift: { policy: 'guard', ignore: [] },
@@ -368,7 +369,7 @@ describe('settings that are bad', () => {
 
 describe('fields of features that are not built', () => {
   const document = ['sealing: { renewEvery: 30d }', 'hooks: { listen: ":9292" }'];
-  const sync = ['render: { helm: { releaseName: x } }', 'dependsOn: [ infra ]'];
+  const sync = ['render: { helm: { releaseName: x } }'];
   const git = ['verify: { mode: HEAD, secretRef: { name: x } }', 'allowInsecure: true'];
   const url = 'https://git.example.com/team/app.git';
 

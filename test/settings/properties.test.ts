@@ -93,6 +93,8 @@ const sync: fc.Arbitrary<SyncSettings> = fc.record({
     minimum: fc.nat({ max: 1000 }),
     ask: fc.array(fc.record({ group: fc.constantFrom(undefined, 'apps'), kind }), { maxLength: 3 }),
   }),
+  // Names of other syncs: parse.test.ts.
+  dependsOn: fc.constant([]),
   deletionPolicy: fc.constantFrom('orphan', 'delete'),
   skip: fc.array(match, { maxLength: 3 }),
   health: fc.record({
@@ -213,6 +215,7 @@ function syncDocumentOf(from: SyncSettings): unknown {
       ask: from.prune.ask.map((entry) => (entry.group === undefined ? entry.kind : `${entry.group}/${entry.kind}`)),
     },
     render: { kustomize: { secretsIn: from.secretsIn } },
+    dependsOn: from.dependsOn,
     deletionPolicy: from.deletionPolicy,
     skip: from.skip.map((entry) =>
       Object.fromEntries(Object.entries(entry).filter(([, value]) => value !== undefined)),

@@ -1,10 +1,14 @@
 import { escaped } from '../../report/sanitise.ts';
+import type { UndoneEdit } from '../undone-edits.ts';
 import { type Answer, type Asked, pathOf, refusedMethod, text } from './answer.ts';
+import { statusWithUndone } from './status-json.ts';
 
 /** What the page asks of the agent; answered from memory. */
 export interface PageView {
   /** The status document with what changes all the time; undefined before there is one. */
   status(): unknown;
+  /** Changes of people that were undone, newest first. */
+  undone(): readonly UndoneEdit[];
 }
 
 /** No other origin may use the answer, frame it or guess its type. */
@@ -28,13 +32,18 @@ function answer(asked: Asked, view: PageView, listenHost: string | undefined): A
   if (refused !== undefined) return refused;
   switch (pathOf(asked)) {
     case '/status.json':
-      return statusJson(view.status());
+      return statusJson(isFromInside(asked) ? statusWithUndone(view.status(), view.undone()) : view.status());
     case '/':
     case '/events':
       return text(404, 'not in this version: the page and its events. /status.json is served here');
     default:
       return text(404, 'not found: /status.json is served here');
   }
+}
+
+/** By a port-forward, or a program beside the agent: whoever comes over the network reads no value of any object. */
+function isFromInside({ localAddress }: Asked): boolean {
+  return localAddress !== undefined && /^(?:(?:::ffff:)?127\.\d+\.\d+\.\d+|::1)$/i.test(localAddress);
 }
 
 function statusJson(status: unknown): Answer {

@@ -1,6 +1,7 @@
 import { rfc3339 } from '../../core/clock.ts';
 import type { StatusDocument } from '../../report/status.ts';
 import type { SyncRuntime } from '../sync-runtime.ts';
+import type { UndoneEdit } from '../undone-edits.ts';
 
 /**
  * The status document with what changes all the time: it stands here and in metrics, and not in the ConfigMap, which
@@ -20,4 +21,9 @@ export function statusWithTimes(document: StatusDocument, syncs: ReadonlyMap<str
       };
     }),
   };
+}
+
+/** With what was undone. Values stand in it, though of no Secret: it is for whoever asks from inside of the Pod. */
+export function statusWithUndone(status: unknown, undone: readonly UndoneEdit[]): unknown {
+  return typeof status === 'object' && status !== null ? { ...status, undone } : status;
 }

@@ -244,4 +244,134 @@ export const CLI_CODES = {
       'sotto diff --rev reads a commit of the clone it runs in: it must be there, with its files. A shallow or partial clone does not have every commit and file; nothing is fetched for it.',
     example: 'git fetch origin main',
   },
+  'SOTTO-CLI-190': {
+    title: 'The folder is not in a checkout',
+    explain:
+      'Commands that make a branch work in a clone of the repository, from any folder of its working tree. A bare repository has none, and git leaves alone what belongs to another user.',
+  },
+  'SOTTO-CLI-191': {
+    title: 'The checkout has changes that are in no commit',
+    explain:
+      'A change is kept on top of the commit that is checked out, and the branch holds nothing else. With other changes in the working tree or the index nobody could tell what the branch is about, so nothing is written. Files that git does not know do not matter.',
+    example: 'git stash',
+  },
+  'SOTTO-CLI-192': {
+    title: 'The checkout has no commit to build on',
+    explain:
+      'A branch begins at a commit. The repository must have one, be one of SHA-1 ids, and a branch must be checked out: what is made while HEAD is detached belongs to no line of work.',
+    example: 'git switch main',
+  },
+  'SOTTO-CLI-193': {
+    title: 'The branch cannot be made',
+    explain:
+      'There is one of this name already, one above or below it (git keeps a and a/b not at the same time), or git does not allow the name. An existing branch is never moved; name another with --branch.',
+  },
+  'SOTTO-CLI-194': {
+    title: 'Git does not know who makes the commit',
+    explain:
+      'A commit is made in the name of the person who runs the command, as git commit would: with user.name and user.email of their configuration, or what GIT_AUTHOR_NAME and its like say.',
+    example: "git config --global user.name 'Your Name'",
+  },
+  'SOTTO-CLI-195': {
+    title: 'The commit cannot be signed',
+    explain:
+      'commit.gpgSign is set, so the commit is signed as git commit would sign it, with OpenPGP, SSH or X.509 by gpg.format. The program or the key did not do it, and an unsigned commit is not made instead.',
+  },
+  'SOTTO-CLI-196': {
+    title: 'Git failed in the checkout',
+    explain:
+      'A command of git that must not fail did. No branch was made or moved. The first line of what git said is in the message.',
+  },
+  'SOTTO-CLI-197': {
+    title: 'The file is not the one that the agent has applied',
+    explain:
+      'What was changed by hand was changed on top of what the agent had applied. If the file says something else at HEAD, or the clone has not the commit that was applied, the change could undo what others did since. Bring both to the same commit: git pull, git fetch, or sotto sync.',
+  },
+  'SOTTO-CLI-198': {
+    title: 'There is no such change to keep',
+    explain:
+      'sotto keep without a number lists what can be kept: changes that were undone since the agent started (the newest of them), and objects that are paused now. Of a Secret nothing is remembered: pause it, edit it, then keep it.',
+    example: 'sotto keep',
+  },
+  'SOTTO-CLI-199': {
+    title: 'The change cannot be put into the file',
+    explain:
+      'A manifest is changed by splices, so that comments, order and quotes stay, and is read again before it is used. What does not come out exactly as wanted is not used: values that several places share (anchors, aliases, merge keys), and forms of YAML that are seldom written.',
+  },
+  'SOTTO-CLI-200': {
+    title: 'The agent cannot be asked what it has undone',
+    explain:
+      'What was undone is in the memory of the agent only, and told at /status.json to whoever asks from inside of its Pod. sotto keep gets there by kubectl port-forward (port 8081), or at the address that --page names. It takes page.listen in the settings, and the right to create pods/portforward. Objects that are paused can be kept without it, by their name.',
+    example: 'kubectl -n team-app port-forward deploy/sotto 8081:8081',
+  },
+  'SOTTO-CLI-201': {
+    title: 'The change cannot be mapped back to a file',
+    explain:
+      'What a kustomize patch, a generator, a variable of postBuild or several manifests make of an object has no one line that it could be put into. What was changed is printed as a strategic merge patch, to be put in by hand.',
+  },
+  'SOTTO-CLI-202': {
+    title: 'The Secret cannot be kept',
+    explain:
+      'Values of a Secret go into Git encrypted only: into the SOPS file that it comes from, with a key that opens it, or into its SealedSecret, with the certificate. They are read from the live object while it is paused, so what was undone is gone. Nothing is printed, and nothing is written where a value would stand in clear.',
+  },
+  'SOTTO-CLI-210': {
+    title: 'A file that was encrypted anew could not be proved',
+    explain:
+      'What was made of the file is opened again before it is written, and compared byte by byte with what the old one holds. It was not the same, so nothing was written. If the file opens as it stands, this is a defect of sotto.',
+  },
+  'SOTTO-CLI-211': {
+    title: 'The .sops.yaml cannot be changed by a splice',
+    explain:
+      'sotto changes the recipients in .sops.yaml and no other character: comments, order and quotes stay. Where one text counts at several places (aliases, merge) or stands in a form without a place of its own, that cannot be done. Make the change in an editor; the same command then brings the files in line.',
+  },
+  'SOTTO-CLI-212': {
+    title: 'There is no .sops.yaml',
+    explain:
+      'The recipients commands work by the rules of the .sops.yaml that sops would use: SOPS_CONFIG, else the nearest one upwards from the working directory.',
+    example: 'creation_rules:\n- path_regex: ^deploy/\n  age: age1…',
+  },
+  'SOTTO-CLI-213': {
+    title: 'There is nobody to remove',
+    explain:
+      'Neither a rule of .sops.yaml nor a file that it covers names the recipient. It has to be given as it stands there; sotto recipients list shows all of them.',
+    example: 'sotto recipients list',
+  },
+  'SOTTO-CLI-214': {
+    title: 'Nothing says to which rule a recipient belongs',
+    explain:
+      'Where .sops.yaml has several rules, or a rule has several key groups, it must be said which one is meant: --rule and --group with their numbers, or --all-rules.',
+    example: 'sotto recipients add age1… --rule 1 --group 2',
+  },
+  'SOTTO-CLI-215': {
+    title: 'The last recipient is not removed',
+    explain:
+      'A rule or key group without recipients would leave files that nobody opens. Add the new recipient first, then remove the old one.',
+  },
+  'SOTTO-CLI-216': {
+    title: 'A file is encrypted for somebody whom .sops.yaml does not name',
+    explain:
+      'The recipients in a SOPS file are not authenticated: whoever can write the file could add one and wait for it to be encrypted again. So nothing is encrypted for a recipient that the rule does not name, and nothing is changed until that is settled.',
+    example: 'sotto recipients check',
+  },
+  'SOTTO-CLI-217': {
+    title: 'A file differs from .sops.yaml in its recipients',
+    explain:
+      'sotto recipients check compares the recipients that each SOPS file names with those of its rule, groups and threshold included. No key is needed for that, so it can run in a pipeline.',
+    example: 'sotto recipients check',
+  },
+  'SOTTO-CLI-218': {
+    title: 'The keys of a file cannot be changed here',
+    explain:
+      'For a new data key every recipient has to be at hand in public: age and SSH recipients are, for OpenPGP keys --pgp-key names a file, and other kinds of keys (KMS, Vault, …) are not in this version for that. A recipient can be added beside them, because then the data key stays.',
+  },
+  'SOTTO-CLI-250': {
+    title: 'A new file cannot be made there',
+    explain:
+      'sotto edit, sotto secret set and sotto secret generate make a file that does not exist yet, but not the folder it is in: a mistyped path should not leave folders behind. This is checked before an editor is opened or a value asked for.',
+  },
+  'SOTTO-CLI-251': {
+    title: 'Recipients were given for a file that exists',
+    explain:
+      'An encrypted file names those it is encrypted for, and a change of its values does not change them. --age, --pgp and --pgp-key are for a file that is made anew; sotto recipients adds and removes recipients.',
+  },
 } as const satisfies Record<string, CodeEntry>;

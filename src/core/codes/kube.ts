@@ -131,4 +131,15 @@ export const KUBE_CODES = {
     explain:
       'It was to be created, and somebody else was faster. What is there now is looked at as any object that was not made by sotto: nothing of it is changed unasked.',
   },
+  'SOTTO-KUBE-046': {
+    title: 'What was applied last cannot be used',
+    explain:
+      'Git does not answer, and the agent was started anew since it did. What it had applied is kept closed in the ConfigMaps sotto-last-N; one of them is missing, was changed by somebody else or written by another version, or the settings of the sync say something else since. It is not used then: changes by hand are undone again when the source answers, and the ConfigMaps are written anew by the next pass.',
+    example: 'kubectl get configmaps | grep sotto-last-',
+  },
+  'SOTTO-KUBE-047': {
+    title: 'What was applied last cannot be kept',
+    explain:
+      'The agent keeps what it has applied, closed, in ConfigMaps sotto-last-N, so that it can undo changes by hand after a restart while Git does not answer. They could not be written, or the objects do not fit into as many as a sync may have. All else goes on; only such a restart would wait for Git.',
+  },
 } as const satisfies Record<string, CodeEntry>;

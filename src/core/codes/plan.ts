@@ -186,9 +186,26 @@ export const PLAN_CODES = {
     explain:
       'A live workload of this agent refers to the object by name, though Git does not have the object any more. It may be paused in an older version, or Git forgot one of the two. The object is pruned when nothing that runs refers to it.',
   },
+  'SOTTO-PLAN-085': {
+    title: 'Pods are not replaced on a change',
+    explain:
+      'sotto.dev/restart-on-change: "true" belongs on a Deployment, StatefulSet or DaemonSet (docs/annotations.md). A Job cannot be changed, and the next Job of a CronJob reads anew by itself. The annotation sotto.dev/secrets-digest of the Pod template is written by the agent and must not stand in Git. The object is applied, and is not restarted.',
+  },
   'SOTTO-PLAN-100': {
     title: 'The annotation sotto.dev/drift says nothing that is known',
     explain:
       'Its values are ignore, fields, guard and exact (docs/annotations.md). The object is applied, and its changes are judged by the policy of the sync until the annotation is corrected.',
+  },
+  'SOTTO-PLAN-120': {
+    title: 'The sync waits for another one',
+    explain:
+      'A sync that its dependsOn names has not applied its newest commit yet, or not all of its objects are ready. Nothing of the new commit is applied before that, and nothing is pruned; what was applied before is kept as it was, drift included. The sync goes on by itself.',
+    example: 'sotto status -n team-app --watch',
+  },
+  'SOTTO-PLAN-121': {
+    title: 'The sync waits for one that has to be mended',
+    explain:
+      'A sync that its dependsOn names is Degraded, Stalled, Held or Suspended: time alone does not make it ready. Nothing of the new commit of this one is applied, nothing is pruned; what was applied before is kept as it was. It goes on by itself when the other one is Ready.',
+    example: 'sotto status -n team-app',
   },
 } as const satisfies Record<string, CodeEntry>;

@@ -25,7 +25,8 @@ async function probes(view: Partial<ProbeView> = {}, limits?: Partial<ListenerLi
 }
 
 async function page(status: unknown, limits?: Partial<ListenerLimits>): Promise<Listener> {
-  const answer = (asked: Parameters<typeof answerPage>[0]) => answerPage(asked, { status: () => status }, ADDRESS.host);
+  const answer = (asked: Parameters<typeof answerPage>[0]) =>
+    answerPage(asked, { status: () => status, undone: () => [] }, ADDRESS.host);
   const listener = await startListener(ADDRESS, { answer, onDefect, ...(limits === undefined ? {} : { limits }) });
   open.push(listener);
   return listener;

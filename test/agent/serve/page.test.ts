@@ -1,5 +1,6 @@
 import { assert, property, string } from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { UndoneEdit } from '../../../src/agent/undone-edits.ts';
 import type { Asked } from '../../../src/agent/serve/answer.ts';
 import { answerPage } from '../../../src/agent/serve/page.ts';
 import { PageListener } from '../../../src/agent/serve/page-listener.ts';
@@ -8,9 +9,24 @@ import { ask } from './client.ts';
 
 const STATUS = { schema: 'sotto.dev/status/v1alpha1', syncs: [{ message: '</script>\u202e & \u2028' }] };
 
+const UNDONE: UndoneEdit = {
+  n: 1,
+  at: '2027-01-01T00:00:00Z',
+  object: 'ConfigMap/web',
+  apiVersion: 'v1',
+  namespace: 'team',
+  sync: 'app',
+  file: 'deploy/web.yaml',
+  line: 1,
+  revision: 'main@sha1:0',
+  manager: 'kubectl-edit',
+  fields: [{ path: '/data/color', field: ['f:data', 'f:color'], json: '"red"' }],
+  withheld: [],
+};
+
 function answer(asked: Partial<Asked>, listenHost?: string, status: unknown = STATUS) {
   const whole: Asked = { method: 'GET', target: '/status.json', host: 'localhost:8081', localAddress: '10.0.0.7' };
-  return answerPage({ ...whole, ...asked }, { status: () => status }, listenHost);
+  return answerPage({ ...whole, ...asked }, { status: () => status, undone: () => [UNDONE] }, listenHost);
 }
 
 describe('the page listener', () => {
@@ -30,6 +46,15 @@ describe('the page listener', () => {
       }),
       { seed: 1 },
     );
+  });
+
+  it('tells what was undone to whoever asks from inside of the Pod, and to nobody else', () => {
+    for (const localAddress of ['127.0.0.1', '::ffff:127.0.0.1', '::1']) {
+      expect(JSON.parse(answer({ localAddress }).body)).toEqual({ ...STATUS, undone: [UNDONE] });
+    }
+    for (const localAddress of ['10.0.0.7', '::ffff:10.0.0.7', 'fe80::1', '127.0.0.1.example.com', undefined]) {
+      expect(answer({ localAddress }).body).not.toContain('undone');
+    }
   });
 
   it('says that the page and its events are not in this version, and nothing more is there', () => {
@@ -56,7 +81,7 @@ describe('the page listener', () => {
     expect(
       answerPage(
         { method: 'GET', target: '/status.json', host: 'localhost', localAddress: '' },
-        { status: () => undefined },
+        { status: () => undefined, undone: () => [] },
         undefined,
       ),
     ).toMatchObject({ status: 503 });
@@ -86,7 +111,7 @@ describe('the page listener', () => {
   ])('refuses Host %s when it listens on %s', (host, listenHost) => {
     const wrong = answerPage(
       { method: 'GET', target: '/status.json', host, localAddress: '10.0.0.7' },
-      { status: () => STATUS },
+      { status: () => STATUS, undone: () => [] },
       listenHost,
     );
     expect(wrong.status).toBe(421);
@@ -104,7 +129,7 @@ describe('page.listen of the settings', () => {
   const listeners = () => lines.filter(({ msg }) => msg === 'page listening');
 
   function create(): PageListener {
-    const page = new PageListener({ status: () => STATUS }, log);
+    const page = new PageListener({ status: () => STATUS, undone: () => [] }, log);
     pages.push(page);
     return page;
   }

@@ -1,0 +1,87 @@
+import { SottoError } from '../../core/errors.ts';
+import { LIMITS } from '../../core/limits.ts';
+import { shellWord } from '../../core/shell-word.ts';
+import { type Checkout, openCheckout, readCheckout } from '../../git/checkout.ts';
+import type { CommitId } from '../../git/output.ts';
+import type { CommandContext } from '../context.ts';
+import { type CommitTree, commitTree } from '../commit-tree.ts';
+
+/** The commit that a new branch begins at. */
+export interface Base {
+  readonly checkout: Checkout;
+  readonly commit: CommitId;
+  readonly branch: string;
+  readonly tree: CommitTree;
+}
+
+/** The checkout of the working directory, clean and on a branch. Throws SOTTO-CLI-190 to -192. */
+export async function openBase(context: CommandContext): Promise<Base> {
+  const checkout = await openCheckout(context.cwd, context.env, context.signal);
+  const { commit, branch, changed } = await readCheckout(checkout);
+  if (branch === undefined) throw detached();
+  const [first] = changed;
+  if (first !== undefined) throw dirty(first, changed.length);
+  return { checkout, commit, branch, tree: await commitTree(checkout.root, commit, context.env) };
+}
+
+export interface RepositoryFile {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
+/** A file as HEAD has it, which must be as the agent has applied it. Throws SOTTO-CLI-197. */
+export async function readApplied(
+  base: Base,
+  path: string,
+  revision: string,
+  { env }: CommandContext,
+): Promise<RepositoryFile> {
+  const applied = /@sha1:([0-9a-f]{40})$/.exec(revision)?.[1];
+  if (applied === undefined)
+    throw changedSince(path, 'the agent does not say which commit it has applied', 'sotto status');
+  const before = await (await commitTree(base.checkout.root, applied, env)).entryAt(path);
+  const now = await base.tree.entryAt(path);
+  if (before?.kind !== 'file' || now?.kind !== 'file') {
+    throw changedSince(path, 'it is no plain file at both commits', `git log --stat -- ${shellWord(path)}`);
+  }
+  if (before.blob !== now.blob) {
+    const why = `branch ${base.branch} has another version of it than commit ${applied.slice(0, 12)}, which is applied`;
+    throw changedSince(
+      path,
+      why,
+      `git diff ${applied.slice(0, 12)} HEAD -- ${shellWord(path)}, then git pull or sotto sync`,
+    );
+  }
+  const bytes = await base.tree.read(path, LIMITS.maxFileBytes);
+  if (bytes instanceof Uint8Array) return { path, bytes };
+  throw changedSince(path, bytes, 'git fetch --refetch');
+}
+
+function detached(): SottoError {
+  return new SottoError({
+    code: 'SOTTO-CLI-192',
+    what: 'no branch can be made in this checkout',
+    why: 'HEAD is detached: no branch is checked out that the change could come after',
+    next: 'git switch main (or the branch that the agent follows)',
+  });
+}
+
+function dirty(first: string, count: number): SottoError {
+  const others = count === 1 ? '' : ` and ${count - 1} more`;
+  return new SottoError({
+    code: 'SOTTO-CLI-191',
+    what: 'the checkout has changes that are in no commit',
+    why: `${first}${others}: what this command commits could not be told from them`,
+    next: 'git stash (or commit them), then run the command again',
+  });
+}
+
+function changedSince(file: string, why: string, next: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-CLI-197',
+    what: 'the file is not the one that the agent has applied',
+    why,
+    next,
+    file,
+  });
+}
