@@ -11,6 +11,10 @@ export const SETTINGS_MEANING: Readonly<Record<string, string>> = {
   'decryption.awsKms[].role': 'the role that is taken on for it: exactly that which files name',
   'decryption.awsKms[].endpoint': 'where it is asked instead of the endpoint of its region',
   'decryption.awsKms[].stsEndpoint': 'where the role is taken on instead of STS of the region',
+  'decryption.gcpKms[].resourceId': 'keys of Google Cloud KMS that may be asked',
+  'decryption.gcpKms[].endpoint': 'where it is asked instead of cloudkms.googleapis.com',
+  'decryption.azureKeyVault[].vaultUrl': 'vaults of Azure whose keys may be asked',
+  'decryption.azureKeyVault[].loginEndpoint': 'where tokens come from instead of the login server of its cloud',
   'sealing.enabled': 'the agent makes a sealing key when it has none: a Secret in the form of the stock controller',
   'sealing.keys': 'Secrets whose sealing key may seal; the newest one is served at `/v1/cert.pem`',
   'sealing.certificate':
@@ -66,6 +70,11 @@ export const SETTINGS_MEANING: Readonly<Record<string, string>> = {
   'syncs[].decryption.awsKms[].role': 'its role',
   'syncs[].decryption.awsKms[].endpoint': 'its endpoint',
   'syncs[].decryption.awsKms[].stsEndpoint': 'its STS endpoint',
+  'syncs[].decryption.gcpKms[].resourceId': 'as `decryption.gcpKms`, for this sync; given at all, it replaces those',
+  'syncs[].decryption.gcpKms[].endpoint': 'its endpoint',
+  'syncs[].decryption.azureKeyVault[].vaultUrl':
+    'as `decryption.azureKeyVault`, for this sync; given at all, it replaces those',
+  'syncs[].decryption.azureKeyVault[].loginEndpoint': 'its login server',
   'syncs[].sealedSecrets':
     'what happens with a SealedSecret: `unseal` applies its Secret, `passthrough` the resource (for the SealedSecrets controller; not with kustomize), `auto` the first where a key of the agent opens it, else the second where the API server serves the kind',
   'syncs[].serviceAccountName':

@@ -19,8 +19,12 @@ export function agentServices(
     toGive: {
       vault: toGive('sops-vault', 'sops.vault-token', 'the token'),
       kms: toGive('sops-aws', 'sops.aws-kms', 'aws_access_key_id: ID and aws_secret_access_key: KEY, a line each,'),
-      gcp_kms: '',
-      azure_kv: '',
+      gcp_kms: toGive('sops-gcp', 'sops.gcp-kms', 'the JSON file of a service account'),
+      azure_kv: toGive(
+        'sops-azure',
+        'sops.azure-kv',
+        'tenantId: ID, clientId: ID and clientSecret: SECRET, a line each,',
+      ),
     },
     call: callService,
     now: () => new Date(),

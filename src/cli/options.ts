@@ -45,7 +45,7 @@ export function addRecipientOptions(command: Command): Command {
 export const keyServiceOption = (): Option =>
   repeatable(
     '--key-service <name>',
-    'key service that may be called: address of Vault, or ARN (with +ROLE) of a key of AWS KMS, as the file names it',
+    'key service that may be called: address of Vault, ARN (with +ROLE) of a key of AWS KMS, name of one of Google Cloud KMS, URL of a vault of Azure, as the file names it',
   );
 
 /** The flags of commands that rewrite one file, as sops has them. */

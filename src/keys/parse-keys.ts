@@ -21,12 +21,6 @@ export interface ParsedKeySecret {
 
 const SEALING_ENTRIES: readonly string[] = ['tls.key', 'tls.crt'];
 
-/** Names of entries as Flux's kustomize-controller reads them, besides `*.agekey` and `*.asc`. */
-const OTHER_FLUX_ENTRIES: Readonly<Record<string, string>> = {
-  'sops.azure-kv': 'Azure credentials',
-  'sops.gcp-kms': 'Google credentials',
-};
-
 /** Reads the keys of a Secret once; its entries may be wiped afterwards. Never throws for what the Secret holds. */
 export function parseKeySecret(secret: KeySecret): ParsedKeySecret {
   const problems: SottoError[] = [];
@@ -97,7 +91,7 @@ function sealingKeyOf(secret: KeySecret): SealingKey {
 
 function identitiesOf(secret: KeySecret, entry: string, onOther: (error: SottoError) => void): readonly AgeIdentity[] {
   const bytes = entryBytes(secret, entry);
-  if (!entry.endsWith('.agekey') || bytes === undefined) throw notAnAgeEntry(entry);
+  if (!entry.endsWith('.agekey') || bytes === undefined) throw notAnAgeEntry();
   if (isAgeFile(bytes)) throw behindPassphrase();
   return parseAgeIdentities(bytes, { onOther });
 }
@@ -122,21 +116,12 @@ function behindPassphrase(): SottoError {
   });
 }
 
-function notAnAgeEntry(entry: string): SottoError {
-  const kind = Object.hasOwn(OTHER_FLUX_ENTRIES, entry) ? OTHER_FLUX_ENTRIES[entry] : undefined;
-  if (kind === undefined) {
-    return new SottoError({
-      code: 'SOTTO-KEYS-004',
-      what: 'an entry of a key Secret is not recognised',
-      why: 'the name of the entry decides how it is read, and this one says nothing',
-      next: 'rename it: age identities end in .agekey, OpenPGP keys in .asc',
-    });
-  }
+function notAnAgeEntry(): SottoError {
   return new SottoError({
-    code: 'SOTTO-KEYS-003',
-    what: `${kind} is not in this version`,
-    why: 'files are opened with age, OpenPGP and sealing keys, keys of Vault and of AWS KMS only',
-    next: 'add an age recipient to the files and its identity as an entry *.agekey',
+    code: 'SOTTO-KEYS-004',
+    what: 'an entry of a key Secret is not recognised',
+    why: 'the name of the entry decides how it is read, and this one says nothing',
+    next: 'rename it: age identities end in .agekey, OpenPGP keys in .asc',
   });
 }
 

@@ -1,7 +1,7 @@
 import { SottoError } from '../core/errors.ts';
 import { Sensitive } from '../core/sensitive.ts';
 import { readCertificate } from '../sealed/sealing-key.ts';
-import { awsKeysIn } from '../services/credential-file.ts';
+import { awsKeysIn, azureClientIn, gcpAccountIn } from '../services/credential-file.ts';
 import type { Secret, ServiceCredential } from '../services/credential.ts';
 import { trimmed } from '../services/fields.ts';
 import { entryBytes, type KeySecret, markOf } from './key-secret.ts';
@@ -11,6 +11,8 @@ import { FOR_ANNOTATION } from './marks.ts';
 const SERVICE_ENTRIES: ReadonlyMap<string, (bytes: Uint8Array) => Secret | string> = new Map([
   ['sops.vault-token', vaultTokenIn],
   ['sops.aws-kms', awsKeysIn],
+  ['sops.gcp-kms', gcpAccountIn],
+  ['sops.azure-kv', azureClientIn],
 ]);
 /** Authority of the service, beside its credential, as in the Secrets for Git. */
 const AUTHORITY_ENTRY = 'ca.crt';

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import type { Sensitive } from '../core/sensitive.ts';
 
 /** What a service is asked with. */
@@ -9,7 +10,7 @@ export type ServiceCredential = Secret & {
 };
 
 /** The secret part, by the kind of service that lets it in. */
-export type Secret = VaultToken | AwsKeys;
+export type Secret = VaultToken | AwsKeys | GcpAccount | GcpToken | AzureClient | AzureToken;
 
 export interface VaultToken {
   readonly kind: 'vault';
@@ -23,4 +24,37 @@ export interface AwsKeys {
   readonly secretAccessKey: Sensitive;
   /** Of keys that pass. */
   readonly sessionToken: Sensitive | undefined;
+}
+
+/** A service account of Google Cloud, which signs statements about itself. */
+export interface GcpAccount {
+  readonly kind: 'gcp_kms';
+  readonly by: 'account';
+  readonly email: string;
+  readonly keyId: string;
+  readonly privateKey: KeyObject;
+}
+
+/** What is shown to Google Cloud, signed by an account or given for one. */
+export interface GcpToken {
+  readonly kind: 'gcp_kms';
+  readonly by: 'token';
+  readonly token: Sensitive;
+}
+
+/** An application of Azure with a secret. */
+export interface AzureClient {
+  readonly kind: 'azure_kv';
+  readonly by: 'client';
+  readonly tenantId: string;
+  readonly clientId: string;
+  readonly clientSecret: Sensitive;
+  /** Where the file says that tokens come from; it must be where they do. */
+  readonly authorityHost: string | undefined;
+}
+
+export interface AzureToken {
+  readonly kind: 'azure_kv';
+  readonly by: 'token';
+  readonly token: Sensitive;
 }

@@ -3,7 +3,7 @@ import type { EntryOutcome, ServiceIdentity } from '../sops/identity.ts';
 import { notAllowed } from '../sops/service-errors.ts';
 import { type ServiceEntry, type ServiceKey, serviceKeyName, serviceKeyTitle } from '../sops/service-key.ts';
 import type { CallService } from './call.ts';
-import type { ServiceCredential } from './credential.ts';
+import type { Secret, ServiceCredential } from './credential.ts';
 import { asFailure, badName, failureOf, notUnderstood, reasonOf } from './failure.ts';
 import type { Protocol, ServiceRequest } from './protocol.ts';
 import { originOf, type Permission, permissionFor, type ServiceRules } from './rules.ts';
@@ -13,8 +13,8 @@ import { vaultProtocol } from './vault.ts';
 /** What may be called, with what, and what a person is told who wants more. */
 export interface ServiceAccess {
   readonly rules: ServiceRules;
-  /** Read when the first service is asked. */
-  readonly credentials: () => Promise<readonly ServiceCredential[]>;
+  /** Read when the first service of a kind is asked. */
+  readonly credentials: (kind: Secret['kind']) => Promise<readonly ServiceCredential[]>;
   /** The exact edit that allows a service. */
   readonly toAllow: (key: ServiceKey) => string;
   /** How a credential for a kind of service is given. */
@@ -84,7 +84,7 @@ export class KeyServices implements ServiceIdentity {
     const trouble = memory.services.trouble(protocol.origin);
     if (trouble !== undefined) return trouble;
     let error = noCredential(key, toGive[key.kind]);
-    for (const credential of await credentials()) {
+    for (const credential of await credentials(protocol.credential)) {
       if (!suits(credential, protocol)) continue;
       const answer = await this.#askWith(key, protocol, request, credential);
       if (!(answer instanceof SottoError)) {
@@ -144,9 +144,14 @@ async function protocolOf(key: ServiceKey, permission: Permission): Promise<Prot
       const { awsKmsProtocol } = await import('./aws-kms.ts');
       return awsKmsProtocol(key, permission);
     }
-    case 'gcp_kms':
-    case 'azure_kv':
-      throw new TypeError('asked for a kind of service that no settings can allow');
+    case 'gcp_kms': {
+      const { gcpKmsProtocol } = await import('./gcp-kms.ts');
+      return gcpKmsProtocol(key, permission);
+    }
+    case 'azure_kv': {
+      const { azureKvProtocol } = await import('./azure-kv.ts');
+      return azureKvProtocol(key, permission);
+    }
     default:
       return key satisfies never;
   }

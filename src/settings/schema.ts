@@ -6,9 +6,11 @@ import {
   ageRecipient,
   awsKeyArn,
   awsRoleArn,
+  azureVaultUrl,
   certificateFingerprint,
   dnsLabel,
   flag,
+  gcpResourceId,
   jsonPointer,
   kindName,
   listenAddress,
@@ -61,6 +63,18 @@ const decryption = sectionOrDefaults({
         stsEndpoint: nullish(serviceAddress),
       }),
       'entries such as arn: arn:aws:kms:REGION:ACCOUNT:key/ID',
+    ),
+  ),
+  gcpKms: nullish(
+    listOf(
+      section({ resourceId: gcpResourceId, endpoint: nullish(serviceAddress) }),
+      'entries such as resourceId: projects/P/locations/L/keyRings/R/cryptoKeys/K',
+    ),
+  ),
+  azureKeyVault: nullish(
+    listOf(
+      section({ vaultUrl: azureVaultUrl, loginEndpoint: nullish(serviceAddress) }),
+      'entries such as vaultUrl: https://team.vault.azure.net',
     ),
   ),
 });

@@ -1,7 +1,7 @@
 import { parseExpression } from '../expression/parse.ts';
 import type { Expression } from '../expression/tree.ts';
 import type { HealthRules } from '../expression/health-rules.ts';
-import { type AwsKmsRule, NO_SERVICES } from '../services/rules.ts';
+import { type AwsKmsRule, type AzureKeyVaultRule, type GcpKmsRule, NO_SERVICES } from '../services/rules.ts';
 import { readListenAddress } from './listen-address.ts';
 import type { SettingsDocument } from './schema.ts';
 import type {
@@ -98,13 +98,14 @@ function postBuildOf({ postBuild }: SyncDocument): PostBuildSettings | undefined
 
 /** A sync's own keys replace the common ones as soon as they are given, an empty list too; so does each list of services. */
 function decryptionOf(section: SettingsDocument['decryption'], common: DecryptionSettings): DecryptionSettings {
-  const { keys, vault, awsKms } = section;
+  const { keys, vault, awsKms, gcpKms, azureKeyVault } = section;
   return {
     secretNames: keys?.map((key) => key.secretRef.name) ?? common.secretNames,
     services: {
-      ...common.services,
       vault: vault?.map(({ address }) => address) ?? common.services.vault,
       awsKms: awsKms?.map(toAwsRule) ?? common.services.awsKms,
+      gcpKms: gcpKms?.map(toGcpRule) ?? common.services.gcpKms,
+      azureKeyVault: azureKeyVault?.map(toAzureRule) ?? common.services.azureKeyVault,
     },
   };
 }
@@ -112,6 +113,14 @@ function decryptionOf(section: SettingsDocument['decryption'], common: Decryptio
 function toAwsRule(entry: NonNullable<SettingsDocument['decryption']['awsKms']>[number]): AwsKmsRule {
   const { arn, role, endpoint, stsEndpoint } = entry;
   return { arn, role, endpoint: endpoint ?? undefined, stsEndpoint: stsEndpoint ?? undefined };
+}
+
+function toGcpRule(entry: NonNullable<SettingsDocument['decryption']['gcpKms']>[number]): GcpKmsRule {
+  return { resourceId: entry.resourceId, endpoint: entry.endpoint ?? undefined };
+}
+
+function toAzureRule(entry: NonNullable<SettingsDocument['decryption']['azureKeyVault']>[number]): AzureKeyVaultRule {
+  return { vaultUrl: entry.vaultUrl, loginEndpoint: entry.loginEndpoint ?? undefined };
 }
 
 function gitOf(sync: SyncDocument): GitSettings {

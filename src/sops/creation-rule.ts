@@ -26,7 +26,7 @@ export type RuleKey =
   | { readonly kind: 'pgp'; readonly fingerprint: string }
   | ServiceKey;
 
-const OTHER_KEYS = ['gcp_kms', 'azure_keyvault', 'hckms'] as const;
+const OTHER_KEYS = ['hckms'] as const;
 const OWN_FIELDS = ['path_regex', 'age', 'pgp', 'key_groups', 'mac_only_encrypted', 'shamir_threshold'] as const;
 const RULE_FIELDS: readonly string[] = [
   ...OWN_FIELDS,
@@ -236,8 +236,8 @@ function notYet(config: Config, at: readonly string[], kind: string): SottoError
   return new SottoError({
     code: 'SOTTO-SOPS-011',
     what: `${kind} in a creation rule is not in this version`,
-    why: 'this version encrypts for age recipients, OpenPGP keys, and keys of Vault and AWS KMS',
-    next: 'encrypt this file with sops, or use a rule with age recipients, OpenPGP keys, and keys of Vault and AWS KMS only',
+    why: 'this version encrypts for age recipients, OpenPGP keys, and keys of Vault, AWS, Google Cloud and Azure',
+    next: 'encrypt this file with sops, or use a rule with age recipients, OpenPGP keys, and keys of Vault, AWS, Google Cloud and Azure only',
     ...placeOf(config, at),
   });
 }

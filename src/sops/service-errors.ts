@@ -13,12 +13,10 @@ export function notAllowed(key: ServiceKey, next: string): SottoError {
 
 /** The line that allows a service in sotto.yaml. */
 export function settingsLine(key: ServiceKey): string {
-  const rule = ruleOf(key);
-  if (rule === undefined) return 'have a holder of the key add an age recipient';
-  return `if the service is yours, add to sotto.yaml: decryption: { ${rule} }`;
+  return `if the service is yours, add to sotto.yaml: decryption: { ${ruleOf(key)} }`;
 }
 
-function ruleOf(key: ServiceKey): string | undefined {
+function ruleOf(key: ServiceKey): string {
   const text = JSON.stringify;
   switch (key.kind) {
     case 'vault':
@@ -26,8 +24,9 @@ function ruleOf(key: ServiceKey): string | undefined {
     case 'kms':
       return `awsKms: [ { arn: ${text(key.arn)}${key.role === '' ? '' : `, role: ${text(key.role)}`} } ]`;
     case 'gcp_kms':
+      return `gcpKms: [ { resourceId: ${text(key.resourceId)} } ]`;
     case 'azure_kv':
-      return undefined;
+      return `azureKeyVault: [ { vaultUrl: ${text(key.vaultUrl.replace(/\/$/, ''))} } ]`;
     default:
       return key satisfies never;
   }

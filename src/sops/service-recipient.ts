@@ -1,6 +1,13 @@
 import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
 import type { WrittenEntry } from './block.ts';
-import { type AwsKey, SERVICE_LISTS, type ServiceKey, type VaultKey } from './service-key.ts';
+import {
+  type AwsKey,
+  type AzureKey,
+  type GcpKey,
+  SERVICE_LISTS,
+  type ServiceKey,
+  type VaultKey,
+} from './service-key.ts';
 
 /** A key at a service, and who asks the service. */
 export interface ServiceRecipient {
@@ -47,6 +54,8 @@ interface ServiceField {
 /** In the order in which sops writes their entries. */
 export const SERVICE_FIELDS: ReadonlyMap<string, ServiceField> = new Map<string, ServiceField>([
   ['kms', { ofText: awsKeyOf, ofMapping: awsKeyIn }],
+  ['gcp_kms', { ofText: gcpKeyOf, ofMapping: gcpKeyIn }],
+  ['azure_keyvault', { ofText: azureKeyOf, ofMapping: azureKeyIn }],
   ['hc_vault_transit_uri', { ofText: vaultKeyOf }],
   ['hc_vault', { ofText: vaultKeyOf }],
 ]);
@@ -65,6 +74,33 @@ export function awsKeyOf(text: string, profile = ''): AwsKey | string {
   const [, arn, role = ''] = /^(arn:aws[^+\s]*:kms:[^+\s]+?)(?:\+(arn:\S+))?$/.exec(text) ?? [];
   if (arn === undefined) return 'it is not of the form arn:aws:kms:REGION:ACCOUNT:key/ID, or that with +ROLE';
   return { kind: 'kms', arn, role, context: {}, profile };
+}
+
+function gcpKeyOf(text: string): GcpKey | string {
+  if (/^projects\/[^/\s]+\/locations\/[^/\s]+\/keyRings\/[^/\s]+\/cryptoKeys\/[^/\s]+$/.test(text)) {
+    return { kind: 'gcp_kms', resourceId: text };
+  }
+  return 'it is not of the form projects/P/locations/L/keyRings/R/cryptoKeys/K';
+}
+
+/** An item of `gcp_kms` in a key group. */
+function gcpKeyIn(item: JsonObject): GcpKey | string {
+  return gcpKeyOf(textIn(item, 'resource_id') ?? '');
+}
+
+/** `https://team.vault.azure.net/keys/NAME/VERSION`. sops asks the service for a version that is missing; this does not. */
+function azureKeyOf(text: string): AzureKey | string {
+  const [, vaultUrl, name, version] = /^(https?:\/\/[^/?#@\s]+)\/keys\/([^/?#\s]+)\/([^/?#\s]+)$/.exec(text) ?? [];
+  if (vaultUrl === undefined || name === undefined || version === undefined)
+    return 'it is not of the form https://team.vault.azure.net/keys/NAME/VERSION, with the version';
+  return { kind: 'azure_kv', vaultUrl, name, version };
+}
+
+/** An item of `azure_keyvault` in a key group. */
+function azureKeyIn(item: JsonObject): AzureKey | string {
+  const [vaultUrl = '', name = '', version = ''] = ['vaultUrl', 'key', 'version'].map((field) => textIn(item, field));
+  const key = azureKeyOf(`${vaultUrl.replace(/\/$/, '')}/keys/${name}/${version}`);
+  return typeof key === 'string' ? key : { ...key, vaultUrl };
 }
 
 /** An item of `kms` in a key group. */

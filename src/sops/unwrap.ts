@@ -1,9 +1,8 @@
 import { openAgeFile, parseAgeFile } from './age-file.ts';
 import type { EntryOutcome, GroupOutcome, Identity, KeyedFile } from './identity.ts';
 import { notAllowed, settingsLine } from './service-errors.ts';
-import type { ServiceEntry } from './service-key.ts';
 import { combineShares } from './shamir.ts';
-import type { KeyEntry, KeyGroup } from './key-entry.ts';
+import { isServiceEntry, type KeyEntry, type KeyGroup } from './key-entry.ts';
 import { namesKey, parsePgpMessage } from './pgp.ts';
 import { damagedEntry, noKeys, notForUs, serviceFailure, tooFewShares, wrongLength } from './unwrap-errors.ts';
 
@@ -75,7 +74,7 @@ const TELLING: readonly GroupOutcome['outcome'][] = ['failed', 'damaged', 'refus
 
 async function openEntry(entry: KeyEntry, identities: readonly Identity[]): Promise<EntryOutcome> {
   if (entry.kind === 'pgp') return openPgpEntry(entry.enc, identities);
-  if (isBuilt(entry)) {
+  if (isServiceEntry(entry)) {
     const services = identities.find((identity) => identity.kind === 'service');
     return services?.open(entry) ?? { outcome: 'refused', error: notAllowed(entry, settingsLine(entry)) };
   }
@@ -86,11 +85,6 @@ async function openEntry(entry: KeyEntry, identities: readonly Identity[]): Prom
     ageFile,
     identities.filter((identity) => identity.kind === 'age'),
   );
-}
-
-/** Kinds of services that can be asked in this version, once they are allowed. */
-function isBuilt(entry: KeyEntry): entry is ServiceEntry {
-  return entry.kind === 'vault' || entry.kind === 'kms';
 }
 
 async function openPgpEntry(enc: string, identities: readonly Identity[]): Promise<EntryOutcome> {

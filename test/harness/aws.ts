@@ -1,20 +1,12 @@
 import { createCipheriv, createDecipheriv, createHash, createHmac, randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer, type IncomingMessage } from 'node:http';
-import { createServer as createSecureServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
-import { createAuthority } from '../../src/demo/certificates.ts';
+import type { IncomingMessage } from 'node:http';
+import { type Listener, type ListenerAnswer, startListener } from './service-listener.ts';
 
 /**
  * As much of AWS KMS and STS as the clients of SOPS files use, at loopback: whoever did not sign a request as Signature
  * Version 4 says is sent away. Written from AWS's own description, and proved by stock sops, which uses AWS's library.
  */
-export interface Aws extends AsyncDisposable {
-  readonly address: string;
-  /** The authority of its certificate; empty without TLS. */
-  readonly caPem: string;
-  /** How often somebody came, whatever was said then. */
-  connections(): number;
+export interface Aws extends Listener {
   /** What was asked, in order: `kms Decrypt`, `sts AssumeRole`. */
   readonly seen: string[];
   /** What is answered next instead, once. */
@@ -40,21 +32,7 @@ const ROLE_KEYS = {
 
 export async function startAws({ tls = false, needsRole = false } = {}): Promise<Aws> {
   const [seen, troubles, key] = [[] as string[], [] as Trouble[], randomBytes(32)];
-  const authority = tls ? await createAuthority('sotto test aws') : undefined;
-  const issued = await authority?.issue({ commonName: 'aws', hosts: ['127.0.0.1'] });
-  const options = issued === undefined ? {} : { cert: issued.certificatePem, key: issued.privateKeyPem };
-  const server = (tls ? createSecureServer(options) : createServer()).on('request', (request, response) => {
-    const answer = async (): Promise<void> => {
-      const [status, type, text] = answerTo(request, await bodyOf(request));
-      response.writeHead(status, { 'content-type': type }).end(text);
-    };
-    void answer();
-  });
-  let connections = 0;
-  server.on('connection', () => (connections += 1)).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-
-  const answerTo = (request: IncomingMessage, body: Buffer): readonly [number, string, string] => {
+  const answerTo = (request: IncomingMessage, body: Buffer): ListenerAnswer => {
     const target = String(request.headers['x-amz-target'] ?? '');
     const service = target === '' ? 'sts' : 'kms';
     const action =
@@ -72,23 +50,7 @@ export async function startAws({ tls = false, needsRole = false } = {}): Promise
     if (needsRole !== (signer === ROLE_KEYS.id)) return [400, type, jsonError('AccessDeniedException')];
     return kms(action, body.toString(), key);
   };
-  return {
-    address: `${tls ? 'https' : 'http'}://127.0.0.1:${String((server.address() as AddressInfo).port)}`,
-    caPem: authority?.certificatePem ?? '',
-    connections: () => connections,
-    seen,
-    troubles,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
-
-async function bodyOf(request: IncomingMessage): Promise<Buffer> {
-  const pieces: Buffer[] = [];
-  for await (const piece of request) pieces.push(piece as Buffer);
-  return Buffer.concat(pieces);
+  return { ...(await startListener(answerTo, { tls })), seen, troubles };
 }
 
 const sha256 = (of: string | Buffer): string => createHash('sha256').update(of).digest('hex');
@@ -121,7 +83,7 @@ function signerOf(request: IncomingMessage, body: Buffer, service: string): stri
   return expected.toString('hex') === signature ? id : undefined;
 }
 
-function assumed(body: Buffer): readonly [number, string, string] {
+function assumed(body: Buffer): ListenerAnswer {
   const form = new URLSearchParams(body.toString());
   if (form.get('RoleArn') !== AWS_ROLE || !/^[\w+=,.@-]{2,64}$/.test(form.get('RoleSessionName') ?? '')) {
     return [403, 'text/xml', xmlError('AccessDenied')];
@@ -158,7 +120,7 @@ interface KmsRequest {
 }
 
 /** The ciphertext is bound to key and context, as that of AWS is. */
-function kms(action: string, body: string, key: Buffer): readonly [number, string, string] {
+function kms(action: string, body: string, key: Buffer): ListenerAnswer {
   const type = 'application/x-amz-json-1.1';
   const request = JSON.parse(body) as KmsRequest;
   const context = Object.entries(request.EncryptionContext ?? {}).toSorted(([a], [b]) => (a < b ? -1 : 1));

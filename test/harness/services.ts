@@ -1,6 +1,7 @@
 import { SottoError } from '../../src/core/errors.ts';
 import { Sensitive } from '../../src/core/sensitive.ts';
 import { callService } from '../../src/services/call.ts';
+import { azureClientIn, gcpAccountIn } from '../../src/services/credential-file.ts';
 import type { ServiceCredential } from '../../src/services/credential.ts';
 import { KeyServices } from '../../src/services/key-services.ts';
 import type { ServiceRules } from '../../src/services/rules.ts';
@@ -9,6 +10,7 @@ import { decryptSops } from '../../src/sops/decrypt.ts';
 import { settingsLine } from '../../src/sops/service-errors.ts';
 import type { ServiceKey } from '../../src/sops/service-key.ts';
 import type { ServiceRecipient } from '../../src/sops/service-recipient.ts';
+import { AZURE_CLIENT, AZURE_SECRET, AZURE_TENANT } from './azure.ts';
 
 /** The same value in each format of sops. */
 export const CLEARS = {
@@ -42,6 +44,20 @@ export function vaultCredential(token: string): ServiceCredential {
 export function awsCredential(accessKeyId: string, secret: string): ServiceCredential {
   const secretAccessKey = Sensitive.copyOf(Buffer.from(secret));
   return { kind: 'kms', accessKeyId, secretAccessKey, sessionToken: undefined, ca: undefined, address: undefined };
+}
+
+export function gcpCredential(file: string): ServiceCredential {
+  const account = gcpAccountIn(Buffer.from(file));
+  if (typeof account === 'string') throw new Error(account);
+  return { ...account, ca: undefined, address: undefined };
+}
+
+/** With some fields of its file as given. */
+export function azureCredential(fields: Readonly<Record<string, string>>): ServiceCredential {
+  const file = { tenantId: AZURE_TENANT, clientId: AZURE_CLIENT, clientSecret: AZURE_SECRET, ...fields };
+  const client = azureClientIn(Buffer.from(JSON.stringify(file)));
+  if (typeof client === 'string') throw new Error(client);
+  return { ...client, ca: undefined, address: undefined };
 }
 
 export function serviceRecipient(key: ServiceKey, by: KeyServices): ServiceRecipient {

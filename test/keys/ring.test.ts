@@ -155,7 +155,7 @@ describe('keyRing', () => {
       ['SOTTO-KEYS-004', 'Secret/good', 'age'],
       ['SOTTO-KEYS-043', 'Secret/good', 'pgp.asc'],
       ['SOTTO-KEYS-051', 'Secret/good', 'sops.aws-kms'],
-      ['SOTTO-KEYS-003', 'Secret/good', 'sops.azure-kv'],
+      ['SOTTO-KEYS-051', 'Secret/good', 'sops.azure-kv'],
       ['SOTTO-AGE-002', 'Secret/broken', 'age.agekey'],
       ['SOTTO-KEYS-002', 'Secret/empty', undefined],
       ['SOTTO-SEAL-014', 'Secret/k1', 'tls.key'],

@@ -1,6 +1,7 @@
+import { generateKeyPairSync } from 'node:crypto';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { awsKeysIn, awsKeysOf } from '../../src/services/credential-file.ts';
+import { awsKeysIn, awsKeysOf, azureClientIn, gcpAccountIn } from '../../src/services/credential-file.ts';
 import { fieldsOf, fieldsOfSection } from '../../src/services/fields.ts';
 
 const shown = (bytes: Uint8Array | undefined): string | undefined => bytes && Buffer.from(bytes).toString();
@@ -61,6 +62,55 @@ describe('a credential file', () => {
       expect(why).toBeTypeOf('string');
       expect(why).not.toContain('s3cret');
     }
+  });
+
+  it('of a service account of Google Cloud is its key, or a reason without a word of it', () => {
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+    const file = { type: 'service_account', private_key_id: '01', private_key: pem, client_email: 'a@b.example' };
+    const account = gcpAccountIn(Buffer.from(`\n${JSON.stringify(file, null, 2)}\n`));
+    if (typeof account === 'string') throw new Error(account);
+    expect(account.email).toBe('a@b.example');
+    expect(account.privateKey.export({ type: 'pkcs8', format: 'pem' })).toBe(pem);
+    const cases = [
+      { ...file, type: 'authorized_user' },
+      { ...file, private_key: pem.replaceAll('A', 'B') },
+      { ...file, private_key: 'hunter2' },
+      { ...file, client_email: 'a b' },
+      { type: 'service_account' },
+      ['hunter2'],
+    ];
+    for (const each of cases) {
+      const why = gcpAccountIn(Buffer.from(JSON.stringify(each)));
+      expect(why).toBeTypeOf('string');
+      expect(why).not.toMatch(/hunter2|BEGIN/);
+    }
+    fc.assert(fc.property(fc.string(), (text) => typeof gcpAccountIn(Buffer.from(text)) === 'string'));
+  });
+
+  it('of an application of Azure is its secret, in the words of Flux or of az, or a reason without a word of it', () => {
+    for (const text of [
+      'tenantId: t-1\nclientId: c-1\nclientSecret: "a8Q~x"\n',
+      '{"appId": "c-1", "displayName": "sops", "password": "a8Q~x", "tenant": "t-1"}',
+    ]) {
+      const client = azureClientIn(Buffer.from(text));
+      if (typeof client === 'string') throw new Error(client);
+      expect(client).toMatchObject({ tenantId: 't-1', clientId: 'c-1', authorityHost: undefined });
+      expect(shown(client.clientSecret.reveal())).toBe('a8Q~x');
+    }
+    const good = { tenantId: 't', clientId: 'c', clientSecret: 'a8Q~x' };
+    for (const file of [
+      { ...good, tenantId: '../t' },
+      { ...good, clientId: 'c/d' },
+      { ...good, clientSecret: 'a8Q~x y' },
+      { ...good, authorityHost: 'a b' },
+      { tenantId: 't', clientId: 'c', clientCertificate: 'a8Q~x' },
+    ]) {
+      const why = azureClientIn(Buffer.from(JSON.stringify(file)));
+      expect(why).toBeTypeOf('string');
+      expect(why).not.toContain('a8Q~');
+    }
+    fc.assert(fc.property(fc.string(), (text) => typeof azureClientIn(Buffer.from(text)) === 'string'));
   });
 
   it('of any bytes is read or refused, and no header ends in the middle of a key', () => {

@@ -225,7 +225,7 @@ describe('settings that are bad', () => {
 
   it('list what is known when nothing is near', () => {
     const [problem] = problemsOf(inSync('decryption: { qqqqqqqq: 1 }'));
-    expect(problem?.why).toBe('known here: keys, vault, awsKms');
+    expect(problem?.why).toBe('known here: keys, vault, awsKms, gcpKms, azureKeyVault');
   });
 
   it('report every unknown field, wherever it stands', () => {

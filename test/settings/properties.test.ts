@@ -27,8 +27,18 @@ const services: fc.Arbitrary<ServiceRules> = fc.record({
       stsEndpoint: fc.option(https, { nil: undefined }),
     }),
   ),
-  gcpKms: fc.constant([]),
-  azureKeyVault: fc.constant([]),
+  gcpKms: few(
+    fc.record({
+      resourceId: name.map((key) => `projects/p/locations/global/keyRings/r/cryptoKeys/${key}`),
+      endpoint: fc.option(https, { nil: undefined }),
+    }),
+  ),
+  azureKeyVault: few(
+    fc.record({
+      vaultUrl: name.map((vault) => `https://${vault}.vault.azure.net`),
+      loginEndpoint: fc.option(https, { nil: undefined }),
+    }),
+  ),
 });
 const RECIPIENT = 'age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p';
 const segment = fc.stringMatching(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,6}$/);
@@ -214,9 +224,9 @@ function syncDocumentOf(from: SyncSettings): unknown {
 }
 
 function decryptionOf(from: DecryptionSettings): unknown {
-  const { vault, awsKms } = from.services;
+  const { vault, awsKms, gcpKms, azureKeyVault } = from.services;
   const keys = from.secretNames.map((secret) => ({ secretRef: { name: secret } }));
-  return { keys, vault: vault.map((each) => ({ address: each })), awsKms };
+  return { keys, vault: vault.map((each) => ({ address: each })), awsKms, gcpKms, azureKeyVault };
 }
 
 /** YAML 1.1 reads bare `y`, `on`, `1_0`, `1e3` and the like as other types: text is quoted here, as people are told. */

@@ -26,7 +26,7 @@ describe('the creation rule of a file', () => {
     `    key_groups: [{age: [${two}]}]`,
     '  - path_regex: kms/',
     '    encrypted_suffix: _x',
-    '    gcp_kms: projects/p/locations/global/keyRings/r/cryptoKeys/k',
+    '    hckms: [eu:k]',
     `    age: ${one}`,
     `  - age: [${one}]`,
     'stores: {yaml: {indent: 2}}',
@@ -53,7 +53,7 @@ describe('the creation rule of a file', () => {
     expect(await refusal(() => creationRule(config, 'kms/a'))).toEqual({
       code: 'SOTTO-SOPS-011',
       line: 12,
-      key: 'creation_rules.2.gcp_kms',
+      key: 'creation_rules.2.hckms',
     });
     const rule = creationRule(config, 'kms/a', { selectorOnly: true });
     expect(rule).toMatchObject({ groups: [], selector: { kind: 'encrypted_suffix', value: '_x' } });
@@ -101,6 +101,23 @@ describe('the creation rule of a file', () => {
     ]);
   });
 
+  it('has keys of Google Cloud KMS, as texts and as mappings', () => {
+    const resourceId = 'projects/p/locations/global/keyRings/r/cryptoKeys/k';
+    for (const keys of [`gcp_kms: ${resourceId}`, `key_groups: [{gcp_kms: [{resource_id: ${resourceId}}]}]`]) {
+      expect(creationRule(`creation_rules: [{${keys}}]`, 'f').groups).toEqual([[{ kind: 'gcp_kms', resourceId }]]);
+    }
+  });
+
+  it('has keys of Azure Key Vault with their version, as texts and as mappings', () => {
+    const url = 'https://team.vault.azure.net';
+    const key = { kind: 'azure_kv', vaultUrl: url, name: 'k', version: '0a' };
+    const flat = `creation_rules: [{azure_keyvault: "${url}/keys/k/0a"}]`;
+    expect(creationRule(flat, 'f').groups).toEqual([[key]]);
+    const item = `{vaultUrl: "${url}/", key: k, version: 0a}`;
+    const grouped = `creation_rules: [{key_groups: [{azure_keyvault: [${item}]}]}]`;
+    expect(creationRule(grouped, 'f').groups).toEqual([[{ ...key, vaultUrl: `${url}/` }]]);
+  });
+
   it('is empty where a config has no rules', () => {
     for (const text of ['', '# c\n', 'creation_rules:\n', 'stores: {}\n']) {
       expect(creationRule(text, 'a')).toMatchObject({ groups: [], selector: undefined });
@@ -127,6 +144,10 @@ describe('the creation rule of a file', () => {
     ['creation_rules: [{kms: arn}]', 'SOTTO-SOPS-020'],
     ['creation_rules: [{key_groups: [{kms: [{role: r}]}]}]', 'SOTTO-SOPS-020'],
     ['creation_rules: [{key_groups: [{kms: [{arn: a, context: {a: 1}}]}]}]', 'SOTTO-SOPS-020'],
+    ['creation_rules: [{gcp_kms: projects/p}]', 'SOTTO-SOPS-020'],
+    ['creation_rules: [{azure_keyvault: "https://team.vault.azure.net/keys/k"}]', 'SOTTO-SOPS-020'],
+    ['creation_rules: [{key_groups: [{azure_keyvault: [{vaultUrl: u, key: k}]}]}]', 'SOTTO-SOPS-020'],
+    ['creation_rules: [{key_groups: [{gcp_kms: [{resource: r}]}]}]', 'SOTTO-SOPS-020'],
     ['creation_rules: [{pgp: alice@example.com}]', 'SOTTO-SOPS-020'],
     ['creation_rules: [{key_groups: [a]}]', 'SOTTO-SOPS-020'],
     ['creation_rules: [{key_groups: [{pgp: [A]}]}]', 'SOTTO-SOPS-020'],

@@ -15,7 +15,8 @@ interface EncryptFlags extends FileFlags, RecipientFlags {
 
 const EXAMPLES = `
 Recipients: --age and --pgp, else SOPS_AGE_RECIPIENTS and SOPS_PGP_FP, else the first rule that matches in the .sops.yaml
-found upwards, with its key groups. The public keys of --pgp come from --pgp-key: keyrings are not read.
+found upwards, with its key groups. The public keys of --pgp come from --pgp-key: keyrings are not read. A key service that the rule
+names is asked only where --key-service or the person's own variables name it too.
 What is encrypted: --encrypted-regex, else what that rule says; else data and stringData of a Secret; of any other file
 everything, as in sops.
 
@@ -26,7 +27,7 @@ Examples:
   sotto encrypt --age age1… deploy/db.yaml > deploy/db.enc.yaml
   kubectl create secret generic db --from-file=password --dry-run=client -o yaml | sotto encrypt --filename deploy/db.yaml -
 
-Exit code: 0 encrypted, 2 input, rules or usage.`;
+Exit code: 0 encrypted, 2 input, rules or usage, 4 a key service is not allowed or wrapped no key.`;
 
 export function register(program: Command, context: CommandContext): void {
   const command = program

@@ -51,7 +51,7 @@ export const SOPS_CODES = {
   'SOTTO-SOPS-011': {
     title: 'The keys of the file are not in this version',
     explain:
-      'This version opens files encrypted for age recipients and OpenPGP keys, and with keys of Vault and AWS KMS. Other keys are refused without a connection being made.',
+      'This version opens files encrypted for age recipients and OpenPGP keys, and with keys of Vault, AWS KMS, Google Cloud KMS and Azure Key Vault. Other keys (Huawei Cloud) are refused without a connection being made.',
   },
   'SOTTO-SOPS-012': {
     title: 'The file is encrypted for nobody',
@@ -225,6 +225,6 @@ export const SOPS_CODES = {
   'SOTTO-SOPS-075': {
     title: 'A credential was not exchanged for one that passes',
     explain:
-      'Before the key is used, the credential is shown to another service of the same cloud: STS of AWS where the file names a role. That service refused, was not reached or answered something else. What it wrote is not passed on, and the key service was not asked.',
+      'Before the key is used, the credential is shown to another service of the same cloud: STS of AWS where the file names a role, the login server of Azure. That service refused, was not reached or answered something else. What it wrote is not passed on, and the key service was not asked.',
   },
 } as const satisfies Record<string, CodeEntry>;
