@@ -236,7 +236,9 @@ function attentionOf(
   const blocked = [...[...sync.blocked.values()].map(({ error }) => error), ...sync.fights.values()]
     .map((error) => attention(error))
     .filter(({ object }) => !named.has(object));
-  return [...all, ...refused, ...waiting, ...warned, ...held, ...rewound, ...blocked, ...unreadyOnes];
+  const unlooked = sync.settings.health.strict && sync.settings.wait ? agent.podTrouble() : undefined;
+  const pods = unlooked === undefined ? [] : [attention(unlooked)];
+  return [...all, ...refused, ...waiting, ...warned, ...held, ...rewound, ...blocked, ...unreadyOnes, ...pods];
 }
 
 function attention(error: SottoError): Attention {

@@ -196,4 +196,9 @@ export const PLAN_CODES = {
     explain:
       'Its values are ignore, fields, guard and exact (docs/annotations.md). The object is applied, and its changes are judged by the policy of the sync until the annotation is corrected.',
   },
+  'SOTTO-PLAN-140': {
+    title: 'Pods of workloads cannot be looked at',
+    explain:
+      'With health.strict: true the agent lists and watches Pods and ReplicaSets of the namespace while a workload is not ready, to tell an image that cannot be had. Its Role does not allow that. Everything else goes on, and such a workload fails when its own deadline is over. The Role in deploy/rights/role.yaml has the right.',
+  },
 } as const satisfies Record<string, CodeEntry>;
