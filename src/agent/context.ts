@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts';
+import type { SottoError } from '../core/errors.ts';
 import type { ObjectId, ObjectKey } from '../core/ids.ts';
 import type { Json } from '../core/json.ts';
 import type { ResourceCatalog } from '../kube/discovery.ts';
@@ -59,6 +60,8 @@ export interface AgentContext {
   rediscover(): Promise<void>;
   /** Something may have begun to wait for a kind, or ceased to. */
   checkKinds(): void;
+  /** Why Pods of workloads are not looked at, for syncs with `health.strict`. */
+  podTrouble(): SottoError | undefined;
   /** The key of all digests that leave memory. */
   readonly fingerprint: FingerprintKey;
   /** Keys of a sync, for one pass or one correction. */

@@ -258,6 +258,7 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     catalog: () => catalogOf([CONFIG_MAPS, SECRETS, JOBS], []),
     rediscover: () => Promise.resolve(),
     checkKinds: () => undefined,
+    podTrouble: () => undefined,
     wake: () => undefined,
     opener: () => new Opener({ ageIdentities: [], sealingKeys: [] }),
     configMaps: () => Promise.resolve(new Map()),
