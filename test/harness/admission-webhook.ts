@@ -41,10 +41,7 @@ export async function startAdmissionWebhook(world: World, options: WebhookOption
     { cert: issued.certificatePem, key: issued.privateKeyPem },
     (incoming, outgoing) => {
       asked += 1;
-      void answerTo(incoming, mutation).then((answer) => {
-        outgoing.writeHead(200, { 'content-type': 'application/json' });
-        outgoing.end(answer);
-      });
+      void serve(incoming, outgoing, mutation);
     },
   );
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()));
