@@ -127,12 +127,11 @@ file .config/sops/age/keys.txt
 $ sotto decrypt db.enc.yaml > 3.yaml
 exit 0
 env XDG_CONFIG_HOME=/nonexistent
-env SOPS_AGE_KEY_CMD=pass show age
 $ sotto decrypt db.enc.yaml
-! note: SOPS_AGE_KEY_CMD: not in this version
 ! note: /nonexistent/sops/age/keys.txt: the file was not read, there is no such file
-! SOTTO-CLI-008: no age identity is at hand (db.enc.yaml) — … — sotto decrypt --key-file keys.txt db.enc.yaml
+! SOTTO-CLI-008: no identity is at hand (db.enc.yaml:…) — it is encrypted for \${recipient}; no identity is held; neither --key-file nor … — sotto decrypt --key-file keys.txt db.enc.yaml
 exit 4
+env SOPS_AGE_KEY_CMD=/nonexistent/pass show age
 $ sotto decrypt --key-file other.txt db.enc.yaml
 ! note: …
 ! note: …

@@ -14,7 +14,8 @@ interface DecryptFlags extends FileFlags {
 }
 
 const EXAMPLES = `
-Keys are tried in this order: --key-file, SOPS_AGE_KEY, SOPS_AGE_KEY_FILE, keys.txt of sops (~/.config/sops/age).
+Keys are tried in this order: --key-file, SSH keys (SOPS_AGE_SSH_PRIVATE_KEY_FILE, ~/.ssh), SOPS_AGE_KEY, SOPS_AGE_KEY_FILE,
+keys.txt of sops (~/.config/sops/age); then what needs a passphrase, and SOPS_AGE_KEY_CMD.
 The message authentication code of the file is checked before anything is printed.
 
 Examples:
