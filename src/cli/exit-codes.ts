@@ -71,7 +71,7 @@ const EXCEPTIONS: readonly { readonly exit: ExitCode; readonly codes: readonly C
   // The files, again.
   {
     exit: EXIT.findings,
-    codes: ['SOTTO-ROTATE-006', 'SOTTO-ROTATE-007', 'SOTTO-ROTATE-011'],
+    codes: ['SOTTO-ROTATE-006', 'SOTTO-ROTATE-007', 'SOTTO-ROTATE-011', 'SOTTO-ROTATE-016'],
   },
   // Resuming is possible.
   {
@@ -80,7 +80,7 @@ const EXCEPTIONS: readonly { readonly exit: ExitCode; readonly codes: readonly C
   },
   {
     exit: EXIT.unreachable,
-    codes: ['SOTTO-ROTATE-008'],
+    codes: ['SOTTO-ROTATE-008', 'SOTTO-ROTATE-014', 'SOTTO-ROTATE-015'],
   },
   // The log was being read.
   {

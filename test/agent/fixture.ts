@@ -255,6 +255,7 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     rediscover: () => Promise.resolve(),
     checkKinds: () => undefined,
     wake: () => undefined,
+    keysOf: () => ({ ageIdentities: [], pgpIdentities: [], sealingKeys: [] }),
     opener: () => new Opener({ ageIdentities: [], sealingKeys: [] }),
     configMaps: () => Promise.resolve(new Map()),
     cover: () => Promise.resolve(),

@@ -112,4 +112,10 @@ export const KEYS_CODES = {
     explain:
       'The file says how much work it takes to try a passphrase. age makes files of 2^18 steps; one of more than 2^22 would keep the machine busy for minutes and is refused.',
   },
+  'SOTTO-KEYS-060': {
+    title: 'A key is past the end that was set for it',
+    explain:
+      'A rotation left the key there to open older commits, and said until when (annotation sotto.dev/until). It goes on opening; nothing is deleted by a clock. When no branch needs it any more, retire it; or move the date.',
+    example: 'sotto keys retire SECRET',
+  },
 } as const satisfies Record<string, CodeEntry>;
