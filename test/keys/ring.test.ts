@@ -215,7 +215,7 @@ describe('the state of a key', () => {
       expect(ring.report).toMatchObject([{ state: 'decrypt-only', until: new Date(until) }]);
     }
     expect(before.problems).toEqual([]);
-    expect(after.problems.map(({ code, object }) => [code, object])).toEqual([['SOTTO-KEYS-060', 'Secret/a']]);
+    expect(after.problems.map(({ code, place }) => [code, place.object])).toEqual([['SOTTO-KEYS-060', 'Secret/a']]);
   });
 
   it('opens nothing when it is retired, and is reported all the same', () => {
@@ -225,9 +225,6 @@ describe('the state of a key', () => {
   });
 
   it('of a sealing key that sotto made: it seals no more, another one is wanted, and it unseals until it is retired', () => {
-    const sealing = (state: string): KeySecret[] => [
-      keySecret('s', youngerPair(), { labels: STOCK, type: TLS, annotations: { ...MADE, 'sotto.dev/state': state } }),
-    ];
     expect(lacks(sealing('active'))).toBe(false);
     expect(ringOf(sealing('active'), NONE).sealingCertificate).toBeDefined();
     for (const [state, opening] of [
@@ -242,3 +239,9 @@ describe('the state of a key', () => {
     }
   });
 });
+
+function sealing(state: string): KeySecret[] {
+  return [
+    keySecret('s', youngerPair(), { labels: STOCK, type: TLS, annotations: { ...MADE, 'sotto.dev/state': state } }),
+  ];
+}
