@@ -150,6 +150,78 @@ describeReal('sotto rotate with the agent', TOOLS, () => {
   });
 });
 
+describeReal('sotto rotate --new-sealing', [...TOOLS, 'kubeseal'], () => {
+  const STOCK_LABEL = 'sealedsecrets.bitnami.com/sealed-secrets-key';
+
+  test('the agent makes the key and shows that it opens with it; what was sealed for the old one still opens', async () => {
+    const recovery = await newAgeKeyPair();
+    await using world = await createWorld({
+      top: `sealing: { enabled: true, recovery: [ ${recovery.recipient} ] }`,
+    });
+    const person = await world.own.plane.createServiceAccount(world.namespace, 'kim', PERSON);
+    await world.repository.commit(await world.canaryFile(), 'first');
+    await using agent = await world.start();
+    await world.until('a key', (status) => stringAt(status, 'sealing', 'fingerprint') !== undefined);
+    const keys = async (): Promise<readonly Json[]> => {
+      const selector = encodeURIComponent(STOCK_LABEL);
+      return arrayAt(
+        await world.get(`/api/v1/namespaces/${world.namespace}/secrets?labelSelector=${selector}`),
+        'items',
+      );
+    };
+    const [old] = await keys();
+    const sealed = async (index: number): Promise<string> => {
+      const certificate = join(world.folder, 'old.pem');
+      writeFileSync(certificate, Buffer.from(stringAt(old, 'data', 'tls.crt') ?? '', 'base64'));
+      const manifest = { ...secret('db', { password: world.value(index) }) };
+      const args = ['--cert', certificate, '--namespace', world.namespace, '--format', 'yaml'];
+      return (await stockOutput('kubeseal', args, { stdin: JSON.stringify(manifest) })).toString();
+    };
+    const password = async (): Promise<string> => {
+      const live = await world.get(secretPath(world.namespace, 'db'));
+      return Buffer.from(stringAt(live, 'data', 'password') ?? '', 'base64').toString();
+    };
+    await world.repository.commit({ 'deploy/db.yaml': `# the database\n${await sealed(0)}` }, 'sealed');
+    await eventually('it is live', async () => ((await password()) === world.value(0) ? true : undefined));
+    const clone = join(world.folder, 'clone');
+    execFileSync('git', ['clone', '-q', world.repository.folder, clone], { env: isolatedGitEnv(world.folder) });
+    const run = (): Promise<CliResult> =>
+      sotto(
+        ['rotate', '--new-sealing', '--push', '--yes', '-n', world.namespace, '--kubeconfig', person.kubeconfigPath],
+        {
+          cwd: clone,
+          env: isolatedGitEnv(world.folder, process.env['PATH'] ?? '') as Record<string, string>,
+        },
+      );
+    const before = readFileSync(join(clone, 'deploy/db.yaml'), 'utf8');
+    const { exit, stderr } = await run();
+    expect({ exit, stderr }).toMatchObject({ exit: 0 });
+    const after = readFileSync(join(clone, 'deploy/db.yaml'), 'utf8');
+    const blob = /Ag[A-D][A-Za-z0-9+/=]{600,}/g;
+    expect(after).not.toBe(before);
+    expect(after.replaceAll(blob, 'SEALED')).toBe(before.replaceAll(blob, 'SEALED'));
+    const all = await keys();
+    expect(
+      all.map((key) => stringAt(key, 'metadata', 'annotations', 'sotto.dev/state') ?? 'active').toSorted(),
+    ).toEqual(['active', 'decrypt-only']);
+    const made = all.find((key) => stringAt(key, 'metadata', 'name') !== stringAt(old, 'metadata', 'name'));
+    const recoveries = memberAt(await world.get(configMapPath(world.namespace, 'sotto-recovery')), 'data');
+    expect(Object.keys((recoveries ?? {}) as object)).toContain(nameOf(made));
+    expect(await password()).toBe(world.value(0));
+    // Stock kubeseal opens what was made with the new key alone.
+    const key = join(world.folder, 'made.key');
+    writeFileSync(key, Buffer.from(stringAt(made, 'data', 'tls.key') ?? '', 'base64'), { mode: 0o600 });
+    const opened = await stockOutput('kubeseal', ['--recovery-unseal', '--recovery-private-key', key], {
+      stdin: after,
+    });
+    expect(opened.toString()).toContain(Buffer.from(world.value(0)).toString('base64'));
+
+    await world.repository.commit({ 'deploy/db.yaml': await sealed(1) }, 'for the old key');
+    await eventually('it opens', async () => ((await password()) === world.value(1) ? true : undefined));
+    await agent.stop();
+  });
+});
+
 function nameOf(object: Json | undefined): string {
   return `${stringAt(object, 'metadata', 'name') ?? ''}.age`;
 }

@@ -5,6 +5,7 @@ import { type Checkout, openCheckout } from '../../git/checkout.ts';
 import { pushTarget } from '../../git/push.ts';
 import type { PushTarget } from '../../git/rotation-journal.ts';
 import { parseDurationMs } from '../../settings/duration.ts';
+import { sealingCertificate } from '../../sealed/certificate.ts';
 import type { PgpKeyBlock } from '../../sops/pgp-key.ts';
 import { checkRecipients } from '../../sops/recipients.ts';
 import { confirmed } from '../ask.ts';
@@ -21,6 +22,7 @@ import { type EncryptedDocuments, readDocuments } from '../rotate/documents.ts';
 import { finishRotation } from '../rotate/finish.ts';
 import { newCertificate, oldRecipient } from '../rotate/goal.ts';
 import { freeJournal, openJournal } from '../rotate/journal.ts';
+import { newSealingKey } from '../rotate/cluster-sealing.ts';
 import { lookAhead } from '../rotate/lookout.ts';
 import { clusterKey, fileKey, type NewKey } from '../rotate/new-key.ts';
 import { namedRecipients, planRotation, type RotationGoal, type RotationPlan } from '../rotate/plan.ts';
@@ -37,6 +39,7 @@ interface RotateFlags {
   readonly recovery?: readonly string[];
   readonly cert?: string;
   readonly newSecret?: true;
+  readonly newSealing?: true;
   readonly namespace?: string;
   readonly kubeconfig?: string;
   readonly context?: string;
@@ -69,7 +72,7 @@ Examples:
   sotto rotate --key-file old.txt --new-key /dev/shm/new.txt --plan
   sotto rotate --key-file old.txt --new-key /dev/shm/new.txt --branch rotate-keys --push
   sotto rotate --key-file sealing-keys.yaml --cert new-cert.pem
-  sotto rotate --new-secret -n team-app --push          the key is made in the cluster and is in no file
+  sotto rotate --new-secret --new-sealing -n team-app --push      keys are made in the cluster and are in no file
   sotto rotate --resume                                 after an interruption, exactly what was begun
 
 Exit code: 0 done or planned, 1 a file is not as .sops.yaml says, nothing to do, or a race was lost, 2 usage, checkout or
@@ -86,6 +89,7 @@ export function register(program: Command, context: CommandContext): void {
     .addOption(repeatable('--recovery <recipient>', 'who can get the new key back (default: sealing.recovery)'))
     .option('--cert <file>', 'new sealing certificate: SealedSecrets are sealed for it')
     .option('--new-secret', 'make the new age key as a Secret of the agent, and let it show that it holds it')
+    .option('--new-sealing', 'let the agent make a new sealing key, and seal SealedSecrets for it')
     .option('-n, --namespace <namespace>', 'of the agent, and of SealedSecrets that name none')
     .addOption(kubeconfigOption())
     .addOption(contextOption())
@@ -104,7 +108,7 @@ export function register(program: Command, context: CommandContext): void {
     .action((flags: RotateFlags) => {
       if (flags.resume === true) return resume(flags, context);
       checkFlags(flags);
-      if (flags.newSecret !== true) return rotate(flags, context);
+      if (flags.newSecret !== true && flags.newSealing !== true) return rotate(flags, context);
       return withCluster(flags, context, (cluster) => rotate(flags, context, cluster));
     });
 }
@@ -124,9 +128,17 @@ async function rotate(flags: RotateFlags, context: CommandContext, cluster?: Clu
   const question = `Rotate ${counts(planned.plan)}?`;
   if (!(await confirmed(context, question, { command: 'sotto rotate …', ...flags }))) return;
   const recovery = await recoveryOf(flags, context, clusterKeys);
-  const rotation = { ...(await withNewKey(planned, newKey, documents, recovery, context)), checkout };
-  const lookout =
-    cluster && clusterKeys && (await lookAhead(cluster, clusterKeys, rotation.goal, flags.keepOld, context));
+  const until = new Date(Date.now() + flags.keepOld);
+  const withSealing =
+    flags.newSealing === true && cluster && clusterKeys
+      ? await withNewSealing(planned, cluster, clusterKeys, documents, until, context)
+      : planned;
+  const rotation = { ...(await withNewKey(withSealing, newKey, documents, recovery, context)), checkout };
+  const proving = {
+    age: rotation.goal.age,
+    certificate: flags.newSealing === true ? rotation.keys.certificate : undefined,
+  };
+  const lookout = cluster && clusterKeys && (await lookAhead(cluster, clusterKeys, proving, until, context));
   const made = await commitRotation(rotation, base.commit, documents);
   if (flags.branch !== undefined) {
     await ontoBranch(flags.branch, { checkout, made, base, target }, context);
@@ -138,14 +150,14 @@ async function rotate(flags: RotateFlags, context: CommandContext, cluster?: Clu
 }
 
 async function newKeyOf(
-  { newKey }: RotateFlags,
+  { newKey, newSecret }: RotateFlags,
   context: CommandContext,
   root: string,
   cluster: Cluster | undefined,
   clusterKeys: ClusterKeys | undefined,
 ): Promise<NewKey | undefined> {
   if (newKey !== undefined) return fileKey(context, newKey, root);
-  return cluster && clusterKeys && clusterKey(cluster, clusterKeys);
+  return newSecret === true && cluster && clusterKeys ? clusterKey(cluster, clusterKeys) : undefined;
 }
 
 /** Those that are named, else those of the agent's settings, else those of sotto.yaml here. */
@@ -186,11 +198,27 @@ async function plannedRotation(
   const old = newKey && oldRecipient(flags.old, identities, named, newKey.given?.recipient);
   const made = old === undefined ? undefined : newKey?.find(old);
   const age = old === undefined ? undefined : { old, made: made?.recipient ?? NOT_MADE };
-  const goal = { age, seals: certificate !== undefined };
+  const goal = { age, seals: certificate !== undefined || flags.newSealing === true };
   const namespace = flags.namespace ?? clusterKeys?.settings.targetNamespace ?? '';
   const all = made === undefined ? identities : [...identities, made];
   const keys = { identities: all, unsealKeys, pgpKeys, certificate, namespace };
   return { plan: planRotation(documents, goal), goal, keys };
+}
+
+async function withNewSealing(
+  { plan, goal, keys }: Planned,
+  cluster: Cluster,
+  clusterKeys: ClusterKeys,
+  documents: EncryptedDocuments,
+  until: Date,
+  context: CommandContext,
+): Promise<Planned> {
+  if (plan.sops.length + plan.sealed.length === 0) throw nothingToDo();
+  await checkOpens(plan, keys);
+  const { namespace } = keys;
+  const key = await newSealingKey(cluster, clusterKeys, documents, { until, namespace }, context);
+  const certificate = sealingCertificate(key.certificatePem, new Date());
+  return { plan, goal, keys: { ...keys, certificate, unsealKeys: [...keys.unsealKeys, key] } };
 }
 
 /** From here on something is made: the key first, and its copy before it. */
@@ -239,15 +267,17 @@ function counts({ sops, sealed }: RotationPlan): string {
   return `${sops.length} SOPS files and ${sealed.length} files with SealedSecrets`;
 }
 
-function checkFlags({ newKey, newSecret, cert, plan, output }: RotateFlags): void {
+function checkFlags({ newKey, newSecret, newSealing, cert, plan, output }: RotateFlags): void {
   if (output !== undefined && plan !== true) throw usage('-o json is for --plan', 'what is done is told in words');
   if (newKey !== undefined && newSecret === true)
     throw usage('there is one new key', '--new-key and --new-secret exclude each other');
-  if (newKey !== undefined || newSecret === true || cert !== undefined) return;
+  if (cert !== undefined && newSealing === true)
+    throw usage('there is one new sealing key', '--cert and --new-sealing exclude each other');
+  if (newKey !== undefined || newSecret === true || newSealing === true || cert !== undefined) return;
   throw new SottoError({
     code: 'SOTTO-ROTATE-009',
     what: 'nothing says what the new key is',
-    why: 'a rotation is for a new age key (--new-key, --new-secret) or for a new sealing certificate (--cert)',
+    why: 'a rotation is for a new age key (--new-key, --new-secret) or a new sealing key (--new-sealing, --cert)',
     next: 'sotto rotate --key-file old.txt --new-key /dev/shm/new.txt --plan',
   });
 }

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SottoError } from '../../core/errors.ts';
-import { isCanaryProof, newCanary } from '../../keys/canary.ts';
+import { CANARY_LABEL, isCanaryProof, newCanary } from '../../keys/canary.ts';
+import type { SealingCertificate } from '../../sealed/certificate.ts';
+import { sealValue } from '../../sealed/seal.ts';
 import { encryptForRecipients } from '../../sops/recipients.ts';
 import { askAgent } from '../ask-agent.ts';
 import type { Cluster } from '../cluster.ts';
@@ -12,21 +14,28 @@ const TRIES = 30;
 const PAUSE_MS = 1_000;
 const ANSWER_MS = 30_000;
 
+/** An age recipient, or a sealing certificate. */
+export type CanaryKey = string | SealingCertificate;
+
 /**
  * The running agent proves that it holds a new key: it opens a nonce that was made for it. Who only writes the status
  * cannot answer. Returns the syncs that would open their files with it. Throws SOTTO-ROTATE-014.
  */
-export async function proveCanary(cluster: Cluster, recipient: string, context: CommandContext): Promise<string[]> {
+export async function proveCanary(cluster: Cluster, key: CanaryKey, context: CommandContext): Promise<string[]> {
+  const name = typeof key === 'string' ? key : key.fingerprint;
   const by = await whoAmI(cluster);
   for (let tries = 1; ; tries += 1) {
     using content = newCanary();
-    const sealed = await encryptForRecipients(content.reveal(), [recipient]);
-    const request = { kind: 'canary', key: recipient, sealed, by, reason: 'a rotation' } as const;
+    const sealed =
+      typeof key === 'string'
+        ? await encryptForRecipients(content.reveal(), [key])
+        : sealValue(content, key, CANARY_LABEL);
+    const request = { kind: 'canary', key: name, sealed, by, reason: 'a rotation' } as const;
     const asking = { signal: context.signal, timeoutMs: ANSWER_MS, onAccepted: () => undefined };
     const { outcome, message } = await askAgent(cluster, request, asking);
     const [word, proof = '', syncs = ''] = message.split(' ');
     if (outcome === 'done') {
-      if (word === 'canary' && isCanaryProof(proof, content, recipient)) return syncs.split(',').filter(Boolean);
+      if (word === 'canary' && isCanaryProof(proof, content, name)) return syncs.split(',').filter(Boolean);
       throw notProved(
         'what answered cannot have opened it',
         'find out who else may write ConfigMap sotto-status: kubectl auth can-i --list',

@@ -8,6 +8,7 @@ import { say } from '../output.ts';
 import { whoAmI } from '../who.ts';
 import { proveCanary } from './canary.ts';
 import { type ClusterKeys, markState, secretOf } from './cluster-keys.ts';
+import type { SealingCertificate } from '../../sealed/certificate.ts';
 import type { RotationGoal } from './plan.ts';
 import { changedGenerations, generations, untilApplied } from './settle.ts';
 
@@ -25,21 +26,22 @@ const APPLIED_MS = 5 * 60_000;
 export async function lookAhead(
   cluster: Cluster,
   keys: ClusterKeys,
-  { age }: RotationGoal,
-  keepOldMs: number,
+  { age, certificate }: { readonly age: RotationGoal['age']; readonly certificate: SealingCertificate | undefined },
+  until: Date,
   context: CommandContext,
-): Promise<Lookout | undefined> {
-  if (age === undefined) return undefined;
-  const holders = await proveCanary(cluster, age.made, context);
-  await say(context, `the agent has opened a canary for the new key; syncs that open with it: ${holders.join(', ')}`);
-  const without = keys.settings.syncs.map(({ name }) => name).filter((name) => !holders.includes(name));
-  if (without.length > 0)
-    await say(context, `note: these have keys of their own and would not open with it: ${without.join(', ')}`);
+): Promise<Lookout> {
+  for (const key of [age?.made, certificate]) {
+    if (key === undefined) continue;
+    const holders = await proveCanary(cluster, key, context);
+    await say(context, `the agent has opened a canary for the new key; syncs that open with it: ${holders.join(', ')}`);
+    const without = keys.settings.syncs.map(({ name }) => name).filter((name) => !holders.includes(name));
+    if (without.length > 0)
+      await say(context, `note: these have keys of their own and would not open with it: ${without.join(', ')}`);
+  }
   const { targetNamespace } = keys.settings;
   const namespace = targetNamespace ?? cluster.namespace;
   const before = await generations(cluster, namespace, context.signal);
-  const secret = secretOf(keys, age.old)?.name;
-  const until = new Date(Date.now() + keepOldMs);
+  const secret = age === undefined ? undefined : secretOf(keys, age.old)?.name;
   return {
     follow: async (commit) => {
       await askForSync(cluster, context);

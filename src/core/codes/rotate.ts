@@ -94,4 +94,10 @@ export const ROTATE_CODES = {
       'A rotation changes no value, so it restarts nothing. A workload that existed before has another generation after it: somebody changed it at the same time, or the commit on the branch brought more than the rotation. The rotation itself is complete.',
     example: 'kubectl rollout history deployment/NAME',
   },
+  'SOTTO-ROTATE-017': {
+    title: 'There is no new sealing key',
+    explain:
+      'With --new-sealing the agent makes the key: it needs sealing.enabled, must not be bound to other keys (sealing.keys) or to one certificate (sealing.certificate), and has to be running. Nothing was encrypted; a key that was marked as one that only opens goes on opening.',
+    example: 'sotto status',
+  },
 } as const satisfies Record<string, CodeEntry>;
