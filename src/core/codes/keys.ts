@@ -150,7 +150,8 @@ export const KEYS_CODES = {
   },
   'SOTTO-KEYS-066': {
     title: 'There is no such key',
-    explain: 'No key Secret that the agent would use is called so or holds that key.',
+    explain:
+      'No key Secret that the agent would use is called so or holds that key. Secrets are key Secrets by their label or because the settings name them; give the name of one, a recipient, or a fingerprint, as the list shows them.',
     example: 'sotto keys list',
   },
   'SOTTO-KEYS-067': {
