@@ -247,6 +247,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
       pods.check();
     },
     podTrouble: () => pods.trouble,
+    keysOf: (sync) => keys.keysOf(sync.settings),
     opener: (sync) =>
       new Opener(keys.keysOf(sync.settings), {
         onVerified: (format, outcome) => metrics.decrypted(format, outcome),

@@ -260,6 +260,7 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     checkKinds: () => undefined,
     podTrouble: () => undefined,
     wake: () => undefined,
+    keysOf: () => ({ ageIdentities: [], pgpIdentities: [], sealingKeys: [] }),
     opener: () => new Opener({ ageIdentities: [], sealingKeys: [] }),
     configMaps: () => Promise.resolve(new Map()),
     cover: () => Promise.resolve(),
