@@ -108,6 +108,8 @@ describe('the place of a field', () => {
   });
 });
 
+const isShown = (text: string): boolean => shown('', 'ConfigMap', ['f:data', 'f:a'], text);
+
 describe('what may hold a secret', () => {
   it('is everything of a Secret', () => {
     expect(shown('', 'Secret', ['f:data', 'f:a'], 'eA==')).toBe(false);
@@ -155,8 +157,6 @@ describe('what may hold a secret', () => {
     expect(custom(['f:spec', 'f:auth'], { user: 'a' })).toBe(false);
     expect(custom(['f:spec', 'f:users', 'k:{"name":"a"}'], { name: 'a', pass: 'x' })).toBe(false);
   });
-
-  const isShown = (text: string): boolean => shown('', 'ConfigMap', ['f:data', 'f:a'], text);
 
   it('is every URL with a password and every line that sets a secret, wherever they stand', () => {
     const url = /[a-z][a-z0-9+.-]*:\/\/[^/?#\s]*:[^/?#\s]*@/i;
