@@ -10,6 +10,7 @@ import { judgeResumed } from './pausing.ts';
 import type { Wanted } from './reach.ts';
 import { type PassEnd, reportPass } from './report-pass.ts';
 import { syncWaitOf } from './dependents.ts';
+import { takeRenamed } from './renamed.ts';
 import { restartPods } from './restarting.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 import { freeReplicas } from './yielding.ts';
@@ -37,6 +38,7 @@ export async function runPass(
     ...desired.objects.map(({ apiVersion, id }) => ({ apiVersion, kind: id.kind })),
     ...rowKinds(agent),
   ]);
+  takeRenamed(agent, sync);
   refreshRows(agent, sync, inOrder);
   await judgeResumed(agent, sync, desired.objects);
   const decided = decide(agent, sync, snapshot, desired, said.refusals);

@@ -8,6 +8,7 @@ import type { Snapshot } from '../source/snapshot.ts';
 import type { Carried } from './carry-out.ts';
 import type { AgentContext } from './context.ts';
 import { leavingRuleOf } from './leaving.ts';
+import { rememberSource } from './renamed.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 import type { SyncWait } from './sync-turn.ts';
 import { isAnyDue } from './waits.ts';
@@ -33,6 +34,7 @@ export function reportPass(agent: AgentContext, sync: SyncRuntime, end: PassEnd)
   if (isComplete) agent.inventory.setRevision(sync.settings.name, snapshot.revision);
   dropApproval(agent, sync, end);
   agent.inventory.setLeaving(sync.settings.name, leavingRuleOf(sync.settings));
+  rememberSource(agent, sync);
   // Every object of Git was applied again, so the rows are what sotto applied and nothing else.
   if (isComplete && refusals.length === 0) agent.inventory.lost = false;
   sync.stale = false;
