@@ -362,6 +362,25 @@ describeReal('rollouts of real controllers', TOOLS, () => {
     expect(errorsOf(agent)).toEqual([]);
   });
 
+  test('with strict health a claim whose volume is gone has failed', async () => {
+    await using world = await worldOf(STRICT);
+    await createVolume(world);
+    const files = await everyKind(world);
+    const claim = { 'deploy/data.json': files['deploy/data.json'] ?? '' };
+    const commit = await world.repository.commit({ ...(await world.canaryFile()), ...claim }, 'first');
+    await using agent = await world.start();
+    await untilReady(world, commit);
+    const path = `/api/v1/persistentvolumes/data-${world.namespace}`;
+    await world.own.plane.admin('DELETE', path);
+    await world.own.plane.admin('PATCH', path, { metadata: { finalizers: null } });
+    const lost = await world.until('it is lost', (status) => Object.keys(codesOf(status)).length > 0);
+    expect(attentionOf(lost).map(({ object: of, text }) => [of, text.split('. ')[0]])).toEqual([
+      ['PersistentVolumeClaim/data', expect.stringMatching(/^the object failed: ClaimLost: PVC has lost its volume/)],
+    ]);
+    expect(stateOf(lost)).toBe('Degraded');
+    expect(errorsOf(agent)).toEqual([]);
+  });
+
   test('without the right to look at Pods that is said, and nothing else is different', async () => {
     const rules = AGENT_RULES.filter(
       ({ resources }) => !resources.includes('pods') && !resources.includes('replicasets'),
