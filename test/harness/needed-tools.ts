@@ -14,4 +14,5 @@ export const NEEDED_TOOLS = [
   'sealed-secrets-controller',
   'kustomize',
   'flux-substitute',
+  'transit',
 ] as const satisfies readonly ToolName[];
