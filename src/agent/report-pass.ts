@@ -88,13 +88,16 @@ const MAX_EVENTS = 20;
 function tellObjects(agent: AgentContext, refusals: readonly Refusal[], before: readonly Refusal[]): void {
   const told = new Set(before.map(({ error }) => error.text()));
   const fresh = refusals.filter(({ error }) => !told.has(error.text()));
-  for (const { error, id } of fresh.slice(0, MAX_EVENTS)) {
+  let left = MAX_EVENTS;
+  for (const { error, id } of fresh) {
     const row = id === undefined ? undefined : agent.inventory.row(objectKey(id));
     const uid = row === undefined ? undefined : agent.live.uid(row.key);
     if (id === undefined || row === undefined || uid === undefined) continue;
     const { code, message, file, line, key, next } = error.toJSON();
     const regarding = { ...id, apiVersion: row.apiVersion, uid };
     agent.tell(attentionEvent(regarding, 'Refused', { code, message, file, line, key, next }));
+    left -= 1;
+    if (left === 0) return;
   }
 }
 
