@@ -19,6 +19,7 @@ import { Corrector } from './correct.ts';
 import { isRolledOut } from './config-prunes.ts';
 import { computeStatus } from '../health/status.ts';
 import { policyOf } from './drift-policy.ts';
+import { EndingNamespace } from './ending-namespace.ts';
 import { EventRecorder } from './event-recorder.ts';
 import { loadFingerprint } from './fingerprint.ts';
 import { InventoryStore } from './inventory-store.ts';
@@ -208,6 +209,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     last,
     live,
     lanes,
+    ending: new EndingNamespace(),
     renderer: setup.renderer.renderer,
     signal,
     fingerprint: key,

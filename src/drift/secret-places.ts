@@ -17,9 +17,11 @@ const FREE_PLACES: ReadonlySet<string> = new Set(
 );
 /** Holds the manifest as a whole. */
 const LAST_APPLIED = 'f:kubectl.kubernetes.io/last-applied-configuration';
-const URL_WITH_PASSWORD = /[a-z][a-z0-9+.-]*:\/\/[^/?#\s]*:[^/?#\s]*@/i;
-/** A line of a configuration that sets one of them. */
-const SECRET_LINE = new RegExp(`(?:${SECRET_NAME.source})[\\w.-]*["']?\\s*[:=]`, 'i');
+// Each character of a text is looked at a few times at most, whatever somebody has put there.
+/** What stands before the host of a URL. */
+const USER_OF_URL = /:\/\/([^/?#\s]*)@/g;
+/** What a line of a configuration sets. */
+const SET_NAME = /(?<![\w.-])([\w.-]+)["']?\s*[:=]/g;
 const KEY_BLOCK = /-----BEGIN |AGE-SECRET-KEY-/;
 
 /** What is certain not to hold a secret; `withheld` are the fields of which that cannot be said. */
@@ -44,8 +46,7 @@ function mayHoldSecret(group: string, { field, value }: HandField): boolean {
   const isCustom = !KNOWN_GROUPS.has(group);
   const names = field.map(nameOf);
   const text = [...texts(value)];
-  const telling = [URL_WITH_PASSWORD, KEY_BLOCK, SECRET_LINE];
-  if (text.some(({ value: each }) => telling.some((pattern) => pattern.test(each)))) return true;
+  if (text.some(({ value: each }) => isTelling(each))) return true;
   if (isCustom) {
     const all = [...names, ...text.flatMap(({ path }) => path)];
     return all.some((name) => FREE_PLACES.has(name) || SECRET_NAME_ANYWHERE.test(name));
@@ -53,6 +54,12 @@ function mayHoldSecret(group: string, { field, value }: HandField): boolean {
   // In kinds we know a field called …secret… holds a name; what people have named themselves may hold anything.
   if (isOwnNamed(field) && names.some((name) => SECRET_NAME.test(name))) return true;
   return text.some(({ path, owner }) => path.at(-1) === 'value' && owner !== undefined && SECRET_NAME.test(owner));
+}
+
+function isTelling(text: string): boolean {
+  if (KEY_BLOCK.test(text)) return true;
+  if ([...text.matchAll(USER_OF_URL)].some(([, user = '']) => user.includes(':'))) return true;
+  return [...text.matchAll(SET_NAME)].some(([, name = '']) => SECRET_NAME.test(name));
 }
 
 /** Below a map whose keys people choose, or an item that they have named. */

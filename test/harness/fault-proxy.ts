@@ -18,7 +18,11 @@ export type Fault =
   | { readonly kind: 'cut'; readonly afterForward: boolean }
   | { readonly kind: 'status'; readonly status: number; readonly retryAfterSeconds?: number }
   | { readonly kind: 'hang' }
-  | { readonly kind: 'delay'; readonly ms: number };
+  | { readonly kind: 'delay'; readonly ms: number }
+  /** Handed on after that, also when whoever sent it is gone by then; nobody gets an answer. */
+  | { readonly kind: 'stray'; readonly after: Promise<void> }
+  /** Carried out at once and answered later: the watches tell of it first. */
+  | { readonly kind: 'late'; readonly ms: number };
 
 export interface Passed extends ProxiedRequest {
   readonly atMs: number;
@@ -144,6 +148,12 @@ function serve(
   if (fault?.kind === 'hang') return;
   if (fault?.kind === 'cut' && !fault.afterForward) return void incoming.socket.destroy();
   if (fault?.kind === 'status') return refuse(incoming, outgoing, fault);
+  if (fault?.kind === 'stray') {
+    void strayed(incoming, fault.after, () =>
+      https.request(`${url}${path}`, { method, agent: upstream, headers: headersOf(incoming) }),
+    );
+    return;
+  }
   const forwarded = (): void => {
     const from = https.request(`${url}${path}`, { method, agent: upstream, headers: headersOf(incoming) }, (answer) => {
       answer.on('error', () => outgoing.destroy());
@@ -151,8 +161,12 @@ function serve(
         answer.resume().once('end', () => incoming.socket.destroy());
         return;
       }
-      outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.pipe(outgoing);
+      const hand = (): void => {
+        outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+        answer.pipe(outgoing);
+      };
+      if (fault?.kind === 'late') setTimeout(hand, fault.ms);
+      else hand();
     });
     from.on('error', () => outgoing.destroy());
     incoming.pipe(from);
@@ -164,6 +178,16 @@ function serve(
   };
   if (fault?.kind === 'delay') setTimeout(forwarded, fault.ms);
   else forwarded();
+}
+
+async function strayed(incoming: IncomingMessage, after: Promise<void>, send: () => ClientRequest): Promise<void> {
+  const pieces: Buffer[] = [];
+  for await (const piece of incoming) pieces.push(Buffer.from(piece as Buffer));
+  await after;
+  send()
+    .on('response', (answer) => answer.resume())
+    .on('error', () => undefined)
+    .end(Buffer.concat(pieces));
 }
 
 function headersOf({ headers }: IncomingMessage): IncomingMessage['headers'] {
