@@ -40,6 +40,10 @@ export interface FaultProxy extends AsyncDisposable {
   dropWatches(): void;
   /** Each open watch gets `410 Gone` as an event, as a server does that has forgotten where the client stands. */
   expireWatches(): void;
+  /** Writes a bookmark into each open watch, as a server does once a minute. */
+  bookmarkWatches(resourceVersion: string): void;
+  /** Open watches stay open and say nothing any more, as behind a connection that was cut on the way. */
+  silenceWatches(): void;
   /** Refuses connections, as a server that is not there. */
   setDown(isDown: boolean): void;
 }
@@ -93,6 +97,13 @@ export async function startFaultProxy(options: FaultProxyOptions): Promise<Fault
         answer.end(`${JSON.stringify(EXPIRED)}\n`);
       }
     },
+    bookmarkWatches: (resourceVersion) => {
+      const line = JSON.stringify({ type: 'BOOKMARK', object: { kind: 'Any', metadata: { resourceVersion } } });
+      for (const { answer } of state.watches) answer.write(`${line}\n`);
+    },
+    silenceWatches: () => {
+      for (const { silence } of state.watches) silence();
+    },
     setDown: (isDown) => {
       state.isDown = isDown;
       if (isDown) cutAll();
@@ -118,7 +129,11 @@ const EXPIRED = {
 };
 
 interface State {
-  readonly watches: Set<{ readonly answer: ServerResponse; readonly from: ClientRequest }>;
+  readonly watches: Set<{
+    readonly answer: ServerResponse;
+    readonly from: ClientRequest;
+    readonly silence: () => void;
+  }>;
   readonly passed: Passed[];
   decide: (asked: ProxiedRequest) => Fault | undefined;
   isDown: boolean;
@@ -155,14 +170,18 @@ function serve(
     return;
   }
   const forwarded = (): void => {
+    let silence: (() => void) | undefined;
     const from = https.request(`${url}${path}`, { method, agent: upstream, headers: headersOf(incoming) }, (answer) => {
       answer.on('error', () => outgoing.destroy());
       if (fault?.kind === 'cut') {
         answer.resume().once('end', () => incoming.socket.destroy());
         return;
       }
+      silence = () => answer.unpipe(outgoing).resume();
       const hand = (): void => {
         outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+        // A stream that has nothing to say yet has begun all the same.
+        outgoing.flushHeaders();
         answer.pipe(outgoing);
       };
       if (fault?.kind === 'late') setTimeout(hand, fault.ms);
@@ -172,7 +191,7 @@ function serve(
     incoming.pipe(from);
     outgoing.once('close', () => from.destroy());
     if (!asked.isWatch) return;
-    const watch = { answer: outgoing, from };
+    const watch = { answer: outgoing, from, silence: () => silence?.() };
     state.watches.add(watch);
     outgoing.once('close', () => state.watches.delete(watch));
   };
