@@ -20,6 +20,7 @@ import { isAnyWaiting, wakeDependents } from './dependents.ts';
 import { isRolledOut } from './config-prunes.ts';
 import { computeStatus } from '../health/status.ts';
 import { policyOf } from './drift-policy.ts';
+import { EndingNamespace } from './ending-namespace.ts';
 import { EventRecorder } from './event-recorder.ts';
 import { loadFingerprint } from './fingerprint.ts';
 import { InventoryStore } from './inventory-store.ts';
@@ -229,6 +230,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     last,
     live,
     lanes,
+    ending: new EndingNamespace(),
     renderer: setup.renderer.renderer,
     signal,
     fingerprint: key,

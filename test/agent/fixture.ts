@@ -1,5 +1,6 @@
 import { createHash, createSecretKey } from 'node:crypto';
 import type { AgentContext } from '../../src/agent/context.ts';
+import { EndingNamespace } from '../../src/agent/ending-namespace.ts';
 import { InventoryStore } from '../../src/agent/inventory-store.ts';
 import { Lanes } from '../../src/agent/lanes.ts';
 import { lastKeys } from '../../src/agent/last-parts.ts';
@@ -249,6 +250,7 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     last,
     live,
     lanes,
+    ending: new EndingNamespace(),
     signal: stop.signal,
     fingerprint,
     renderer: undefined,
