@@ -19,6 +19,7 @@ import { writeInPlace, writeNewFile } from './write-in-place.ts';
 
 export interface ValueFlags extends RecipientFlags {
   readonly keyFile?: readonly string[];
+  readonly keyService?: readonly string[];
   readonly inputType?: string;
   readonly document?: string;
   readonly asIs?: true;

@@ -30,7 +30,7 @@ export async function readKeyFiles(around: Surroundings, names: readonly string[
   for (const name of names) {
     const bytes = await readFileBytes(resolve(around.cwd, name), name);
     try {
-      const keys = keysOf(around, bytes, name);
+      const keys = keysInFile(around, bytes, name);
       if (keys.identities.length + keys.unsealKeys.length === 0) throw unusable(name, 'it holds no key');
       found.push(keys);
     } catch (thrown) {
@@ -54,7 +54,8 @@ const HEAD_BYTES = 64;
 const AGE_FILE = /^-----BEGIN AGE ENCRYPTED FILE-----|^age-encryption\.org\//;
 const PGP_KEY = /^-----BEGIN PGP /;
 
-function keysOf(around: Surroundings, bytes: Uint8Array, name: string): FileKeys {
+/** The keys in the content of a key file, which the caller wipes. Throws SottoError. */
+export function keysInFile(around: Surroundings, bytes: Uint8Array, name: string): FileKeys {
   const start = firstContent(bytes);
   const head = Buffer.from(bytes.subarray(start, start + HEAD_BYTES)).toString('latin1');
   if (PGP_KEY.test(head)) return { identities: pgpKeys(around, bytes, name), unsealKeys: [] };

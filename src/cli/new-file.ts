@@ -14,7 +14,7 @@ import type { Surroundings } from './context.ts';
 import { findCreationRule } from './creation-rules.ts';
 import type { FileFormat } from './file-format.ts';
 import type { InputFile } from './files.ts';
-import { namedKeys, type RecipientFlags, withPublicKeys } from './recipients.ts';
+import { namedKeys, type RecipientFlags, recipientsOf } from './recipients.ts';
 
 /** A file that is not encrypted yet, or is not there yet. */
 export type NewFile = Pick<InputFile, 'path' | 'name'>;
@@ -36,7 +36,7 @@ export async function keysOfNewFile(
   const rule = await ruleFor(around, file, given.length > 0);
   const named = given.length > 0 ? { groups: [given], threshold: 1 } : rule;
   if (named === undefined || named.groups.length === 0) throw noRecipient(file, command);
-  return { recipients: await withPublicKeys(around, named, flags.pgpKey ?? [], file.name), rule };
+  return { recipients: await recipientsOf(around, named, flags, file.name), rule };
 }
 
 /** Encrypts clear text with a new data key. Throws SottoError, also when nothing of it would be encrypted. */

@@ -112,7 +112,9 @@ function asFinding(item: Json): Finding {
   };
 }
 
-/** Why nothing new reaches the object: the source, or a plan that waits. */
+const SYNC_WAITS: ReadonlySet<string | undefined> = new Set(['SOTTO-PLAN-120', 'SOTTO-PLAN-121']);
+
+/** Why nothing new reaches the object: the source, a plan that waits, or a sync that comes first. */
 function syncFindings(sync: Json | undefined): Finding[] {
   const error = memberAt(sync, 'source', 'error');
   const held = arrayAt(sync, 'pending').map((plan) => ({
@@ -120,7 +122,8 @@ function syncFindings(sync: Json | undefined): Finding[] {
     message: `the whole commit is held: ${stringAt(plan, 'why') ?? ''}`,
     next: 'sotto status   (shows the plan that waits for a yes)',
   }));
-  return [...(error === undefined ? [] : [asFinding(error)]), ...held];
+  const waits = arrayAt(sync, 'attention').filter((item) => SYNC_WAITS.has(stringAt(item, 'code')));
+  return [...(error === undefined ? [] : [asFinding(error)]), ...held, ...waits.map(asFinding)];
 }
 
 function ownFindings(place: InventoryPlace | undefined, live: LiveFacts): Finding[] {

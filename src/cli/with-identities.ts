@@ -2,6 +2,7 @@ import { SottoError } from '../core/errors.ts';
 import type { Identity } from '../sops/identity.ts';
 import { findAgeIdentities } from './age-identities.ts';
 import type { CommandContext } from './context.ts';
+import { servicesAtHand } from './key-services.ts';
 import { say } from './output.ts';
 
 export interface Opening {
@@ -10,17 +11,18 @@ export interface Opening {
   /** What was typed, for the hint: `secret set`. */
   readonly command: string;
   readonly keyFile?: readonly string[];
+  readonly keyService?: readonly string[];
 }
 
 /** Opens something with the identities at hand. When none fits, the sources that were passed over are told. */
 export async function withIdentities<T>(
   context: CommandContext,
-  { name, command, keyFile }: Opening,
+  { name, command, keyFile, keyService }: Opening,
   open: (identities: readonly Identity[]) => Promise<T>,
 ): Promise<T> {
   const { identities, notes } = await findAgeIdentities(context, keyFile ?? []);
   try {
-    return await open(identities);
+    return await open([...identities, servicesAtHand(context, keyService)]);
   } catch (thrown) {
     // Only a matter of keys makes it worth knowing which sources were passed over.
     if (!(thrown instanceof SottoError) || !isMatterOfKeys(thrown)) throw thrown;

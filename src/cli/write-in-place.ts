@@ -8,6 +8,7 @@ import {
   openSync,
   realpathSync,
   renameSync,
+  rmSync,
   statSync,
   unlinkSync,
   writeSync,
@@ -19,16 +20,18 @@ import { reasonOf } from './files.ts';
 /**
  * Replaces the content of an existing file: whole or not at all, also through a crash. Written beside it with its
  * mode, synced, and renamed over it; a symbolic link stays one. All in one turn of the event loop, so that no
- * interruption can leave the temporary file behind. Throws SOTTO-CLI-006 and leaves nothing.
+ * interruption but SIGKILL can leave the temporary file behind; who comes back after that gives it a name of its own,
+ * and what is left of it is written over. Throws SOTTO-CLI-006 and leaves nothing.
  */
-export function writeInPlace(path: string, name: string, bytes: Uint8Array): void {
+export function writeInPlace(path: string, name: string, bytes: Uint8Array, temporaryName?: string): void {
   let temporary: string | undefined;
   try {
     const target = realpathSync(path);
     const before = statSync(target);
     if (!before.isFile()) throw notAFile(name);
     // Not made of the file's own name, which may be as long as names can be.
-    const beside = join(dirname(target), `.sotto-${randomBytes(8).toString('hex')}.tmp`);
+    const beside = join(dirname(target), temporaryName ?? `.sotto-${randomBytes(8).toString('hex')}.tmp`);
+    if (temporaryName !== undefined) rmSync(beside, { force: true });
     const fd = openSync(beside, 'wx', 0o600);
     temporary = beside;
     try {

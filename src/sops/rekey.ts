@@ -191,6 +191,17 @@ async function proveSame(old: RekeyFile, oldKey: DataKey, made: RekeyFile, newKe
   if (!before.equals(after) || documentCount(old) !== documentCount(made)) throw notProved(old.file);
 }
 
+/** What a file holds in clear, its MAC checked. The caller wipes it. Throws SottoError. */
+export async function openClear(file: RekeyFile, identities: readonly Identity[]): Promise<Sensitive> {
+  const bytes = await unwrapBytes({ file: file.file, metadata: metadataOf(file) }, identities);
+  try {
+    using dataKey = await DataKey.from(bytes);
+    return await clearOf(file, dataKey);
+  } finally {
+    bytes.fill(0);
+  }
+}
+
 async function clearOf({ text, format, file }: RekeyFile, dataKey: DataKey): Promise<Sensitive> {
   if (format === 'yaml' || format === 'json') {
     const tree = parseSopsTree(text, format, file, LOCAL_LIMITS);
@@ -222,10 +233,17 @@ async function proveOpens(
   );
   if (JSON.stringify(names) !== JSON.stringify(asked)) throw notProved(made.file);
   if (!isOurs(groups, wanted.threshold, identities)) return;
-  const again = await unwrapBytes({ file: made.file, metadata: metadataOf(made) }, identities);
-  const isSame = Buffer.from(again.buffer).equals(dataKey);
-  again.fill(0);
-  if (!isSame) throw notProved(made.file);
+  const [only, another] = groups;
+  const named = new Set(only?.map(holderName));
+  // Of one group each of our identities is enough, so each has to be.
+  const alone =
+    another === undefined ? identities.filter(({ kind, recipient }) => kind === 'age' && named.has(recipient)) : [];
+  for (const held of alone.length > 0 ? alone.map((identity) => [identity]) : [identities]) {
+    const again = await unwrapBytes({ file: made.file, metadata: metadataOf(made) }, held);
+    const isSame = Buffer.from(again.buffer).equals(dataKey);
+    again.fill(0);
+    if (!isSame) throw notProved(made.file);
+  }
 }
 
 function isOurs(groups: readonly WrittenGroup[], threshold: number, identities: readonly Identity[]): boolean {

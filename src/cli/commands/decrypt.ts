@@ -4,13 +4,14 @@ import type { CommandContext } from '../context.ts';
 import { fileFormat, outputFormat } from '../file-format.ts';
 import { readInput, textOf } from '../files.ts';
 import type { FileFlags } from '../options.ts';
-import { addFileOptions, errorFormOption, keyFileOption } from '../options.ts';
+import { addFileOptions, errorFormOption, keyFileOption, keyServiceOption } from '../options.ts';
 import { writeData } from '../output.ts';
 import { withIdentities } from '../with-identities.ts';
 import { refuseStdinInPlace, writeInPlace } from '../write-in-place.ts';
 
 interface DecryptFlags extends FileFlags {
   readonly keyFile?: readonly string[];
+  readonly keyService?: readonly string[];
 }
 
 const EXAMPLES = `
@@ -31,7 +32,8 @@ export function register(program: Command, context: CommandContext): void {
     .command('decrypt')
     .description('decrypt a SOPS file')
     .argument('<file>', 'SOPS file in YAML, JSON, dotenv, INI or any other form; - for stdin')
-    .addOption(keyFileOption());
+    .addOption(keyFileOption())
+    .addOption(keyServiceOption());
   addFileOptions(command)
     .addOption(errorFormOption())
     .addHelpText('after', EXAMPLES)

@@ -11,7 +11,7 @@ import { type FileFormat, fileFormat } from '../file-format.ts';
 import { readFileBytes, readInput, textOf } from '../files.ts';
 import { makeMemoryFolder, removeMemoryFolder } from '../memory-folder.ts';
 import { encryptNewFile, isToBeMade, keysOfNewFile, type NewFile, refuseRecipients } from '../new-file.ts';
-import { addRecipientOptions, errorFormOption, inputTypeOption, keyFileOption } from '../options.ts';
+import { addRecipientOptions, errorFormOption, inputTypeOption, keyFileOption, keyServiceOption } from '../options.ts';
 import { say } from '../output.ts';
 import { checkAgainstRules } from '../recipient-check.ts';
 import type { RecipientFlags } from '../recipients.ts';
@@ -22,6 +22,7 @@ import { writeNewFile } from '../write-in-place.ts';
 
 interface EditFlags extends RecipientFlags {
   readonly keyFile?: readonly string[];
+  readonly keyService?: readonly string[];
   readonly inputType?: string;
 }
 
@@ -46,6 +47,7 @@ export function register(program: Command, context: CommandContext): void {
     .argument('<file>', 'SOPS file');
   addRecipientOptions(command)
     .addOption(keyFileOption())
+    .addOption(keyServiceOption())
     .addOption(inputTypeOption())
     .addOption(errorFormOption())
     .addHelpText('after', EXAMPLES)

@@ -6,7 +6,7 @@ import { fileFormat, outputFormat } from '../file-format.ts';
 import { readInput } from '../files.ts';
 import { encryptNewFile, keysOfNewFile, type NewFileKeys } from '../new-file.ts';
 import type { FileFlags } from '../options.ts';
-import { addFileOptions, addRecipientOptions, errorFormOption } from '../options.ts';
+import { addFileOptions, addRecipientOptions, errorFormOption, keyServiceOption } from '../options.ts';
 import { writeData } from '../output.ts';
 import type { RecipientFlags } from '../recipients.ts';
 import { refuseStdinInPlace, writeInPlace } from '../write-in-place.ts';
@@ -17,7 +17,8 @@ interface EncryptFlags extends FileFlags, RecipientFlags {
 
 const EXAMPLES = `
 Recipients: --age and --pgp, else SOPS_AGE_RECIPIENTS and SOPS_PGP_FP, else the first rule that matches in the .sops.yaml
-found upwards, with its key groups. The public keys of --pgp come from --pgp-key: keyrings are not read.
+found upwards, with its key groups. The public keys of --pgp come from --pgp-key: keyrings are not read. A key service that the rule
+names is asked only where --key-service or the person's own variables name it too.
 What is encrypted: --encrypted-regex, else what that rule says; else data and stringData of a Secret; of any other file
 everything, as in sops.
 
@@ -28,14 +29,15 @@ Examples:
   sotto encrypt --age age1… deploy/db.yaml > deploy/db.enc.yaml
   kubectl create secret generic db --from-file=password --dry-run=client -o yaml | sotto encrypt --filename deploy/db.yaml -
 
-Exit code: 0 encrypted, 2 input, rules or usage.`;
+Exit code: 0 encrypted, 2 input, rules or usage, 4 a key service is not allowed or wrapped no key.`;
 
 export function register(program: Command, context: CommandContext): void {
   const command = program
     .command('encrypt')
     .description('encrypt a file as sops does')
     .argument('<file>', 'YAML, JSON, dotenv, INI or any other file in clear; - for stdin')
-    .option('--encrypted-regex <regex>', 'encrypt the values below keys that match');
+    .option('--encrypted-regex <regex>', 'encrypt the values below keys that match')
+    .addOption(keyServiceOption());
   addRecipientOptions(command);
   addFileOptions(command)
     .addOption(errorFormOption())

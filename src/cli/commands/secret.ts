@@ -14,7 +14,14 @@ import type { CommandContext } from '../context.ts';
 import { fileFormat } from '../file-format.ts';
 import { readInput, readStdin, textOf } from '../files.ts';
 import { readHidden } from '../hidden-input.ts';
-import { addRecipientOptions, errorFormOption, inputTypeOption, keyFileOption, outputOption } from '../options.ts';
+import {
+  addRecipientOptions,
+  errorFormOption,
+  inputTypeOption,
+  keyFileOption,
+  keyServiceOption,
+  outputOption,
+} from '../options.ts';
 import { say, table, writeData } from '../output.ts';
 
 interface SetFlags extends ValueFlags {
@@ -83,6 +90,7 @@ function onePath(secret: Command, name: string, description: string): Command {
     .argument('<file>', 'SOPS file')
     .argument('<path>', 'stringData.password')
     .addOption(keyFileOption())
+    .addOption(keyServiceOption())
     .addOption(inputTypeOption())
     .option('--document <number>', 'of a file with several documents (default: 1)')
     .option('--as-is', 'no base64 for data of a Secret')

@@ -202,7 +202,7 @@ function whichRule(policy: Policy, why: string): SottoError {
   });
 }
 
-function plantedRecipients({ sealed }: CoveredFile, planted: readonly string[], policy: Policy): SottoError {
+export function plantedRecipients({ sealed }: CoveredFile, planted: readonly string[], policy: Policy): SottoError {
   return new SottoError({
     code: 'SOTTO-CLI-216',
     what: 'nothing was changed, because a file is encrypted for somebody whom .sops.yaml does not name',
