@@ -6,7 +6,7 @@ import type { ResourceCatalog } from '../kube/discovery.ts';
 import type { Resource } from '../kube/resource.ts';
 import type { Transport } from '../kube/transport.ts';
 import type { FingerprintKey } from '../keys/fingerprint.ts';
-import type { OpeningKeys } from '../keys/ring.ts';
+import type { CanaryKeys } from '../keys/canary.ts';
 import type { Opener } from '../open/opener.ts';
 import type { DesiredObject } from '../render/desired.ts';
 import type { Renderer } from '../render/kustomize/renderer.ts';
@@ -66,7 +66,7 @@ export interface AgentContext {
   /** The key of all digests that leave memory. */
   readonly fingerprint: FingerprintKey;
   /** What files of a sync are opened with now. */
-  keysOf(sync: SyncRuntime): OpeningKeys;
+  keysOf(sync: SyncRuntime): CanaryKeys;
   /** Keys of a sync, for one pass or one correction. */
   opener(sync: SyncRuntime): Opener;
   /** ConfigMaps of the target namespace that syncs take variables from; those that do not exist are left out. */

@@ -27,6 +27,10 @@ const variable = (name: string): string[] => [...CONTAINERS, 'k:{"name":"app"}',
 
 const custom = (field: readonly string[], value?: Json): boolean => shown('example.com', 'Thing', field, value);
 
+function isShown(text: string): boolean {
+  return shown('', 'ConfigMap', ['f:data', 'f:a'], text);
+}
+
 describe('the fields of a change made by hand', () => {
   const before = live(
     'Deployment',
@@ -155,8 +159,6 @@ describe('what may hold a secret', () => {
     expect(custom(['f:spec', 'f:auth'], { user: 'a' })).toBe(false);
     expect(custom(['f:spec', 'f:users', 'k:{"name":"a"}'], { name: 'a', pass: 'x' })).toBe(false);
   });
-
-  const isShown = (text: string): boolean => shown('', 'ConfigMap', ['f:data', 'f:a'], text);
 
   it('is every URL with a password and every line that sets a secret, wherever they stand', () => {
     const url = /[a-z][a-z0-9+.-]*:\/\/[^/?#\s]*:[^/?#\s]*@/i;
