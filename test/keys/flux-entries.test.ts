@@ -31,11 +31,6 @@ describe('the entries of a key Secret of Flux', () => {
     };
   });
 
-  const recipientsOf = (held: Record<string, string>): string[] => {
-    const { ageIdentities, pgpIdentities } = parseKeySecret(keySecret('sops-keys', held));
-    return [...ageIdentities, ...pgpIdentities].map((each) => each.recipient);
-  };
-
   it('are age identities in *.agekey and OpenPGP keys in *.asc, whatever stands before', () => {
     expect(recipientsOf(entries)).toEqual([recipient, pgp.fingerprint]);
     const named = { 'team.a.agekey': identity, '.agekey': identity, 'sops.asc': pgp.armored };
@@ -77,3 +72,8 @@ describe('the entries of a key Secret of Flux', () => {
     }
   });
 });
+
+function recipientsOf(held: Record<string, string>): string[] {
+  const { ageIdentities, pgpIdentities } = parseKeySecret(keySecret('sops-keys', held));
+  return [...ageIdentities, ...pgpIdentities].map((each) => each.recipient);
+}

@@ -86,33 +86,32 @@ describe('any input ends in a value or a code', () => {
   });
 
   it('as an SSH key behind a passphrase, damaged anywhere', async () => {
-    const text = (part: string): Buffer => sshField(Buffer.from(part));
-    const publicBlob = Buffer.concat([text('ssh-ed25519'), sshField(Buffer.alloc(32, 7))]);
-    const options = Buffer.concat([text('sixteen bytes 16'), Buffer.of(0, 0, 0, 1)]);
+    const publicBlob = Buffer.concat([sshText('ssh-ed25519'), sshField(Buffer.alloc(32, 7))]);
+    const options = Buffer.concat([sshText('sixteen bytes 16'), Buffer.of(0, 0, 0, 1)]);
     const blob = Buffer.concat([
       Buffer.from('openssh-key-v1\0'),
-      ...[text('aes256-ctr'), text('bcrypt'), sshField(options), Buffer.of(0, 0, 0, 1)],
-      ...[sshField(publicBlob), sshField(Buffer.alloc(160, 9))],
+      sshText('aes256-ctr'),
+      sshText('bcrypt'),
+      sshField(options),
+      Buffer.of(0, 0, 0, 1),
+      sshField(publicBlob),
+      sshField(Buffer.alloc(160, 9)),
     ]);
-    const file = (bytes: Buffer): Buffer =>
-      Buffer.from(
-        `-----BEGIN OPENSSH PRIVATE KEY-----\n${bytes.toString('base64')}\n-----END OPENSSH PRIVATE KEY-----\n`,
-      );
-    expect(parseLockedSshKey(file(blob))?.recipient).toMatch(/^ssh-ed25519 AAAA/);
+    expect(parseLockedSshKey(openSsh(blob))?.recipient).toMatch(/^ssh-ed25519 AAAA/);
     await fc.assert(
       fc.asyncProperty(fc.nat(blob.length), fc.nat(8), fc.uint8Array({ maxLength: 8 }), async (at, length, piece) => {
-        const damaged = file(Buffer.concat([blob.subarray(0, at), piece, blob.subarray(at + length)]));
+        const damaged = openSsh(Buffer.concat([blob.subarray(0, at), piece, blob.subarray(at + length)]));
         await valueOrCode(() => parseAgeIdentities(damaged));
         const key = parseLockedSshKey(damaged);
         // The work that a file may ask for is bounded; here only the little it asks for is done.
-        const isShort = damaged.equals(file(blob)) || at > blob.indexOf('bcrypt') + 34;
+        const isShort = damaged.equals(openSsh(blob)) || at > blob.indexOf('bcrypt') + 34;
         if (key !== undefined && isShort) expect(key.unlock(Buffer.from('wrong'))).toBeUndefined();
       }),
       { numRuns: 60 },
     );
     const costly = Buffer.from(blob);
     costly.writeUInt32BE(0x7fffffff, blob.indexOf('sixteen bytes 16') + 16);
-    expect(parseLockedSshKey(file(costly))).toBeUndefined();
+    expect(parseLockedSshKey(openSsh(costly))).toBeUndefined();
   });
 
   it('as a .sops.yaml', async () => {
@@ -135,3 +134,12 @@ describe('any input ends in a value or a code', () => {
     );
   });
 });
+
+function sshText(text: string): Buffer {
+  return sshField(Buffer.from(text));
+}
+
+function openSsh(bytes: Buffer): Buffer {
+  const base64 = bytes.toString('base64');
+  return Buffer.from(`-----BEGIN OPENSSH PRIVATE KEY-----\n${base64}\n-----END OPENSSH PRIVATE KEY-----\n`);
+}

@@ -18,8 +18,8 @@ const VALUE = fc.stringMatching(/^[a-zA-Z0-9 ]{1,20}$/).filter((each) => each.tr
 
 interface Layout {
   readonly format: WholeFormat;
-  text(values: readonly string[]): string;
-  path(name: Name): KeyPath;
+  readonly text: (values: readonly string[]) => string;
+  readonly path: (name: Name) => KeyPath;
 }
 
 const LAYOUTS: readonly Layout[] = [
@@ -32,7 +32,7 @@ const LAYOUTS: readonly Layout[] = [
   {
     format: 'json',
     text: (values) =>
-      `{"o":{\n ${NAMES.map((name, at) => `"${name}" :"${values[at]}"`).join(',\n ')}},\n\n "last": ["x", "x"]\n}\n`,
+      `{\n "o":{\n ${NAMES.map((name, at) => `"${name}" :"${values[at]}"`).join(',\n ')}},\n "last": ["x", "x"]\n}\n`,
     path: (name) => ['o', name],
   },
   {
