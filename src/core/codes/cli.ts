@@ -364,4 +364,10 @@ export const CLI_CODES = {
     explain:
       'For a new data key every recipient has to be at hand in public: age and SSH recipients are, for OpenPGP keys --pgp-key names a file, and other kinds of keys (KMS, Vault, …) are not in this version for that. A recipient can be added beside them, because then the data key stays.',
   },
+  'SOTTO-CLI-219': {
+    title: 'A value has no history here',
+    explain:
+      'sotto secret blame goes back from HEAD through the commits that changed the file. There is none: the file is not committed, it is another branch, or the clone is a shallow one.',
+    example: 'git log -- FILE',
+  },
 } as const satisfies Record<string, CodeEntry>;
