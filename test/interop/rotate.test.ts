@@ -210,6 +210,50 @@ describeReal('sotto rotate', ['sops', 'age-keygen', 'age', 'kubeseal'], () => {
     expect([...opened.values()]).not.toContain(undefined);
   });
 
+  it('is no change of a value to secret blame, which tells who could read it since it changed', async () => {
+    const env = { HOME: at.folder, SOPS_AGE_KEY: at.old.identity };
+    const reader = await newAgeKeyPair();
+    commitAll(at);
+    await stockOutput('sops', ['set', 'deploy/db.yaml', '["stringData"]["user"]', '"root"'], { cwd: at.root, env });
+    const changed = commitAll(at, 'another user');
+    const adding = ['recipients', 'add', reader.recipient, '--key-file', at.outside('old.txt'), '--yes'];
+    expect(await at.run(...adding)).toMatchObject({ exit: 0 });
+    const added = commitAll(at, 'a reader');
+    expect(await rotate()).toMatchObject({ exit: 0 });
+    const rotated = at.git('rev-parse', 'HEAD').trim();
+    const blame = async (key: string, ...keyFiles: readonly string[]) => {
+      const files = keyFiles.flatMap((name) => ['--key-file', at.outside(name)]);
+      const end = await at.run('secret', 'blame', 'deploy/db.yaml', key, '-o', 'json', ...files);
+      expect(end).toMatchObject({ exit: 0 });
+      return JSON.parse(end.stdout) as {
+        changed: { subject: string };
+        certainty: string;
+        readers: { since: { commit: string } }[];
+      };
+    };
+    const both = await blame('stringData.user', 'old.txt', 'new.txt');
+    expect(both).toMatchObject({ changed: { commit: changed, subject: 'another user' }, certainty: 'changed' });
+    expect(both.readers).toMatchObject([
+      { recipient: at.old.recipient, since: { commit: changed }, isNow: false },
+      { recipient: reader.recipient, since: { commit: added }, isNow: true },
+      { since: { commit: rotated }, isNow: true },
+    ]);
+    expect(await blame('stringData.password', 'old.txt', 'new.txt')).toMatchObject({ changed: { subject: 'first' } });
+    expect(await blame('stringData.password', 'new.txt')).toMatchObject({
+      changed: { commit: rotated },
+      certainty: 'unopened',
+    });
+    const nobody = await at.run(
+      'secret',
+      'blame',
+      'deploy/db.yaml',
+      'stringData.none',
+      '--key-file',
+      at.outside('new.txt'),
+    );
+    expect(nobody.stderr).toContain('SOTTO-SOPS-051');
+  });
+
   it('pushes to nobody who refuses, and leaves everything as it was', async () => {
     const before = commitAll(at);
     writeFileSync(join(at.remote, 'hooks/pre-receive'), '#!/bin/sh\necho not today\nexit 1\n', { mode: 0o755 });

@@ -48,6 +48,10 @@ interface RotateFlags {
   readonly push?: true;
   readonly plan?: true;
   readonly resume?: true;
+  /** Described, and not built. */
+  readonly inCluster?: true;
+  readonly reason?: string;
+  readonly fingerprint?: true;
   readonly yes?: true;
   readonly output?: 'json';
 }
@@ -102,10 +106,14 @@ export function register(program: Command, context: CommandContext): void {
     .option('--push', 'push the branch, again from its new state when others were faster')
     .option('--plan', 'show every encrypted document and what would change, and change nothing')
     .option('--resume', 'go on with what was interrupted')
+    .addOption(new Option('--in-cluster').hideHelp())
+    .addOption(new Option('--reason <reason>').hideHelp())
+    .addOption(new Option('--fingerprint').hideHelp())
     .addOption(new Option('--yes', 'do not ask'))
     .addOption(outputOption(['json'], 'the plan as JSON'))
     .addHelpText('after', EXAMPLES)
     .action((flags: RotateFlags) => {
+      refuseLater(flags);
       if (flags.resume === true) return resume(flags, context);
       checkFlags(flags);
       if (flags.newSecret !== true && flags.newSealing !== true) return rotate(flags, context);
@@ -265,6 +273,35 @@ async function show(
 
 function counts({ sops, sealed }: RotationPlan): string {
   return `${sops.length} SOPS files and ${sealed.length} files with SealedSecrets`;
+}
+
+/** What the interface describes and this version does not do is refused by name. */
+function refuseLater({ inCluster, reason, fingerprint }: RotateFlags): void {
+  const later = [
+    {
+      flag: '--in-cluster',
+      isAsked: inCluster,
+      next: 'rotate from a checkout: sotto rotate --new-secret -n NAMESPACE',
+    },
+    {
+      flag: '--reason',
+      isAsked: reason !== undefined,
+      next: 'rotate without it; sotto secret blame says since when a value is as it is',
+    },
+    {
+      flag: '--fingerprint',
+      isAsked: fingerprint,
+      next: 'leave the fingerprint key as it is; it is in every sotto keys backup',
+    },
+  ].find(({ isAsked }) => isAsked === true);
+  if (later === undefined) return;
+  const { flag, next } = later;
+  throw new SottoError({
+    code: 'SOTTO-CLI-003',
+    what: `not in this version: sotto rotate ${flag}`,
+    why: 'it is described but not built yet',
+    next,
+  });
 }
 
 function checkFlags({ newKey, newSecret, newSealing, cert, plan, output }: RotateFlags): void {
