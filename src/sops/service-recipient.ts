@@ -88,11 +88,12 @@ function gcpKeyIn(item: JsonObject): GcpKey | string {
   return gcpKeyOf(textIn(item, 'resource_id') ?? '');
 }
 
-/** `https://team.vault.azure.net/keys/NAME/VERSION`. sops asks the service for a version that is missing; this does not. */
+/** `https://team.vault.azure.net/keys/NAME/VERSION`, without version too: then whoever encrypts asks for the newest. */
 function azureKeyOf(text: string): AzureKey | string {
-  const [, vaultUrl, name, version] = /^(https?:\/\/[^/?#@\s]+)\/keys\/([^/?#\s]+)\/([^/?#\s]+)$/.exec(text) ?? [];
-  if (vaultUrl === undefined || name === undefined || version === undefined)
-    return 'it is not of the form https://team.vault.azure.net/keys/NAME/VERSION, with the version';
+  const [, vaultUrl, name, version = ''] =
+    /^(https?:\/\/[^/?#@\s]+)\/keys\/([^/?#\s]+)(?:\/([^/?#\s]*))?$/.exec(text) ?? [];
+  if (vaultUrl === undefined || name === undefined)
+    return 'it is not of the form https://team.vault.azure.net/keys/NAME/VERSION';
   return { kind: 'azure_kv', vaultUrl, name, version };
 }
 

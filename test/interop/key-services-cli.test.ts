@@ -4,15 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { type CliResult, sotto } from '../cli/session.ts';
 import { type Aws, AWS_ARN, AWS_ID, AWS_ROLE, AWS_SECRET, startAws } from '../harness/aws.ts';
-import {
-  type Azure,
-  AZURE_CLIENT,
-  AZURE_NAME,
-  AZURE_SECRET,
-  AZURE_TENANT,
-  AZURE_VERSION,
-  startAzure,
-} from '../harness/azure.ts';
+import { type Azure, AZURE_CLIENT, AZURE_NAME, AZURE_SECRET, AZURE_TENANT, startAzure } from '../harness/azure.ts';
 import { type Gcp, GCP_KEY, startGcp } from '../harness/gcp.ts';
 import { describeReal } from '../harness/real.ts';
 import { stockOutput } from '../harness/stock.ts';
@@ -32,7 +24,7 @@ describeReal('a person with keys of key services', ['sops'], () => {
     const credentials = `[default]\naws_access_key_id = OTHER1\naws_secret_access_key = x\n\n[work]\naws_access_key_id = ${AWS_ID}\naws_secret_access_key = ${AWS_SECRET}\n`;
     writeFileSync(join(folder, 'aws-credentials'), credentials);
     const item = `{arn: "${AWS_ARN}", role: "${AWS_ROLE}", context: {team: app}}`;
-    const vault = `{vaultUrl: "${azure.address}", key: ${AZURE_NAME}, version: ${AZURE_VERSION}}`;
+    const vault = `{vaultUrl: "${azure.address}", key: ${AZURE_NAME}}`;
     const groups = [`kms: [${item}]`, `gcp_kms: [{resource_id: "${GCP_KEY}"}]`, `azure_keyvault: [${vault}]`];
     const listed = groups.map((keys) => `  - {${keys}}\n`).join('');
     const rules = [
@@ -88,8 +80,11 @@ describeReal('a person with keys of key services', ['sops'], () => {
     const before = connections();
     const refused = await run(['encrypt', '-i', 'f.yaml']);
     expect(refused).toMatchObject({ exit: 4, stdout: '' });
-    expect(refused.stderr).toContain(`SOTTO-SOPS-070`);
-    expect(refused.stderr).toContain(`--key-service "${AWS_NAME}", or set SOPS_KMS_ARN`);
+    expect(refused.stderr).toContain('SOTTO-SOPS-070');
+    expect(refused.stderr).toContain(`--key-service "${azure?.address ?? ''}", or set SOPS_AZURE_KEYVAULT_URLS`);
+    writeFileSync(join(folder, 'aws.yaml'), CLEAR);
+    const ofAws = await run(['encrypt', '-i', 'aws.yaml']);
+    expect(ofAws.stderr).toContain(`--key-service "${AWS_NAME}", or set SOPS_KMS_ARN`);
     expect(connections()).toEqual(before);
 
     const all = ['--key-service', AWS_NAME, '--key-service', GCP_KEY, '--key-service', azure?.address ?? ''];
