@@ -24,10 +24,11 @@ export async function wrapForService(
   now: string,
 ): Promise<WrittenEntry> {
   const enc = await wrap(secret);
-  return { list: SERVICE_LISTS[key.kind], fields: { created_at: now, enc, ...namedIn(key) } };
+  return { list: SERVICE_LISTS[key.kind], fields: { created_at: now, enc, ...serviceFields(key) } };
 }
 
-function namedIn(key: ServiceKey): WrittenEntry['fields'] {
+/** By which a sops block names a key. */
+export function serviceFields(key: ServiceKey): WrittenEntry['fields'] {
   switch (key.kind) {
     case 'vault':
       return { engine_path: key.enginePath, key_name: key.keyName, vault_address: key.address };

@@ -9,7 +9,8 @@ import { checkRecipients } from '../../sops/recipients.ts';
 import { confirmed } from '../ask.ts';
 import type { CommandContext } from '../context.ts';
 import { openBase } from '../keep/repository-file.ts';
-import { keyFileOption, outputOption, repeatable } from '../options.ts';
+import { servicesAtHand } from '../key-services.ts';
+import { keyFileOption, keyServiceOption, outputOption, repeatable } from '../options.ts';
 import { say, writeData } from '../output.ts';
 import { publicKeys } from '../recipients.ts';
 import { commitRotation, intoBranch, nothingToDo, ontoBranch, pushRecorded } from '../rotate/carry-out.ts';
@@ -27,6 +28,7 @@ import { recoveryRecipients } from '../sealing-pin.ts';
 interface RotateFlags {
   readonly keyFile?: readonly string[];
   readonly pgpKey?: readonly string[];
+  readonly keyService?: readonly string[];
   readonly newKey?: string;
   readonly old?: string;
   readonly recovery?: readonly string[];
@@ -67,6 +69,7 @@ export function register(program: Command, context: CommandContext): void {
     .description('change the keys of everything encrypted in this repository')
     .addOption(keyFileOption())
     .addOption(repeatable('--pgp-key <file>', 'public OpenPGP keys (.asc) that files name beside the old key'))
+    .addOption(keyServiceOption())
     .option('--new-key <file>', 'the new age identity: made and written there, or taken from there')
     .option('--old <recipient>', 'which age recipient gives way (default: the one whose identity is at hand)')
     .addOption(repeatable('--recovery <recipient>', 'who can get the new key back (default: sealing.recovery)'))
@@ -132,7 +135,8 @@ async function plannedRotation(
         };
   const goal = { age, seals: certificate !== undefined };
   const held = newKey?.identity === undefined ? identities : [...identities, newKey.identity];
-  const keys = { identities: held, unsealKeys, pgpKeys, certificate, namespace: flags.namespace ?? '' };
+  const services = servicesAtHand(context, flags.keyService);
+  const keys = { identities: held, services, unsealKeys, pgpKeys, certificate, namespace: flags.namespace ?? '' };
   return { plan: planRotation(documents, goal), goal, keys };
 }
 
