@@ -112,8 +112,6 @@ describe('the place of a field', () => {
   });
 });
 
-const isShown = (text: string): boolean => shown('', 'ConfigMap', ['f:data', 'f:a'], text);
-
 describe('what may hold a secret', () => {
   it('is everything of a Secret', () => {
     expect(shown('', 'Secret', ['f:data', 'f:a'], 'eA==')).toBe(false);
