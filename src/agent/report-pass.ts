@@ -9,7 +9,7 @@ import type { Carried } from './carry-out.ts';
 import type { AgentContext } from './context.ts';
 import { leavingRuleOf } from './leaving.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
-import { isAnyDue } from './waits.ts';
+import { awaitsOf } from './waits.ts';
 
 /** All that one pass found and did. */
 export interface PassEnd {
@@ -39,6 +39,7 @@ export function reportPass(agent: AgentContext, sync: SyncRuntime, end: PassEnd)
     refusals,
     waiting: [...decided.waiting, ...outcome.waiting],
     waits: outcome.waits,
+    rollouts: outcome.rollouts,
     warnings: desired.warnings,
     held: decided.held,
     asked: decided.asked,
@@ -51,7 +52,8 @@ export function reportPass(agent: AgentContext, sync: SyncRuntime, end: PassEnd)
   measure(agent, sync, end);
   tellObjects(agent, refusals, before);
   wakeSiblings(agent, sync);
-  if (isAnyDue(agent, sync)) agent.wake(sync.settings.name);
+  // What they wait for may have become ready while the pass was ending.
+  if (agent.awaited.begin(sync.settings.name, awaitsOf(sync.report))) agent.wake(sync.settings.name);
   agent.checkKinds();
   agent.changed();
 }
