@@ -7,19 +7,20 @@ import { startGitServer } from '../src/demo/git-server.ts';
 import { ensureTools, ToolsMissing } from '../src/demo/tools.ts';
 import { whyNoPods } from '../test/harness/pod.ts';
 import { type AgentProgram, agentProgram } from './agent-process.ts';
-import { applyMemory, type ApplyResult, applyTable, measureApply } from './apply.ts';
+import { type ApplyResult, applyTable, measureApply } from './apply.ts';
+import { type DriftResult, driftTable, measureDrift } from './drift.ts';
 import { type KustomizeResult, measureKustomize } from './kustomize.ts';
 import { kustomizeTables } from './kustomize-report.ts';
 import { measureSize, type SizeResult } from './measure.ts';
 import { measurePod, type PodResult } from './pod.ts';
-import { LEGEND, memoryPerObject, podTable, sizeTable } from './report.ts';
+import { bytesPerObject, LEGEND, memoryPerObject, podTable, sizeTable } from './report.ts';
 import { newAgeKeyPair } from './repository.ts';
 import { benchRotate } from './rotate.ts';
 import { benchSops } from './sops.ts';
 import { benchUnseal } from './unseal.ts';
 import { GIT_USER, type Ground } from './world.ts';
 
-const USAGE = `npm run bench -- [--quick] [--sizes 10,100] [--edits N] [--json FILE] [--agent FILE] [--kustomize] [--pod] [--apply] [--unseal]
+const USAGE = `npm run bench -- [--quick] [--sizes 10,100] [--edits N] [--json FILE] [--agent FILE] [--kustomize] [--pod] [--apply] [--drift] [--unseal]
 
   --quick        10 and 100 objects, 50 hand edits
   --sizes LIST   numbers of objects, multiples of ten (10,100,1000)
@@ -31,14 +32,17 @@ const USAGE = `npm run bench -- [--quick] [--sizes 10,100] [--edits N] [--json F
   --kustomize    only kustomizations: 100 overlays beside a bare loop, 1,000 objects beside plain files
   --pod          only the agent in the shape of its Pod, at 10 and 1,000 objects
   --apply        only the first apply of 1,000 and 5,000 objects beside kubectl, and one-object commits among them
+  --drift        only drift at 10, 1,000 and 5,000 objects of twelve kinds: edits, rest, status updates
   --unseal       only unsealing 1,000 items beside kubeseal and the SealedSecrets controller (as root)
 
-Without any of these four they come last, all of them.
+Without any of these five they come last, all of them.
 `;
 
 const ROOT = join(import.meta.dirname, '..');
 
-type Part = 'kustomize' | 'pod' | 'apply' | 'unseal';
+const PARTS = ['kustomize', 'pod', 'apply', 'drift', 'unseal'] as const;
+
+type Part = (typeof PARTS)[number];
 
 interface Wanted {
   readonly sizes: readonly number[];
@@ -65,6 +69,7 @@ function readArguments(): Wanted | undefined {
       kustomize: { type: 'boolean', default: false },
       pod: { type: 'boolean', default: false },
       apply: { type: 'boolean', default: false },
+      drift: { type: 'boolean', default: false },
       sops: { type: 'boolean', default: false },
       rotate: { type: 'boolean', default: false },
       unseal: { type: 'boolean', default: false },
@@ -77,10 +82,10 @@ function readArguments(): Wanted | undefined {
   if (values.help || !isUsable) return undefined;
   const sopsFiles = values.sops ? (values.quick ? 100 : 1000) : undefined;
   const rotatedFiles = values.rotate ? (values.quick ? 100 : 1000) : undefined;
-  const parts = (['kustomize', 'pod', 'apply', 'unseal'] as const).filter((part) => values[part]);
+  const parts = PARTS.filter((part) => values[part]);
   const paths = { isQuick: values.quick, sopsFiles, rotatedFiles, jsonPath: values.json, agentPath: values.agent };
   if (parts.length > 0) return { sizes: [], edits, parts, ...paths };
-  return { sizes, edits, parts: values.quick ? ['pod'] : ['kustomize', 'pod', 'apply', 'unseal'], ...paths };
+  return { sizes, edits, parts: values.quick ? ['pod'] : PARTS, ...paths };
 }
 
 /** What is wanted, one after the other. Ends with the first failure; nothing that was started stays. */
@@ -132,10 +137,11 @@ async function benchAgent(wanted: Wanted, signal: AbortSignal): Promise<void> {
   const kustomize = wanted.parts.includes('kustomize') ? await kustomizeFigures(ground) : undefined;
   const pod = wanted.parts.includes('pod') ? await podFigures(ground) : undefined;
   const apply = wanted.parts.includes('apply') ? await applyFigures(ground, wanted.isQuick) : undefined;
+  const drift = wanted.parts.includes('drift') ? await driftFigures(ground, wanted) : undefined;
   if (wanted.jsonPath === undefined) return;
   await writeFile(
     wanted.jsonPath,
-    `${JSON.stringify({ machine, agent: program, results, kustomize, pod, apply }, undefined, 2)}\n`,
+    `${JSON.stringify({ machine, agent: program, results, kustomize, pod, apply, drift }, undefined, 2)}\n`,
   );
 }
 
@@ -160,7 +166,20 @@ async function applyFigures(ground: Ground, isQuick: boolean): Promise<readonly 
     clearLine();
     print(`${applyTable(result)}\n`);
   }
-  print(applyMemory(results));
+  print(bytesPerObject(results));
+  return results;
+}
+
+async function driftFigures(ground: Ground, { isQuick, edits }: Wanted): Promise<readonly DriftResult[]> {
+  const effort = { edits, restMinutes: isQuick ? 1 : 5, statusSeconds: isQuick ? 5 : 20 };
+  const results: DriftResult[] = [];
+  for (const objects of isQuick ? [10, 100] : [10, 1_000, 5_000]) {
+    const result = await measureDrift(ground, objects, effort);
+    results.push(result);
+    clearLine();
+    print(`${driftTable(result)}\n`);
+  }
+  print(bytesPerObject(results));
   return results;
 }
 

@@ -7,14 +7,14 @@ import { shellWord } from '../core/shell-word.ts';
 import { judgeAnswer } from '../drift/judge.ts';
 import type { Resource } from '../kube/resource.ts';
 import type { Opener } from '../open/opener.ts';
-import { layerOf } from '../plan/order.ts';
 import type { Ordering } from '../plan/ordering.ts';
 import { pauseOf } from '../plan/pause.ts';
 import { type ApplyStep, type Plan, pruneWaits, type PruneStep } from '../plan/plan.ts';
+import { pruneStages } from '../plan/rank.ts';
 import type { DesiredObject } from '../render/desired.ts';
 import { prunedEvent, recreatedEvent } from '../report/event-notes.ts';
 import { recordApplied } from './applied.ts';
-import { block } from './blocked.ts';
+import { block, wakeSuspended } from './blocked.ts';
 import { boundRoleVeto } from './bound-role.ts';
 import { isConfiguration, settledPrunes } from './config-prunes.ts';
 import type { AgentContext } from './context.ts';
@@ -40,6 +40,7 @@ export interface Carried {
 }
 
 const DONE: StepEnd = { kind: 'done' };
+const GONE: StepEnd = { kind: 'gone' };
 const LEFT: StepEnd = { kind: 'left' };
 
 /** What is to be done, in which order, and what of Git is not to be had. */
@@ -101,7 +102,7 @@ export async function carryOut(
   };
 }
 
-/** The other way round: what points at workloads, workloads, what they needed. The plan has them in that order. */
+/** The other way round: hooks and waves, then what depends on others and what they needed, then the table of kinds. */
 async function pruneAll(
   agent: AgentContext,
   sync: SyncRuntime,
@@ -109,8 +110,8 @@ async function pruneAll(
   revision: string,
 ): Promise<StepEnd[]> {
   const ends: StepEnd[] = [];
-  for (const layer of Map.groupBy(prunes, ({ id }) => layerOf(id)).values()) {
-    ends.push(...(await Promise.all(layer.map((step) => pruneOne(agent, sync, step, revision)))));
+  for (const stage of pruneStages(prunes)) {
+    ends.push(...(await Promise.all(stage.map((step) => pruneOne(agent, sync, step, revision)))));
   }
   return ends;
 }
@@ -134,6 +135,8 @@ async function applyOne(agent: AgentContext, sync: SyncRuntime, step: ApplyStep,
       const { opener, server } = work;
       if (agent.signal.aborted || isPaused(agent, object.key, sync.settings.name)) return LEFT;
       if (server.away !== undefined) return refusedBy(object, server.away, true);
+      const refusal = agent.ending.refusal(agent.clock.elapsedMs());
+      if (refusal !== undefined) return suspended(agent, sync, object, refusal);
       const bound = await boundRoleVeto(agent, object);
       if (bound !== undefined) return settle(agent, sync, step, resource, bound);
       const { transport, place, random, signal } = agent;
@@ -147,6 +150,9 @@ async function applyOne(agent: AgentContext, sync: SyncRuntime, step: ApplyStep,
       const wanted = await bodyOf(agent, sync, object);
       if (step.reason === 'changed') await keepReplicas(agent, sync, object, resource);
       const outcome = await applyUnblocked(object, resource, context, () => send(wanted, resource, context));
+      if (outcome.kind === 'failed' && agent.ending.take(outcome.error, agent.clock.elapsedMs()))
+        return suspended(agent, sync, object, outcome.error);
+      if (outcome.kind === 'applied' && outcome.created) wakeSuspended(agent);
       if (outcome.kind === 'failed' && outcome.error.code === 'SOTTO-KUBE-001') server.away = outcome.error;
       return settle(agent, sync, step, resource, outcome);
     });
@@ -156,6 +162,14 @@ async function applyOne(agent: AgentContext, sync: SyncRuntime, step: ApplyStep,
     block(sync, object.key, { action: 'apply', digest: object.digest, error }, agent.clock.elapsedMs());
     return refusedBy(object, error, false);
   }
+}
+
+/** The namespace is being deleted: asked about for all of its objects at once, and not with every pass. */
+function suspended(agent: AgentContext, sync: SyncRuntime, object: DesiredObject, refusal: SottoError): StepEnd {
+  const error = refusal.at({ file: object.file, line: object.line, object: displayObject(object.id) });
+  agent.live.doubt(object.key);
+  block(sync, object.key, { action: 'apply', digest: object.digest, error }, agent.clock.elapsedMs());
+  return refusedBy(object, error, false);
 }
 
 function refusedBy(object: DesiredObject, error: SottoError, again: boolean): StepEnd {
@@ -246,7 +260,7 @@ export async function pruneObject(agent: AgentContext, step: PruneStep, of: Prun
   // Gone already: the row goes, nothing else does.
   if (resource === undefined || uid === undefined) {
     forget(agent, step);
-    return DONE;
+    return GONE;
   }
   const { transport, place } = agent;
   const outcome = await agent.lanes.run(row.key, 'commit', () =>
@@ -256,7 +270,7 @@ export async function pruneObject(agent: AgentContext, step: PruneStep, of: Prun
     forget(agent, step);
     if (outcome.kind === 'not-ours') {
       agent.log.info('not pruned: somebody else made it anew', { object: displayObject(id) });
-      return DONE;
+      return GONE;
     }
     agent.log.info('pruned', { object: displayObject(id) });
     agent.tell(of.note({ ...id, apiVersion: row.apiVersion, uid }));

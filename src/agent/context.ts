@@ -1,11 +1,12 @@
 import type { Clock } from '../core/clock.ts';
+import type { SottoError } from '../core/errors.ts';
 import type { ObjectId, ObjectKey } from '../core/ids.ts';
 import type { Json } from '../core/json.ts';
 import type { ResourceCatalog } from '../kube/discovery.ts';
 import type { Resource } from '../kube/resource.ts';
 import type { Transport } from '../kube/transport.ts';
 import type { FingerprintKey } from '../keys/fingerprint.ts';
-import type { OpeningKeys } from '../keys/ring.ts';
+import type { CanaryKeys } from '../keys/canary.ts';
 import type { Opener } from '../open/opener.ts';
 import type { DesiredObject } from '../render/desired.ts';
 import type { Renderer } from '../render/kustomize/renderer.ts';
@@ -19,6 +20,7 @@ import type { Autoscaled } from './autoscaled.ts';
 import type { InventoryStore } from './inventory-store.ts';
 import type { Lanes } from './lanes.ts';
 import type { LastStore } from './last-store.ts';
+import type { EndingNamespace } from './ending-namespace.ts';
 import type { Finding, LiveStore } from './live.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 import type { UndoneFacts } from './undone-edits.ts';
@@ -46,6 +48,7 @@ export interface AgentContext {
   readonly last: LastStore;
   readonly live: LiveStore;
   readonly lanes: Lanes;
+  readonly ending: EndingNamespace;
   /** Runs kustomize; undefined where nobody can. */
   readonly renderer: Renderer | undefined;
   readonly signal: AbortSignal;
@@ -60,10 +63,12 @@ export interface AgentContext {
   rediscover(): Promise<void>;
   /** Something may have begun to wait for a kind, or ceased to. */
   checkKinds(): void;
+  /** Why Pods of workloads are not looked at, for syncs with `health.strict`. */
+  podTrouble(): SottoError | undefined;
   /** The key of all digests that leave memory. */
   readonly fingerprint: FingerprintKey;
   /** What files of a sync are opened with now. */
-  keysOf(sync: SyncRuntime): OpeningKeys;
+  keysOf(sync: SyncRuntime): CanaryKeys;
   /** Keys of a sync, for one pass or one correction. */
   opener(sync: SyncRuntime): Opener;
   /** ConfigMaps of the target namespace that syncs take variables from; those that do not exist are left out. */

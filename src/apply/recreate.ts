@@ -19,12 +19,22 @@ const RECREATE = 'sotto.dev/recreate';
  * manifest has to say that it may go. `live` is the metadata of an object of ours.
  */
 export function whyNotRecreated(object: DesiredObject, live: Json, refused: FailedApply): SottoError | undefined {
-  if (stringAt(object.tree, 'metadata', 'annotations', RECREATE) === 'allowed') return undefined;
-  const { group, kind } = object.id;
-  const isFrozen = refused.immutableFields?.every((field) => FROZEN.test(field)) === true;
-  if (group !== '' || (kind !== 'Secret' && kind !== 'ConfigMap') || !isFrozen) return unasked(object, refused.error);
+  if (!mayBeRecreated(object, refused)) return unasked(object, refused.error);
+  if (isAllowed(object)) return undefined;
   const foreign = foreignKeys(live, object.tree);
   return foreign.length === 0 ? undefined : holdsMore(object, foreign);
+}
+
+function isAllowed({ tree }: DesiredObject): boolean {
+  return stringAt(tree, 'metadata', 'annotations', RECREATE) === 'allowed';
+}
+
+/** As far as the manifest and the refusal tell. */
+function mayBeRecreated(object: DesiredObject, { immutableFields = [] }: FailedApply): boolean {
+  if (isAllowed(object)) return true;
+  const { group, kind } = object.id;
+  const isData = group === '' && (kind === 'Secret' || kind === 'ConfigMap');
+  return isData && immutableFields.length > 0 && immutableFields.every((field) => FROZEN.test(field));
 }
 
 /** What `immutable: true` freezes. The `type` of a Secret is another matter: whoever reads it may expect it. */
@@ -59,6 +69,9 @@ export async function recreateObject(
 ): Promise<ApplyOutcome> {
   const { namespace, name } = object.id;
   const target = { resource, namespace, name };
+  // Most fields need nobody's look at the object: each try of a pass is one request.
+  if (!mayBeRecreated(object, refused))
+    return { ...refused, error: unasked(object, refused.error).at(refused.error.place) };
   const live = await getMetadata(context.transport, target);
   if (!live.ok) return failedApply(object, resource, live.failure);
   const metadata = member(live.value, 'metadata');

@@ -145,6 +145,8 @@ const EXCEPTIONS: readonly { readonly exit: ExitCode; readonly codes: readonly C
       'SOTTO-SOPS-054',
       'SOTTO-SOPS-055',
       'SOTTO-SOPS-056',
+      'SOTTO-SOPS-058',
+      'SOTTO-SOPS-059',
       'SOTTO-SOPS-061',
       'SOTTO-SOPS-062',
       'SOTTO-SOPS-063',

@@ -12,7 +12,7 @@ import { parsePgpKeys } from '../sops/pgp-key.ts';
 import { readManifests } from '../yaml/manifest.ts';
 import type { Surroundings } from './context.ts';
 import { readFileBytes } from './files.ts';
-import { lockedAgeFile, lockedPgpKey } from './locked-identities.ts';
+import { lockedAgeFile, lockedPgpKey, lockedSshKey } from './locked-identities.ts';
 
 /** The private keys of files given with `--key-file`, in the order given. */
 export interface FileKeys {
@@ -49,6 +49,7 @@ function merged(keys: readonly FileKeys[]): FileKeys {
   };
 }
 
+const OPENSSH = '-----BEGIN OPENSSH PRIVATE KEY-----';
 const HEAD_BYTES = 64;
 const AGE_FILE = /^-----BEGIN AGE ENCRYPTED FILE-----|^age-encryption\.org\//;
 const PGP_KEY = /^-----BEGIN PGP /;
@@ -63,8 +64,10 @@ export function keysInFile(around: Surroundings, bytes: Uint8Array, name: string
     if (locked === undefined) throw unusable(name, 'it is an age file, but none that a passphrase opens');
     return { identities: [locked], unsealKeys: [] };
   }
+  const lockedSsh = head.startsWith(OPENSSH) ? lockedSshKey(around, name, bytes) : undefined;
+  if (lockedSsh !== undefined) return { identities: [lockedSsh], unsealKeys: [] };
   // A key in PEM is for sealing, as it always was; an SSH key in PEM is found by the variable of sops.
-  const isIdentity = head.startsWith('AGE-') || head.startsWith('-----BEGIN OPENSSH PRIVATE KEY-----');
+  const isIdentity = head.startsWith('AGE-') || head.startsWith(OPENSSH);
   if (isIdentity) return { identities: parseAgeIdentities(bytes), unsealKeys: [] };
   if (head.startsWith('-----BEGIN ')) return { identities: [], unsealKeys: [parseUnsealKey(bytes.subarray(start))] };
   return merged(secretsOf(bytes, name).map((secret) => keysOfSecret(around, secret)));

@@ -3,6 +3,7 @@ import type { CreationRule, RuleKey } from '../sops/creation-rule.ts';
 import { holderOf, type KeyEntry } from '../sops/key-entry.ts';
 import type { SopsMetadata } from '../sops/metadata.ts';
 import { bareFingerprint } from '../sops/pgp.ts';
+import { serviceKeyName, serviceKeyTitle } from '../sops/service-key.ts';
 import type { CommandContext } from './context.ts';
 import { findCreationRule } from './creation-rules.ts';
 import type { InputFile } from './files.ts';
@@ -26,8 +27,10 @@ export async function checkAgainstRules(
   const held = new Set(metadata.groups.flat().map(nameOfEntry));
   const missing = rule.groups.flat().filter((key) => !held.has(nameOfKey(key)));
   if (missing.length > 0) {
-    const names = missing.map((key) => (key.kind === 'age' ? key.recipient : `OpenPGP key ${key.fingerprint}`));
-    await say(context, `note: ${input.name} is not encrypted for ${names.join(', ')}, which .sops.yaml names`);
+    await say(
+      context,
+      `note: ${input.name} is not encrypted for ${missing.map(titleOf).join(', ')}, which .sops.yaml names`,
+    );
   }
 }
 
@@ -41,12 +44,29 @@ function plantedKeys(groups: SopsMetadata['groups'], wanted: CreationRule['group
 }
 
 function nameOfKey(key: RuleKey): string {
-  return key.kind === 'age' ? `age ${key.recipient}` : `pgp ${bareFingerprint(key.fingerprint)}`;
+  switch (key.kind) {
+    case 'age':
+      return `age ${key.recipient}`;
+    case 'pgp':
+      return `pgp ${bareFingerprint(key.fingerprint)}`;
+    case 'vault':
+    case 'kms':
+    case 'gcp_kms':
+    case 'azure_kv':
+      return `${key.kind} ${serviceKeyName(key)}`;
+    default:
+      return key satisfies never;
+  }
 }
 
 function nameOfEntry(entry: KeyEntry): string {
   if (entry.kind === 'age') return `age ${entry.recipient.trim()}`;
-  return entry.kind === 'pgp' ? `pgp ${bareFingerprint(entry.fingerprint)}` : `other ${holderOf(entry)}`;
+  return entry.kind === 'other' ? `other ${holderOf(entry)}` : nameOfKey(entry);
+}
+
+function titleOf(key: RuleKey): string {
+  if (key.kind === 'age') return key.recipient;
+  return key.kind === 'pgp' ? `OpenPGP key ${key.fingerprint}` : serviceKeyTitle(key);
 }
 
 async function ruleOf(context: CommandContext, input: InputFile): Promise<CreationRule | undefined> {

@@ -7,11 +7,13 @@ import { parsePgpKeys, type PgpKeyBlock } from '../sops/pgp-key.ts';
 import type { KeyGroups, Recipient } from '../sops/wrap.ts';
 import type { Surroundings } from './context.ts';
 import { readFileBytes } from './files.ts';
+import { servicesAtHand } from './key-services.ts';
 
 export interface RecipientFlags {
   readonly age?: readonly string[];
   readonly pgp?: readonly string[];
   readonly pgpKey?: readonly string[];
+  readonly keyService?: readonly string[];
 }
 
 /** The keys that flags name, else the variables of sops; they replace those of the rule, as in sops. */
@@ -44,17 +46,22 @@ export interface NamedGroups {
   readonly threshold: number;
 }
 
-/** Puts the public keys of files to the fingerprints. No keyring is read. Throws SottoError when one is missing. */
-export async function withPublicKeys(
+/**
+ * Puts the public keys of files to the fingerprints, and whom to ask to the keys of services. No keyring is read.
+ * Throws SottoError when a public key is missing.
+ */
+export async function recipientsOf(
   around: Surroundings,
   { groups, threshold }: NamedGroups,
-  pgpKeyFiles: readonly string[],
+  flags: Pick<RecipientFlags, 'pgpKey' | 'keyService'>,
   file: string,
 ): Promise<KeyGroups> {
   const keys: PgpKeyBlock[] = [];
-  for (const name of pgpKeyFiles) keys.push(...(await publicKeys(around, name)));
+  for (const name of flags.pgpKey ?? []) keys.push(...(await publicKeys(around, name)));
+  const services = servicesAtHand(around, flags.keyService);
   const recipientOf = (key: RuleKey): Recipient => {
     if (key.kind === 'age') return key;
+    if (key.kind !== 'pgp') return { kind: 'service', key, wrap: (secret) => services.wrap(key, secret) };
     const found = keys.find(({ fingerprints }) => namesKey(key.fingerprint, fingerprints));
     if (found === undefined) throw noPublicKey(key.fingerprint, file);
     // The file names the whole fingerprint, whatever the rule does: stock sops looks for it in a keyring.

@@ -4,6 +4,7 @@ import {
   fchmodSync,
   fchownSync,
   fsyncSync,
+  linkSync,
   openSync,
   realpathSync,
   renameSync,
@@ -51,6 +52,30 @@ export function writeInPlace(path: string, name: string, bytes: Uint8Array, temp
   }
 }
 
+/** Makes a file that is not there: whole or not at all, and never over one that was made meanwhile. Throws SottoError. */
+export function writeNewFile(path: string, name: string, bytes: Uint8Array): void {
+  const beside = join(dirname(path), `.sotto-${randomBytes(8).toString('hex')}.tmp`);
+  let isBeside = false;
+  try {
+    // The mode of any new file: what is in it is ciphertext.
+    const fd = openSync(beside, 'wx', 0o666);
+    isBeside = true;
+    try {
+      writeAll(fd, bytes);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    linkSync(beside, path);
+    syncFolder(dirname(path));
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') throw madeMeanwhile(name);
+    throw notWritten(name, reasonOf(cause), cause);
+  } finally {
+    if (isBeside) unlinkSync(beside);
+  }
+}
+
 export function refuseStdinInPlace(file: string, flags: { readonly inPlace?: true }): void {
   if (file !== '-' || flags.inPlace !== true) return;
   throw new SottoError({
@@ -64,6 +89,16 @@ export function refuseStdinInPlace(file: string, flags: { readonly inPlace?: tru
 function writeAll(fd: number, bytes: Uint8Array): void {
   let written = 0;
   while (written < bytes.length) written += writeSync(fd, bytes, written);
+}
+
+function madeMeanwhile(name: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-CLI-095',
+    what: 'the file was made meanwhile, and was not written',
+    why: 'it did not exist when this command began, and now there is something under its name',
+    next: 'run the command again',
+    file: name,
+  });
 }
 
 function notAFile(name: string): SottoError {

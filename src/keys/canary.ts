@@ -13,6 +13,9 @@ const WORDS = new TextEncoder().encode('sotto canary 1\n\n');
 const NONCE_BYTES = 32;
 export const CANARY_LABEL: Uint8Array<ArrayBuffer> = new TextEncoder().encode('sotto canary');
 
+/** The keys that may have to be proved. */
+export type CanaryKeys = Pick<OpeningKeys, 'ageIdentities' | 'sealingKeys'>;
+
 /** What is encrypted for the new key. The caller wipes it. */
 export function newCanary(): Sensitive {
   const bytes = ownedBytes(WORDS.length + NONCE_BYTES);
@@ -37,21 +40,21 @@ export function isCanaryProof(answer: string, content: Sensitive, key: string): 
 }
 
 /** The proof for a canary that a key of this name opens; undefined when the keys do not, or it is none. */
-export async function answerFor(sealed: string, key: string, keys: OpeningKeys): Promise<string | undefined> {
+export async function answerFor(sealed: string, key: string, keys: CanaryKeys): Promise<string | undefined> {
   const content = key.startsWith('age1') ? byAge(sealed, key, keys) : await bySealingKey(sealed, key, keys);
   if (content === undefined) return undefined;
   using opened = content;
   return canaryProof(opened, key);
 }
 
-function byAge(sealed: string, key: string, { ageIdentities }: OpeningKeys): Sensitive | undefined {
+function byAge(sealed: string, key: string, { ageIdentities }: CanaryKeys): Sensitive | undefined {
   const file = parseAgeFile(sealed);
   const identities = ageIdentities.filter(({ recipient }) => recipient === key);
   const opened = file === undefined ? undefined : openAgeFile(file, identities);
   return opened?.outcome === 'opened' ? Sensitive.adopt(opened.payload) : undefined;
 }
 
-async function bySealingKey(sealed: string, key: string, { sealingKeys }: OpeningKeys): Promise<Sensitive | undefined> {
+async function bySealingKey(sealed: string, key: string, { sealingKeys }: CanaryKeys): Promise<Sensitive | undefined> {
   const own = sealingKeys.filter(({ fingerprint }) => fingerprint === key);
   return unsealText(sealed, CANARY_LABEL, own);
 }

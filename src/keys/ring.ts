@@ -1,6 +1,7 @@
 import { asSottoError, SottoError } from '../core/errors.ts';
 import { pinProblem, type SealingCertificate, sealingCertificate } from '../sealed/certificate.ts';
 import type { SealingKey } from '../sealed/sealing-key.ts';
+import type { ServiceCredential } from '../services/credential.ts';
 import type { AgeIdentity } from '../sops/age.ts';
 import type { PgpIdentity } from '../sops/identity.ts';
 import { markOf } from './key-secret.ts';
@@ -17,6 +18,8 @@ export interface OpeningKeys {
   readonly pgpIdentities: readonly PgpIdentity[];
   /** Each fingerprint once, newest first: what was sealed last is opened most. */
   readonly sealingKeys: readonly SealingKey[];
+  /** What the key services are shown that settings allow. */
+  readonly credentials: readonly ServiceCredential[];
 }
 
 /** All keys of the agent and what is to be said about them. */
@@ -81,12 +84,14 @@ export function ringFor(secrets: readonly ParsedKeySecret[], rules: KeyRules, de
   const ageIdentities = new Map<string, AgeIdentity>();
   const pgpIdentities = new Map<string, PgpIdentity>();
   const sealingKeys = new Map<string, SealingKey>();
+  const credentials: ServiceCredential[] = [];
   for (const { mark, ...keys } of secrets) {
     if (keyLife(mark).state === 'retired') continue;
     const roles = keyRoles(mark, rules);
     const decrypts = isCommon ? roles.namedForAll || roles.labelled : decryption.secretNames.includes(mark.name);
     for (const identity of decrypts ? keys.ageIdentities : []) ageIdentities.set(identity.recipient, identity);
     for (const identity of decrypts ? keys.pgpIdentities : []) pgpIdentities.set(identity.recipient, identity);
+    if (decrypts) credentials.push(...keys.credentials);
     const unseals = decrypts || roles.stockSealing || roles.namedToSeal;
     if (unseals && keys.sealingKey !== undefined) sealingKeys.set(keys.sealingKey.fingerprint, keys.sealingKey);
   }
@@ -94,6 +99,7 @@ export function ringFor(secrets: readonly ParsedKeySecret[], rules: KeyRules, de
     ageIdentities: [...ageIdentities.values()],
     pgpIdentities: [...pgpIdentities.values()],
     sealingKeys: newestFirst([...sealingKeys.values()]),
+    credentials,
   };
 }
 

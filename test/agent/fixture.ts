@@ -1,5 +1,6 @@
 import { createHash, createSecretKey } from 'node:crypto';
 import type { AgentContext } from '../../src/agent/context.ts';
+import { EndingNamespace } from '../../src/agent/ending-namespace.ts';
 import { InventoryStore } from '../../src/agent/inventory-store.ts';
 import { Lanes } from '../../src/agent/lanes.ts';
 import { lastKeys } from '../../src/agent/last-parts.ts';
@@ -21,6 +22,7 @@ import type { Snapshot } from '../../src/source/snapshot.ts';
 import type { CommitId } from '../../src/git/output.ts';
 import { createLogger } from '../../src/report/log.ts';
 import { createMetrics } from '../../src/report/metrics.ts';
+import { NO_SERVICES } from '../../src/services/rules.ts';
 import type { Settings, SyncSettings } from '../../src/settings/settings.ts';
 import { GUARD, SET_ID } from '../drift/objects.ts';
 import { manualClock } from '../kube/fake-api.ts';
@@ -73,6 +75,7 @@ export function row(kind: string, name: string, more: Partial<InventoryRow> = {}
     yielded: undefined,
     accepted: undefined,
     restart: undefined,
+    rank: undefined,
     ...more,
   };
 }
@@ -123,7 +126,7 @@ export function syncSettings(name: string, more: Partial<SyncSettings> = {}): Sy
     },
     path: name,
     postBuild: undefined,
-    decryption: { secretNames: [] },
+    decryption: { secretNames: [], services: NO_SERVICES },
     sealedSecrets: 'auto',
     serviceAccountName: undefined,
     adopt: 'equal',
@@ -133,6 +136,7 @@ export function syncSettings(name: string, more: Partial<SyncSettings> = {}): Sy
     retryIntervalMs: 30_000,
     suspend: false,
     prune: { enabled: true, maxSharePercent: 50, minimum: 5, ask: [] },
+    dependsOn: [],
     deletionPolicy: 'orphan',
     skip: [],
     drift: { policy: 'guard', ignore: [] },
@@ -152,6 +156,7 @@ export function runtime(name: string, more: Partial<SyncRuntime> = {}): SyncRunt
     wanted: new Set(),
     blocked: new Map(),
     adopting: new Map(),
+    resumed: new Set(),
     fights: new Map(),
     trouble: undefined,
     report: undefined,
@@ -183,7 +188,7 @@ export function passed(sync: SyncRuntime, commit: string): void {
 const SETTINGS: Settings = {
   targetNamespace: undefined,
   fingerprintSecret: 'sotto-fingerprint',
-  decryption: { secretNames: [] },
+  decryption: { secretNames: [], services: NO_SERVICES },
   sealing: { enabled: false, secretNames: [], certificate: undefined, recovery: [] },
   plaintextSecrets: 'refuse',
   liftedVetoes: [],
@@ -245,6 +250,7 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     last,
     live,
     lanes,
+    ending: new EndingNamespace(),
     signal: stop.signal,
     fingerprint,
     renderer: undefined,
@@ -254,6 +260,7 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     catalog: () => catalogOf([CONFIG_MAPS, SECRETS, JOBS], []),
     rediscover: () => Promise.resolve(),
     checkKinds: () => undefined,
+    podTrouble: () => undefined,
     wake: () => undefined,
     keysOf: () => ({ ageIdentities: [], pgpIdentities: [], sealingKeys: [] }),
     opener: () => new Opener({ ageIdentities: [], sealingKeys: [] }),

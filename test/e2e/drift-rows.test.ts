@@ -1,130 +1,39 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { arrayAt, type Json, type JsonObject, memberAt, stringAt } from '../../src/core/json.ts';
-import type { RunningAgent } from '../harness/agent.ts';
+import { MEMBER_LABEL as LABEL } from '../../src/core/labels.ts';
 import { codesOf, passed } from '../harness/attention.ts';
-import { type Canaries, leakCheck, plantCanaries } from '../harness/leak-check.ts';
-import { type Happening, type History, type Outside, reactionTo, startHistory, told } from '../harness/outside.ts';
+import { leakCheck } from '../harness/leak-check.ts';
+import { reactionTo, told } from '../harness/outside.ts';
 import { eventNotes } from '../harness/objects.ts';
 import { describeReal } from '../harness/real.ts';
-import { configMap, createWorld, eventually, secret, type World } from '../harness/world.ts';
-
-// Rows of the table in spec/drift.md 4 on a real API server, under the numbers of that table. `writes` are steps of the
-// resourceVersion that nobody else made, `reads` every other request of the agent, Events and its own records left out.
+import { configMap, eventually, secret } from '../harness/world.ts';
+import {
+  annotation,
+  type Bench,
+  container,
+  data,
+  env,
+  envOf,
+  IS_CM,
+  IS_D,
+  IS_X,
+  isMember,
+  labelOf,
+  nameIn,
+  OBJECTS,
+  pod,
+  POD,
+  replace,
+  type Row,
+  startBench,
+} from './rows.ts';
 
 const TOOLS = ['kube-apiserver', 'etcd', 'sops', 'age-keygen'] as const;
-const LABEL = 'applyset.kubernetes.io/part-of';
 
-interface Row {
-  readonly row: string;
-  /** Name of the object below; each row has its own. */
-  readonly kind: keyof typeof API;
-  readonly fields?: true;
-  /** Changed before it is committed. */
-  readonly manifest?: JsonObject;
-  readonly act: (by: Outside, path: string) => Promise<unknown>;
-  readonly holds: (live: Json | undefined) => boolean;
-  readonly writes: number | readonly [number, number];
-  readonly reads: number | readonly [number, number];
-}
-
-const API = {
-  configmaps: 'api/v1',
-  secrets: 'api/v1',
-  services: 'api/v1',
-  persistentvolumeclaims: 'api/v1',
-  deployments: 'apis/apps/v1',
-  jobs: 'apis/batch/v1',
-  networkpolicies: 'apis/networking.k8s.io/v1',
-  ingresses: 'apis/networking.k8s.io/v1',
-  horizontalpodautoscalers: 'apis/autoscaling/v2',
-} as const;
-
-const labels = { app: 'x' };
-const env = [
-  { name: 'A', value: '1' },
-  { name: 'B', value: '2' },
-];
-
-/** Objects of the table: CM, X, S, D, R and others, without name. */
-const OBJECTS: Readonly<Record<keyof typeof API, JsonObject>> = {
-  configmaps: { kind: 'ConfigMap', data: { k1: 'a', k2: 'b' } },
-  secrets: secret('x', {}),
-  services: { kind: 'Service', spec: { selector: labels, ports: [{ name: 'http', port: 80 }] } },
-  persistentvolumeclaims: {
-    kind: 'PersistentVolumeClaim',
-    spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '10Gi' } } },
-  },
-  deployments: {
-    kind: 'Deployment',
-    metadata: { annotations: {} },
-    spec: {
-      replicas: 2,
-      selector: { matchLabels: labels },
-      template: {
-        metadata: { labels },
-        spec: {
-          containers: [
-            {
-              name: 'c',
-              image: 'example.com/c:1',
-              args: [],
-              env,
-              ports: [{ containerPort: 80 }],
-              resources: { limits: { cpu: '1000m' } },
-            },
-          ],
-          volumes: [{ name: 't', emptyDir: {} }],
-        },
-      },
-    },
-  },
-  jobs: {
-    kind: 'Job',
-    spec: {
-      template: { spec: { restartPolicy: 'Never', containers: [{ name: 'c', image: 'example.com/c:1' }] } },
-    },
-  },
-  networkpolicies: { kind: 'NetworkPolicy', spec: { podSelector: { matchLabels: labels }, policyTypes: ['Ingress'] } },
-  ingresses: {
-    kind: 'Ingress',
-    spec: {
-      rules: [
-        {
-          host: 'x.example.com',
-          http: {
-            paths: [{ path: '/', pathType: 'Prefix', backend: { service: { name: 'x', port: { number: 80 } } } }],
-          },
-        },
-      ],
-    },
-  },
-  horizontalpodautoscalers: {
-    kind: 'HorizontalPodAutoscaler',
-    spec: { maxReplicas: 3, scaleTargetRef: { apiVersion: 'apps/v1', kind: 'StatefulSet', name: 'none' } },
-  },
-};
-
-const data = (live: Json | undefined): string => JSON.stringify(memberAt(live, 'data') ?? null);
-const IS_CM = (live: Json | undefined): boolean => data(live) === '{"k1":"a","k2":"b"}';
-const pod = (live: Json | undefined): Json | undefined => memberAt(live, 'spec', 'template', 'spec');
-const container = (live: Json | undefined): Json => arrayAt(pod(live), 'containers')[0] ?? null;
-const envOf = (live: Json | undefined): string =>
-  arrayAt(container(live), 'env')
-    .map((each) => stringAt(each, 'name'))
-    .join();
-const IS_IMAGE = (live: Json | undefined): boolean => stringAt(container(live), 'image') === 'example.com/c:1';
-const IS_D = (live: Json | undefined): boolean =>
-  IS_IMAGE(live) && envOf(live) === 'A,B' && memberAt(live, 'spec', 'replicas') === 2;
 const ports = (live: Json | undefined): string =>
   arrayAt(live, 'spec', 'ports')
     .map((port) => JSON.stringify(memberAt(port, 'port')))
     .join();
-const annotation = (live: Json | undefined, name: string): string | undefined =>
-  stringAt(live, 'metadata', 'annotations', name);
-const labelOf = (live: Json | undefined): string | undefined => stringAt(live, 'metadata', 'labels', LABEL);
-const isMember = (live: Json | undefined): boolean => labelOf(live)?.startsWith('applyset-') === true;
-const POD = '/spec/template/spec';
-const replace = (path: string, value: Json): Json => [{ op: 'replace', path, value }];
 
 /** The object as a person has it in a file: without what the server keeps, and without our label unless said so. */
 const fileOf = (live: Json | undefined, change: (object: JsonObject) => JsonObject): JsonObject => {
@@ -524,7 +433,7 @@ const ROWS: readonly Row[] = [
     row: '59: a key of a Secret is changed',
     kind: 'secrets',
     act: (by, path) => by.patch(path, { stringData: { p: 'evil' } }, 'kubectl-patch'),
-    holds: (live) => isSecret(live),
+    holds: IS_X,
     writes: 1,
     reads: 0,
   },
@@ -532,7 +441,7 @@ const ROWS: readonly Row[] = [
     row: '61: an annotation of a Secret is changed by others: an apply is the check',
     kind: 'secrets',
     act: (by, path) => by.patch(path, { metadata: { annotations: { seen: 'yes' } } }, 'some-operator'),
-    holds: (live) => isSecret(live) && annotation(live, 'seen') === 'yes',
+    holds: (live, value) => IS_X(live, value) && annotation(live, 'seen') === 'yes',
     writes: 0,
     reads: 1,
   },
@@ -540,7 +449,7 @@ const ROWS: readonly Row[] = [
     row: '65: a Secret is deleted',
     kind: 'secrets',
     act: (by, path) => by.remove(path),
-    holds: (live) => isSecret(live),
+    holds: IS_X,
     writes: 1,
     reads: 0,
   },
@@ -555,7 +464,7 @@ const ROWS: readonly Row[] = [
         'kubectl-replace',
       );
     },
-    holds: (live) => isSecret(live) && isMember(live),
+    holds: (live, value) => IS_X(live, value) && isMember(live),
     writes: [1, 2],
     reads: [0, 3],
   },
@@ -570,7 +479,7 @@ const ROWS: readonly Row[] = [
       const other = { ...secret(name, { p: 'x' }), immutable: true, metadata: { name, labels: { [LABEL]: label } } };
       await by.create(path.slice(0, path.lastIndexOf('/')), other, 'kubectl-create');
     },
-    holds: (live) => isSecret(live) && isMember(live),
+    holds: (live, value) => IS_X(live, value) && isMember(live),
     writes: [1, 2],
     // A correction between the deletion and the new object is refused, and looks again.
     reads: [0, 9],
@@ -653,12 +562,6 @@ const FINISHED: JsonObject = {
   conditions: [condition('SuccessCriteriaMet'), condition('Complete')],
 };
 
-function isSecret(live: Json | undefined): boolean {
-  const keys = Object.keys((memberAt(live, 'data') ?? {}) as JsonObject);
-  return keys.join() === 'p' && Buffer.from(stringAt(live, 'data', 'p') ?? '', 'base64').toString() === secretValue;
-}
-let secretValue = '';
-
 function managersOf(live: Json | undefined): string {
   return arrayAt(live, 'metadata', 'managedFields')
     .map((each) => stringAt(each, 'manager'))
@@ -674,34 +577,6 @@ function imageOf(path: string, image: string): JsonObject {
   return { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: nameIn(path) }, spec };
 }
 
-function nameIn(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1);
-}
-
-function nameOf(row: Row): string {
-  return `r-${ROWS.indexOf(row)}`;
-}
-
-function manifestOf(row: Row): JsonObject {
-  const base = OBJECTS[row.kind];
-  const [own, more] = [base['metadata'], row.manifest?.['metadata']].map((part) => (part ?? {}) as JsonObject);
-  const annotations = row.fields === true ? { annotations: { 'sotto.dev/drift': 'fields' } } : {};
-  const apiVersion = API[row.kind].replace(/^apis?\//, '');
-  const values = row.kind === 'secrets' ? { stringData: { p: secretValue } } : {};
-  return {
-    ...base,
-    ...row.manifest,
-    ...values,
-    apiVersion,
-    metadata: { ...own, ...more, ...annotations, name: nameOf(row) },
-  };
-}
-
-const within = (count: number, wanted: Row['writes']): boolean => {
-  const [from, to] = typeof wanted === 'number' ? [wanted, wanted] : wanted;
-  return count >= from && count <= to;
-};
-
 const job = (image: string, more: JsonObject = {}): JsonObject => ({
   ...OBJECTS.jobs,
   apiVersion: 'batch/v1',
@@ -710,57 +585,19 @@ const job = (image: string, more: JsonObject = {}): JsonObject => ({
 });
 
 describeReal('drift', TOOLS, () => {
-  let world: World;
-  let agent: RunningAgent;
-  let history: History;
-  let canaries: Canaries;
-  const pathOf = (row: Row): string => `/${API[row.kind]}/namespaces/${world.namespace}/${row.kind}/${nameOf(row)}`;
-
-  const commitOf = async (rows: readonly Row[]): Promise<string> => {
-    const files: Record<string, string> = {};
-    for (const row of rows) {
-      const text = JSON.stringify(manifestOf(row));
-      const file = `${nameOf(row)}.json`;
-      files[`deploy/${file}`] = row.kind === 'secrets' ? await world.sops(text, file) : text;
-    }
-    return world.repository.commit(files, 'rows');
-  };
-
+  let bench: Bench;
   beforeAll(async () => {
-    canaries = plantCanaries([1]);
-    secretValue = canaries.values[0] ?? '';
-    world = await createWorld();
-    const commit = await commitOf(ROWS);
-    agent = await world.start();
-    await passed(agent, commit);
-    const collections = new Set(ROWS.map((row) => pathOf(row).slice(0, pathOf(row).lastIndexOf('/'))));
-    history = await startHistory(world, [...collections]);
+    bench = await startBench(ROWS);
   });
-  afterAll(async () => {
-    history[Symbol.dispose]();
-    await agent[Symbol.asyncDispose]();
-    await world[Symbol.asyncDispose]();
-    canaries[Symbol.dispose]();
-  });
+  afterAll(() => bench[Symbol.asyncDispose]());
 
-  const check = async (row: Row): Promise<void> => {
-    const path = pathOf(row);
-    const happening: Happening = {
-      paths: [path],
-      act: async (by) => void (await row.act(by, path)),
-      holds: async () => row.holds(await world.get(path)),
-    };
-    const reaction = await reactionTo(world, history, happening);
-    const isAsTold = within(reaction.writes, row.writes) && within(reaction.reads, row.reads);
-    expect(isAsTold ? '' : told(reaction)).toBe('');
-  };
-
-  test.for(ROWS.map((row) => [row.row, row] as const))('row %s', ([, row]) => check(row));
+  test.for(ROWS.map((row) => [row.row, row] as const))('row %s', ([, row]) => bench.check(row));
 
   test('row 36: somebody who writes each time is met at once five times, then slower, and named', async () => {
     const row = ROWS[0];
     if (row === undefined) throw new Error('no rows');
-    const path = pathOf(row);
+    const { world, agent } = bench;
+    const [path, name] = [bench.pathOf(row), bench.nameOf(row)];
     const before = agent.log.length;
     let turn = 0;
     const rival = setInterval(() => {
@@ -775,15 +612,15 @@ describeReal('drift', TOOLS, () => {
     try {
       await eventually('he is named', async () => {
         const attention = codesOf(await world.status());
-        return attention[`ConfigMap/${nameOf(row)}`] === 'SOTTO-PLAN-012' ? true : undefined;
+        return attention[`ConfigMap/${name}`] === 'SOTTO-PLAN-012' ? true : undefined;
       });
     } finally {
       clearInterval(rival);
     }
-    const since = agent.log.slice(before).filter(({ object }) => object === `ConfigMap/${nameOf(row)}`);
+    const since = agent.log.slice(before).filter(({ object }) => object === `ConfigMap/${name}`);
     expect(since.filter(({ msg }) => msg === 'a change made outside Git was undone').length).toBeLessThanOrEqual(7);
     expect(JSON.stringify(since)).toContain('rival writes /data/k1');
-    const notes = await eventNotes(world, 'ConfigMap', nameOf(row));
+    const notes = await eventNotes(world, 'ConfigMap', name);
     expect(notes.filter((note) => note.startsWith('rival writes /data/k1 each time'))).toHaveLength(1);
     await eventually('restored in the end', async () => (IS_CM(await world.get(path)) ? true : undefined));
   });
@@ -791,7 +628,8 @@ describeReal('drift', TOOLS, () => {
   test('row 58: a foreign object that gets our label is not ours: neither changed nor pruned', async () => {
     const own = ROWS[0];
     if (own === undefined) throw new Error('no rows');
-    const label = labelOf(await world.get(pathOf(own))) ?? '';
+    const { world, history } = bench;
+    const label = labelOf(await world.get(bench.pathOf(own))) ?? '';
     const collection = `/api/v1/namespaces/${world.namespace}/configmaps`;
     const path = `${collection}/foreign`;
     const reaction = await reactionTo(world, history, {
@@ -805,7 +643,8 @@ describeReal('drift', TOOLS, () => {
     expect(reaction, told(reaction)).toMatchObject({ writes: 0, reads: 0 });
   });
 
-  test('rows 69, 84 and 85: what cannot be changed is reported, and made anew only where the manifest says so', async () => {
+  test('row 84: what cannot be changed is reported, and made anew only where the manifest says so', async () => {
+    const { world, agent } = bench;
     const file = 'deploy/fixed.json';
     await passed(agent, await world.repository.commit({ [file]: JSON.stringify(job('example.com/c:1')) }, 'a job'));
     await passed(agent, await world.repository.commit({ [file]: JSON.stringify(job('example.com/c:2')) }, 'changed'));
@@ -822,6 +661,6 @@ describeReal('drift', TOOLS, () => {
   });
 
   test('nothing of this shows a value', async () => {
-    await leakCheck(world, agent, canaries);
+    await leakCheck(bench.world, bench.agent, bench.canaries);
   });
 });

@@ -110,6 +110,8 @@ export async function startHistory(world: World, collections: readonly string[])
 export interface Happening {
   /** Objects whose versions count. */
   readonly paths: readonly string[];
+  /** What is done before anybody counts. */
+  readonly before?: (outside: Outside) => Promise<void>;
   readonly act: (outside: Outside) => Promise<void>;
   /** As it should be, and stay. */
   readonly holds: () => Promise<boolean>;
@@ -118,8 +120,9 @@ export interface Happening {
 
 /** Lets the thing happen, waits until the objects are as they should be and stay so, and counts. */
 export async function reactionTo(world: World, history: History, happening: Happening): Promise<Reaction> {
-  const { paths, act, holds, quietMs = 300 } = happening;
+  const { paths, before: prepare, act, holds, quietMs = 300 } = happening;
   const foreign = new Set<string>();
+  await prepare?.(outsideOf(world));
   const before = await newestVersion(world);
   const requests = await requestsFromNow(world);
   await act(outsideOf(world, (version) => foreign.add(version)));

@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ownedBytes, Sensitive } from '../../src/core/sensitive.ts';
-import { answerFor, CANARY_LABEL, isCanaryProof, newCanary } from '../../src/keys/canary.ts';
-import type { OpeningKeys } from '../../src/keys/ring.ts';
+import { answerFor, CANARY_LABEL, type CanaryKeys, isCanaryProof, newCanary } from '../../src/keys/canary.ts';
 import { type SealingCertificate, sealingCertificate } from '../../src/sealed/certificate.ts';
 import { makeSealingCertificate } from '../../src/sealed/make-certificate.ts';
 import { sealLabel } from '../../src/sealed/scope.ts';
@@ -11,12 +10,12 @@ import { parseSealingKey, type SealingKey } from '../../src/sealed/sealing-key.t
 import { makeIdentity } from '../../src/sops/make-identity.ts';
 import { encryptForRecipients } from '../../src/sops/recipients.ts';
 
-const NONE: OpeningKeys = { ageIdentities: [], pgpIdentities: [], sealingKeys: [] };
+const NONE: CanaryKeys = { ageIdentities: [], sealingKeys: [] };
 
 describe('a canary', () => {
   const { identity } = makeIdentity(new Date());
   const other = makeIdentity(new Date()).identity;
-  const keys: OpeningKeys = { ...NONE, ageIdentities: [other, identity] };
+  const keys: CanaryKeys = { ...NONE, ageIdentities: [other, identity] };
   let sealing: SealingKey;
   let certificate: SealingCertificate;
   beforeAll(async () => {

@@ -142,7 +142,7 @@ describe('keyRing', () => {
 
   it('reports a bad key Secret or entry by name and uses all others', () => {
     const secrets = [
-      keySecret('good', { ...agePair(0), 'pgp.asc': 'x', 'sops.vault-token': 'x', age: 'x' }),
+      keySecret('good', { ...agePair(0), 'pgp.asc': 'x', 'sops.azure-kv': 'x', 'sops.aws-kms': 'x', age: 'x' }),
       keySecret('broken', { 'age.agekey': 'AGE-SECRET-KEY-1NOTAKEY' }),
       keySecret('empty', {}),
       keySecret('k1', { 'tls.key': 'hunter2', 'tls.crt': VECTOR_CERTIFICATE }, { labels: STOCK, type: TLS }),
@@ -154,7 +154,8 @@ describe('keyRing', () => {
     expect(ring.problems.map(({ code, place }) => [code, place.object, place.key])).toEqual([
       ['SOTTO-KEYS-004', 'Secret/good', 'age'],
       ['SOTTO-KEYS-043', 'Secret/good', 'pgp.asc'],
-      ['SOTTO-KEYS-003', 'Secret/good', 'sops.vault-token'],
+      ['SOTTO-KEYS-051', 'Secret/good', 'sops.aws-kms'],
+      ['SOTTO-KEYS-051', 'Secret/good', 'sops.azure-kv'],
       ['SOTTO-AGE-002', 'Secret/broken', 'age.agekey'],
       ['SOTTO-KEYS-002', 'Secret/empty', undefined],
       ['SOTTO-SEAL-014', 'Secret/k1', 'tls.key'],

@@ -21,5 +21,6 @@ describe('an age file behind a passphrase', () => {
       if (file === undefined) throw new Error('it is no such file');
       expect(openPassphraseFile(file, passphrase)).toEqual(new Uint8Array(bytes));
     }
-  });
+    // Each try is work on purpose.
+  }, 120_000);
 });

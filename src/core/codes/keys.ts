@@ -11,11 +11,6 @@ export const KEYS_CODES = {
     explain:
       'The Secret is named or labelled as a key Secret, but none of its entries is a key sotto can read: *.agekey for age, *.asc for OpenPGP, tls.key with tls.crt for sealing.',
   },
-  'SOTTO-KEYS-003': {
-    title: 'A kind of key is not in this version',
-    explain:
-      'The entry is one that Flux reads (Vault, AWS, Azure, Google), but this version opens files with age, OpenPGP and sealing keys only. Other entries and Secrets are used.',
-  },
   'SOTTO-KEYS-004': {
     title: 'An entry of a key Secret is not recognised',
     explain:
@@ -111,6 +106,17 @@ export const KEYS_CODES = {
     title: 'A passphrase-protected file asks for too much work',
     explain:
       'The file says how much work it takes to try a passphrase. age makes files of 2^18 steps; one of more than 2^22 would keep the machine busy for minutes and is refused.',
+  },
+  'SOTTO-KEYS-050': {
+    title: 'There is no credential for an allowed key service',
+    explain:
+      'The service may be called, but nothing is held that it would let in. In the agent credentials are entries of key Secrets as Flux names them: sops.vault-token for Vault and OpenBao, sops.aws-kms for AWS, sops.gcp-kms for Google Cloud, sops.azure-kv for Azure. On the command line they are what the stock programs use: VAULT_TOKEN or ~/.vault-token, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or ~/.aws/credentials, GOOGLE_OAUTH_ACCESS_TOKEN or the file of a service account, AZURE_CLIENT_SECRET and its ids.',
+    example: 'kubectl create secret generic sops-vault --from-file=sops.vault-token=TOKENFILE',
+  },
+  'SOTTO-KEYS-051': {
+    title: 'The credential for a key service cannot be used',
+    explain:
+      'It has not the form of such a credential: a token of Vault is one line of printable characters, sops.aws-kms has the lines aws_access_key_id: ID and aws_secret_access_key: KEY (and aws_session_token: TOKEN for keys that pass), sops.gcp-kms is the JSON file of a service account, sops.azure-kv has tenantId, clientId and clientSecret, and ca.crt beside it is a certificate in PEM. The service was not asked with it.',
   },
   'SOTTO-KEYS-060': {
     title: 'A key is past the end that was set for it',
