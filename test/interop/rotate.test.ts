@@ -12,6 +12,7 @@ import {
   sealByStock,
   SOPS_NAMES,
 } from '../harness/rotation.ts';
+import { openByStock } from '../harness/sealed-repository.ts';
 import { newAgeKeyPair, stockOutput } from '../harness/stock.ts';
 
 const ENC = /ENC\[[^\]]*\]/g;
@@ -354,6 +355,36 @@ describeReal('sotto rotate', ['sops', 'age-keygen', 'age', 'kubeseal'], () => {
     }
     expect(await review()).toMatchObject({ exit: 0 });
   });
+
+  it('changes hundreds of files of all formats in folders with rules of their own', async () => {
+    const names = [...SOPS_NAMES];
+    for (let copy = 1; copy <= 24; copy += 1) {
+      for (const name of SOPS_NAMES) {
+        const made = `copies/${copy}/${name}`;
+        at.write(made, at.read(name));
+        names.push(made);
+      }
+    }
+    at.write(
+      'copies/7/.sops.yaml',
+      `creation_rules:\n- path_regex: ^deploy/\n  age: [ "${at.old.recipient}" ]\n- age: >-\n    ${at.old.recipient}\n`,
+    );
+    commitAll(at);
+    expect(names.length).toBeGreaterThan(300);
+    const clear = await openedByStock(at.root, SOPS_NAMES, at.old.identity);
+    expect(await rotate()).toMatchObject({ exit: 0 });
+    const made = identityIn(at.outside('new.txt'));
+    // Stock sops starts a process for each: every seventh.
+    for (const name of names.filter((_, index) => index % 7 === 0)) {
+      const opened = await openByStock(at.root, name, made);
+      expect(opened?.toString('latin1'), name).toBe(clear.get(name.replace(/^copies\/\d+\//, '')));
+    }
+    const checked = await at.run('check', '--rotation', 'HEAD', '-o', 'json');
+    expect(checked.exit).toBe(0);
+    expect((JSON.parse(checked.stdout) as { receipts: object[] }).receipts).toHaveLength(names.length + 2);
+    expect((await at.run('recipients', 'check')).exit).toBe(0);
+    for (const name of names) expect(at.read(name)).not.toContain(at.old.recipient);
+  }, 300_000);
 
   it('has line ends and modes in the working tree as git is set up', async () => {
     at.write('.gitattributes', '*.yaml text eol=crlf\n');
