@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { arrayAt, type Json, type JsonObject, memberAt, numberAt, stringAt } from '../../src/core/json.ts';
 import { attentionOf, codesOf, passed, stateOf, untilReady, untilTried } from '../harness/attention.ts';
 import { configMapPath, secretPath } from '../harness/objects.ts';
+import { runOnce } from '../harness/once.ts';
 import { describeReal } from '../harness/real.ts';
 import { requestsFromNow, requestsSince, shown } from '../harness/requests.ts';
 import { deploymentPath } from '../harness/status-of.ts';
@@ -69,6 +70,8 @@ async function everyKind(world: World): Promise<Record<string, string>> {
     }),
   };
 }
+
+const oneOf = (image: string) => ({ 'deploy/web.json': workload('Deployment', 'web', image) });
 
 const twoOf = (image: string) => ({ 'deploy/web.json': workload('Deployment', 'web', image, {}, { replicas: 2 }) });
 
@@ -379,6 +382,19 @@ describeReal('rollouts of real controllers', TOOLS, () => {
     ]);
     expect(stateOf(lost)).toBe('Degraded');
     expect(errorsOf(agent)).toEqual([]);
+  });
+
+  test('one pass on the command line waits for a rollout, and with strict health no longer than there is hope', async () => {
+    await using world = await worldOf(STRICT);
+    await world.repository.commit({ ...(await world.canaryFile()), ...oneOf(IMAGES.ready) }, 'ready');
+    expect(await runOnce(world)).toMatchObject({ code: 0 });
+    expect(stateOf(await world.status())).toBe('Ready');
+    // Of its timeout of five minutes nothing is waited.
+    await world.repository.commit(oneOf(IMAGES.missing), 'missing');
+    expect(await runOnce(world)).toMatchObject({ code: 1 });
+    const status = await world.status();
+    expect(stringAt(syncOf(status ?? null), 'reason')).toBe('ObjectsFailed');
+    expect(JSON.stringify(attentionOf(status))).toContain('ImagePullBackOff');
   });
 
   test('without the right to look at Pods that is said, and nothing else is different', async () => {

@@ -1,9 +1,12 @@
 import * as fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { commandWords } from '../../src/cli/command-words.ts';
 import { parseAgeIdentities } from '../../src/sops/age.ts';
 import { decryptFile } from '../../src/sops/change.ts';
 import { creationRule } from '../../src/sops/creation-rule.ts';
+import { parseEnc } from '../../src/sops/enc.ts';
 import { encryptFile } from '../../src/sops/encrypt-file.ts';
+import { parseKeyPath } from '../../src/sops/key-path.ts';
 import type { WholeFormat } from '../../src/sops/scalar.ts';
 import { parseLockedSshKey } from '../../src/sops/ssh-locked.ts';
 import { sshField } from '../../src/sops/ssh-wire.ts';
@@ -107,11 +110,30 @@ describe('any input ends in a value or a code', () => {
         const isShort = damaged.equals(openSsh(blob)) || at > blob.indexOf('bcrypt') + 34;
         if (key !== undefined && isShort) expect(key.unlock(Buffer.from('wrong'))).toBeUndefined();
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
     const costly = Buffer.from(blob);
     costly.writeUInt32BE(0x7fffffff, blob.indexOf('sixteen bytes 16') + 16);
     expect(parseLockedSshKey(openSsh(costly))).toBeUndefined();
+  });
+
+  it('as a recipient, an encrypted value, a path or a command line', async () => {
+    const ssh = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI';
+    const piece = fc.oneof(
+      PIECE,
+      fc.constantFrom(pair.recipient, 'age1', 'age1pq1', ssh, 'ssh-rsa ', 'AAAA', '["a"]', '[0]', '\\', '.', "'", ' '),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(piece, { maxLength: 8 }), async (pieces) => {
+        const text = pieces.join('');
+        const options = { format: 'binary' as const, file: 'f', recipients: [text], now: new Date() };
+        await valueOrCode(() => encryptFile(Buffer.from('x'), options));
+        await valueOrCode(() => parseKeyPath(text));
+        await valueOrCode(() => parseEnc(text));
+        await valueOrCode(() => commandWords(text));
+      }),
+      { numRuns: 500 },
+    );
   });
 
   it('as a .sops.yaml', async () => {

@@ -12,7 +12,15 @@ import { confirmed } from '../ask.ts';
 import { type Cluster, withCluster } from '../cluster.ts';
 import type { CommandContext } from '../context.ts';
 import { openBase } from '../keep/repository-file.ts';
-import { contextOption, keyFileOption, kubeconfigOption, outputOption, repeatable } from '../options.ts';
+import { servicesAtHand } from '../key-services.ts';
+import {
+  contextOption,
+  keyFileOption,
+  keyServiceOption,
+  kubeconfigOption,
+  outputOption,
+  repeatable,
+} from '../options.ts';
 import { say, writeData } from '../output.ts';
 import { publicKeys } from '../recipients.ts';
 import { durationOf } from '../request-flags.ts';
@@ -34,6 +42,7 @@ import { recoveryRecipients } from '../sealing-pin.ts';
 interface RotateFlags {
   readonly keyFile?: readonly string[];
   readonly pgpKey?: readonly string[];
+  readonly keyService?: readonly string[];
   readonly newKey?: string;
   readonly old?: string;
   readonly recovery?: readonly string[];
@@ -88,6 +97,7 @@ export function register(program: Command, context: CommandContext): void {
     .description('change the keys of everything encrypted in this repository')
     .addOption(keyFileOption())
     .addOption(repeatable('--pgp-key <file>', 'public OpenPGP keys (.asc) that files name beside the old key'))
+    .addOption(keyServiceOption())
     .option('--new-key <file>', 'the new age identity: made and written there, or taken from there')
     .option('--old <recipient>', 'which age recipient gives way (default: the one whose identity is at hand)')
     .addOption(repeatable('--recovery <recipient>', 'who can get the new key back (default: sealing.recovery)'))
@@ -209,7 +219,8 @@ async function plannedRotation(
   const goal = { age, seals: certificate !== undefined || flags.newSealing === true };
   const namespace = flags.namespace ?? clusterKeys?.settings.targetNamespace ?? '';
   const all = made === undefined ? identities : [...identities, made];
-  const keys = { identities: all, unsealKeys, pgpKeys, certificate, namespace };
+  const services = servicesAtHand(context, flags.keyService);
+  const keys = { identities: all, services, unsealKeys, pgpKeys, certificate, namespace };
   return { plan: planRotation(documents, goal), goal, keys };
 }
 
