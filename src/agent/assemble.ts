@@ -29,6 +29,7 @@ import { Lanes } from './lanes.ts';
 import { lastKeys } from './last-parts.ts';
 import { LastStore } from './last-store.ts';
 import { LiveStore } from './live.ts';
+import { PodFaults } from './pod-faults.ts';
 import { reportYield } from './report-correction.ts';
 import { RequestDesk } from './request-desk.ts';
 import type { AgentSetup } from './setup.ts';
@@ -126,8 +127,13 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     macKey: createSecretKey(randomBytes(32)),
     setId: place.setId,
     policyOf: (of) => policyOf(syncs.runtimes, inventory.row(of), of),
-    judgeHealth: (of, object) =>
-      computeStatus(object, clock.now(), syncs.runtimes.get(inventory.row(of)?.sync ?? '')?.settings.health),
+    judgeHealth: (of, object) => {
+      const rules = syncs.runtimes.get(inventory.row(of)?.sync ?? '')?.settings.health;
+      const own = computeStatus(object, clock.now(), rules);
+      if (rules?.strict === true) return pods.judge(of, object, own);
+      pods.forget(of);
+      return own;
+    },
     elapsedMs: () => clock.elapsedMs(),
     row: (of) => inventory.row(of),
     isInFlight: (of) => lanes.isBusy(of),
@@ -138,11 +144,24 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
       if (row !== undefined) inventory.set({ ...row, ...carried });
     },
     onChange: (of) => {
+      if (live.uid(of) === undefined) pods.forget(of);
       context.changed();
       const waits = isRolledOut({ inventory, live, syncs: syncs.runtimes }, of);
       if (waits !== undefined) syncs.wake(waits);
       wakeWaiting({ inventory, live, syncs: syncs.runtimes, wake: (name) => syncs.wake(name) }, of);
     },
+  });
+  const pods: PodFaults = new PodFaults({
+    transport,
+    clock,
+    random,
+    signal,
+    targetNamespace: place.targetNamespace,
+    catalog: () => kinds.catalog,
+    uid: (of) => (inventory.row(of) === undefined ? undefined : live.uid(of)),
+    onChange: (of, health) => live.rejudge(of, health),
+    onTrouble: () => context.changed(),
+    onDefect,
   });
   const lanes = new Lanes(PARALLEL, (of) => live.settle(of));
   const watching = new Watching({
@@ -225,7 +244,10 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
         if (!isNeeded && !watching.forget(resource)) metrics.unwatched(resource.kind);
       }
       kinds.check();
+      pods.check();
     },
+    podTrouble: () => pods.trouble,
+    keysOf: (sync) => keys.keysOf(sync.settings),
     opener: (sync) =>
       new Opener(keys.keysOf(sync.settings), {
         onVerified: (format, outcome) => metrics.decrypted(format, outcome),

@@ -42,7 +42,20 @@ export function attentionOf(
   const blocked = [...[...sync.blocked.values()].map(({ error }) => error), ...sync.fights.values()]
     .map((error) => attention(error))
     .filter(({ object }) => !named.has(object));
-  return [...first, ...all, ...refused, ...waiting, ...warned, ...held, ...rewound, ...blocked, ...unreadyOnes];
+  const unlooked = sync.settings.health.strict && sync.settings.wait ? agent.podTrouble() : undefined;
+  const pods = unlooked === undefined ? [] : [attention(unlooked)];
+  return [
+    ...first,
+    ...all,
+    ...refused,
+    ...waiting,
+    ...warned,
+    ...held,
+    ...rewound,
+    ...blocked,
+    ...unreadyOnes,
+    ...pods,
+  ];
 }
 
 function syncWaits({ kind, on, why }: SyncWait, namespace: string): Attention {

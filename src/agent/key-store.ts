@@ -6,7 +6,7 @@ import { checkCredentialUse, gitAccess } from '../keys/credentials.ts';
 import { type KeySecret, type SecretMark, wipeEntries } from '../keys/key-secret.ts';
 import { STOCK_SEALING_LABEL, USE_LABEL } from '../keys/marks.ts';
 import { type ParsedKeySecret, parseKeySecret } from '../keys/parse-keys.ts';
-import { hasSealingKey, type KeyRing, keyRing, ringFor } from '../keys/ring.ts';
+import { hasSealingKey, type KeyRing, keyRing, type OpeningKeys, ringFor } from '../keys/ring.ts';
 import type { OpenKeys } from '../open/opener.ts';
 import { ServiceMemory } from '../services/sessions.ts';
 import { agentServices } from './key-services.ts';
@@ -69,7 +69,7 @@ export class KeyStore {
   }
 
   /** What a sync opens its files with: its own keys where it names some, and the key services it allows. */
-  keysOf(sync: SyncSettings): OpenKeys {
+  keysOf(sync: SyncSettings): OpeningKeys & Pick<OpenKeys, 'services'> {
     const secrets = [...this.#loaded.values()].map(({ parsed }) => parsed);
     const ring = ringFor(secrets, this.#options.settings(), sync.decryption);
     const { credentials } = ring;

@@ -2,12 +2,14 @@ import { displayObject, type ObjectKey, objectIdOf } from '../core/ids.ts';
 import type { LeavingRule } from '../plan/inventory.ts';
 import { pauseOf } from '../plan/pause.ts';
 import { plan, type PruneStep } from '../plan/plan.ts';
+import { pruneStages } from '../plan/rank.ts';
 import { prunedWithSyncEvent } from '../report/event-notes.ts';
 import type { SyncSettings } from '../settings/settings.ts';
 import { pruneObject } from './carry-out.ts';
 import { isConfiguration, settledPrunes } from './config-prunes.ts';
 import type { AgentContext } from './context.ts';
 import { rowKinds } from './pass-stages.ts';
+import type { StepEnd } from './step-end.ts';
 import { writerOf } from './writer.ts';
 
 /** What is remembered of a sync for the time when the settings do not have it; undefined: its objects stay then. */
@@ -93,18 +95,23 @@ async function clearOne(agent: AgentContext, name: string): Promise<void> {
   });
   const prunes = decided.steps.filter((step) => step.action === 'prune');
   const asUser = writerOf(agent.place, { serviceAccountName: rule.serviceAccountName });
-  const pruneAll = (steps: readonly PruneStep[]): Promise<boolean[]> =>
-    Promise.all(steps.map((step) => pruneOf(agent, step, name, asUser)));
+  const pruneAll = async (steps: readonly PruneStep[]): Promise<StepEnd[]> => {
+    const ends: StepEnd[] = [];
+    for (const stage of pruneStages(steps))
+      ends.push(...(await Promise.all(stage.map((step) => pruneOf(agent, step, name, asUser)))));
+    return ends;
+  };
   const ends = await pruneAll(prunes.filter((step) => !isConfiguration(step)));
   const settled = await settledPrunes(agent, name, prunes.filter(isConfiguration));
   ends.push(...(await pruneAll(settled.now)));
   const kept = new Set<ObjectKey>(decided.asked?.pruned);
   const waiting = [...decided.waiting.filter(({ row }) => !kept.has(row.key)), ...settled.later];
-  const isDone = waiting.length === 0 && ends.every((end) => end);
+  const undone = ends.filter(({ kind }) => kind !== 'done' && kind !== 'gone').length;
+  const isDone = waiting.length === 0 && undone === 0;
   agent.log.info('a sync has left the settings', {
     sync: name,
-    pruned: ends.filter((end) => end).length,
-    waiting: waiting.length + ends.filter((end) => !end).length,
+    pruned: ends.filter(({ kind }) => kind === 'done').length,
+    waiting: waiting.length + undone,
     kept: [...kept].map((key) => displayObject(objectIdOf(key))),
   });
   for (const { error } of waiting) agent.log.warn('an object of it waits', { sync: name, code: error.code, error });
@@ -116,11 +123,11 @@ async function pruneOf(
   step: PruneStep,
   name: string,
   asUser: string | undefined,
-): Promise<boolean> {
+): Promise<StepEnd> {
   const note = (regarding: Parameters<typeof prunedWithSyncEvent>[0]) => prunedWithSyncEvent(regarding, name);
   const end = await pruneObject(agent, step, { name, asUser, note });
-  if (end.kind !== 'refused') return end.kind === 'done';
+  if (end.kind !== 'refused') return end;
   const { error } = end.refusal;
   agent.log.warn('an object of it cannot be deleted', { sync: name, code: error.code, error });
-  return false;
+  return end;
 }

@@ -30,13 +30,14 @@ export async function runPass(
 
   const said = await readSnapshot(agent, sync, snapshot, opener);
   if (!said.ok) return said.errors;
-  const { desired, ordering } = ordered(await renderSet(agent, sync, said), said.refusals);
+  const inOrder = ordered(await renderSet(agent, sync, said), said.refusals);
+  const { desired, ordering } = inOrder;
   // Nothing is decided before the live state of every kind in question is known (spec/drift.md 3.8 B).
   await agent.cover([
     ...desired.objects.map(({ apiVersion, id }) => ({ apiVersion, kind: id.kind })),
     ...rowKinds(agent),
   ]);
-  refreshRows(agent, sync, desired);
+  refreshRows(agent, sync, inOrder);
   await judgeResumed(agent, sync, desired.objects);
   const decided = decide(agent, sync, snapshot, desired, said.refusals);
   const syncWait = syncWaitOf(agent, sync, snapshot, decided);
@@ -47,7 +48,7 @@ export async function runPass(
     await agent.inventory.store();
     return [];
   }
-  await announce(agent, sync, decided);
+  await announce(agent, sync, decided, ordering);
   const refused = refusedKeys([...said.refusals, ...desired.refusals]);
   const carried = await carryOut(agent, sync, { plan: decided, ordering, refused }, opener);
   const restarts = await restartPods(agent, sync, { desired, decided }, opener);

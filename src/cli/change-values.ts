@@ -164,8 +164,10 @@ function isDataOfSecret(clear: ClearFile, path: KeyPath): boolean {
   if ((clear.format !== 'yaml' && clear.format !== 'json') || path.length !== 2 || path[0] !== 'data') return false;
   try {
     return (
-      stringAt(readManifests(clear.text, clear.file, LOCAL_LIMITS)[clear.document - 1]?.value ?? null, 'kind') ===
-      'Secret'
+      stringAt(
+        readManifests(clear.text, clear.file, LOCAL_LIMITS, clear.format)[clear.document - 1]?.value ?? null,
+        'kind',
+      ) === 'Secret'
     );
   } catch {
     // What kubectl cannot read is no Secret.

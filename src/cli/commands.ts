@@ -68,6 +68,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/recipients.ts'),
   },
   {
+    name: 'keys',
+    summary: 'keys of the agent: list, retire, export, backup, restore',
+    load: () => import('./commands/keys.ts'),
+  },
+  {
     name: 'rotate',
     summary: 'change the keys of everything encrypted in a repository',
     load: () => import('./commands/rotate.ts'),
@@ -88,4 +93,4 @@ export const COMMANDS: readonly CommandEntry[] = [
 ];
 
 /** Commands that are described but not built yet: refused by name instead of called unknown. */
-export const NOT_BUILT_COMMANDS: ReadonlySet<string> = new Set('init keys guard git-setup dev ui'.split(' '));
+export const NOT_BUILT_COMMANDS: ReadonlySet<string> = new Set('init guard git-setup dev ui'.split(' '));

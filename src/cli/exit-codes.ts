@@ -71,7 +71,7 @@ const EXCEPTIONS: readonly { readonly exit: ExitCode; readonly codes: readonly C
   // The files, again.
   {
     exit: EXIT.findings,
-    codes: ['SOTTO-ROTATE-006', 'SOTTO-ROTATE-007', 'SOTTO-ROTATE-011'],
+    codes: ['SOTTO-ROTATE-006', 'SOTTO-ROTATE-007', 'SOTTO-ROTATE-011', 'SOTTO-ROTATE-016'],
   },
   // Resuming is possible.
   {
@@ -79,8 +79,16 @@ const EXCEPTIONS: readonly { readonly exit: ExitCode; readonly codes: readonly C
     codes: ['SOTTO-ROTATE-002', 'SOTTO-ROTATE-004'],
   },
   {
+    exit: EXIT.findings,
+    codes: ['SOTTO-KEYS-063', 'SOTTO-KEYS-064', 'SOTTO-KEYS-067'],
+  },
+  {
+    exit: EXIT.usage,
+    codes: ['SOTTO-KEYS-061', 'SOTTO-KEYS-066'],
+  },
+  {
     exit: EXIT.unreachable,
-    codes: ['SOTTO-ROTATE-008'],
+    codes: ['SOTTO-KEYS-065', 'SOTTO-ROTATE-008', 'SOTTO-ROTATE-014', 'SOTTO-ROTATE-015'],
   },
   // The log was being read.
   {
@@ -137,6 +145,8 @@ const EXCEPTIONS: readonly { readonly exit: ExitCode; readonly codes: readonly C
       'SOTTO-SOPS-054',
       'SOTTO-SOPS-055',
       'SOTTO-SOPS-056',
+      'SOTTO-SOPS-058',
+      'SOTTO-SOPS-059',
       'SOTTO-SOPS-061',
       'SOTTO-SOPS-062',
       'SOTTO-SOPS-063',

@@ -50,7 +50,7 @@ export async function encryptNewFile(
   const isTree = format === 'yaml' || format === 'json';
   const given: Selector | undefined =
     encryptedRegex === undefined ? rule?.selector : { kind: 'encrypted_regex', value: encryptedRegex };
-  const ofSecret = isTree && isSecrets(textOfBytes(clear, name), name) ? SECRET_SELECTOR : undefined;
+  const ofSecret = isTree && isSecrets(textOfBytes(clear, name), name, format) ? SECRET_SELECTOR : undefined;
   const encrypted = await encryptFile(clear, {
     format,
     file: name,
@@ -103,8 +103,8 @@ async function ruleFor(around: Surroundings, file: NewFile, isNamed: boolean): P
 const SECRET_SELECTOR: Selector = { kind: 'encrypted_regex', value: '^(data|stringData)$' };
 
 /** With encrypted identity fields no tool could tell what the object is, so a Secret has a selector of its own. */
-function isSecrets(text: string, name: string): boolean {
-  const documents = readManifests(text, name, LOCAL_LIMITS);
+function isSecrets(text: string, name: string, format: 'yaml' | 'json'): boolean {
+  const documents = readManifests(text, name, LOCAL_LIMITS, format);
   return documents.length > 0 && documents.every(({ value }) => stringAt(value, 'kind') === 'Secret');
 }
 

@@ -53,7 +53,7 @@ export function addFileOptions(command: Command): Command {
   return command
     .option('-i, --in-place', 'replace the content of the file')
     .addOption(inputTypeOption())
-    .option('--output-type <type>', 'the same: a file keeps its format in this version')
+    .option('--output-type <type>', 'the same (default: as it was read)')
     .addOption(filenameOption());
 }
 

@@ -25,18 +25,26 @@ export async function withIdentities<T>(
     return await open([...identities, servicesAtHand(context, keyService)]);
   } catch (thrown) {
     // Only a matter of keys makes it worth knowing which sources were passed over.
-    if (!(thrown instanceof SottoError) || !thrown.code.startsWith('SOTTO-AGE-')) throw thrown;
+    if (!(thrown instanceof SottoError) || !isMatterOfKeys(thrown)) throw thrown;
     for (const note of notes) await say(context, `note: ${note}`);
-    throw identities.length === 0 ? noIdentity(name, command) : thrown;
+    // With its cause in a key service, an identity is not what is missing.
+    const lacksIdentity = thrown.code === 'SOTTO-AGE-001' || (thrown.code === 'SOTTO-SOPS-030' && !thrown.cause);
+    const isNobody = identities.length === 0 && lacksIdentity;
+    throw isNobody ? noIdentity(name, command, thrown) : thrown;
   }
 }
 
-function noIdentity(name: string, command: string): SottoError {
+function isMatterOfKeys({ code }: SottoError): boolean {
+  return code.startsWith('SOTTO-AGE-') || code.startsWith('SOTTO-KEYS-') || code === 'SOTTO-SOPS-030';
+}
+
+/** The original error names the recipients of the file, and its groups. */
+function noIdentity(name: string, command: string, { why, place }: SottoError): SottoError {
   return new SottoError({
     code: 'SOTTO-CLI-008',
-    what: 'no age identity is at hand',
-    file: name,
-    why: 'neither --key-file nor SOPS_AGE_KEY, SOPS_AGE_KEY_FILE or keys.txt of sops holds one',
+    what: 'no identity is at hand',
+    why: `${why}; neither --key-file nor SOPS_AGE_KEY, SOPS_AGE_KEY_FILE, an SSH key or keys.txt of sops holds one`,
     next: `sotto ${command} --key-file keys.txt ${name}`,
+    ...place,
   });
 }

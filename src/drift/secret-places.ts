@@ -17,9 +17,10 @@ const FREE_PLACES: ReadonlySet<string> = new Set(
 );
 /** Holds the manifest as a whole. */
 const LAST_APPLIED = 'f:kubectl.kubernetes.io/last-applied-configuration';
-const URL_WITH_PASSWORD = /[a-z][a-z0-9+.-]*:\/\/[^/?#\s]*:[^/?#\s]*@/i;
-/** A line of a configuration that sets one of them. */
-const SECRET_LINE = new RegExp(`(?:${SECRET_NAME.source})[\\w.-]*["']?\\s*[:=]`, 'i');
+/** What stands between the slashes of a URL and its path. */
+const AUTHORITY = /:\/\/([^/?#\s]*)/g;
+/** What a line of a configuration sets. Words are taken whole, so that a long one is read once. */
+const SET_WORD = /(?<![\w.-])([\w.-]+)["']?\s*[:=]/g;
 const KEY_BLOCK = /-----BEGIN |AGE-SECRET-KEY-/;
 
 /** What is certain not to hold a secret; `withheld` are the fields of which that cannot be said. */
@@ -44,8 +45,7 @@ function mayHoldSecret(group: string, { field, value }: HandField): boolean {
   const isCustom = !KNOWN_GROUPS.has(group);
   const names = field.map(nameOf);
   const text = [...texts(value)];
-  const telling = [URL_WITH_PASSWORD, KEY_BLOCK, SECRET_LINE];
-  if (text.some(({ value: each }) => telling.some((pattern) => pattern.test(each)))) return true;
+  if (text.some(({ value: each }) => KEY_BLOCK.test(each) || hasPassword(each) || setsSecret(each))) return true;
   if (isCustom) {
     const all = [...names, ...text.flatMap(({ path }) => path)];
     return all.some((name) => FREE_PLACES.has(name) || SECRET_NAME_ANYWHERE.test(name));
@@ -53,6 +53,19 @@ function mayHoldSecret(group: string, { field, value }: HandField): boolean {
   // In kinds we know a field called …secret… holds a name; what people have named themselves may hold anything.
   if (isOwnNamed(field) && names.some((name) => SECRET_NAME.test(name))) return true;
   return text.some(({ path, owner }) => path.at(-1) === 'value' && owner !== undefined && SECRET_NAME.test(owner));
+}
+
+function hasPassword(text: string): boolean {
+  for (const [, authority = ''] of text.matchAll(AUTHORITY)) {
+    const [colon, at] = [authority.indexOf(':'), authority.lastIndexOf('@')];
+    if (colon !== -1 && colon < at) return true;
+  }
+  return false;
+}
+
+function setsSecret(text: string): boolean {
+  for (const [, word = ''] of text.matchAll(SET_WORD)) if (SECRET_NAME.test(word)) return true;
+  return false;
 }
 
 /** Below a map whose keys people choose, or an item that they have named. */

@@ -5,6 +5,7 @@ import type { ServiceCredential } from '../services/credential.ts';
 import type { AgeIdentity } from '../sops/age.ts';
 import type { PgpIdentity } from '../sops/identity.ts';
 import { markOf } from './key-secret.ts';
+import { keyLife, type KeyState, pastItsEnd } from './key-state.ts';
 import { ORIGIN_ANNOTATION, ORIGIN_SOTTO } from './marks.ts';
 import { objectOf, type ParsedKeySecret } from './parse-keys.ts';
 import { type KeyRules, keyRoles, type NamedSecrets, namedKeySecrets } from './select.ts';
@@ -36,7 +37,9 @@ export type KeyReport =
       readonly kind: 'age' | 'pgp';
       /** The recipient, or the fingerprint. */
       readonly id: string;
-      readonly state: 'active';
+      readonly state: KeyState;
+      readonly since: Date | undefined;
+      readonly until: Date | undefined;
       readonly secret: string;
       readonly origin: KeyOrigin;
     }
@@ -45,8 +48,9 @@ export type KeyReport =
       /** The certificate's SHA-256 fingerprint. */
       readonly id: string;
       /** `active` seals and opens. */
-      readonly state: 'active' | 'decrypt-only';
+      readonly state: KeyState;
       readonly since: Date;
+      readonly until: Date | undefined;
       readonly secret: string;
       readonly origin: KeyOrigin;
     };
@@ -63,6 +67,7 @@ export function keyRing(secrets: readonly ParsedKeySecret[], rules: KeyRules, no
     report: secrets.flatMap((secret) => reportOf(secret, certificate)),
     problems: [
       ...secrets.flatMap((secret) => secret.problems),
+      ...secrets.flatMap(({ mark }) => pastItsEnd(mark, now) ?? []),
       ...missingSecrets(secrets, rules),
       ...[problem, unpinned].filter((each) => each !== undefined),
     ],
@@ -81,6 +86,7 @@ export function ringFor(secrets: readonly ParsedKeySecret[], rules: KeyRules, de
   const sealingKeys = new Map<string, SealingKey>();
   const credentials: ServiceCredential[] = [];
   for (const { mark, ...keys } of secrets) {
+    if (keyLife(mark).state === 'retired') continue;
     const roles = keyRoles(mark, rules);
     const decrypts = isCommon ? roles.namedForAll || roles.labelled : decryption.secretNames.includes(mark.name);
     for (const identity of decrypts ? keys.ageIdentities : []) ageIdentities.set(identity.recipient, identity);
@@ -114,7 +120,8 @@ interface Choice {
 /** The newest certificate in force among the keys that sotto made or the settings name; ties keep the first. */
 function chooseCertificate(secrets: readonly ParsedKeySecret[], rules: KeyRules, now: Date): Choice {
   const candidates = secrets.filter(
-    ({ mark }) => originOf(mark.annotations) === 'sotto' || keyRoles(mark, rules).namedToSeal,
+    ({ mark }) =>
+      keyLife(mark).state === 'active' && (originOf(mark.annotations) === 'sotto' || keyRoles(mark, rules).namedToSeal),
   );
   let problem: SottoError | undefined;
   for (const key of newestFirst(candidates.flatMap(({ sealingKey }) => sealingKey ?? []))) {
@@ -133,7 +140,9 @@ export function hasSealingKey(secrets: readonly ParsedKeySecret[], rules: KeyRul
   if (rules.sealing.secretNames.length > 0) return true;
   return secrets.some(
     ({ mark, sealingKey }) =>
-      originOf(mark.annotations) === 'sotto' && (sealingKey !== undefined || keyRoles(mark, rules).stockSealing),
+      originOf(mark.annotations) === 'sotto' &&
+      keyLife(mark).state === 'active' &&
+      (sealingKey !== undefined || keyRoles(mark, rules).stockSealing),
   );
 }
 
@@ -144,17 +153,22 @@ function originOf(annotations: Readonly<Record<string, string>>): KeyOrigin {
 function reportOf(parsed: ParsedKeySecret, certificate: SealingCertificate | undefined): KeyReport[] {
   const secret = parsed.mark.name;
   const origin = originOf(parsed.mark.annotations);
+  const life = keyLife(parsed.mark);
   const report: KeyReport[] = [...parsed.ageIdentities, ...parsed.pgpIdentities].map(({ kind, recipient }) => ({
     kind,
     id: recipient,
-    state: 'active',
+    state: life.state,
+    since: life.since,
+    until: life.until,
     secret,
     origin,
   }));
   if (parsed.sealingKey === undefined) return report;
   const { fingerprint, notBefore } = parsed.sealingKey;
-  const state = fingerprint === certificate?.fingerprint ? 'active' : 'decrypt-only';
-  return [...report, { kind: 'sealing', id: fingerprint, state, since: notBefore, secret, origin }];
+  const isSealing = fingerprint === certificate?.fingerprint;
+  const state = isSealing ? 'active' : life.state === 'retired' ? 'retired' : 'decrypt-only';
+  const { until } = life;
+  return [...report, { kind: 'sealing', id: fingerprint, state, since: notBefore, until, secret, origin }];
 }
 
 function missingSecrets(secrets: readonly ParsedKeySecret[], rules: KeyRules): SottoError[] {

@@ -154,6 +154,12 @@ interface Hints {
 const VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'];
 /** `impersonate`, and since 1.37 `impersonate-on:serviceaccount:patch` and its like. */
 const IMPERSONATE = ' cannot impersonate';
+const TYPED_PATCH = [
+  'failed to create typed patch object',
+  'failed to convert new object',
+  // Also while it prunes for an entry of another version, which lacks a field of ours.
+  'field not declared in schema',
+];
 
 /** Fixed phrases of the server, looked for in the bytes: what stands around them may be a value. */
 function hintsIn(bytes: Buffer): Hints {
@@ -169,7 +175,7 @@ function hintsIn(bytes: Buffer): Hints {
       bytes.includes('field is immutable') ||
       bytes.includes('is immutable after creation') ||
       bytes.includes('updates to statefulset spec for fields other than'),
-    typedPatch: bytes.includes('failed to create typed patch object') || bytes.includes('failed to convert new object'),
+    typedPatch: TYPED_PATCH.some((phrase) => bytes.includes(phrase)),
     entryVersion: bytes.includes('invalid group/version'),
     tooLarge: bytes.includes('request is too large'),
   };

@@ -4,6 +4,7 @@ import { arrayAt, isJsonObject, type Json, member, stringAt } from '../core/json
 import { LIMITS } from '../core/limits.ts';
 import type { Approval } from './hold.ts';
 import type { Pause, PauseTarget } from './pause.ts';
+import { type Rank, rankIn, rankText } from './rank.ts';
 
 /** One object that sotto applied, or is about to apply for the first time (`uid` is empty then). */
 export interface InventoryRow {
@@ -22,6 +23,8 @@ export interface InventoryRow {
   readonly ownTime: string;
   /** The manifest asked that it is kept when it leaves Git. */
   readonly keep: boolean;
+  /** When it was applied within its sync, for the prune; undefined: as its kind stands. */
+  readonly rank: Rank | undefined;
   /** A Job that finished: its absence is no drift. */
   readonly done: boolean;
   /** It is done and has failed. */
@@ -244,14 +247,15 @@ function toTuple(row: InventoryRow): RowTuple {
 }
 
 /** Nearly always absent, so they are left out of the row. */
-function packedTexts({ yielded, accepted, restart }: InventoryRow): string[] {
-  if (yielded === undefined && accepted === undefined && restart === undefined) return [];
+function packedTexts({ yielded, accepted, restart, rank }: InventoryRow): string[] {
   const packed = [yielded, accepted].map((set) => (set === undefined ? '' : Buffer.from(set).toString('base64')));
-  return restart === undefined ? packed : [...packed, restart.sources, restart.template, restart.values];
+  const mark = restart === undefined ? ['', '', ''] : [restart.sources, restart.template, restart.values];
+  const texts = [...packed, ...mark, rank === undefined ? '' : rankText(rank)];
+  return texts.slice(0, texts.findLastIndex((text) => text !== '') + 1);
 }
 
-function markOf([sources, template, values]: readonly string[]): RestartMark | undefined {
-  if (sources === undefined || template === undefined || values === undefined) return undefined;
+function markOf(sources = '', template = '', values = ''): RestartMark | undefined {
+  if (sources === '') return undefined;
   return { sources: sources as SourceDigest, template: template as SourceDigest, values };
 }
 
@@ -262,7 +266,7 @@ function packedOf(text: string | undefined): Uint8Array | undefined {
 function toRow(tuple: RowTuple): InventoryRow {
   const [key, apiVersion, sync, file, line, digest, uid, resourceVersion, generation, setDigest, ownTime, flags] =
     tuple;
-  const [yielded, accepted, ...restart] = tuple.slice(FIXED_CELLS).map(String);
+  const [yielded, accepted, sources, template, values, rank] = tuple.slice(FIXED_CELLS).map(String);
   return {
     key: key as ObjectKey,
     apiVersion,
@@ -281,7 +285,8 @@ function toRow(tuple: RowTuple): InventoryRow {
     encrypted: (flags & ENCRYPTED) !== 0,
     yielded: packedOf(yielded),
     accepted: packedOf(accepted),
-    restart: markOf(restart),
+    restart: markOf(sources, template, values),
+    rank: rankIn(rank),
   };
 }
 

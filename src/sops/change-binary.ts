@@ -7,9 +7,8 @@ import { changeable, type ChangeableSops, notTheSame, type Unwrap } from './chan
 import { bytesOf, pathAad, sealEnc } from './cipher.ts';
 import type { DataKey } from './data-key.ts';
 import { macText, ONLY_ENCRYPTED_PREFIX, verifyMac } from './mac.ts';
+import { BINARY_KEY } from './sops-key.ts';
 import { openWhole, SopsWhole } from './whole.ts';
-
-export const BINARY_KEY = 'data';
 
 /** A binary file opened to be changed: all of it is one value. */
 export async function openBinaryForChange(text: string, file: string, unwrap: Unwrap): Promise<ChangeableSops> {

@@ -1,3 +1,4 @@
+import { LOCAL_LIMITS } from '../yaml/limits.ts';
 import type { Sensitive } from '../core/sensitive.ts';
 import { openBinaryForChange } from './change-binary.ts';
 import { openEnvForChange } from './change-env.ts';
@@ -10,6 +11,7 @@ import type { Identity } from './identity.ts';
 import type { WholeFormat } from './scalar.ts';
 import { verifyMac } from './mac.ts';
 import { openWhole, SopsWhole } from './whole.ts';
+import { openWholeAs } from './whole-as.ts';
 
 export type { ChangeableSops } from './changeable.ts';
 
@@ -47,6 +49,19 @@ export async function decryptFile(
   if (format === 'ini')
     return decryptIni(new SopsWhole(text, format, file), (whole) => unwrapDataKey(whole, identities));
   return (await openForChange(text, format, file, identities)).clear;
+}
+
+/** The same written as another format. */
+export async function decryptFileAs(
+  { text, format, file }: { readonly text: string; readonly format: WholeFormat; readonly file: string },
+  to: WholeFormat,
+  identities: readonly Identity[],
+): Promise<Sensitive> {
+  if (to === format) return decryptFile(text, format, file, identities);
+  const whole = new SopsWhole(text, format, file, LOCAL_LIMITS);
+  using dataKey = await unwrapDataKey(whole, identities);
+  await verifyMac(whole, dataKey);
+  return await openWholeAs(whole, dataKey, to);
 }
 
 async function decryptIni(whole: SopsWhole, unwrap: Unwrap): Promise<Sensitive> {

@@ -1,6 +1,6 @@
 import type { SottoError } from '../core/errors.ts';
 import type { AgeIdentity } from './age-stanza.ts';
-import type { KeyEntry } from './key-entry.ts';
+import type { KeyEntry, KeyGroup } from './key-entry.ts';
 import type { ServiceEntry } from './service-key.ts';
 import type { SopsMetadata } from './metadata.ts';
 
@@ -41,8 +41,8 @@ export interface LockedIdentity {
   /** Where it lies, or the recipient that belongs to it. */
   readonly recipient: string;
   mayOpen(entry: KeyEntry): boolean;
-  /** Asks. Throws SottoError when nobody can be asked, or the answer is wrong. */
-  unlock(): Promise<readonly OpenIdentity[]>;
+  /** Asks, for the sake of the entries of a group. Throws SottoError when nobody can be asked, or the answer is wrong. */
+  unlock(group: KeyGroup): Promise<readonly OpenIdentity[]>;
 }
 
 /** As much of a file as its data key needs. */

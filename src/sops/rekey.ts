@@ -191,6 +191,17 @@ async function proveSame(old: RekeyFile, oldKey: DataKey, made: RekeyFile, newKe
   if (!before.equals(after) || documentCount(old) !== documentCount(made)) throw notProved(old.file);
 }
 
+/** What a file holds in clear, its MAC checked. The caller wipes it. Throws SottoError. */
+export async function openClear(file: RekeyFile, identities: readonly Identity[]): Promise<Sensitive> {
+  const bytes = await unwrapBytes({ file: file.file, metadata: metadataOf(file) }, identities);
+  try {
+    using dataKey = await DataKey.from(bytes);
+    return await clearOf(file, dataKey);
+  } finally {
+    bytes.fill(0);
+  }
+}
+
 async function clearOf({ text, format, file }: RekeyFile, dataKey: DataKey): Promise<Sensitive> {
   if (format === 'yaml' || format === 'json') {
     const tree = parseSopsTree(text, format, file, LOCAL_LIMITS);

@@ -53,7 +53,7 @@ async function openGroup(group: KeyGroup, identities: readonly Identity[]): Prom
   // A person is asked last, and only for what may help.
   for (const identity of identities) {
     if (identity.kind !== 'locked' || !group.some((entry) => identity.mayOpen(entry))) continue;
-    const unlocked = await tryGroup(group, await identity.unlock());
+    const unlocked = await tryGroup(group, await identity.unlock(group));
     if (unlocked.outcome === 'opened') return unlocked;
   }
   return tried;

@@ -1,14 +1,11 @@
-import { PARSE_LIMITS } from '../yaml/limits.ts';
-import type { webcrypto } from 'node:crypto';
+import { PARSE_LIMITS, type ParseLimits } from '../yaml/limits.ts';
 import type { Ciphertext } from '../core/closed.ts';
 import { SottoError } from '../core/errors.ts';
 import { Sensitive } from '../core/sensitive.ts';
-import type { YamlComment, YamlDocument, YamlMap } from '../yaml/tree.ts';
+import type { YamlComment } from '../yaml/tree.ts';
 import { ByteWriter } from './byte-writer.ts';
 import { openEnc, pathAad } from './cipher.ts';
-import { commentPaths } from './comment-path.ts';
-import { placeComments } from './comment-place.ts';
-import { type DataKey, wrongPlace } from './data-key.ts';
+import { type DataKey } from './data-key.ts';
 import { type DotenvLine, parseDotenv } from './dotenv.ts';
 import { emitJson } from './emit-json.ts';
 import { emitYaml } from './emit-yaml.ts';
@@ -19,12 +16,11 @@ import { parseSopsTree, type SopsTree } from './file.ts';
 import type { EncryptedValue } from './leaf.ts';
 import { inClear, type MacItem } from './walk.ts';
 import { parseMetadata, type SopsMetadata } from './metadata.ts';
-import { unknownForm } from './plain-scalar.ts';
-import { type Opened, type PlainScalar, plainTree } from './plain-tree.ts';
 import { type SealedIniSection, parseSealedIni } from './ini-file.ts';
+import { openDocuments, openValue } from './open-documents.ts';
 import { openIniText } from './open-ini.ts';
 import { compileSelector } from './selector.ts';
-import type { SopsFormat, WholeFormat } from './scalar.ts';
+import type { WholeFormat } from './scalar.ts';
 
 /** A file that is one secret as a whole: its clear text is what `sops -d` writes, to the byte. */
 export class SopsWhole implements Ciphertext {
@@ -37,11 +33,11 @@ export class SopsWhole implements Ciphertext {
   /** Structure and ciphertext: kept, because an env file is opened once for each of its lines. */
   readonly parsed: Parsed;
 
-  constructor(text: string, format: WholeFormat, file: string) {
+  constructor(text: string, format: WholeFormat, file: string, limits: ParseLimits = PARSE_LIMITS) {
     this.text = text;
     this.format = format;
     this.file = file;
-    this.parsed = parseWhole(text, format, file);
+    this.parsed = parseWhole(text, format, file, limits);
     this.metadata = this.parsed.metadata;
     this.macItems = this.parsed.macItems;
   }
@@ -120,7 +116,7 @@ async function openDotenvLine(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const line = lines[(envVariables(emitNames(lines), file)[index]?.line ?? 0) - 1];
   if (line?.value === undefined) return emitDotenv(line === undefined ? [] : [line], new Map());
-  const bytes = await opened(line.value, file, dataKey.key);
+  const bytes = await openValue(line.value, file, dataKey.key);
   try {
     return emitDotenv([line], new Map([[line.value, bytes]]));
   } finally {
@@ -155,7 +151,7 @@ export async function openEnvText(whole: SopsWhole, dataKey: DataKey, onOpened: 
         sealed === undefined
           ? undefined
           : isValue
-            ? await opened(sealed, file, dataKey.key)
+            ? await openValue(sealed, file, dataKey.key)
             : await openEnc(sealed.enc, pathAad([]), dataKey.key);
       if (sealed !== undefined && bytes !== undefined) {
         values.set(sealed, bytes);
@@ -184,7 +180,7 @@ export async function openedValues(
 ): Promise<Map<EncryptedValue, Uint8Array<ArrayBuffer>>> {
   const values = new Map<EncryptedValue, Uint8Array<ArrayBuffer>>();
   for (const item of parsed.macItems) {
-    if (item.kind === 'encrypted') values.set(item.value, await opened(item.value, file, dataKey.key));
+    if (item.kind === 'encrypted') values.set(item.value, await openValue(item.value, file, dataKey.key));
   }
   return values;
 }
@@ -194,11 +190,7 @@ async function openWholeBytes(whole: SopsWhole, dataKey: DataKey): Promise<Uint8
   const values = await openedValues(whole, dataKey);
   try {
     if (parsed.kind === 'dotenv') {
-      for (const { comment } of parsed.lines) {
-        // A comment that does not open is kept as it is, as sops does.
-        const bytes = comment === undefined ? undefined : await openEnc(comment.enc, pathAad([]), dataKey.key);
-        if (comment !== undefined && bytes !== undefined) values.set(comment, bytes);
-      }
+      await openEnvComments(parsed.lines, values, dataKey);
       return emitDotenv(parsed.lines, values);
     }
     if (parsed.kind === 'ini') return await openIniText(parsed.sections, values, { file, dataKey });
@@ -208,10 +200,16 @@ async function openWholeBytes(whole: SopsWhole, dataKey: DataKey): Promise<Uint8
   }
 }
 
-async function opened(value: EncryptedValue, file: string, key: webcrypto.CryptoKey): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = await openEnc(value.enc, pathAad(value.path), key);
-  if (bytes === undefined) throw wrongPlace(file, value);
-  return bytes;
+export async function openEnvComments(
+  lines: readonly OpenLine[],
+  values: Map<EncryptedValue, Uint8Array<ArrayBuffer>>,
+  dataKey: DataKey,
+): Promise<void> {
+  for (const { comment } of lines) {
+    // A comment that does not open is kept as it is, as sops does.
+    const bytes = comment === undefined ? undefined : await openEnc(comment.enc, pathAad([]), dataKey.key);
+    if (comment !== undefined && bytes !== undefined) values.set(comment, bytes);
+  }
 }
 
 type Parsed = { readonly metadata: SopsMetadata; readonly macItems: readonly MacItem[] } & (
@@ -221,15 +219,15 @@ type Parsed = { readonly metadata: SopsMetadata; readonly macItems: readonly Mac
 );
 
 /** A line with what is encrypted of it. */
-interface OpenLine extends DotenvLine {
+export interface OpenLine extends DotenvLine {
   readonly value: EncryptedValue | undefined;
   readonly comment: EncryptedValue | undefined;
 }
 
-function parseWhole(text: string, format: WholeFormat, file: string): Parsed {
+function parseWhole(text: string, format: WholeFormat, file: string, limits: ParseLimits): Parsed {
   if (format === 'ini') return { kind: 'ini', ...parseSealedIni(text, file) };
   if (format === 'dotenv') return parseEnvFile(text, file);
-  const tree = parseSopsTree(text, format === 'binary' ? 'json' : format, file, PARSE_LIMITS);
+  const tree = parseSopsTree(text, format === 'binary' ? 'json' : format, file, limits);
   return { kind: 'tree', tree, metadata: tree.metadata, macItems: tree.walked.macItems };
 }
 
@@ -278,19 +276,8 @@ async function emitTree(
   const comments = new Map<YamlComment, Uint8Array<ArrayBuffer>>();
   try {
     if (format === 'binary') return binaryContent(tree, values, file);
-    for (const value of tree.walked.comments.values()) {
-      values.set(value, await opened(value, file, dataKey.key));
-    }
-    if (format === 'yaml') {
-      for (const { document } of tree.documents) await openComments(text, document, comments, dataKey);
-    }
-    const reading = readingOf(tree, format === 'json' ? 'json' : 'yaml', file, values, (comment) => {
-      const bytes = comments.get(comment) ?? Buffer.from(text.slice(comment.start + 1, comment.end), 'utf8');
-      return { bytes, wasEncrypted: comments.has(comment) };
-    });
-    const documents = tree.documents.map(({ document, map = EMPTY_MAP }) =>
-      plainTree(map, format === 'yaml' ? placeComments(text, document, map, file) : [], reading),
-    );
+    const source = { text, format, file, withComments: format === 'yaml' };
+    const documents = await openDocuments(source, tree, values, comments, dataKey);
     const [first] = documents;
     if (format === 'json' && first !== undefined) return emitJson(first, file);
     return emitYaml(documents, file);
@@ -299,63 +286,7 @@ async function emitTree(
   }
 }
 
-const EMPTY_MAP: YamlMap = { kind: 'map', tag: undefined, flow: false, entries: [], start: 0, end: 0, line: 1 };
-
-function readingOf(
-  tree: SopsTree,
-  format: SopsFormat,
-  file: string,
-  values: ReadonlyMap<EncryptedValue, Uint8Array>,
-  comment: Opened['comment'],
-): Opened {
-  const { walked } = tree;
-  return {
-    format,
-    file,
-    valueOf: (scalar) => {
-      const value = walked.encrypted.get(scalar);
-      return value === undefined ? undefined : plainScalar(value, values, file);
-    },
-    listComment: (scalar) => {
-      const value = walked.comments.get(scalar);
-      return value === undefined ? undefined : (values.get(value) ?? 'dropped');
-    },
-    comment,
-  };
-}
-
-function plainScalar(
-  value: EncryptedValue,
-  values: ReadonlyMap<EncryptedValue, Uint8Array>,
-  file: string,
-): PlainScalar {
-  const bytes = values.get(value);
-  const { type } = value.enc;
-  if (bytes === undefined || type === 'comment') throw unknownForm(file, 'a comment stands where a value is');
-  return { kind: 'scalar', type: type === 'bytes' ? 'str' : type, bytes };
-}
-
-/** The comments of a document that are encrypted and open; one that does not is kept as it is, as sops does. */
-async function openComments(
-  text: string,
-  document: YamlDocument,
-  into: Map<YamlComment, Uint8Array<ArrayBuffer>>,
-  dataKey: DataKey,
-): Promise<void> {
-  const paths = commentPaths(text, document);
-  for (const [index, comment] of document.comments.entries()) {
-    const enc = parseEnc(text.slice(comment.start + 1, comment.end));
-    if (enc?.type !== 'comment') continue;
-    for (const path of paths[index] ?? []) {
-      const bytes = await openEnc(enc, pathAad(path), dataKey.key);
-      if (bytes === undefined) continue;
-      into.set(comment, bytes);
-      break;
-    }
-  }
-}
-
-function binaryContent(
+export function binaryContent(
   tree: SopsTree,
   values: ReadonlyMap<EncryptedValue, Uint8Array>,
   file: string,

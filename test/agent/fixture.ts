@@ -74,6 +74,7 @@ export function row(kind: string, name: string, more: Partial<InventoryRow> = {}
     yielded: undefined,
     accepted: undefined,
     restart: undefined,
+    rank: undefined,
     ...more,
   };
 }
@@ -257,7 +258,9 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     catalog: () => catalogOf([CONFIG_MAPS, SECRETS, JOBS], []),
     rediscover: () => Promise.resolve(),
     checkKinds: () => undefined,
+    podTrouble: () => undefined,
     wake: () => undefined,
+    keysOf: () => ({ ageIdentities: [], pgpIdentities: [], sealingKeys: [] }),
     opener: () => new Opener({ ageIdentities: [], sealingKeys: [] }),
     configMaps: () => Promise.resolve(new Map()),
     cover: () => Promise.resolve(),

@@ -28,6 +28,7 @@ function row(key: string, file: string, line: number): InventoryRow {
     yielded: undefined,
     accepted: undefined,
     restart: undefined,
+    rank: undefined,
   };
 }
 

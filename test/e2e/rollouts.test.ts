@@ -14,10 +14,11 @@ import {
   type RollingCluster,
   startRollingCluster,
 } from '../harness/rolling-cluster.ts';
-import { configMap, createWorld, eventually, secret, syncOf, type World } from '../harness/world.ts';
+import { AGENT_RULES, configMap, createWorld, eventually, secret, syncOf, type World } from '../harness/world.ts';
 
 const TOOLS = [...ROLLING_TOOLS, 'sops', 'age-keygen'] as const;
 const QUIET_MS = 2_000;
+const STRICT = '  health: { strict: true }\n  prune: { minimum: 50 }\n';
 
 function podTemplate(name: string, image: string, pod: JsonObject = {}): JsonObject {
   return { metadata: { labels: { app: name } }, spec: { containers: [{ name: 'c', image, ...pod }] } };
@@ -32,8 +33,8 @@ function workload(kind: string, name: string, image: string, pod: JsonObject = {
   });
 }
 
-function jobSpec(name: string): JsonObject {
-  const { metadata, spec } = podTemplate(name, IMAGES.ready) as { metadata: JsonObject; spec: JsonObject };
+function jobSpec(name: string, image: string = IMAGES.ready): JsonObject {
+  const { metadata, spec } = podTemplate(name, image) as { metadata: JsonObject; spec: JsonObject };
   return { backoffLimit: 0, template: { metadata, spec: { ...spec, restartPolicy: 'Never' } } };
 }
 
@@ -133,6 +134,7 @@ describeReal('rollouts of real controllers', TOOLS, () => {
       'patch statefulsets/store',
     ]);
     expect(shown(calls.filter(({ verb }) => verb === 'list'))).toEqual([]);
+    expect(await podWatches(world, mark)).toEqual([]);
     expect(errorsOf(agent)).toEqual([]);
   });
 
@@ -255,6 +257,96 @@ describeReal('rollouts of real controllers', TOOLS, () => {
     expect(await world.get(secretPath(world.namespace, 'canary'))).toBeDefined();
     expect(errorsOf(agent)).toEqual([]);
   });
+
+  test('with strict health an image that cannot be had fails its workload at once, Pod and image named', async () => {
+    await using world = await worldOf(STRICT);
+    const mark = await world.own.plane.auditMark();
+    const kinds = ['Deployment', 'StatefulSet', 'DaemonSet'];
+    const broken = kinds.map((kind) => [`deploy/${kind}.json`, workload(kind, kind.toLowerCase(), IMAGES.missing)]);
+    await world.repository.commit(
+      {
+        ...(await world.canaryFile()),
+        ...Object.fromEntries(broken),
+        'deploy/job.json': object('batch/v1', 'Job', 'job', jobSpec('job', IMAGES.missing)),
+        'deploy/slow.json': workload('Deployment', 'slow', IMAGES.slow),
+      },
+      'first',
+    );
+    await using agent = await world.start();
+    const failed = await world.until('four have failed', (status) => Object.keys(codesOf(status)).length === 4);
+    expect([stateOf(failed), stringAt(syncOf(failed), 'message')]).toEqual(['Degraded', '4 objects of 6 failed']);
+    const told = attentionOf(failed).map(({ object: of, code, text }) => [of, code, text.split(' — ')[0]]);
+    expect(told).toEqual(
+      ['apps/DaemonSet/daemonset', 'apps/Deployment/deployment', 'apps/StatefulSet/statefulset', 'batch/Job/job'].map(
+        (of) => [
+          of,
+          'SOTTO-PLAN-011',
+          expect.stringMatching(
+            new RegExp(
+              `^the object failed: ImagePullBackOff: Container c of Pod ${of.split('/')[2]}-.* does not start. Back-off pulling image "example.com/missing:1"$`,
+            ),
+          ),
+        ],
+      ),
+    );
+    expect(await podCalls(world, mark)).toEqual([]);
+
+    // The Pod of the version before is there until the new one is ready, and says nothing of it.
+    const second = await world.repository.commit(
+      {
+        'deploy/Deployment.json': workload('Deployment', 'deployment', IMAGES.slow),
+        'deploy/DaemonSet.json': workload('DaemonSet', 'daemonset', IMAGES.ready),
+        'deploy/StatefulSet.json': null,
+        'deploy/job.json': null,
+      },
+      'second',
+    );
+    const rolling = await world.until(
+      'it rolls out',
+      (status) =>
+        stateOf(status) === 'Progressing' && stringAt(syncOf(status), 'appliedRevision')?.endsWith(second) === true,
+    );
+    expect(codesOf(rolling)).toEqual({});
+    const images = new Set((await podsOf(world, 'app=deployment')).map(imageOf));
+    expect(images).toEqual(new Set([IMAGES.missing, IMAGES.slow]));
+    await releasePods(world, 'app=deployment');
+    await releasePods(world, 'app=slow');
+    await untilReady(world, second);
+    await eventually('nobody watches Pods any more', async () =>
+      (await podWatches(world, mark)).every(({ stage }) => stage === 'ResponseComplete') ? true : undefined,
+    );
+    const watched = (await podWatches(world, mark)).map(({ resource }) => resource);
+    expect(new Set(watched)).toEqual(new Set(['pods', 'replicasets']));
+    expect(await podCalls(world, mark)).toEqual([]);
+    expect(errorsOf(agent)).toEqual([]);
+  });
+
+  test('without the right to look at Pods that is said, and nothing else is different', async () => {
+    const rules = AGENT_RULES.filter(
+      ({ resources }) => !resources.includes('pods') && !resources.includes('replicasets'),
+    );
+    const pods = { apiGroups: [''], resources: ['pods'], verbs: ['get'] };
+    await using world = await createWorld({ plane: cluster.plane, sync: STRICT, rules: [...rules, pods] });
+    await world.repository.commit(
+      { ...(await world.canaryFile()), 'deploy/web.json': workload('Deployment', 'web', IMAGES.missing) },
+      'first',
+    );
+    await using agent = await world.start();
+    const status = await world.until('it is said', (document) => Object.keys(codesOf(document)).length > 0);
+    expect(attentionOf(status).map(({ code, text }) => [code, text])).toEqual([
+      [
+        'SOTTO-PLAN-140',
+        'why Pods of workloads do not start cannot be told: the agent may not list and watch pods and replicasets — apply the Role of deploy/rights/role.yaml, or set health.strict: false',
+      ],
+    ]);
+    expect(stateOf(status)).toBe('Progressing');
+    const second = await world.repository.commit(
+      { 'deploy/web.json': workload('Deployment', 'web', IMAGES.ready) },
+      'second',
+    );
+    await untilReady(world, second);
+    expect(errorsOf(agent)).toEqual([]);
+  });
 });
 
 function imageOf(pod: Json): string | undefined {
@@ -269,4 +361,14 @@ function isTerminating(pod: Json): boolean {
 async function agentWrites(world: World): Promise<string[]> {
   const writes = await requestsSince(world, 0).writes();
   return writes.map(({ resource, name }) => `${resource}/${name}`);
+}
+
+async function podWatches(world: World, mark: number) {
+  const entries = await requestsSince(world, mark).entries();
+  return entries.filter(({ verb, resource }) => verb === 'watch' && ['pods', 'replicasets'].includes(resource));
+}
+
+async function podCalls(world: World, mark: number): Promise<readonly string[]> {
+  const calls = await requestsSince(world, mark).calls();
+  return shown(calls.filter(({ resource }) => ['pods', 'replicasets'].includes(resource)));
 }

@@ -93,6 +93,15 @@ describe('a refusal', () => {
     ],
     ['a wrong type', 500, typed, { kind: 'typed-patch', permanent: true }],
     [
+      'a field that the version of an entry lacks',
+      500,
+      statusOf(500, '', {
+        message:
+          'failed to prune fields: failed add back owned items: failed to convert pruned object at version e/v1beta1: .spec.size: field not declared in schema',
+      }),
+      { kind: 'typed-patch', permanent: true },
+    ],
+    [
       'an old entry',
       500,
       statusOf(500, '', { message: 'request to convert CR to an invalid group/version: v1' }),

@@ -205,6 +205,8 @@ describe('what the Pods of a workload need', () => {
       { volumes: [{ projected: { sources: [{ secret: { name: 's' } }, { configMap: { name: 'c' } }] } }] },
       ['Secret/s', 'ConfigMap/c'],
     ],
+    ['a volume driver', { volumes: [{ csi: { driver: 'd', nodePublishSecretRef: { name: 's' } } }] }, ['Secret/s']],
+    ['an account, which waits for nothing', { serviceAccountName: 's' }, []],
     ['pull secrets', { imagePullSecrets: [{ name: 's' }] }, ['Secret/s']],
     [
       'what is optional',
@@ -213,6 +215,14 @@ describe('what the Pods of a workload need', () => {
         volumes: [{ configMap: { name: 'c', optional: true } }],
       },
       [],
+    ],
+    [
+      'what is optional in one place only',
+      {
+        containers: [{ envFrom: [{ secretRef: { name: 's' } }] }],
+        volumes: [{ secret: { secretName: 's', optional: true } }],
+      },
+      ['Secret/s'],
     ],
     ['what is not of this sync', { imagePullSecrets: [{ name: 'elsewhere' }] }, []],
   ];

@@ -43,6 +43,7 @@ function row(name: string, more: Partial<InventoryRow> = {}): InventoryRow {
     yielded: undefined,
     accepted: undefined,
     restart: undefined,
+    rank: undefined,
     ...more,
   };
 }

@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
+import { SottoError } from '../../core/errors.ts';
+import { convertClear } from '../../sops/convert-clear.ts';
 import type { CommandContext } from '../context.ts';
-import { fileFormat } from '../file-format.ts';
+import { fileFormat, outputFormat } from '../file-format.ts';
 import { readInput } from '../files.ts';
-import { encryptNewFile, keysOfNewFile } from '../new-file.ts';
+import { encryptNewFile, keysOfNewFile, type NewFileKeys } from '../new-file.ts';
 import type { FileFlags } from '../options.ts';
 import { addFileOptions, addRecipientOptions, errorFormOption, keyServiceOption } from '../options.ts';
 import { writeData } from '../output.ts';
@@ -48,7 +50,23 @@ async function encrypt(file: string, flags: EncryptFlags, context: CommandContex
   const input = await readInput(context, file, flags.filename);
   const format = fileFormat(input.name, flags);
   const keys = await keysOfNewFile(context, input, flags, 'encrypt');
-  const encrypted = await encryptNewFile(input.bytes, input, format, keys, flags.encryptedRegex);
+  const to = outputFormat(format, flags);
+  if (to !== format) refuseCommentSelector(keys, flags, input.name);
+  const clear = to === format ? input.bytes : convertClear(input.bytes, format, to, input.name);
+  const encrypted = await encryptNewFile(clear, input, to, keys, flags.encryptedRegex);
   if (flags.inPlace === true) writeInPlace(input.path, input.name, new TextEncoder().encode(encrypted));
   else await writeData(context, encrypted);
+}
+
+/** Another format puts comments elsewhere or loses them, and with them what is encrypted. */
+function refuseCommentSelector({ rule }: NewFileKeys, flags: EncryptFlags, file: string): void {
+  const kind = flags.encryptedRegex === undefined ? rule?.selector?.kind : undefined;
+  if (kind !== 'encrypted_comment_regex' && kind !== 'unencrypted_comment_regex') return;
+  throw new SottoError({
+    code: 'SOTTO-SOPS-059',
+    what: 'the file is not converted, because comments say what of it is encrypted',
+    why: `the rule of .sops.yaml has ${kind}, and comments do not keep their places in another format`,
+    next: 'leave --output-type out, or select by keys: --encrypted-regex',
+    file,
+  });
 }

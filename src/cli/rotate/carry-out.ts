@@ -50,7 +50,7 @@ export async function intoBranch(
     readonly target: PushTarget | undefined;
   },
   context: CommandContext,
-): Promise<void> {
+): Promise<CommitId> {
   const { checkout, made, base, journal, target } = rotation;
   const plan = { branch: base.branch, from: base.commit, to: made.commit, push: target };
   writeJournal(journal, plan);
@@ -60,6 +60,7 @@ export async function intoBranch(
   }
   await finishRotation(checkout, journal, plan);
   await told(made, base.branch, target, checkout, context);
+  return made.commit;
 }
 
 /** False when the branch there has moved. Throws SOTTO-ROTATE-008, and leaves no journal: nothing has begun. */
@@ -104,7 +105,7 @@ async function pushAgain(
   rotation: Rotation & { readonly base: Base },
   target: PushTarget,
   context: CommandContext,
-): Promise<void> {
+): Promise<CommitId> {
   const { checkout, base } = rotation;
   for (let tries = 1; tries < MOST_TRIES; tries += 1) {
     const tip = await fetchTip(checkout, target);
@@ -121,7 +122,8 @@ async function pushAgain(
       context,
       `${made.files} files changed in ${made.commit.slice(0, 12)}, pushed to ${target.remote}/${target.branch}`,
     );
-    return say(context, 'next: git pull --ff-only   (this checkout is as it was)');
+    await say(context, 'next: git pull --ff-only   (this checkout is as it was)');
+    return made.commit;
   }
   throw lostRace(target, `it has moved ${MOST_TRIES} times`);
 }

@@ -118,4 +118,52 @@ export const KEYS_CODES = {
     explain:
       'It has not the form of such a credential: a token of Vault is one line of printable characters, sops.aws-kms has the lines aws_access_key_id: ID and aws_secret_access_key: KEY (and aws_session_token: TOKEN for keys that pass), sops.gcp-kms is the JSON file of a service account, sops.azure-kv has tenantId, clientId and clientSecret, and ca.crt beside it is a certificate in PEM. The service was not asked with it.',
   },
+  'SOTTO-KEYS-060': {
+    title: 'A key is past the end that was set for it',
+    explain:
+      'A rotation left the key there to open older commits, and said until when (annotation sotto.dev/until). It goes on opening; nothing is deleted by a clock. When no branch needs it any more, retire it; or move the date.',
+    example: 'sotto keys retire SECRET',
+  },
+  'SOTTO-KEYS-061': {
+    title: 'A key Secret is missing',
+    explain:
+      'A backup of keys holds every key Secret of the agent and the fingerprint Secret, or it is not made: one without the fingerprint key would not bring back the inventory.',
+    example: 'kubectl get secret sotto-fingerprint',
+  },
+  'SOTTO-KEYS-062': {
+    title: 'A backup of keys does not open',
+    explain:
+      'A backup is an age file for a recipient or behind a passphrase, and holds a List of Secrets. It opens with the identity it was made for (--key-file), or with the passphrase at a terminal. Stock age opens it as well.',
+    example: 'age -d -i recovery.txt backup.age',
+  },
+  'SOTTO-KEYS-063': {
+    title: 'Documents do not open with the backup',
+    explain:
+      'Every encrypted document of HEAD was tried with the keys of the backup alone, and some do not open: the backup is older than a rotation, or they are for keys that the agent does not have. Make a new backup; keep the old one for old commits.',
+    example: 'sotto keys backup --recipient age1… --out backup.age',
+  },
+  'SOTTO-KEYS-064': {
+    title: 'A key is still needed',
+    explain:
+      'Heads of branches, here or at the remotes, have files that only this key opens. A retired key opens nothing in the cluster, so a commit from there could not be applied. Rotate those branches, merge them, or delete them.',
+    example: 'git branch -d OLD-BRANCH',
+  },
+  'SOTTO-KEYS-065': {
+    title: 'Whether a key is still needed cannot be told',
+    explain:
+      'sotto keys retire looks at the heads of all branches, and asks the remotes for them first. One of them could not be asked. Nothing was changed; --no-fetch takes the branches as they were fetched last.',
+    example: 'git fetch --all',
+  },
+  'SOTTO-KEYS-066': {
+    title: 'There is no such key',
+    explain:
+      'No key Secret that the agent would use is called so or holds that key. Secrets are key Secrets by their label or because the settings name them; give the name of one, a recipient, or a fingerprint, as the list shows them.',
+    example: 'sotto keys list',
+  },
+  'SOTTO-KEYS-067': {
+    title: 'A Secret in the cluster differs from the backup',
+    explain:
+      'sotto keys restore makes Secrets that are missing and never writes over one that holds something else. Nothing was restored. Find out which of the two is right; rename or delete the one in the cluster only if it is not.',
+    example: 'kubectl get secret NAME -o yaml',
+  },
 } as const satisfies Record<string, CodeEntry>;

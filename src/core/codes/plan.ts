@@ -208,4 +208,9 @@ export const PLAN_CODES = {
       'A sync that its dependsOn names is Degraded, Stalled, Held or Suspended: time alone does not make it ready. Nothing of the new commit of this one is applied, nothing is pruned; what was applied before is kept as it was. It goes on by itself when the other one is Ready.',
     example: 'sotto status -n team-app',
   },
+  'SOTTO-PLAN-140': {
+    title: 'Pods of workloads cannot be looked at',
+    explain:
+      'With health.strict: true the agent lists and watches Pods and ReplicaSets of the namespace while a workload is not ready, to tell an image that cannot be had. Its Role does not allow that. Everything else goes on, and such a workload fails when its own deadline is over. The Role in deploy/rights/role.yaml has the right.',
+  },
 } as const satisfies Record<string, CodeEntry>;

@@ -49,9 +49,9 @@ export const ROTATE_CODES = {
     example: 'git push --dry-run',
   },
   'SOTTO-ROTATE-009': {
-    title: 'This way of rotating is not in this version',
+    title: 'Nothing says what the new key is',
     explain:
-      'This version rotates in a checkout, with the keys that files hold: --key-file with --new-key for age, with --cert for SealedSecrets. What is not built is refused.',
+      'A rotation is for a new age key, made into a file (--new-key) or as a Secret of the agent (--new-secret), or for a new sealing certificate (--cert). Rotation by the agent itself (--in-cluster) is not in this version.',
   },
   'SOTTO-ROTATE-010': {
     title: 'Nothing vouches for the new sealing certificate',
@@ -69,5 +69,35 @@ export const ROTATE_CODES = {
     explain:
       'Items are replaced one by one where they stand under spec.encryptedData of a document of their own. The form of 2018 (spec.data) is sealed as a whole, and a List holds several: give each SealedSecret a document of its own.',
     example: 'sotto unseal --key-file keys.yaml old.yaml | sotto seal --cert new.pem -',
+  },
+  'SOTTO-ROTATE-013': {
+    title: 'The agent’s keys cannot be found out',
+    explain:
+      'With --new-secret the key Secrets are those that the agent uses, which its settings (ConfigMap sotto) and labels say. Whoever rotates so needs the right to read both.',
+    example: 'kubectl auth can-i get secrets -n team-app',
+  },
+  'SOTTO-ROTATE-014': {
+    title: 'The agent has not shown that it holds the new key',
+    explain:
+      'Before anything is encrypted for a key that was made in the cluster, the running agent has to open a nonce that only this key opens, and to answer with a MAC that nobody else can make. A status that somebody else writes is noticed by that. The key stays where it is, and the next run takes it.',
+    example: 'sotto logs -n team-app',
+  },
+  'SOTTO-ROTATE-015': {
+    title: 'The agent does not run the rotated revision yet',
+    explain:
+      'The commit was pushed, and within the time no sync was ready with it. Old and new key are both in the cluster, so nothing is lost; the old one is not marked as going until the agent is there.',
+    example: 'sotto status',
+  },
+  'SOTTO-ROTATE-016': {
+    title: 'A workload changed while the keys were rotated',
+    explain:
+      'A rotation changes no value, so it restarts nothing. A workload that existed before has another generation after it: somebody changed it at the same time, or the commit on the branch brought more than the rotation. The rotation itself is complete.',
+    example: 'kubectl rollout history deployment/NAME',
+  },
+  'SOTTO-ROTATE-017': {
+    title: 'There is no new sealing key',
+    explain:
+      'With --new-sealing the agent makes the key: it needs sealing.enabled, must not be bound to other keys (sealing.keys) or to one certificate (sealing.certificate), and has to be running. Nothing was encrypted; a key that was marked as one that only opens goes on opening.',
+    example: 'sotto status',
   },
 } as const satisfies Record<string, CodeEntry>;

@@ -174,6 +174,17 @@ export const SOPS_CODES = {
     explain:
       'Through an alias a value stands at several places of a YAML document, so that a change of one is a change of all. Aliases are left only where nothing is encrypted; sotto edit shows the whole text.',
   },
+  'SOTTO-SOPS-058': {
+    title: 'A file cannot be written in another format',
+    explain:
+      'decrypt and encrypt with --output-type write another format than they read, as sops does, but never with a loss: lists and nested mappings have no place in dotenv and INI, null has none there, keys must not occur twice, and only YAML has several documents. The message names the key. Comments are not values: JSON has none, and INI puts them above a key as sops does.',
+    example: 'sotto decrypt --output-type dotenv app.yaml',
+  },
+  'SOTTO-SOPS-059': {
+    title: 'A file whose comments select is not converted',
+    explain:
+      'With encrypted_comment_regex or unencrypted_comment_regex the comments of a file decide what of it is encrypted. Another format has them elsewhere, or not at all, so that values would stay in clear.',
+  },
   'SOTTO-SOPS-060': {
     title: 'An OpenPGP entry is damaged',
     explain:
