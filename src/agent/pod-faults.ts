@@ -30,6 +30,8 @@ export interface PodFaultsOptions {
   /** `trouble` is another one now. */
   onTrouble(): void;
   onDefect(thrown: unknown): void;
+  /** For tests. */
+  readonly lingerMs?: number | undefined;
 }
 
 interface Waiting {
@@ -53,11 +55,13 @@ export class PodFaults {
   readonly #faults = new Map<string, PodFault>();
   readonly #sets = new Map<string, ReplicaSet>();
   readonly #refused = new Set<string>();
+  readonly #lingerMs: number;
   #streams: AbortController | undefined;
   #ending: NodeJS.Timeout | undefined;
 
   constructor(options: PodFaultsOptions) {
     this.#options = options;
+    this.#lingerMs = options.lingerMs ?? LINGER_MS;
   }
 
   /** Health of an object of a strict sync, by itself and by its Pods. */
@@ -102,7 +106,7 @@ export class PodFaults {
   #follow(): void {
     clearTimeout(this.#ending);
     if (this.#waiting.size > 0) this.#streams ??= this.#open();
-    else if (this.#streams !== undefined) this.#ending = setTimeout(() => this.#end(), LINGER_MS).unref();
+    else if (this.#streams !== undefined) this.#ending = setTimeout(() => this.#end(), this.#lingerMs).unref();
   }
 
   #end(): void {

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { arrayAt, type Json, type JsonObject, memberAt, numberAt, stringAt } from '../../src/core/json.ts';
 import { attentionOf, codesOf, passed, stateOf, untilReady, untilTried } from '../harness/attention.ts';
 import { configMapPath, secretPath } from '../harness/objects.ts';
+import { runOnce } from '../harness/once.ts';
 import { describeReal } from '../harness/real.ts';
 import { requestsFromNow, requestsSince, shown } from '../harness/requests.ts';
 import { deploymentPath } from '../harness/status-of.ts';
@@ -69,6 +70,8 @@ async function everyKind(world: World): Promise<Record<string, string>> {
     }),
   };
 }
+
+const oneOf = (image: string) => ({ 'deploy/web.json': workload('Deployment', 'web', image) });
 
 const twoOf = (image: string) => ({ 'deploy/web.json': workload('Deployment', 'web', image, {}, { replicas: 2 }) });
 
@@ -258,6 +261,47 @@ describeReal('rollouts of real controllers', TOOLS, () => {
     expect(errorsOf(agent)).toEqual([]);
   });
 
+  test('a changed value replaces the Pods that read it, once; one that was only encrypted again replaces none', async () => {
+    await using world = await worldOf();
+    const db = async (index: number) => ({
+      'deploy/db.json': await world.sops(JSON.stringify(secret('db', { password: world.value(index) })), 'db.json'),
+    });
+    const env = { envFrom: [{ secretRef: { name: 'db' } }] };
+    const web = JSON.parse(workload('Deployment', 'web', IMAGES.ready, env, { replicas: 2 })) as JsonObject;
+    const restarted = { ...web, metadata: { name: 'web', annotations: { 'sotto.dev/restart-on-change': 'true' } } };
+    const first = await world.repository.commit(
+      { ...(await db(0)), 'deploy/web.json': JSON.stringify(restarted) },
+      'first',
+    );
+    await using agent = await world.start();
+    await untilReady(world, first);
+    const before = await uidsOf(world, 'app=web');
+    expect(before.size).toBe(2);
+    await untilReady(world, await world.repository.commit(await db(0), 'encrypted again'));
+    expect(await uidsOf(world, 'app=web')).toEqual(before);
+    await untilReady(world, await world.repository.commit(await db(1), 'another value'));
+    await eventually('new Pods run', async () => {
+      const now = await uidsOf(world, 'app=web');
+      return now.size === 2 && [...now].every((uid) => !before.has(uid)) ? true : undefined;
+    });
+    await sleep(QUIET_MS);
+    const sets = await world.get(`/apis/apps/v1/namespaces/${world.namespace}/replicasets`);
+    expect(arrayAt(sets ?? null, 'items')).toHaveLength(2);
+    expect(errorsOf(agent)).toEqual([]);
+  });
+
+  test('with wait: false readiness is counted and decides nothing', async () => {
+    await using world = await worldOf('  wait: false\n  timeout: 1s\n');
+    const commit = await world.repository.commit(
+      { ...(await world.canaryFile()), 'deploy/web.json': workload('Deployment', 'web', IMAGES.slow) },
+      'first',
+    );
+    await using agent = await world.start();
+    const ready = await untilReady(world, commit);
+    expect([countsOf(ready), codesOf(ready)]).toMatchObject([{ desired: 2, current: 1, inProgress: 1 }, {}]);
+    expect(errorsOf(agent)).toEqual([]);
+  });
+
   test('with strict health an image that cannot be had fails its workload at once, Pod and image named', async () => {
     await using world = await worldOf(STRICT);
     const mark = await world.own.plane.auditMark();
@@ -321,6 +365,38 @@ describeReal('rollouts of real controllers', TOOLS, () => {
     expect(errorsOf(agent)).toEqual([]);
   });
 
+  test('with strict health a claim whose volume is gone has failed', async () => {
+    await using world = await worldOf(STRICT);
+    await createVolume(world);
+    const files = await everyKind(world);
+    const claim = { 'deploy/data.json': files['deploy/data.json'] ?? '' };
+    const commit = await world.repository.commit({ ...(await world.canaryFile()), ...claim }, 'first');
+    await using agent = await world.start();
+    await untilReady(world, commit);
+    const path = `/api/v1/persistentvolumes/data-${world.namespace}`;
+    await world.own.plane.admin('DELETE', path);
+    await world.own.plane.admin('PATCH', path, { metadata: { finalizers: null } });
+    const lost = await world.until('it is lost', (status) => Object.keys(codesOf(status)).length > 0);
+    expect(attentionOf(lost).map(({ object: of, text }) => [of, text.split('. ')[0]])).toEqual([
+      ['PersistentVolumeClaim/data', expect.stringMatching(/^the object failed: ClaimLost: PVC has lost its volume/)],
+    ]);
+    expect(stateOf(lost)).toBe('Degraded');
+    expect(errorsOf(agent)).toEqual([]);
+  });
+
+  test('one pass on the command line waits for a rollout, and with strict health no longer than there is hope', async () => {
+    await using world = await worldOf(STRICT);
+    await world.repository.commit({ ...(await world.canaryFile()), ...oneOf(IMAGES.ready) }, 'ready');
+    expect(await runOnce(world)).toMatchObject({ code: 0 });
+    expect(stateOf(await world.status())).toBe('Ready');
+    // Of its timeout of five minutes nothing is waited.
+    await world.repository.commit(oneOf(IMAGES.missing), 'missing');
+    expect(await runOnce(world)).toMatchObject({ code: 1 });
+    const status = await world.status();
+    expect(stringAt(syncOf(status ?? null), 'reason')).toBe('ObjectsFailed');
+    expect(JSON.stringify(attentionOf(status))).toContain('ImagePullBackOff');
+  });
+
   test('without the right to look at Pods that is said, and nothing else is different', async () => {
     const rules = AGENT_RULES.filter(
       ({ resources }) => !resources.includes('pods') && !resources.includes('replicasets'),
@@ -351,6 +427,11 @@ describeReal('rollouts of real controllers', TOOLS, () => {
 
 function imageOf(pod: Json): string | undefined {
   return stringAt(arrayAt(pod, 'spec', 'containers')[0], 'image');
+}
+
+async function uidsOf(world: World, labels: string): Promise<ReadonlySet<string>> {
+  const pods = await podsOf(world, labels);
+  return new Set(pods.filter((pod) => !isTerminating(pod)).map((pod) => stringAt(pod, 'metadata', 'uid') ?? ''));
 }
 
 function isTerminating(pod: Json): boolean {

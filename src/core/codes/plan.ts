@@ -213,4 +213,9 @@ export const PLAN_CODES = {
     explain:
       'With health.strict: true the agent lists and watches Pods and ReplicaSets of the namespace while a workload is not ready, to tell an image that cannot be had. Its Role does not allow that. Everything else goes on, and such a workload fails when its own deadline is over. The Role in deploy/rights/role.yaml has the right.',
   },
+  'SOTTO-PLAN-141': {
+    title: 'The status has no room for everything',
+    explain:
+      'The status document holds at most 200 things that need attention, some of each code, and their true number. What sotto why knows of an object beyond those is in the log of the agent only, with every pass.',
+  },
 } as const satisfies Record<string, CodeEntry>;
