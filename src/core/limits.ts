@@ -20,6 +20,8 @@ export const LIMITS = {
   /** Nodes of one document after aliases are expanded: the alias bomb's cap. */
   maxNodesPerDocument: 200_000,
   maxAliasesPerDocument: 1_000,
+  /** Of a whole file: what its aliases stand for, each counted where it stands. Nodes: maxNodesPerDocument. */
+  maxAliasedCharacters: 5 * 1024 * 1024,
   /** What kustomize would have to hold and do: nodes of all files with aliases expanded, a base counted as often as it is built. */
   maxRenderNodes: 1_000_000,
   maxKustomizationBuilds: 2_000,

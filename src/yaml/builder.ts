@@ -12,7 +12,7 @@ import {
 import type { ErrorPlace } from '../core/errors.ts';
 import { Gaps } from './gaps.ts';
 import type { ParseLimits } from './limits.ts';
-import { tooDeep, tooManyAliases, tooManyNodes, unknownAlias } from './refusals.ts';
+import { aliasesTooLarge, tooDeep, tooManyAliases, tooManyNodes, unknownAlias } from './refusals.ts';
 import type { Chunk } from './split.ts';
 import { expandTag } from './tag.ts';
 import type { Lines, ScalarStyle, YamlDocument, YamlEntry, YamlNode, YamlScalar, YamlToken } from './tree.ts';
@@ -25,6 +25,12 @@ const STYLES: Readonly<Record<number, ScalarStyle>> = {
   5: 'folded',
 };
 
+/** What the aliases of a file have stood for so far. */
+export interface Aliased {
+  nodes: number;
+  characters: number;
+}
+
 interface Source {
   readonly text: string;
   readonly chunk: Chunk;
@@ -35,12 +41,15 @@ interface Source {
   /** Index of the first event inside the document. */
   readonly at: number;
   readonly directives: readonly DocumentDirective[];
+  /** Of the whole file: a document each would multiply the caps. */
+  readonly aliased: Aliased;
 }
 
 /** What stands behind an anchor. `node` is undefined while it is being read: an alias then would contain itself. */
 interface Anchor {
   node: YamlNode | undefined;
   nodes: number;
+  characters: number;
   depth: number;
 }
 
@@ -56,6 +65,8 @@ export class DocumentBuilder {
   readonly #base: number;
   /** Nodes so far, every alias counted as what it stands for. */
   #nodes = 0;
+  /** Of all scalars so far, aliases counted likewise. */
+  #characters = 0;
   readonly #aliases: YamlToken[] = [];
   /** Deepest level seen since the last anchor opened. */
   #deepest = 0;
@@ -85,12 +96,13 @@ export class DocumentBuilder {
     }
     if (event.type === EVENT_ID.ALIAS) return this.#alias(event, depth);
     const anchor = this.#openAnchor(event);
-    const before = { nodes: this.#nodes, deepest: this.#deepest };
+    const before = { nodes: this.#nodes, characters: this.#characters, deepest: this.#deepest };
     this.#deepest = depth;
     const node = this.#build(event, depth, inFlow);
     if (anchor !== undefined) {
       anchor.node = node;
       anchor.nodes = this.#nodes - before.nodes;
+      anchor.characters = this.#characters - before.characters;
       anchor.depth = this.#deepest - depth;
     }
     this.#deepest = Math.max(this.#deepest, before.deepest);
@@ -136,6 +148,7 @@ export class DocumentBuilder {
   #scalar(event: ScalarEvent, inFlow: boolean): YamlScalar {
     const style = STYLES[event.style] ?? 'plain';
     const text = getScalarValue(this.#source.text, this.#moved(event));
+    this.#characters += text.length;
     const { tokenStart, end } = this.#scalarToken(event, style);
     const start = this.#propsStart(event) ?? tokenStart;
     this.#gaps.token(start, end);
@@ -172,6 +185,7 @@ export class DocumentBuilder {
     if (anchor === undefined) throw unknownAlias('there is no anchor of that name before it in this document', place);
     if (anchor.node === undefined) throw unknownAlias('it stands inside of the very value it refers to', place);
     this.#count(anchor.nodes, undefined, start);
+    this.#countAliased(anchor, place);
     if (depth + anchor.depth > limits.maxDepth) throw tooDeep(limits, place);
     this.#deepest = Math.max(this.#deepest, depth + anchor.depth);
     return anchor.node;
@@ -179,7 +193,7 @@ export class DocumentBuilder {
 
   #openAnchor(event: NodeEvent): Anchor | undefined {
     if (event.anchorStart === -1) return undefined;
-    const anchor: Anchor = { node: undefined, nodes: 0, depth: 0 };
+    const anchor: Anchor = { node: undefined, nodes: 0, characters: 0, depth: 0 };
     const name = this.#source.text.slice(this.#base + event.anchorStart, this.#base + event.anchorEnd);
     this.#anchors.set(name, anchor);
     return anchor;
@@ -191,6 +205,16 @@ export class DocumentBuilder {
     if (this.#nodes <= maxNodesPerDocument) return;
     const why = `more than ${maxNodesPerDocument} nodes in one document are refused, aliases counted as what they stand for`;
     throw tooManyNodes(why, event === undefined ? this.#place(start) : this.#placeOf(event));
+  }
+
+  #countAliased({ nodes, characters }: Anchor, place: ErrorPlace): void {
+    const { aliased, limits } = this.#source;
+    this.#characters += characters;
+    aliased.nodes += nodes;
+    aliased.characters += characters;
+    const isTooMuch =
+      aliased.nodes > limits.maxAliasedNodesPerFile || aliased.characters > limits.maxAliasedCharactersPerFile;
+    if (isTooMuch) throw aliasesTooLarge(limits, place);
   }
 
   #tagOf(event: NodeEvent): string | undefined {

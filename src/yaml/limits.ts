@@ -6,6 +6,8 @@ export interface ParseLimits {
   readonly maxDocumentsPerFile: number;
   readonly maxNodesPerDocument: number;
   readonly maxAliasesPerDocument: number;
+  readonly maxAliasedNodesPerFile: number;
+  readonly maxAliasedCharactersPerFile: number;
   /** Characters that can start or part nodes. They bound what the event reader allocates before nodes are counted. */
   readonly maxIndicatorsPerFile: number;
 }
@@ -15,6 +17,8 @@ export const PARSE_LIMITS: ParseLimits = {
   maxDocumentsPerFile: LIMITS.maxDocumentsPerFile,
   maxNodesPerDocument: LIMITS.maxNodesPerDocument,
   maxAliasesPerDocument: LIMITS.maxAliasesPerDocument,
+  maxAliasedNodesPerFile: LIMITS.maxNodesPerDocument,
+  maxAliasedCharactersPerFile: LIMITS.maxAliasedCharacters,
   maxIndicatorsPerFile: 1_000_000,
 };
 
@@ -22,6 +26,8 @@ export const PARSE_LIMITS: ParseLimits = {
 export const LOCAL_LIMITS: ParseLimits = {
   ...PARSE_LIMITS,
   maxNodesPerDocument: LIMITS.maxLocalNodesPerDocument,
+  maxAliasedNodesPerFile: LIMITS.maxLocalNodesPerDocument,
+  maxAliasedCharactersPerFile: LIMITS.maxLocalFileBytes,
   maxIndicatorsPerFile: 32_000_000,
 };
 

@@ -1,6 +1,6 @@
 import { type DocumentDirective, type Event, EVENT_ID, parseEvents, YAMLException } from 'js-yaml';
 import { SottoError } from '../core/errors.ts';
-import { DocumentBuilder } from './builder.ts';
+import { type Aliased, DocumentBuilder } from './builder.ts';
 import { PARSE_LIMITS, type ParseLimits, type ParseOptions } from './limits.ts';
 import { tooDeep, tooManyDocuments, tooManyNodes } from './refusals.ts';
 import { type Chunk, splitStream } from './split.ts';
@@ -16,26 +16,30 @@ export function parseYaml(text: string, options: ParseOptions): YamlDocument[] {
   const lines = new Lines(text);
   refuseTooManyIndicators(text, limits, options.file);
   const documents: YamlDocument[] = [];
+  const source = { text, lines, limits, file: options.file, aliased: { nodes: 0, characters: 0 } };
   for (const chunk of splitStream(text)) {
-    for (const document of parseChunk(text, chunk, lines, limits, options.file)) documents.push(document);
+    for (const document of parseChunk(source, chunk)) documents.push(document);
     if (documents.length > limits.maxDocumentsPerFile) throw tooManyDocuments(limits, { file: options.file });
   }
   return documents;
 }
 
-function* parseChunk(
-  text: string,
-  chunk: Chunk,
-  lines: Lines,
-  limits: ParseLimits,
-  file: string,
-): Generator<YamlDocument> {
+interface FileSource {
+  readonly text: string;
+  readonly lines: Lines;
+  readonly limits: ParseLimits;
+  readonly file: string;
+  readonly aliased: Aliased;
+}
+
+function* parseChunk(source: FileSource, chunk: Chunk): Generator<YamlDocument> {
+  const { text, lines, limits, file } = source;
   const events = readEvents(text, chunk, lines, limits, file);
   let at = 0;
   while (at < events.length) {
     const opening = events[at];
     const directives: readonly DocumentDirective[] = opening?.type === EVENT_ID.DOCUMENT ? opening.directives : [];
-    const builder = new DocumentBuilder({ text, chunk, lines, limits, file, events, at: at + 1, directives });
+    const builder = new DocumentBuilder({ ...source, chunk, events, at: at + 1, directives });
     yield builder.build();
     // One more for the event that closes the document.
     at = builder.at + 1;

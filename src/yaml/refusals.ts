@@ -41,6 +41,17 @@ export function tooManyAliases(limits: ParseLimits, place: ErrorPlace): SottoErr
   });
 }
 
+export function aliasesTooLarge(limits: ParseLimits, place: ErrorPlace): SottoError {
+  const { maxAliasedCharactersPerFile: characters, maxAliasedNodesPerFile: nodes } = limits;
+  return new SottoError({
+    code: 'SOTTO-YAML-014',
+    what: 'the aliases of the file stand for too much',
+    why: `in one file they may stand for ${characters} characters and ${nodes} nodes, each counted where its alias stands`,
+    next: 'write the values out where they are needed, or split the file',
+    ...place,
+  });
+}
+
 export function unknownAlias(why: string, place: ErrorPlace): SottoError {
   return new SottoError({
     code: 'SOTTO-YAML-007',

@@ -189,6 +189,17 @@ describe('hostile text', () => {
       'SOTTO-YAML-003',
     ],
     ['many aliases', `a: &a 1\nb: [${'*a, '.repeat(1500)}]\n`, 'SOTTO-YAML-006'],
+    ['aliases of one long text', `a: &a ${'x'.repeat(10_000)}\nb: [${'*a, '.repeat(900)}]\n`, 'SOTTO-YAML-014'],
+    [
+      'aliases of long texts, spread over documents',
+      `---\na: &a ${'x'.repeat(1_000)}\nb: [${'*a, '.repeat(900)}]\n`.repeat(10),
+      'SOTTO-YAML-014',
+    ],
+    [
+      'aliases of lists, spread over documents',
+      `---\na: &a [${'1, '.repeat(100)}]\nb: [${'*a, '.repeat(900)}]\n`.repeat(10),
+      'SOTTO-YAML-014',
+    ],
     ['many documents', '---\na\n'.repeat(10_001), 'SOTTO-YAML-004'],
     ['many nodes', `[${'a,'.repeat(300_000)}]`, 'SOTTO-YAML-005'],
     ['very many nodes', `[${'a,'.repeat(1_500_000)}]`, 'SOTTO-YAML-005'],

@@ -57,4 +57,9 @@ export const YAML_CODES = {
     title: 'The file is not valid JSON',
     explain: 'The reader stopped at the line named. Nothing of this file is applied until it is mended.',
   },
+  'SOTTO-YAML-014': {
+    title: 'The aliases of a file stand for too much',
+    explain:
+      'An alias is read as a copy of what it stands for. A long text behind many aliases, or many documents with a few each, would take a small file to gigabytes of memory, so what all aliases of a file stand for together is bounded.',
+  },
 } as const satisfies Record<string, CodeEntry>;
