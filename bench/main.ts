@@ -15,6 +15,7 @@ import { measureSize, type SizeResult } from './measure.ts';
 import { measurePod, type PodResult } from './pod.ts';
 import { bytesPerObject, LEGEND, memoryPerObject, podTable, sizeTable } from './report.ts';
 import { newAgeKeyPair } from './repository.ts';
+import { benchRotate } from './rotate.ts';
 import { benchSops } from './sops.ts';
 import { benchUnseal } from './unseal.ts';
 import { GIT_USER, type Ground } from './world.ts';
@@ -27,6 +28,7 @@ const USAGE = `npm run bench -- [--quick] [--sizes 10,100] [--edits N] [--json F
   --json FILE    also writes every figure there
   --agent FILE   measures that bundle instead of dist/sotto.cjs
   --sops         only decrypting SOPS files against stock sops
+  --rotate       only rotating a repository of SOPS files against a loop over stock sops
   --kustomize    only kustomizations: 100 overlays beside a bare loop, 1,000 objects beside plain files
   --pod          only the agent in the shape of its Pod, at 10 and 1,000 objects
   --apply        only the first apply of 1,000 and 5,000 objects beside kubectl, and one-object commits among them
@@ -48,6 +50,8 @@ interface Wanted {
   readonly isQuick: boolean;
   /** Files of the comparison with stock sops, which is all that is measured then. */
   readonly sopsFiles: number | undefined;
+  /** Files of a rotation, likewise. */
+  readonly rotatedFiles: number | undefined;
   readonly jsonPath: string | undefined;
   readonly agentPath: string | undefined;
   /** What comes after the sizes. */
@@ -67,6 +71,7 @@ function readArguments(): Wanted | undefined {
       apply: { type: 'boolean', default: false },
       drift: { type: 'boolean', default: false },
       sops: { type: 'boolean', default: false },
+      rotate: { type: 'boolean', default: false },
       unseal: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -76,8 +81,9 @@ function readArguments(): Wanted | undefined {
   const isUsable = sizes.every((size) => size > 0 && size % 10 === 0) && Number.isInteger(edits) && edits > 0;
   if (values.help || !isUsable) return undefined;
   const sopsFiles = values.sops ? (values.quick ? 100 : 1000) : undefined;
+  const rotatedFiles = values.rotate ? (values.quick ? 100 : 1000) : undefined;
   const parts = PARTS.filter((part) => values[part]);
-  const paths = { isQuick: values.quick, sopsFiles, jsonPath: values.json, agentPath: values.agent };
+  const paths = { isQuick: values.quick, sopsFiles, rotatedFiles, jsonPath: values.json, agentPath: values.agent };
   if (parts.length > 0) return { sizes: [], edits, parts, ...paths };
   return { sizes, edits, parts: values.quick ? ['pod'] : PARTS, ...paths };
 }
@@ -86,6 +92,8 @@ function readArguments(): Wanted | undefined {
 async function bench(wanted: Wanted, signal: AbortSignal): Promise<void> {
   if (wanted.sopsFiles !== undefined)
     return benchOfSops(wanted.sopsFiles, agentProgram(ROOT, wanted.agentPath), signal);
+  if (wanted.rotatedFiles !== undefined)
+    return benchOfRotation(wanted.rotatedFiles, agentProgram(ROOT, wanted.agentPath), signal);
   if (wanted.sizes.length > 0 || wanted.parts.some((part) => part !== 'unseal')) await benchAgent(wanted, signal);
   if (wanted.parts.includes('unseal')) await unsealFigures(wanted, signal);
 }
@@ -184,6 +192,12 @@ async function benchOfSops(files: number, program: AgentProgram, signal: AbortSi
     onProgress: sayStep,
   });
   print(await benchSops(tools, program, files, files * 100));
+}
+
+async function benchOfRotation(files: number, program: AgentProgram, signal: AbortSignal): Promise<void> {
+  print(`${Object.values(machineFacts()).join(', ')}\n\n`);
+  const options = { packageRoot: ROOT, env: process.env, signal, onProgress: sayStep };
+  print(await benchRotate(await ensureTools(['sops', 'age-keygen'], options), program, files));
 }
 
 function sayStep({ tool, step }: { readonly tool: string; readonly step: string }): void {

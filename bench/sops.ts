@@ -51,9 +51,10 @@ export async function benchSops(
     const large: readonly (readonly [string, WholeFormat, string])[] = [
       [`${largest} values in one YAML file`, 'yaml', yamlText(largest)],
       [`${largest} values in one JSON file`, 'json', jsonText(largest)],
+      [`${largest} values in one dotenv file`, 'dotenv', envText(largest)],
     ];
     for (const [what, format, text] of large) {
-      const path = await seal(`large.${format}`, format, text);
+      const path = await seal(`large.${format === 'dotenv' ? 'env' : format}`, format, text);
       const here = await sotto(path);
       const there = await stock(path);
       rows.push(row(what, here.ms, there.ms));
@@ -112,6 +113,10 @@ function smallText(file: number): string {
 
 function yamlText(values: number): string {
   return Array.from({ length: values }, (_, at) => `key${at}: value number ${at}\n`).join('');
+}
+
+function envText(values: number): string {
+  return Array.from({ length: values }, (_, at) => `KEY_${at}=value number ${at}\n`).join('');
 }
 
 function jsonText(values: number): string {

@@ -59,6 +59,7 @@ const MAY_REVEAL: readonly { readonly path: string; readonly why: string }[] = [
   { path: 'src/cli/keys/secret-body.ts', why: 'writes keys into the body of their Secret' },
   { path: 'src/cli/rotate/new-key.ts', why: 'writes a new age identity into the file that the person names' },
   { path: 'src/cli/keep/secret-change.ts', why: 'encrypts the live values of a paused Secret into its file' },
+  { path: 'src/cli/blame.ts', why: 'compares a value with what it was in other commits' },
   { path: 'src/cli/change-values.ts', why: 'sets, shows and removes single values of an opened file' },
 ];
 

@@ -1,4 +1,5 @@
 import type { ObjectKey } from '../core/ids.ts';
+import type { AgentContext } from './context.ts';
 import type { Blocked, SyncRuntime } from './sync-runtime.ts';
 
 /** Past this the wait is `interval` whatever the settings are. */
@@ -29,4 +30,13 @@ export function blockedUntilMs({ sinceMs, tries }: Blocked, { settings }: SyncRu
 export function nextTryMs(sync: SyncRuntime): number | undefined {
   const due = [...sync.blocked.values()].map((blocked) => blockedUntilMs(blocked, sync));
   return due.length === 0 ? undefined : Math.min(...due);
+}
+
+/** The namespace is there again: what was refused because it went is tried at once. */
+export function wakeSuspended(agent: Pick<AgentContext, 'ending' | 'syncs' | 'wake'>): void {
+  if (!agent.ending.lives()) return;
+  for (const [name, { blocked }] of agent.syncs) {
+    for (const [key, { error }] of blocked) if (error.code === 'SOTTO-KUBE-013') blocked.delete(key);
+    agent.wake(name);
+  }
 }

@@ -14,7 +14,7 @@ import { pruneStages } from '../plan/rank.ts';
 import type { DesiredObject } from '../render/desired.ts';
 import { prunedEvent, recreatedEvent } from '../report/event-notes.ts';
 import { recordApplied } from './applied.ts';
-import { block } from './blocked.ts';
+import { block, wakeSuspended } from './blocked.ts';
 import { boundRoleVeto } from './bound-role.ts';
 import { isConfiguration, settledPrunes } from './config-prunes.ts';
 import type { AgentContext } from './context.ts';
@@ -33,6 +33,8 @@ export interface Carried {
   readonly waiting: Plan['waiting'];
   /** Objects that are applied once others are ready. */
   readonly waits: readonly Waiting[];
+  /** Workloads whose rollout holds up prunes. */
+  readonly rollouts: readonly ObjectKey[];
   readonly applied: number;
   readonly pruned: number;
   /** Something failed that trying again may mend. */
@@ -93,6 +95,7 @@ export async function carryOut(
     refusals: refused.map((end) => end.refusal),
     waiting,
     waits: ends.flatMap((end) => (end.kind === 'waits' ? [end.waiting] : [])),
+    rollouts: settled?.rollouts ?? [],
     applied: ends.filter((end) => end.kind === 'done').length,
     pruned: pruned.filter((end) => end.kind === 'done').length,
     retry:
@@ -135,6 +138,8 @@ async function applyOne(agent: AgentContext, sync: SyncRuntime, step: ApplyStep,
       const { opener, server } = work;
       if (agent.signal.aborted || isPaused(agent, object.key, sync.settings.name)) return LEFT;
       if (server.away !== undefined) return refusedBy(object, server.away, true);
+      const refusal = agent.ending.refusal(agent.clock.elapsedMs());
+      if (refusal !== undefined) return suspended(agent, sync, object, refusal);
       const bound = await boundRoleVeto(agent, object);
       if (bound !== undefined) return settle(agent, sync, step, resource, bound);
       const { transport, place, random, signal } = agent;
@@ -148,6 +153,9 @@ async function applyOne(agent: AgentContext, sync: SyncRuntime, step: ApplyStep,
       const wanted = await bodyOf(agent, sync, object);
       if (step.reason === 'changed') await keepReplicas(agent, sync, object, resource);
       const outcome = await applyUnblocked(object, resource, context, () => send(wanted, resource, context));
+      if (outcome.kind === 'failed' && agent.ending.take(outcome.error, agent.clock.elapsedMs()))
+        return suspended(agent, sync, object, outcome.error);
+      if (outcome.kind === 'applied' && outcome.created) wakeSuspended(agent);
       if (outcome.kind === 'failed' && outcome.error.code === 'SOTTO-KUBE-001') server.away = outcome.error;
       return settle(agent, sync, step, resource, outcome);
     });
@@ -157,6 +165,14 @@ async function applyOne(agent: AgentContext, sync: SyncRuntime, step: ApplyStep,
     block(sync, object.key, { action: 'apply', digest: object.digest, error }, agent.clock.elapsedMs());
     return refusedBy(object, error, false);
   }
+}
+
+/** The namespace is being deleted: asked about for all of its objects at once, and not with every pass. */
+function suspended(agent: AgentContext, sync: SyncRuntime, object: DesiredObject, refusal: SottoError): StepEnd {
+  const error = refusal.at({ file: object.file, line: object.line, object: displayObject(object.id) });
+  agent.live.doubt(object.key);
+  block(sync, object.key, { action: 'apply', digest: object.digest, error }, agent.clock.elapsedMs());
+  return refusedBy(object, error, false);
 }
 
 function refusedBy(object: DesiredObject, error: SottoError, again: boolean): StepEnd {

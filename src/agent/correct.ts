@@ -9,7 +9,7 @@ import { driftedPointers } from '../drift/judge.ts';
 import { handFields } from '../drift/undone-fields.ts';
 import { driftManagers } from '../drift/verdict.ts';
 import { pauseOf } from '../plan/pause.ts';
-import { block } from './blocked.ts';
+import { block, wakeSuspended } from './blocked.ts';
 import { type AgentContext, desiredOf } from './context.ts';
 import { type Case, type CaseEnd, correctCase } from './correction-run.ts';
 import type { Finding } from './live.ts';
@@ -150,14 +150,34 @@ export class Corrector {
       return undefined;
     }
     if (this.#isKnownFutile(found)) return undefined;
+    const refusal = agent.ending.refusal(agent.clock.elapsedMs());
+    if (refusal !== undefined) return this.#suspended(found, refusal);
     using opener = agent.opener(found.sync);
     const end = await correctCase(agent, found, { opener, body });
+    if (end.kind === 'failed' && agent.ending.take(end.error, agent.clock.elapsedMs())) {
+      return this.#suspended(found, end.error);
+    }
     if (end.kind === 'failed') {
       this.#failed(found, end.error, end.again, end.retryAfterMs);
       return undefined;
     }
+    if (end.created) wakeSuspended(agent);
     this.#remember(found, end);
     return end.wrote ? undoneBy(found, end.created) : undefined;
+  }
+
+  /** Nothing can be made in the namespace: told, and left to the passes. */
+  #suspended(found: Case, error: SottoError): undefined {
+    const agent = this.#agent;
+    agent.live.doubt(found.key);
+    const told = error.at({ file: found.object.file, line: found.object.line, object: displayObject(found.object.id) });
+    block(
+      found.sync,
+      found.key,
+      { action: 'apply', digest: found.object.digest, error: told },
+      agent.clock.elapsedMs(),
+    );
+    agent.changed();
   }
 
   #remember(found: Case, end: Extract<CaseEnd, { kind: 'done' }>): void {

@@ -10,11 +10,12 @@ import { judgeResumed } from './pausing.ts';
 import type { Wanted } from './reach.ts';
 import { type PassEnd, reportPass } from './report-pass.ts';
 import { syncWaitOf } from './dependents.ts';
+import { takeRenamed } from './renamed.ts';
 import { restartPods } from './restarting.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 import { freeReplicas } from './yielding.ts';
 
-const NOTHING: Carried = { refusals: [], waiting: [], waits: [], applied: 0, pruned: 0, retry: false };
+const NOTHING: Carried = { refusals: [], waiting: [], waits: [], rollouts: [], applied: 0, pruned: 0, retry: false };
 
 /**
  * One pass of one sync over a snapshot, stages in order. Readiness follows from the watches afterwards; corrections go
@@ -37,6 +38,7 @@ export async function runPass(
     ...desired.objects.map(({ apiVersion, id }) => ({ apiVersion, kind: id.kind })),
     ...rowKinds(agent),
   ]);
+  takeRenamed(agent, sync);
   refreshRows(agent, sync, inOrder);
   await judgeResumed(agent, sync, desired.objects);
   const decided = decide(agent, sync, snapshot, desired, said.refusals);

@@ -8,9 +8,10 @@ import type { Snapshot } from '../source/snapshot.ts';
 import type { Carried } from './carry-out.ts';
 import type { AgentContext } from './context.ts';
 import { leavingRuleOf } from './leaving.ts';
+import { rememberSource } from './renamed.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 import type { SyncWait } from './sync-turn.ts';
-import { isAnyDue } from './waits.ts';
+import { awaitsOf } from './waits.ts';
 
 /** All that one pass found and did. */
 export interface PassEnd {
@@ -33,6 +34,7 @@ export function reportPass(agent: AgentContext, sync: SyncRuntime, end: PassEnd)
   if (isComplete) agent.inventory.setRevision(sync.settings.name, snapshot.revision);
   dropApproval(agent, sync, end);
   agent.inventory.setLeaving(sync.settings.name, leavingRuleOf(sync.settings));
+  rememberSource(agent, sync);
   // Every object of Git was applied again, so the rows are what sotto applied and nothing else.
   if (isComplete && refusals.length === 0) agent.inventory.lost = false;
   sync.stale = false;
@@ -43,6 +45,7 @@ export function reportPass(agent: AgentContext, sync: SyncRuntime, end: PassEnd)
     refusals,
     waiting: [...decided.waiting, ...outcome.waiting],
     waits: outcome.waits,
+    rollouts: outcome.rollouts,
     warnings: desired.warnings,
     held: decided.held,
     asked: decided.asked,
@@ -56,7 +59,8 @@ export function reportPass(agent: AgentContext, sync: SyncRuntime, end: PassEnd)
   measure(agent, sync, end);
   tellObjects(agent, refusals, before);
   wakeSiblings(agent, sync);
-  if (isAnyDue(agent, sync)) agent.wake(sync.settings.name);
+  // What they wait for may have become ready while the pass was ending.
+  if (agent.awaited.begin(sync.settings.name, awaitsOf(sync.report))) agent.wake(sync.settings.name);
   agent.checkKinds();
   agent.changed();
 }

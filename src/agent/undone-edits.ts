@@ -44,7 +44,9 @@ export interface UndoneFacts {
 
 /** The newest changes that were undone, bounded in number and bytes. Never one of a Secret. */
 export class UndoneEdits {
-  readonly #edits: UndoneEdit[] = [];
+  readonly #kept: Kept[] = [];
+  /** Of all that is kept, as JSON. */
+  #bytes = 0;
   #last = 0;
 
   /** Whether it can be kept later. */
@@ -52,7 +54,7 @@ export class UndoneEdits {
     const { shown, withheld } = sortFields(object.id, fields);
     if (shown.length === 0 || revision === undefined) return false;
     const { id, apiVersion, file, line } = object;
-    const edit = {
+    const edit: Omit<UndoneEdit, 'n'> = {
       at,
       object: displayObject(id),
       apiVersion,
@@ -66,24 +68,42 @@ export class UndoneEdits {
       withheld: withheld.map(pointer),
     };
     if (sizeOf(edit) > LIMITS.maxUndoneEditBytes) return false;
-    this.#forget(edit);
     this.#last += 1;
-    this.#edits.unshift({ n: this.#last, ...edit });
-    while (this.#edits.length > LIMITS.maxUndoneEdits || sizeOf(this.#edits) > LIMITS.maxUndoneBytes) this.#edits.pop();
+    this.#keep({ n: this.#last, ...edit });
     return true;
   }
 
   /** Newest first. */
   list(): readonly UndoneEdit[] {
-    return [...this.#edits];
+    return this.#kept.map(({ edit }) => edit);
   }
 
-  /** Whoever writes the same again and again must not drive out what a person did once. */
-  #forget(edit: Omit<UndoneEdit, 'n'>): void {
-    const same = this.#edits.findIndex((each) => signature(each) === signature(edit));
-    if (same !== -1) this.#edits.splice(same, 1);
+  #keep(edit: UndoneEdit): void {
+    const sameAs = signature(edit);
+    const same = this.#kept.findIndex((each) => each.sameAs === sameAs);
+    // Whoever writes the same again and again must not drive out what a person did once.
+    if (same !== -1) this.#forget(same);
+    const bytes = sizeOf(edit) + BETWEEN_BYTES;
+    this.#kept.unshift({ edit, sameAs, bytes });
+    this.#bytes += bytes;
+    while (this.#kept.length > LIMITS.maxUndoneEdits || this.#bytes > LIMITS.maxUndoneBytes)
+      this.#forget(this.#kept.length - 1);
+  }
+
+  #forget(at: number): void {
+    for (const { bytes } of this.#kept.splice(at, 1)) this.#bytes -= bytes;
   }
 }
+
+interface Kept {
+  readonly edit: UndoneEdit;
+  /** The same for what takes one place. */
+  readonly sameAs: string;
+  readonly bytes: number;
+}
+
+/** A comma, or a bracket of the list. */
+const BETWEEN_BYTES = 2;
 
 function undoneField({ field, value }: HandField): UndoneField {
   const common = { path: pointer(field), field };

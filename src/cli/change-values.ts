@@ -150,7 +150,7 @@ export async function replaceUnchanged(input: InputFile, bytes: Uint8Array): Pro
   writeInPlace(input.path, input.name, bytes);
 }
 
-function documentNumber({ document = '1' }: ValueFlags): number {
+export function documentNumber({ document = '1' }: ValueFlags): number {
   if (/^[1-9]\d{0,4}$/.test(document)) return Number(document);
   throw new SottoError({
     code: 'SOTTO-CLI-001',

@@ -18,7 +18,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   { name: 'agent', summary: 'run the agent', load: () => import('./commands/agent.ts') },
   {
     name: 'check',
-    summary: '--pre: what you may do in a namespace, before an install',
+    summary: 'rights before an install; --rotation: review a commit',
     load: () => import('./commands/check.ts'),
   },
   {

@@ -71,7 +71,7 @@ const EXCEPTIONS: readonly { readonly exit: ExitCode; readonly codes: readonly C
   // The files, again.
   {
     exit: EXIT.findings,
-    codes: ['SOTTO-ROTATE-006', 'SOTTO-ROTATE-007', 'SOTTO-ROTATE-011', 'SOTTO-ROTATE-016'],
+    codes: ['SOTTO-ROTATE-006', 'SOTTO-ROTATE-007', 'SOTTO-ROTATE-011', 'SOTTO-ROTATE-016', 'SOTTO-ROTATE-018'],
   },
   // Resuming is possible.
   {

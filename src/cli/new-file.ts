@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { accessSync, constants, existsSync } from 'node:fs';
+import { dirname, sep } from 'node:path';
 import { SottoError } from '../core/errors.ts';
 import { stringAt } from '../core/json.ts';
 import { textOfBytes } from '../sops/changeable.ts';
@@ -64,17 +64,34 @@ export async function encryptNewFile(
   return encrypted;
 }
 
-/** True when the file is to be made: then its folder must be there. Throws SOTTO-CLI-250. */
+/** True when the file is to be made: then its folder must be there, and writable. Throws SOTTO-CLI-250. */
 export function isToBeMade({ path, name }: NewFile): boolean {
   if (existsSync(path)) return false;
-  if (existsSync(dirname(path))) return true;
+  const folder = dirname(path);
+  const why = cannotHold(folder);
+  if (why === undefined) return true;
   throw new SottoError({
     code: 'SOTTO-CLI-250',
     what: 'a new file cannot be made there',
-    why: 'its folder does not exist',
-    next: `mkdir -p ${dirname(name)}`,
+    why,
+    next: existsSync(folder) ? 'name a file in a folder of yours' : `mkdir -p ${dirname(name)}`,
     file: name,
   });
+}
+
+function cannotHold(folder: string): string | undefined {
+  try {
+    // With the dot a file is none, however long the path is.
+    accessSync(`${folder}${sep}.`, constants.F_OK);
+  } catch {
+    return 'its folder does not exist';
+  }
+  try {
+    accessSync(folder, constants.W_OK);
+    return undefined;
+  } catch {
+    return 'the permissions of its folder do not allow it';
+  }
 }
 
 /** A file that exists is encrypted for those it names, whatever flags say. */

@@ -21,7 +21,7 @@ import { reasonOf } from './files.ts';
  * Replaces the content of an existing file: whole or not at all, also through a crash. Written beside it with its
  * mode, synced, and renamed over it; a symbolic link stays one. All in one turn of the event loop, so that no
  * interruption but SIGKILL can leave the temporary file behind; who comes back after that gives it a name of its own,
- * and what is left of it is written over. Throws SOTTO-CLI-006 and leaves nothing.
+ * and what is left of it is written over. Whoever writes many files so syncs their folders once, in the end. Throws SOTTO-CLI-006 and leaves nothing.
  */
 export function writeInPlace(path: string, name: string, bytes: Uint8Array, temporaryName?: string): void {
   let temporary: string | undefined;
@@ -44,7 +44,7 @@ export function writeInPlace(path: string, name: string, bytes: Uint8Array, temp
     }
     renameSync(beside, target);
     temporary = undefined;
-    syncFolder(dirname(target));
+    if (temporaryName === undefined) syncFolder(dirname(target));
   } catch (cause) {
     throw cause instanceof SottoError ? cause : notWritten(name, reasonOf(cause), cause);
   } finally {
@@ -128,7 +128,7 @@ function keepOwner(fd: number, uid: number, gid: number): void {
 }
 
 /** Makes the rename itself durable. Some file systems cannot open folders; the content is safe there too. */
-function syncFolder(path: string): void {
+export function syncFolder(path: string): void {
   let fd: number;
   try {
     fd = openSync(path, 'r');

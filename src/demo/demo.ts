@@ -3,6 +3,7 @@ import { sayNext, sayWhatToLookAt } from './farewell.ts';
 import { plaintextIsNowhere } from './leak-search.ts';
 import type { DemoOptions } from './options.ts';
 import { quietCostsNothing } from './quiet.ts';
+import { repositoryIsRotated } from './rotation.ts';
 import {
   agentStarts,
   badCommitIsIsolated,
@@ -23,6 +24,7 @@ const SCENES: readonly ((stage: Stage) => Promise<SceneResult>)[] = [
   deletionIsUndone,
   badCommitIsIsolated,
   removedObjectIsPruned,
+  repositoryIsRotated,
   quietCostsNothing,
   plaintextIsNowhere,
 ];

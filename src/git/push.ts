@@ -84,6 +84,24 @@ export async function changedFiles(checkout: Checkout, from: CommitId, to: Commi
   return files;
 }
 
+/** Every path that differs between two commits, whatever it is, and whether it is of the same kind and mode. */
+export async function changedPaths(
+  checkout: Checkout,
+  from: CommitId,
+  to: CommitId,
+): Promise<{ readonly path: string; readonly isSameMode: boolean }[]> {
+  const args = ['diff-tree', '-r', '-z', '--no-renames', '--raw', '--full-index', from, to];
+  const records = expectOutput(await runInCheckout(checkout, { args }), 'git diff-tree')
+    .toString('utf8')
+    .split('\0');
+  const paths: { path: string; isSameMode: boolean }[] = [];
+  for (let at = 0; at + 1 < records.length; at += 2) {
+    const [, before, after] = /^:([0-7]{6}) ([0-7]{6}) /.exec(records[at] ?? '') ?? [];
+    paths.push({ path: records[at + 1] ?? '', isSameMode: before === after });
+  }
+  return paths;
+}
+
 function remarksOf(complaint: string): string[] {
   return complaint.split('\n').flatMap((line) => /^remote:\s*(\S.*)$/.exec(line)?.[1]?.trim() ?? []);
 }

@@ -21,7 +21,7 @@ type Next =
   /** The server ended the stream as announced. */
   | { readonly step: 'resume' }
   /** Nothing came for long: whether the versions still count is asked first. */
-  | { readonly step: 'check' }
+  | { readonly step: 'check'; readonly why: string }
   /** The version is too old. */
   | { readonly step: 'relist' }
   /** `old` stays open until the new stream is. */
@@ -268,7 +268,7 @@ export class WatchLoop {
     if (end.kind === 'broken') return { step: 'retry', why: `the stream broke: ${end.detail}` };
     if (end.kind === 'too-long') return { step: 'retry', why: `an event is over ${LIMITS.maxWatchLineBytes} bytes` };
     if (!life.listed) return { step: 'retry', why: 'the list did not become complete' };
-    if (end.kind === 'silent') return { step: 'check' };
+    if (end.kind === 'silent') return { step: 'check', why: `silent for ${this.#timing.bookmarkedSilenceMs / 1000} s` };
     return life.brief ? { step: 'retry', why: 'the stream ended at once' } : { step: 'resume' };
   }
 
@@ -303,6 +303,7 @@ export class WatchLoop {
         return this.#wait(this.#reconnectMs());
       case 'check':
         this.#checkVersion = true;
+        this.#setState('stale', next.why);
         return undefined;
       case 'replace':
         this.#replaced = next.old;

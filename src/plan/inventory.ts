@@ -79,6 +79,8 @@ export interface Inventory {
   readonly tokens: Readonly<Record<string, readonly StoredTokens[]>>;
   /** Syncs whose objects go when they leave the settings (`deletionPolicy: delete`), with how they are deleted then. */
   readonly leaving: Readonly<Record<string, LeavingRule>>;
+  /** Where each sync comes from, as a digest: a sync of another name that comes from there is the same one. */
+  readonly sources: Readonly<Record<string, SourceDigest>>;
   /** Where what was applied last is kept, by sync. */
   readonly last: Readonly<Record<string, LastRecord>>;
   readonly rows: ReadonlyMap<ObjectKey, InventoryRow>;
@@ -116,6 +118,7 @@ export const EMPTY_INVENTORY: Inventory = {
   approvals: {},
   tokens: {},
   leaving: {},
+  sources: {},
   last: {},
   rows: new Map(),
 };
@@ -133,9 +136,9 @@ type RowTuple = [
 
 /** The one entry of ConfigMap `sotto-inventory`: MAC, then gzip of the rows. */
 export function encodeInventory(inventory: Inventory, mac: Mac): Buffer {
-  const { epoch, holder, revisions, pauses, approvals, tokens, leaving, last } = inventory;
+  const { epoch, holder, revisions, pauses, approvals, tokens, leaving, sources, last } = inventory;
   const rows = [...inventory.rows.values()].toSorted((a, b) => (a.key < b.key ? -1 : 1)).map(toTuple);
-  const stored = { format: FORMAT, epoch, holder, revisions, pauses, approvals, tokens, leaving, last, rows };
+  const stored = { format: FORMAT, epoch, holder, revisions, pauses, approvals, tokens, leaving, sources, last, rows };
   const packed = gzipSync(JSON.stringify(stored));
   return Buffer.concat([mac(packed), packed]);
 }
@@ -149,6 +152,7 @@ interface Stored {
   readonly approvals?: Record<string, Approval>;
   readonly tokens?: Record<string, StoredTokens[]>;
   readonly leaving?: Record<string, LeavingRule>;
+  readonly sources?: Record<string, SourceDigest>;
   readonly last?: Record<string, LastRecord>;
   readonly rows: RowTuple[];
 }
@@ -161,7 +165,7 @@ export function decodeInventory(entry: Uint8Array, mac: Mac): Inventory | undefi
   // Only what the MAC vouches for is unpacked, so this is text that sotto itself wrote.
   const stored = JSON.parse(gunzipSync(packed).toString('utf8')) as Stored;
   if (stored.format !== FORMAT) return undefined;
-  const { epoch, holder, revisions, approvals = {}, tokens = {}, leaving = {}, last = {} } = stored;
+  const { epoch, holder, revisions, approvals = {}, tokens = {}, leaving = {}, sources = {}, last = {} } = stored;
   const pauses = (stored.pauses ?? []).map((pause) => ({ ...pause, until: new Date(pause.until) }));
   return {
     epoch,
@@ -171,6 +175,7 @@ export function decodeInventory(entry: Uint8Array, mac: Mac): Inventory | undefi
     approvals,
     tokens,
     leaving,
+    sources,
     last,
     rows: new Map(stored.rows.map(toRow).map((row) => [row.key, row])),
   };

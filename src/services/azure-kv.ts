@@ -4,7 +4,7 @@ import { type AzureCloud, azureCloudOf } from './azure-place.ts';
 import { clientToken } from './azure-token.ts';
 import type { ServiceCall } from './call.ts';
 import type { AzureToken, ServiceCredential } from './credential.ts';
-import { badCredential } from './failure.ts';
+import { badCredential, badName } from './failure.ts';
 import { base64UrlAt, jsonWithBase64Url, textAt } from './json.ts';
 import type { Circumstances, Protocol, ServiceRequest } from './protocol.ts';
 import { originOf, type Permission } from './rules.ts';
@@ -12,14 +12,22 @@ import { originOf, type Permission } from './rules.ts';
 /** Azure Key Vault: an RSA key wraps the data key, asked as an application that has a secret. */
 export function azureKvProtocol(key: AzureKey, { sessionEndpoint }: Permission): Protocol {
   const cloud = azureCloudOf(key.vaultUrl);
-  const login = sessionEndpoint ?? cloud?.login ?? '';
+  const place = { login: sessionEndpoint ?? cloud?.login ?? '', resource: cloud?.resource ?? '' };
   return {
     problem: problemOf(key, cloud),
     origin: originOf(key.vaultUrl) ?? key.vaultUrl,
     credential: 'azure_kv',
     isWrapped: (enc) => /^[\w-]{4,2000}$/.test(enc),
+    newest: {
+      prepare: async (credential, circumstances) => {
+        const token = await tokenFor(key, credential, place, circumstances);
+        return token instanceof SottoError ? token : newestCall(key, token, credential.ca);
+      },
+      keyIn: (answer) => newestIn(key, answer),
+    },
     prepare: async (request, credential, circumstances) => {
-      const token = await tokenFor(key, credential, { login, resource: cloud?.resource ?? '' }, circumstances);
+      if (key.version === '') return badName(key, 'its version is missing');
+      const token = await tokenFor(key, credential, place, circumstances);
       return token instanceof SottoError ? token : keyCall(key, request, token, credential.ca);
     },
     reasonIn: () => undefined,
@@ -32,7 +40,7 @@ export function azureKvProtocol(key: AzureKey, { sessionEndpoint }: Permission):
 function problemOf({ name, version }: AzureKey, cloud: AzureCloud | undefined): string | undefined {
   if (cloud === undefined) return 'its vault has not a name of Azure, such as https://team.vault.azure.net';
   if (!/^[A-Za-z0-9-]{1,127}$/.test(name)) return 'its name has other characters than letters, digits and -';
-  return /^[A-Za-z0-9]{1,64}$/.test(version) ? undefined : 'its version is not letters and digits';
+  return /^[A-Za-z0-9]{0,64}$/.test(version) ? undefined : 'its version is not letters and digits';
 }
 
 async function tokenFor(
@@ -54,28 +62,46 @@ async function tokenFor(
   return session.secret;
 }
 
+/** As sops asks when a rule names no version. */
+function newestCall({ vaultUrl, name }: AzureKey, token: AzureToken, ca: Uint8Array | undefined): ServiceCall {
+  const path = `/keys/${name}/?api-version=${API_VERSION}`;
+  return { origin: originIn(vaultUrl), path, method: 'GET', headers: bearer(token), body: Buffer.of(), ca };
+}
+
+/** The answer calls the key by its URL, of which only the version is taken. */
+function newestIn(key: AzureKey, answer: Uint8Array): AzureKey | undefined {
+  const [, version] = /\/keys\/[^/]+\/([A-Za-z0-9]{1,64})$/.exec(textAt(answer, 'key', 'kid') ?? '') ?? [];
+  return version === undefined ? undefined : { ...key, version };
+}
+
+const API_VERSION = '7.4';
 const ALGORITHM = 'RSA-OAEP-256';
 
 function keyCall(
   { vaultUrl, name, version }: AzureKey,
   request: ServiceRequest,
-  { token }: AzureToken,
+  token: AzureToken,
   ca: Uint8Array | undefined,
 ): ServiceCall {
-  const origin = originOf(vaultUrl);
-  if (origin === undefined) throw new TypeError('asked for what is not allowed');
   return {
-    origin,
-    path: `/keys/${name}/${version}/${request.verb}?api-version=7.4`,
-    headers: {
-      // A header is a text; it is gone with the request.
-      authorization: `Bearer ${Buffer.from(token.reveal()).toString('latin1')}`,
-      'content-type': 'application/json',
-    },
+    origin: originIn(vaultUrl),
+    path: `/keys/${name}/${version}/${request.verb}?api-version=${API_VERSION}`,
+    headers: { ...bearer(token), 'content-type': 'application/json' },
     body:
       request.verb === 'decrypt'
         ? Buffer.from(JSON.stringify({ alg: ALGORITHM, value: request.enc }), 'utf8')
         : jsonWithBase64Url('value', request.dataKey, `,"alg":"${ALGORITHM}"`),
     ca,
   };
+}
+
+/** A header is a text; it is gone with the request. */
+function bearer({ token }: AzureToken): Readonly<Record<string, string>> {
+  return { authorization: `Bearer ${Buffer.from(token.reveal()).toString('latin1')}` };
+}
+
+function originIn(vaultUrl: string): string {
+  const origin = originOf(vaultUrl);
+  if (origin === undefined) throw new TypeError('asked for what is not allowed');
+  return origin;
 }

@@ -2,14 +2,15 @@ import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import { exchange, type Reply } from '../kube/exchange.ts';
 
-/** One POST to a service. */
+/** One request to a service: a POST, unless it says otherwise. */
 export interface ServiceCall {
   /** Origin of an allowed service. */
   readonly origin: string;
   /** Path and query. */
   readonly path: string;
+  readonly method?: 'GET';
   readonly headers: Readonly<Record<string, string>>;
-  /** Overwritten when it is sent. */
+  /** Overwritten when it is sent; a GET has none. */
   readonly body: Uint8Array;
   /** PEM of the authority; undefined: those of the system. */
   readonly ca?: Uint8Array | undefined;
@@ -24,7 +25,7 @@ const TIMEOUT_MS = 10_000;
 const MAX_ANSWER_BYTES = 64 * 1024;
 
 /** Certificates are verified, redirects are not followed, and no connection is kept. */
-export const callService: CallService = async ({ origin, path, headers, body, ca }) => {
+export const callService: CallService = async ({ origin, path, method, headers, body, ca }) => {
   const server = new URL(origin);
   const isPlain = server.protocol === 'http:';
   const options = { keepAlive: false, ...(ca === undefined ? {} : { ca: Buffer.from(ca) }) };
@@ -33,10 +34,10 @@ export const callService: CallService = async ({ origin, path, headers, body, ca
     return await exchange({
       server,
       agent,
-      method: 'POST',
+      method: method ?? 'POST',
       path,
-      headers: { ...headers, 'content-length': body.length },
-      body: { secret: true, bytes: body, wipe: () => void body.fill(0) },
+      headers: method === 'GET' ? headers : { ...headers, 'content-length': body.length },
+      body: method === 'GET' ? undefined : { secret: true, bytes: body, wipe: () => void body.fill(0) },
       timeoutMs: TIMEOUT_MS,
       maxAnswerBytes: MAX_ANSWER_BYTES,
       wipeChunks: true,

@@ -2,10 +2,10 @@ import { SottoError } from '../core/errors.ts';
 import type { EntryOutcome, ServiceIdentity } from '../sops/identity.ts';
 import { notAllowed } from '../sops/service-errors.ts';
 import { type ServiceEntry, type ServiceKey, serviceKeyName, serviceKeyTitle } from '../sops/service-key.ts';
-import type { CallService } from './call.ts';
+import type { CallService, ServiceCall } from './call.ts';
 import type { Secret, ServiceCredential } from './credential.ts';
 import { asFailure, badName, failureOf, notUnderstood, reasonOf } from './failure.ts';
-import type { Protocol, ServiceRequest } from './protocol.ts';
+import type { Circumstances, Protocol } from './protocol.ts';
 import { originOf, type Permission, permissionFor, type ServiceRules } from './rules.ts';
 import type { ServiceMemory } from './sessions.ts';
 import { vaultProtocol } from './vault.ts';
@@ -23,6 +23,8 @@ export interface ServiceAccess {
   readonly memory: ServiceMemory;
   readonly now: () => Date;
 }
+
+type Prepare = (credential: ServiceCredential, circumstances: Circumstances) => Promise<ServiceCall | SottoError>;
 
 /** Unwraps and wraps data keys with the key services that are allowed. No other one gets a connection. */
 export class KeyServices implements ServiceIdentity {
@@ -48,7 +50,8 @@ export class KeyServices implements ServiceIdentity {
     const protocol = await this.#protocolOf(entry);
     if (protocol instanceof SottoError) return { outcome: 'refused', error: protocol };
     if (!protocol.isWrapped(entry.enc)) return { outcome: 'damaged' };
-    const answer = await this.#ask(entry, protocol, { verb: 'decrypt', enc: entry.enc });
+    const request = { verb: 'decrypt', enc: entry.enc } as const;
+    const answer = await this.#ask(entry, protocol, (...asked) => protocol.prepare(request, ...asked));
     if (answer instanceof SottoError) return asFailure(answer);
     try {
       const payload = protocol.dataKeyIn(answer);
@@ -62,11 +65,26 @@ export class KeyServices implements ServiceIdentity {
   async wrap(key: ServiceKey, dataKey: Uint8Array): Promise<string> {
     const protocol = await this.#protocolOf(key);
     if (protocol instanceof SottoError) throw protocol;
-    const answer = await this.#ask(key, protocol, { verb: 'encrypt', dataKey });
+    const request = { verb: 'encrypt', dataKey } as const;
+    const answer = await this.#ask(key, protocol, (...asked) => protocol.prepare(request, ...asked));
     if (answer instanceof SottoError) throw answer;
     const enc = protocol.encIn(answer);
     if (enc === undefined || !protocol.isWrapped(enc)) throw notUnderstood(key);
     return enc;
+  }
+
+  /** The key with its version, where it is named without one: what files name. Throws SottoError. */
+  async newest(key: ServiceKey): Promise<ServiceKey> {
+    if (key.kind !== 'azure_kv' || key.version !== '') return key;
+    const protocol = await this.#protocolOf(key);
+    if (protocol instanceof SottoError) throw protocol;
+    const { newest } = protocol;
+    if (newest === undefined) return key;
+    const answer = await this.#ask(key, protocol, (...asked) => newest.prepare(...asked));
+    if (answer instanceof SottoError) throw answer;
+    const found = newest.keyIn(answer);
+    if (found === undefined) throw notUnderstood(key);
+    return found;
   }
 
   /** Only for a key that is allowed. */
@@ -79,14 +97,14 @@ export class KeyServices implements ServiceIdentity {
   }
 
   /** With each credential that suits, until one is let in. */
-  async #ask(key: ServiceKey, protocol: Protocol, request: ServiceRequest): Promise<Buffer | SottoError> {
+  async #ask(key: ServiceKey, protocol: Protocol, prepare: Prepare): Promise<Buffer | SottoError> {
     const { credentials, memory, toGive } = this.#access;
     const trouble = memory.services.trouble(protocol.origin);
     if (trouble !== undefined) return trouble;
     let error = noCredential(key, toGive[key.kind]);
     for (const credential of await credentials(protocol.credential)) {
       if (!suits(credential, protocol)) continue;
-      const answer = await this.#askWith(key, protocol, request, credential);
+      const answer = await this.#askWith(key, protocol, prepare, credential);
       if (!(answer instanceof SottoError)) {
         memory.services.worked(protocol.origin);
         return answer;
@@ -102,7 +120,7 @@ export class KeyServices implements ServiceIdentity {
   async #askWith(
     key: ServiceKey,
     protocol: Protocol,
-    request: ServiceRequest,
+    prepare: Prepare,
     credential: ServiceCredential,
   ): Promise<Buffer | SottoError> {
     const { call, now, memory } = this.#access;
@@ -110,7 +128,7 @@ export class KeyServices implements ServiceIdentity {
     const name = serviceKeyName(key);
     const trouble = standing.refusals.trouble(name);
     if (trouble !== undefined) return trouble;
-    const prepared = await protocol.prepare(request, credential, {
+    const prepared = await prepare(credential, {
       call,
       now: now(),
       session: (place, begin) => standing.session(place, now().getTime(), begin),

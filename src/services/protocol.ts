@@ -1,5 +1,6 @@
 import type { SottoError } from '../core/errors.ts';
 import type { Answer } from '../kube/exchange.ts';
+import type { ServiceKey } from '../sops/service-key.ts';
 import type { CallService, ServiceCall } from './call.ts';
 import type { Secret, ServiceCredential } from './credential.ts';
 import type { Reason } from './failure.ts';
@@ -31,6 +32,11 @@ export interface Protocol {
     credential: ServiceCredential,
     circumstances: Circumstances,
   ): Promise<ServiceCall | SottoError>;
+  /** Where a key may be named without its version: how the newest one is found. */
+  readonly newest?: {
+    prepare(credential: ServiceCredential, circumstances: Circumstances): Promise<ServiceCall | SottoError>;
+    keyIn(answer: Uint8Array): ServiceKey | undefined;
+  };
   /** What an answer says that is no success, where the service says more than its status does. */
   readonly reasonIn: (answer: Answer) => Reason | undefined;
   /** Of the answer to decrypt; the caller wipes it. */

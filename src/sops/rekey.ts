@@ -157,7 +157,7 @@ function cannotWrap(name: string, file: string): SottoError {
     what: 'the keys of the file were not changed',
     why: isPgp
       ? `its data key would have to be wrapped for the OpenPGP key ${fingerprint}, and no --pgp-key holds that; keyrings are not read`
-      : `its data key would have to be wrapped for ${name}, and this version does that for age recipients and OpenPGP keys only`,
+      : `its data key would have to be wrapped for ${name}, and this version does that for age recipients, OpenPGP keys and key services that the file is for already`,
     next: isPgp
       ? `gpg --armor --export ${fingerprint} > ${fingerprint}.asc   (then the same command with --pgp-key ${fingerprint}.asc)`
       : `sops updatekeys ${file}`,
@@ -232,7 +232,7 @@ async function proveOpens(
       .join('\n'),
   );
   if (JSON.stringify(names) !== JSON.stringify(asked)) throw notProved(made.file);
-  if (!isOurs(groups, wanted.threshold, identities)) return;
+  if (!isOurs(groups, wanted, identities)) return;
   const [only, another] = groups;
   const named = new Set(only?.map(holderName));
   // Of one group each of our identities is enough, so each has to be.
@@ -246,10 +246,12 @@ async function proveOpens(
   }
 }
 
-function isOurs(groups: readonly WrittenGroup[], threshold: number, identities: readonly Identity[]): boolean {
+function isOurs(groups: readonly WrittenGroup[], wanted: WantedKeys, identities: readonly Identity[]): boolean {
   const ours = new Set(identities.flatMap((identity) => (identity.kind === 'age' ? identity.recipient : [])));
+  const services = wanted.groups.flat().filter(({ recipient }) => recipient?.kind === 'service');
+  if (identities.some(({ kind }) => kind === 'service')) for (const { name } of services) ours.add(name);
   const opened = groups.filter((group) => group.some((entry) => ours.has(holderName(entry))));
-  return opened.length >= (groups.length > 1 ? threshold : 1);
+  return opened.length >= (groups.length > 1 ? wanted.threshold : 1);
 }
 
 function notProved(file: string): SottoError {

@@ -1,13 +1,15 @@
-import { type Splice } from '../yaml/splice.ts';
+import { LOCAL_LIMITS } from '../yaml/limits.ts';
+import { type Splice, spliceText } from '../yaml/splice.ts';
 import { columnOf, endOfLine, lineStart } from '../yaml/split.ts';
 import type { YamlDocument } from '../yaml/tree.ts';
 import { type BlockFields, flatBlock, jsonMember, yamlBlock } from './block.ts';
 import { ENV_METADATA_PREFIX } from './dotenv.ts';
+import { parseDocuments } from './file.ts';
 import { INI_METADATA_SECTION } from './ini-file.ts';
 import { sectionText } from './ini-text.ts';
 import { parseIni } from './ini.ts';
 import { isSopsKey } from './sops-key.ts';
-import type { SopsFormat } from './scalar.ts';
+import type { SopsFormat, WholeFormat } from './scalar.ts';
 
 /** Puts another sops block in the place of the one that a document of YAML or JSON has; none where it has none. */
 export function replaceTreeBlock(
@@ -31,6 +33,31 @@ export function replaceTreeBlock(
   const block = yamlBlock(fields, columnOf(text, key.start), eol);
   // A text that ended without a line break still does.
   return [{ start, end, by: /[\r\n]/.test(text.charAt(end - 1)) ? block : block.slice(0, -eol.length) }];
+}
+
+/** A text without its sops block, and nothing else changed: to compare two texts that should differ in that alone. */
+export function withoutBlock(text: string, format: WholeFormat, file: string): string {
+  if (format === 'dotenv')
+    return text
+      .split('\n')
+      .filter((line) => !line.startsWith(ENV_METADATA_PREFIX))
+      .join('\n');
+  if (format === 'ini') {
+    const section = parseIni(text, file).find(({ name }) => name === INI_METADATA_SECTION);
+    if (section === undefined) return text;
+    const end = Math.max(section.place.end, ...section.keys.map(({ place }) => place.end));
+    return spliceText(text, [{ start: section.place.ownLine, end, by: '' }]);
+  }
+  const kind = format === 'yaml' ? 'yaml' : 'json';
+  const splices = parseDocuments(text, kind, file, LOCAL_LIMITS).flatMap(({ root }): Splice[] => {
+    const entry = root.kind === 'map' ? root.entries.find(({ key }) => isSopsKey(key)) : undefined;
+    if (entry === undefined || root.kind !== 'map') return [];
+    const { key, value } = entry;
+    if (kind === 'json' || root.flow) return [{ start: key.start, end: value.end, by: '' }];
+    const end = /[\r\n]/.test(text.charAt(value.end - 1)) ? value.end : endOfLine(text, value.end);
+    return [{ start: lineStart(text, key.start), end, by: '' }];
+  });
+  return spliceText(text, splices);
 }
 
 /** The same for a dotenv file: the lines of the block, where the first of them stood. */

@@ -24,10 +24,11 @@ export async function wrapForService(
   now: string,
 ): Promise<WrittenEntry> {
   const enc = await wrap(secret);
-  return { list: SERVICE_LISTS[key.kind], fields: { created_at: now, enc, ...namedIn(key) } };
+  return { list: SERVICE_LISTS[key.kind], fields: { created_at: now, enc, ...serviceFields(key) } };
 }
 
-function namedIn(key: ServiceKey): WrittenEntry['fields'] {
+/** By which a sops block names a key. */
+export function serviceFields(key: ServiceKey): WrittenEntry['fields'] {
   switch (key.kind) {
     case 'vault':
       return { engine_path: key.enginePath, key_name: key.keyName, vault_address: key.address };
@@ -88,11 +89,12 @@ function gcpKeyIn(item: JsonObject): GcpKey | string {
   return gcpKeyOf(textIn(item, 'resource_id') ?? '');
 }
 
-/** `https://team.vault.azure.net/keys/NAME/VERSION`. sops asks the service for a version that is missing; this does not. */
+/** `https://team.vault.azure.net/keys/NAME/VERSION`, without version too: then whoever encrypts asks for the newest. */
 function azureKeyOf(text: string): AzureKey | string {
-  const [, vaultUrl, name, version] = /^(https?:\/\/[^/?#@\s]+)\/keys\/([^/?#\s]+)\/([^/?#\s]+)$/.exec(text) ?? [];
-  if (vaultUrl === undefined || name === undefined || version === undefined)
-    return 'it is not of the form https://team.vault.azure.net/keys/NAME/VERSION, with the version';
+  const [, vaultUrl, name, version = ''] =
+    /^(https?:\/\/[^/?#@\s]+)\/keys\/([^/?#\s]+)(?:\/([^/?#\s]*))?$/.exec(text) ?? [];
+  if (vaultUrl === undefined || name === undefined)
+    return 'it is not of the form https://team.vault.azure.net/keys/NAME/VERSION';
   return { kind: 'azure_kv', vaultUrl, name, version };
 }
 

@@ -19,7 +19,7 @@ export interface LockedSshKey {
 const CIPHERS: Readonly<Record<string, string>> = { 'aes256-ctr': 'aes-256-ctr', 'aes256-cbc': 'aes-256-cbc' };
 const KEY_BYTES = 32;
 const IV_BYTES = 16;
-/** ssh-keygen makes 16 or 24; each costs about 50 ms here. */
+/** ssh-keygen makes 16 or 24; each costs about 10 ms here. */
 const MAX_ROUNDS = 2000;
 
 /**

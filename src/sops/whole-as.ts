@@ -4,6 +4,7 @@ import type { DataKey } from './data-key.ts';
 import { emitAs } from './emit-as.ts';
 import type { SealedIniText } from './ini-file.ts';
 import type { EncryptedValue } from './leaf.ts';
+import { verifyMac } from './mac.ts';
 import { openDocuments, plainScalar } from './open-documents.ts';
 import { openIniComments } from './open-ini.ts';
 import { type FlatItem, flatMap, iniMap, plainText } from './plain-flat.ts';
@@ -12,7 +13,7 @@ import type { WholeFormat } from './scalar.ts';
 import { BINARY_KEY } from './sops-key.ts';
 import { binaryContent, openedValues, openEnvComments, type OpenLine, type SopsWhole } from './whole.ts';
 
-/** The clear text in another format. The MAC is checked by who asks (`verifyMac`). */
+/** The clear text in another format; the MAC is checked. */
 export async function openWholeAs(whole: SopsWhole, dataKey: DataKey, to: WholeFormat): Promise<Sensitive> {
   const { parsed, file, text, format } = whole;
   const values = await openedValues(whole, dataKey);
@@ -21,6 +22,7 @@ export async function openWholeAs(whole: SopsWhole, dataKey: DataKey, to: WholeF
   const scalarOf = ({ text: clear, sealed }: SealedIniText): PlainScalar =>
     sealed === undefined ? plainText(Buffer.from(clear)) : plainScalar(sealed, values, file);
   try {
+    await verifyMac(whole, dataKey, values);
     let documents: readonly PlainMap[];
     if (parsed.kind === 'dotenv') {
       await openEnvComments(parsed.lines, values, dataKey);

@@ -1,6 +1,7 @@
 import { PARSE_LIMITS, type ParseLimits } from '../yaml/limits.ts';
 import type { Ciphertext } from '../core/closed.ts';
 import { SottoError } from '../core/errors.ts';
+import { inLanes } from '../core/in-lanes.ts';
 import { Sensitive } from '../core/sensitive.ts';
 import type { YamlComment } from '../yaml/tree.ts';
 import { ByteWriter } from './byte-writer.ts';
@@ -14,6 +15,7 @@ import { envVariables } from './env-lines.ts';
 import { envSelection } from './env-selection.ts';
 import { parseSopsTree, type SopsTree } from './file.ts';
 import type { EncryptedValue } from './leaf.ts';
+import { LANES, type OpenedValues, verifyMac } from './mac.ts';
 import { inClear, type MacItem } from './walk.ts';
 import { parseMetadata, type SopsMetadata } from './metadata.ts';
 import { type SealedIniSection, parseSealedIni } from './ini-file.ts';
@@ -133,33 +135,27 @@ type OnOpened = (
   line: number,
 ) => void;
 
-/** A dotenv file in clear with its empty lines, which `sops -d` drops. The caller wipes it and checks the MAC. */
-export async function openEnvText(whole: SopsWhole, dataKey: DataKey, onOpened: OnOpened): Promise<Sensitive> {
-  const { parsed, file, text } = whole;
+/** A dotenv file in clear with its empty lines, which `sops -d` drops; the MAC is checked. The caller wipes it. */
+export async function openEnvText(whole: SopsWhole, dataKey: DataKey, onOpened?: OnOpened): Promise<Sensitive> {
+  const { parsed, text } = whole;
   if (parsed.kind !== 'dotenv') throw new TypeError('only a dotenv file has lines');
   const at = new Map(parsed.lines.map((line) => [line.line, line]));
-  const values = new Map<EncryptedValue, Uint8Array<ArrayBuffer>>();
+  const values = await openedValues(whole, dataKey);
   const writer = new ByteWriter(text.length);
   try {
+    await verifyMac(whole, dataKey, values);
+    await openEnvComments(parsed.lines, values, dataKey);
     for (const [index, content] of text.replace(/\n$/, '').split('\n').entries()) {
       const line = at.get(index + 1);
       if (line === undefined && content === '') writer.byte(10);
       if (line === undefined) continue;
       const sealed = line.value ?? line.comment;
-      const isValue = line.value !== undefined;
-      const bytes =
-        sealed === undefined
-          ? undefined
-          : isValue
-            ? await openValue(sealed, file, dataKey.key)
-            : await openEnc(sealed.enc, pathAad([]), dataKey.key);
+      const bytes = sealed && values.get(sealed);
       if (sealed !== undefined && bytes !== undefined) {
-        values.set(sealed, bytes);
-        onOpened(isValue ? 'value str' : 'comment', sealed.path, bytes, sealed.text, line.line);
-      } else if (line.key === undefined) onOpened('comment', [], Buffer.from(line.text), line.text, line.line);
-      const written = emitDotenv([line], values);
-      writer.bytes(written);
-      written.fill(0);
+        const kind = line.value === undefined ? 'comment' : 'value str';
+        onOpened?.(kind, sealed.path, bytes, sealed.text, line.line);
+      } else if (line.key === undefined) onOpened?.('comment', [], Buffer.from(line.text), line.text, line.line);
+      writeEnvLine(writer, line, values);
     }
     return Sensitive.adopt(writer.take());
   } finally {
@@ -173,22 +169,38 @@ export async function openWhole(whole: SopsWhole, dataKey: DataKey): Promise<Sen
   return Sensitive.adopt(await openWholeBytes(whole, dataKey));
 }
 
+/** The same with the MAC checked on the way, so that every value is decrypted once. */
+export async function openCheckedWhole(whole: SopsWhole, dataKey: DataKey): Promise<Sensitive> {
+  return Sensitive.adopt(await openWholeBytes(whole, dataKey, (values) => verifyMac(whole, dataKey, values)));
+}
+
 /** The values that count in the MAC. The caller wipes them. */
 export async function openedValues(
   { parsed, file }: SopsWhole,
   dataKey: DataKey,
 ): Promise<Map<EncryptedValue, Uint8Array<ArrayBuffer>>> {
   const values = new Map<EncryptedValue, Uint8Array<ArrayBuffer>>();
-  for (const item of parsed.macItems) {
-    if (item.kind === 'encrypted') values.set(item.value, await openValue(item.value, file, dataKey.key));
+  const sealed = parsed.macItems.flatMap((item) => (item.kind === 'encrypted' ? [item.value] : []));
+  try {
+    await inLanes(sealed, LANES, async (value) => {
+      values.set(value, await openValue(value, file, dataKey.key));
+    });
+    return values;
+  } catch (thrown) {
+    for (const bytes of values.values()) bytes.fill(0);
+    throw thrown;
   }
-  return values;
 }
 
-async function openWholeBytes(whole: SopsWhole, dataKey: DataKey): Promise<Uint8Array<ArrayBuffer>> {
+async function openWholeBytes(
+  whole: SopsWhole,
+  dataKey: DataKey,
+  check?: (values: OpenedValues) => Promise<void>,
+): Promise<Uint8Array<ArrayBuffer>> {
   const { text, file, parsed } = whole;
   const values = await openedValues(whole, dataKey);
   try {
+    await check?.(values);
     if (parsed.kind === 'dotenv') {
       await openEnvComments(parsed.lines, values, dataKey);
       return emitDotenv(parsed.lines, values);
@@ -254,16 +266,19 @@ function parseEnvFile(text: string, file: string): Parsed {
 
 function emitDotenv(lines: readonly OpenLine[], values: ReadonlyMap<EncryptedValue, Uint8Array>) {
   const writer = new ByteWriter(4096);
-  for (const { key, text, value, comment } of lines) {
-    writer.text(key === undefined ? '#' : `${key}=`);
-    const sealed = value ?? comment;
-    const bytes = sealed === undefined ? undefined : values.get(sealed);
-    if (bytes === undefined) writer.text(text);
-    else if (key === undefined) writer.bytes(bytes);
-    else for (const byte of bytes) void (byte === 10 ? writer.ascii('\\n') : writer.byte(byte));
-    writer.byte(10);
-  }
+  for (const line of lines) writeEnvLine(writer, line, values);
   return writer.take();
+}
+
+function writeEnvLine(writer: ByteWriter, line: OpenLine, values: ReadonlyMap<EncryptedValue, Uint8Array>): void {
+  const { key, text, value, comment } = line;
+  writer.text(key === undefined ? '#' : `${key}=`);
+  const sealed = value ?? comment;
+  const bytes = sealed === undefined ? undefined : values.get(sealed);
+  if (bytes === undefined) writer.text(text);
+  else if (key === undefined || !bytes.includes(10)) writer.bytes(bytes);
+  else for (const byte of bytes) void (byte === 10 ? writer.ascii('\\n') : writer.byte(byte));
+  writer.byte(10);
 }
 
 async function emitTree(

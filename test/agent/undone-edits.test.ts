@@ -58,6 +58,22 @@ describe('changes that were undone', () => {
     expect(edits.list()[0]?.object).toBe('ConfigMap/b19');
   });
 
+  it('are sorted in time whatever stands in them', () => {
+    const edits = new UndoneEdits();
+    const part = 'pass-x.'.repeat(4_000);
+    for (const value of [
+      part,
+      part.toUpperCase(),
+      `a://${':'.repeat(30_000)}`,
+      `${'a'.repeat(30_000)}:`,
+      ' '.repeat(30_000),
+    ]) {
+      for (let at = 0; at < 20; at += 1) expect(edits.remember(facts(`a${at}`, value))).toBe(true);
+    }
+    expect(edits.remember(facts('a', `${part}: x`))).toBe(false);
+    expect(edits.remember(facts('a', `x postgres://${'u'.repeat(20_000)}:pw@host`))).toBe(false);
+  });
+
   it('of a Secret, of a revision nobody knows, or without a field that may be shown, are not', () => {
     const edits = new UndoneEdits();
     expect(edits.remember(facts('db', 'eA==', {}, 'Secret'))).toBe(false);

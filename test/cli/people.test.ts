@@ -40,6 +40,7 @@ const INVENTORY = encodeInventory(
     pauses: [],
     approvals: {},
     leaving: {},
+    sources: {},
     last: {},
     tokens: {},
     rows: new Map(

@@ -54,7 +54,10 @@ describeReal('a sync that depends on another one', TOOLS, () => {
     );
     await using agent = await world.start();
     await untilThere(world, base);
-    const waits = await untilTried(world, first);
+    const waits = await world.until(
+      'the other one rolls out',
+      (status) => attentionOf(status)[0]?.text.includes('not ready yet') === true,
+    );
     expect(stateOf(waits)).toBe('Progressing');
     expect(attentionOf(waits)).toEqual([
       {

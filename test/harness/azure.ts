@@ -37,6 +37,10 @@ export async function startAzure(): Promise<Azure> {
     const [path = '', query] = (request.url ?? '').split('?');
     const verb = path.replace(/^.*\//, '');
     if (request.headers.authorization !== `Bearer ${ACCESS_TOKEN}`) return [401, JSON_TYPE, '{}', CHALLENGE];
+    if (path === `/keys/${AZURE_NAME}/` && request.method === 'GET') {
+      const kid = `${AZURE_VAULT}/keys/${AZURE_NAME}/${AZURE_VERSION}`;
+      return [200, JSON_TYPE, JSON.stringify({ key: { kid, kty: 'RSA', key_ops: ['encrypt', 'decrypt'] } })];
+    }
     const { alg, value = '' } = JSON.parse(body.toString()) as { readonly alg?: string; readonly value?: string };
     const isKnown = path === `/keys/${AZURE_NAME}/${AZURE_VERSION}/${verb}` && /^api-version=\d/.test(query ?? '');
     if (!isKnown || alg !== 'RSA-OAEP-256') return problem(404);
@@ -54,7 +58,7 @@ export async function startAzure(): Promise<Azure> {
   const answerTo = (request: IncomingMessage, body: Buffer): ListenerAnswer => {
     const path = (request.url ?? '').replace(/\?.*$/, '');
     const isLogin = !path.startsWith('/keys/');
-    seen.push(path.replace(/^.*\//, ''));
+    seen.push(path.replace(/^.*\/(?=.)/, ''));
     const at = troubles.findIndex(({ of }) => (of === 'login') === isLogin);
     const [trouble] = at === -1 ? [] : troubles.splice(at, 1);
     if (trouble !== undefined) return [trouble.status, JSON_TYPE, trouble.body];

@@ -18,7 +18,11 @@ export type Fault =
   | { readonly kind: 'cut'; readonly afterForward: boolean }
   | { readonly kind: 'status'; readonly status: number; readonly retryAfterSeconds?: number }
   | { readonly kind: 'hang' }
-  | { readonly kind: 'delay'; readonly ms: number };
+  | { readonly kind: 'delay'; readonly ms: number }
+  /** Handed on after that, also when whoever sent it is gone by then; nobody gets an answer. */
+  | { readonly kind: 'stray'; readonly after: Promise<void> }
+  /** Carried out at once and answered later: the watches tell of it first. */
+  | { readonly kind: 'late'; readonly ms: number };
 
 export interface Passed extends ProxiedRequest {
   readonly atMs: number;
@@ -36,6 +40,10 @@ export interface FaultProxy extends AsyncDisposable {
   dropWatches(): void;
   /** Each open watch gets `410 Gone` as an event, as a server does that has forgotten where the client stands. */
   expireWatches(): void;
+  /** Writes a bookmark into each open watch, as a server does once a minute. */
+  bookmarkWatches(resourceVersion: string): void;
+  /** Open watches stay open and say nothing any more, as behind a connection that was cut on the way. */
+  silenceWatches(): void;
   /** Refuses connections, as a server that is not there. */
   setDown(isDown: boolean): void;
 }
@@ -89,6 +97,13 @@ export async function startFaultProxy(options: FaultProxyOptions): Promise<Fault
         answer.end(`${JSON.stringify(EXPIRED)}\n`);
       }
     },
+    bookmarkWatches: (resourceVersion) => {
+      const line = JSON.stringify({ type: 'BOOKMARK', object: { kind: 'Any', metadata: { resourceVersion } } });
+      for (const { answer } of state.watches) answer.write(`${line}\n`);
+    },
+    silenceWatches: () => {
+      for (const { silence } of state.watches) silence();
+    },
     setDown: (isDown) => {
       state.isDown = isDown;
       if (isDown) cutAll();
@@ -114,7 +129,11 @@ const EXPIRED = {
 };
 
 interface State {
-  readonly watches: Set<{ readonly answer: ServerResponse; readonly from: ClientRequest }>;
+  readonly watches: Set<{
+    readonly answer: ServerResponse;
+    readonly from: ClientRequest;
+    readonly silence: () => void;
+  }>;
   readonly passed: Passed[];
   decide: (asked: ProxiedRequest) => Fault | undefined;
   isDown: boolean;
@@ -144,26 +163,50 @@ function serve(
   if (fault?.kind === 'hang') return;
   if (fault?.kind === 'cut' && !fault.afterForward) return void incoming.socket.destroy();
   if (fault?.kind === 'status') return refuse(incoming, outgoing, fault);
+  if (fault?.kind === 'stray') {
+    void strayed(incoming, fault.after, () =>
+      https.request(`${url}${path}`, { method, agent: upstream, headers: headersOf(incoming) }),
+    );
+    return;
+  }
   const forwarded = (): void => {
+    let silence: (() => void) | undefined;
     const from = https.request(`${url}${path}`, { method, agent: upstream, headers: headersOf(incoming) }, (answer) => {
       answer.on('error', () => outgoing.destroy());
       if (fault?.kind === 'cut') {
         answer.resume().once('end', () => incoming.socket.destroy());
         return;
       }
-      outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.pipe(outgoing);
+      silence = () => answer.unpipe(outgoing).resume();
+      const hand = (): void => {
+        outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
+        // A stream that has nothing to say yet has begun all the same.
+        outgoing.flushHeaders();
+        answer.pipe(outgoing);
+      };
+      if (fault?.kind === 'late') setTimeout(hand, fault.ms);
+      else hand();
     });
     from.on('error', () => outgoing.destroy());
     incoming.pipe(from);
     outgoing.once('close', () => from.destroy());
     if (!asked.isWatch) return;
-    const watch = { answer: outgoing, from };
+    const watch = { answer: outgoing, from, silence: () => silence?.() };
     state.watches.add(watch);
     outgoing.once('close', () => state.watches.delete(watch));
   };
   if (fault?.kind === 'delay') setTimeout(forwarded, fault.ms);
   else forwarded();
+}
+
+async function strayed(incoming: IncomingMessage, after: Promise<void>, send: () => ClientRequest): Promise<void> {
+  const pieces: Buffer[] = [];
+  for await (const piece of incoming) pieces.push(Buffer.from(piece as Buffer));
+  await after;
+  send()
+    .on('response', (answer) => answer.resume())
+    .on('error', () => undefined)
+    .end(Buffer.concat(pieces));
 }
 
 function headersOf({ headers }: IncomingMessage): IncomingMessage['headers'] {

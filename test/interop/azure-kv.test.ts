@@ -95,6 +95,19 @@ describeReal('Azure Key Vault', ['sops'], () => {
     },
   );
 
+  it('is asked for the newest version of a key that is named without one, as by stock sops', async () => {
+    const by = services([RULE]);
+    expect(await by.newest({ ...KEY, version: '' })).toEqual(KEY);
+    expect(await by.newest(KEY)).toEqual(KEY);
+    expect(azure.seen).toEqual(['token', `${AZURE_NAME}/`]);
+    writeFileSync(join(folder, 'f.yaml'), CLEARS.yaml);
+    const url = `${AZURE_VAULT}/keys/${AZURE_NAME}`;
+    await stockOutput('sops', ['encrypt', '-i', '--azure-kv', url, 'f.yaml'], stock());
+    expect(azure.seen).toContain(`${AZURE_NAME}/`);
+    expect(await openedText(readFileSync(join(folder, 'f.yaml'), 'utf8'), by)).toBe(CLEARS.yaml);
+    await expect(services([]).newest({ ...KEY, version: '' })).rejects.toMatchObject({ code: 'SOTTO-SOPS-070' });
+  });
+
   it('is not connected to for another vault, or one that is not of Azure', async () => {
     const text = await byStock();
     for (const rules of [[], [{ ...RULE, vaultUrl: 'https://team2.vault.azure.net' }]]) {

@@ -1,26 +1,18 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
 import { type CliResult, sotto } from '../cli/session.ts';
 import { type Aws, AWS_ARN, AWS_ID, AWS_ROLE, AWS_SECRET, startAws } from '../harness/aws.ts';
-import {
-  type Azure,
-  AZURE_CLIENT,
-  AZURE_NAME,
-  AZURE_SECRET,
-  AZURE_TENANT,
-  AZURE_VERSION,
-  startAzure,
-} from '../harness/azure.ts';
+import { type Azure, AZURE_CLIENT, AZURE_NAME, AZURE_SECRET, AZURE_TENANT, startAzure } from '../harness/azure.ts';
 import { type Gcp, GCP_KEY, startGcp } from '../harness/gcp.ts';
 import { describeReal } from '../harness/real.ts';
-import { stockOutput } from '../harness/stock.ts';
+import { newAgeKeyPair, stockOutput } from '../harness/stock.ts';
 
 const CLEAR = 'password: hunter2\nuser: app\n';
 const AWS_NAME = `${AWS_ARN}+${AWS_ROLE}`;
 
-describeReal('a person with keys of key services', ['sops'], () => {
+describeReal('a person with keys of key services', ['sops', 'age-keygen'], () => {
   let folder: string;
   let [aws, gcp, azure]: [Aws?, Gcp?, Azure?] = [];
 
@@ -32,7 +24,7 @@ describeReal('a person with keys of key services', ['sops'], () => {
     const credentials = `[default]\naws_access_key_id = OTHER1\naws_secret_access_key = x\n\n[work]\naws_access_key_id = ${AWS_ID}\naws_secret_access_key = ${AWS_SECRET}\n`;
     writeFileSync(join(folder, 'aws-credentials'), credentials);
     const item = `{arn: "${AWS_ARN}", role: "${AWS_ROLE}", context: {team: app}}`;
-    const vault = `{vaultUrl: "${azure.address}", key: ${AZURE_NAME}, version: ${AZURE_VERSION}}`;
+    const vault = `{vaultUrl: "${azure.address}", key: ${AZURE_NAME}}`;
     const groups = [`kms: [${item}]`, `gcp_kms: [{resource_id: "${GCP_KEY}"}]`, `azure_keyvault: [${vault}]`];
     const listed = groups.map((keys) => `  - {${keys}}\n`).join('');
     const rules = [
@@ -88,8 +80,11 @@ describeReal('a person with keys of key services', ['sops'], () => {
     const before = connections();
     const refused = await run(['encrypt', '-i', 'f.yaml']);
     expect(refused).toMatchObject({ exit: 4, stdout: '' });
-    expect(refused.stderr).toContain(`SOTTO-SOPS-070`);
-    expect(refused.stderr).toContain(`--key-service "${AWS_NAME}", or set SOPS_KMS_ARN`);
+    expect(refused.stderr).toContain('SOTTO-SOPS-070');
+    expect(refused.stderr).toContain(`--key-service "${azure?.address ?? ''}", or set SOPS_AZURE_KEYVAULT_URLS`);
+    writeFileSync(join(folder, 'aws.yaml'), CLEAR);
+    const ofAws = await run(['encrypt', '-i', 'aws.yaml']);
+    expect(ofAws.stderr).toContain(`--key-service "${AWS_NAME}", or set SOPS_KMS_ARN`);
     expect(connections()).toEqual(before);
 
     const all = ['--key-service', AWS_NAME, '--key-service', GCP_KEY, '--key-service', azure?.address ?? ''];
@@ -100,6 +95,7 @@ describeReal('a person with keys of key services', ['sops'], () => {
     expect(await run(['decrypt', 'f.yaml'], two)).toMatchObject({ exit: 0, stdout: CLEAR });
     const one = await run(['decrypt', 'f.yaml'], { SOPS_GCP_KMS_IDS: GCP_KEY });
     expect(one.stderr).toContain('SOTTO-SOPS-030');
+    expect(one.stderr).toContain(`--key-service "${AWS_NAME}", or set SOPS_KMS_ARN`);
     const changed = await sotto(['secret', 'set', '--yes', ...all, 'f.yaml', 'password'], {
       cwd: folder,
       env: env(),
@@ -108,6 +104,48 @@ describeReal('a person with keys of key services', ['sops'], () => {
     expect(changed).toMatchObject({ exit: 0 });
     const clear = CLEAR.replace('hunter2', 'other');
     expect((await stockOutput('sops', ['decrypt', 'f.yaml'], stock())).toString()).toBe(clear);
+  });
+
+  it('takes somebody out of the recipients: the new data key is wrapped by the services again, once they are named', async () => {
+    const [stays, leaves] = [await newAgeKeyPair(), await newAgeKeyPair()];
+    const project = join(folder, 'project');
+    mkdirSync(project);
+    writeFileSync(join(project, 'keys.txt'), `${stays.identity}\n`);
+    const item = `{arn: "${AWS_ARN}", role: "${AWS_ROLE}", context: {team: app}}`;
+    const group = `{age: [${stays.recipient}, ${leaves.recipient}], kms: [${item}], gcp_kms: [{resource_id: "${GCP_KEY}"}]}`;
+    writeFileSync(join(project, '.sops.yaml'), `creation_rules:\n- key_groups:\n  - ${group}\n`);
+    writeFileSync(join(project, 'f.yaml'), CLEAR);
+    const at = (args: readonly string[]): Promise<CliResult> =>
+      sotto(args, {
+        cwd: project,
+        env: {
+          ...env(),
+          GOOGLE_APPLICATION_CREDENTIALS: join(folder, 'account.json'),
+          AWS_SHARED_CREDENTIALS_FILE: join(folder, 'aws-credentials'),
+        },
+      });
+    const named = ['--key-service', AWS_NAME, '--key-service', GCP_KEY];
+    expect(await at(['encrypt', '-i', ...named, 'f.yaml'])).toMatchObject({ exit: 0, stderr: '' });
+    const before = readFileSync(join(project, 'f.yaml'), 'utf8');
+    const remove = ['recipients', 'remove', leaves.recipient, '--key-file', 'keys.txt', '--yes'];
+    const counted = connections();
+    const refused = await at(remove);
+    expect(refused.stderr).toContain('SOTTO-SOPS-070');
+    expect(connections()).toEqual(counted);
+    expect(readFileSync(join(project, 'f.yaml'), 'utf8')).toBe(before);
+
+    expect(await at([...remove, ...named])).toMatchObject({ exit: 0 });
+    const text = readFileSync(join(project, 'f.yaml'), 'utf8');
+    expect(text).not.toContain(leaves.recipient);
+    // Without the identity: by each service alone.
+    const { env: both, cwd } = { ...stock(), cwd: project };
+    for (const without of ['AWS_SECRET_ACCESS_KEY', 'GOOGLE_CREDENTIALS'] as const) {
+      const less = { ...both, [without]: '', AWS_SHARED_CREDENTIALS_FILE: '/nonexistent' };
+      expect((await stockOutput('sops', ['decrypt', 'f.yaml'], { cwd, env: less })).toString()).toBe(CLEAR);
+    }
+    await expect(
+      stockOutput('sops', ['decrypt', 'f.yaml'], { cwd, env: { HOME: folder, SOPS_AGE_KEY: leaves.identity } }),
+    ).rejects.toThrow('128');
   });
 
   it('without a credential is told how to get one, and a bad one is no hindrance to other kinds', async () => {

@@ -12,6 +12,7 @@ import {
   sealByStock,
   SOPS_NAMES,
 } from '../harness/rotation.ts';
+import { openByStock } from '../harness/sealed-repository.ts';
 import { newAgeKeyPair, stockOutput } from '../harness/stock.ts';
 
 const ENC = /ENC\[[^\]]*\]/g;
@@ -210,6 +211,50 @@ describeReal('sotto rotate', ['sops', 'age-keygen', 'age', 'kubeseal'], () => {
     expect([...opened.values()]).not.toContain(undefined);
   });
 
+  it('is no change of a value to secret blame, which tells who could read it since it changed', async () => {
+    const env = { HOME: at.folder, SOPS_AGE_KEY: at.old.identity };
+    const reader = await newAgeKeyPair();
+    commitAll(at);
+    await stockOutput('sops', ['set', 'deploy/db.yaml', '["stringData"]["user"]', '"root"'], { cwd: at.root, env });
+    const changed = commitAll(at, 'another user');
+    const adding = ['recipients', 'add', reader.recipient, '--key-file', at.outside('old.txt'), '--yes'];
+    expect(await at.run(...adding)).toMatchObject({ exit: 0 });
+    const added = commitAll(at, 'a reader');
+    expect(await rotate()).toMatchObject({ exit: 0 });
+    const rotated = at.git('rev-parse', 'HEAD').trim();
+    const blame = async (key: string, ...keyFiles: readonly string[]) => {
+      const files = keyFiles.flatMap((name) => ['--key-file', at.outside(name)]);
+      const end = await at.run('secret', 'blame', 'deploy/db.yaml', key, '-o', 'json', ...files);
+      expect(end).toMatchObject({ exit: 0 });
+      return JSON.parse(end.stdout) as {
+        changed: { subject: string };
+        certainty: string;
+        readers: { since: { commit: string } }[];
+      };
+    };
+    const both = await blame('stringData.user', 'old.txt', 'new.txt');
+    expect(both).toMatchObject({ changed: { commit: changed, subject: 'another user' }, certainty: 'changed' });
+    expect(both.readers).toMatchObject([
+      { recipient: at.old.recipient, since: { commit: changed }, isNow: false },
+      { recipient: reader.recipient, since: { commit: added }, isNow: true },
+      { since: { commit: rotated }, isNow: true },
+    ]);
+    expect(await blame('stringData.password', 'old.txt', 'new.txt')).toMatchObject({ changed: { subject: 'first' } });
+    expect(await blame('stringData.password', 'new.txt')).toMatchObject({
+      changed: { commit: rotated },
+      certainty: 'unopened',
+    });
+    const nobody = await at.run(
+      'secret',
+      'blame',
+      'deploy/db.yaml',
+      'stringData.none',
+      '--key-file',
+      at.outside('new.txt'),
+    );
+    expect(nobody.stderr).toContain('SOTTO-SOPS-051');
+  });
+
   it('pushes to nobody who refuses, and leaves everything as it was', async () => {
     const before = commitAll(at);
     writeFileSync(join(at.remote, 'hooks/pre-receive'), '#!/bin/sh\necho not today\nexit 1\n', { mode: 0o755 });
@@ -220,6 +265,126 @@ describeReal('sotto rotate', ['sops', 'age-keygen', 'age', 'kubeseal'], () => {
     expect(at.git('status', '--porcelain')).toBe('');
     expect((await at.run('rotate', '--resume')).stderr).toContain('SOTTO-ROTATE-003');
   });
+
+  it('is reviewed without a key: a receipt for each file, and whatever else a commit does is found', async () => {
+    await sealByStock(at);
+    commitAll(at);
+    const keys = ['--key-file', at.outside('sealing.json'), '--cert', at.outside('new.pem')];
+    expect(await rotate(...keys)).toMatchObject({ exit: 0 });
+    const rotated = at.git('rev-parse', 'HEAD').trim();
+    const review = async (): Promise<{ exit: number; findings: { file: string; finding: string }[] }> => {
+      const { exit, stdout } = await at.run('check', '--rotation', 'HEAD', '-o', 'json');
+      return { exit, ...(JSON.parse(stdout) as { findings: { file: string; finding: string }[]; receipts: object[] }) };
+    };
+    const clean = await review();
+    expect(clean).toMatchObject({ exit: 0, findings: [] });
+    expect(clean).toMatchObject({
+      receipts: expect.arrayContaining([
+        expect.objectContaining({
+          file: 'deploy/db.yaml',
+          removed: [at.old.recipient],
+          values: (at.read('deploy/db.yaml').match(ENC)?.length ?? 0) - 1,
+        }),
+        expect.objectContaining({ file: SEALED_NAME, kind: 'SealedSecret', values: 4 }),
+        expect.objectContaining({ file: '.sops.yaml', kind: 'rules' }),
+      ]) as object[],
+    });
+    const env = { HOME: at.folder, SOPS_AGE_KEY: identityIn(at.outside('new.txt')) };
+    const sops = (...args: readonly string[]) => stockOutput('sops', args, { cwd: at.root, env });
+    const planted = await newAgeKeyPair();
+    const tampered: readonly [string, string, RegExp, () => Promise<unknown>][] = [
+      [
+        'clear text',
+        'other/config.yaml',
+        /more than ciphertext/,
+        async () => at.write('other/config.yaml', at.read('other/config.yaml').replace('secret_key:', 'secret_kex:')),
+      ],
+      [
+        'a longer value',
+        'deploy/db.yaml',
+        /more than ciphertext/,
+        () => sops('set', 'deploy/db.yaml', '["stringData"]["user"]', '"administrator"'),
+      ],
+      [
+        'a planted recipient',
+        'deploy/app.env',
+        /does not name/,
+        () => sops('rotate', '-i', '--add-age', planted.recipient, 'deploy/app.env'),
+      ],
+      [
+        'another line of rules',
+        '.sops.yaml',
+        /more than that recipient/,
+        async () => at.write('.sops.yaml', `${at.read('.sops.yaml')}# more\n`),
+      ],
+      [
+        'metadata of a SealedSecret',
+        SEALED_NAME,
+        /more than ciphertext/,
+        async () => at.write(SEALED_NAME, at.read(SEALED_NAME).replace('# number 0', '# number 7')),
+      ],
+      ['another file', 'README.md', /not an encrypted file/, async () => at.write('README.md', 'mine\n')],
+      [
+        'a mode',
+        'deploy/tls.json',
+        /another mode/,
+        async () => at.git('update-index', '--chmod=+x', 'deploy/tls.json'),
+      ],
+      [
+        'an old ciphertext',
+        'deploy/one-line.json',
+        /is not new/,
+        async () =>
+          at.write(
+            'deploy/one-line.json',
+            at.git('show', 'HEAD^:deploy/one-line.json').replace(at.old.recipient, planted.recipient),
+          ),
+      ],
+    ];
+    for (const [what, file, finding, change] of tampered) {
+      await change();
+      at.git('add', '-A');
+      if (what === 'a mode') at.git('update-index', '--chmod=+x', 'deploy/tls.json');
+      at.git('commit', '-q', '--amend', '--no-edit');
+      const found = await review();
+      expect(found, what).toMatchObject({
+        exit: 1,
+        findings: [{ file, finding: expect.stringMatching(finding) as string }],
+      });
+      at.git('reset', '-q', '--hard', rotated);
+    }
+    expect(await review()).toMatchObject({ exit: 0 });
+  });
+
+  it('changes hundreds of files of all formats in folders with rules of their own', async () => {
+    const names = [...SOPS_NAMES];
+    for (let copy = 1; copy <= 24; copy += 1) {
+      for (const name of SOPS_NAMES) {
+        const made = `copies/${copy}/${name}`;
+        at.write(made, at.read(name));
+        names.push(made);
+      }
+    }
+    at.write(
+      'copies/7/.sops.yaml',
+      `creation_rules:\n- path_regex: ^deploy/\n  age: [ "${at.old.recipient}" ]\n- age: >-\n    ${at.old.recipient}\n`,
+    );
+    commitAll(at);
+    expect(names.length).toBeGreaterThan(300);
+    const clear = await openedByStock(at.root, SOPS_NAMES, at.old.identity);
+    expect(await rotate()).toMatchObject({ exit: 0 });
+    const made = identityIn(at.outside('new.txt'));
+    // Stock sops starts a process for each: every seventh.
+    for (const name of names.filter((_, index) => index % 7 === 0)) {
+      const opened = await openByStock(at.root, name, made);
+      expect(opened?.toString('latin1'), name).toBe(clear.get(name.replace(/^copies\/\d+\//, '')));
+    }
+    const checked = await at.run('check', '--rotation', 'HEAD', '-o', 'json');
+    expect(checked.exit).toBe(0);
+    expect((JSON.parse(checked.stdout) as { receipts: object[] }).receipts).toHaveLength(names.length + 2);
+    expect((await at.run('recipients', 'check')).exit).toBe(0);
+    for (const name of names) expect(at.read(name)).not.toContain(at.old.recipient);
+  }, 300_000);
 
   it('has line ends and modes in the working tree as git is set up', async () => {
     at.write('.gitattributes', '*.yaml text eol=crlf\n');

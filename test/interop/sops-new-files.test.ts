@@ -148,6 +148,10 @@ describeReal('Files that do not exist yet', ['sops', 'age-keygen'], () => {
       exit: 2,
       stderr: expect.stringContaining('CLI-250'),
     });
+    expect(await edit('.sops.yaml/b/a.yaml', 'touch started')).toMatchObject({
+      exit: 2,
+      stderr: expect.stringContaining('its folder does not exist'),
+    });
     rmSync(join(folder, '.sops.yaml'));
     expect(await edit('a.yaml', 'touch started')).toMatchObject({
       exit: 2,

@@ -1,3 +1,4 @@
+import * as fc from 'fast-check';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -262,4 +263,32 @@ describeReal('stock sops and sotto', ['sops', 'age', 'age-keygen'], () => {
       expect(await decryptWithSopsAge(bySotto, { secretKey: pair.identity, fileType })).toEqual(tree);
     },
   );
+
+  it('read any file of sotto as that reader does', async () => {
+    const text = fc.string({ unit: 'grapheme', maxLength: 12 }).filter((each) => !each.startsWith('ENC['));
+    const number = fc.oneof(fc.integer(), fc.double({ noNaN: true, noDefaultInfinity: true, min: -1e15, max: 1e15 }));
+    const leaf = fc.oneof(
+      text,
+      fc.boolean(),
+      fc.constant(null),
+      number.map((each) => (Object.is(each, -0) ? 0 : each)),
+    );
+    const name = fc.stringMatching(/^[a-z][a-z0-9]{0,7}$/).filter((each) => each !== 'sops');
+    const tree = fc.dictionary(
+      name,
+      fc.oneof(
+        leaf,
+        fc.array(leaf, { maxLength: 3 }),
+        fc.dictionary(name, leaf, { noNullPrototype: true, maxKeys: 3 }),
+      ),
+      { noNullPrototype: true, minKeys: 1, maxKeys: 5 },
+    );
+    await fc.assert(
+      fc.asyncProperty(tree, fc.constantFrom('yaml' as const, 'json' as const), async (any, fileType) => {
+        const bySotto = await sottoEncrypt(JSON.stringify(any), { format: fileType });
+        expect(await decryptWithSopsAge(bySotto, { secretKey: pair.identity, fileType })).toEqual(any);
+      }),
+      { numRuns: 60 },
+    );
+  });
 });

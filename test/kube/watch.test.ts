@@ -298,7 +298,7 @@ describe('a watch', () => {
     );
     await using watch = watching(api, { timing: { ...QUICK, bookmarkedSilenceMs: 60 } });
     await watch.until(is('modified'));
-    expect(brief(watch.events)).toEqual(['added! a', 'synced 10 a', 'live', 'modified a']);
+    expect(brief(watch.events)).toEqual(['added! a', 'synced 10 a', 'live', 'stale', 'live', 'modified a']);
   });
 
   it('that never had a bookmark is replaced after long silence, the new one open before the old one is closed', async () => {

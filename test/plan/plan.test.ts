@@ -211,6 +211,7 @@ describe('the stored inventory', () => {
       } as const,
     ],
     leaving: { old: { ask: [{ kind: 'Job' }] } },
+    sources: { app: 'd' as SourceDigest },
     approvals: { app: { planId: 'p', revision: 'main@sha1:1', pruned: [row('b').key] } },
     rows: new Map(
       [row('a'), row('b', { done: true, failed: true, accepted: Uint8Array.of(1, 2) })].map((each) => [each.key, each]),

@@ -108,11 +108,11 @@ describe('the creation rule of a file', () => {
     }
   });
 
-  it('has keys of Azure Key Vault with their version, as texts and as mappings', () => {
+  it('has keys of Azure Key Vault, with their version or without, as texts and as mappings', () => {
     const url = 'https://team.vault.azure.net';
     const key = { kind: 'azure_kv', vaultUrl: url, name: 'k', version: '0a' };
-    const flat = `creation_rules: [{azure_keyvault: "${url}/keys/k/0a"}]`;
-    expect(creationRule(flat, 'f').groups).toEqual([[key]]);
+    const flat = `creation_rules: [{azure_keyvault: "${url}/keys/k/0a, ${url}/keys/k"}]`;
+    expect(creationRule(flat, 'f').groups).toEqual([[key, { ...key, version: '' }]]);
     const item = `{vaultUrl: "${url}/", key: k, version: 0a}`;
     const grouped = `creation_rules: [{key_groups: [{azure_keyvault: [${item}]}]}]`;
     expect(creationRule(grouped, 'f').groups).toEqual([[{ ...key, vaultUrl: `${url}/` }]]);
@@ -145,8 +145,8 @@ describe('the creation rule of a file', () => {
     ['creation_rules: [{key_groups: [{kms: [{role: r}]}]}]', 'SOTTO-SOPS-020'],
     ['creation_rules: [{key_groups: [{kms: [{arn: a, context: {a: 1}}]}]}]', 'SOTTO-SOPS-020'],
     ['creation_rules: [{gcp_kms: projects/p}]', 'SOTTO-SOPS-020'],
-    ['creation_rules: [{azure_keyvault: "https://team.vault.azure.net/keys/k"}]', 'SOTTO-SOPS-020'],
-    ['creation_rules: [{key_groups: [{azure_keyvault: [{vaultUrl: u, key: k}]}]}]', 'SOTTO-SOPS-020'],
+    ['creation_rules: [{azure_keyvault: "https://team.vault.azure.net/k"}]', 'SOTTO-SOPS-020'],
+    ['creation_rules: [{key_groups: [{azure_keyvault: [{key: k}]}]}]', 'SOTTO-SOPS-020'],
     ['creation_rules: [{key_groups: [{gcp_kms: [{resource: r}]}]}]', 'SOTTO-SOPS-020'],
     ['creation_rules: [{pgp: alice@example.com}]', 'SOTTO-SOPS-020'],
     ['creation_rules: [{key_groups: [a]}]', 'SOTTO-SOPS-020'],

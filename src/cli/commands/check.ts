@@ -17,30 +17,34 @@ import { type Need, needsOf, shownRight, type Verdict, verdictOf } from '../inst
 import { type Cluster, targetOf } from '../install/steps.ts';
 import { contextOption, kubeconfigOption, namespaceOption, outputOption } from '../options.ts';
 import { say, writeData } from '../output.ts';
+import { checkRotation } from '../rotate/review.ts';
 import { escaped, harmless } from '../terminal.ts';
 import { yamlOf } from './install.ts';
 
 interface CheckFlags extends ClusterFlags {
   readonly pre?: true;
+  readonly rotation?: string;
   readonly config?: string;
   readonly output?: 'json';
 }
 
 const EXAMPLES = `
-Asks the API server what you may do in the namespace, and says one of three: you can install; you can install without
+With --pre: asks the API server what you may do in the namespace, and says one of three: you can install; you can install without
 some kinds; or what somebody with more rights has to apply first (manifests on stdout). Nothing is changed.
 
 Examples:
   sotto check --pre -n team-app
   sotto check --pre -n team-app > for-the-admin.yaml
+  sotto check --rotation HEAD                          for whoever reviews a rotation, or a pipeline
 
 Exit code: 0 you can install, 1 not everything is allowed, 2 usage or settings, 3 cluster unreachable, 5 forbidden.`;
 
 export function register(program: Command, context: CommandContext): void {
   program
     .command('check')
-    .description('--pre: what you may do in a namespace, before an install')
+    .description('--pre: what you may do in a namespace, before an install; --rotation: what a commit did')
     .option('--pre', 'rights that an install needs')
+    .option('--rotation <commit>', 'whether a commit changes keys and ciphertext and nothing else; no key is needed')
     .addOption(namespaceOption())
     .addOption(kubeconfigOption())
     .addOption(contextOption())
@@ -51,6 +55,7 @@ export function register(program: Command, context: CommandContext): void {
 }
 
 async function check(flags: CheckFlags, context: CommandContext): Promise<void> {
+  if (flags.rotation !== undefined) return checkRotation(flags.rotation, flags.output, context);
   if (flags.pre !== true) throw onlyPre();
   const found = await findSettings(flags.config, context);
   const connection = await connectionFor(flags, context);

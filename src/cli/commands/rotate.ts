@@ -12,7 +12,15 @@ import { confirmed } from '../ask.ts';
 import { type Cluster, withCluster } from '../cluster.ts';
 import type { CommandContext } from '../context.ts';
 import { openBase } from '../keep/repository-file.ts';
-import { contextOption, keyFileOption, kubeconfigOption, outputOption, repeatable } from '../options.ts';
+import { servicesAtHand } from '../key-services.ts';
+import {
+  contextOption,
+  keyFileOption,
+  keyServiceOption,
+  kubeconfigOption,
+  outputOption,
+  repeatable,
+} from '../options.ts';
 import { say, writeData } from '../output.ts';
 import { publicKeys } from '../recipients.ts';
 import { durationOf } from '../request-flags.ts';
@@ -34,6 +42,7 @@ import { recoveryRecipients } from '../sealing-pin.ts';
 interface RotateFlags {
   readonly keyFile?: readonly string[];
   readonly pgpKey?: readonly string[];
+  readonly keyService?: readonly string[];
   readonly newKey?: string;
   readonly old?: string;
   readonly recovery?: readonly string[];
@@ -48,6 +57,10 @@ interface RotateFlags {
   readonly push?: true;
   readonly plan?: true;
   readonly resume?: true;
+  /** Described, and not built. */
+  readonly inCluster?: true;
+  readonly reason?: string;
+  readonly fingerprint?: true;
   readonly yes?: true;
   readonly output?: 'json';
 }
@@ -84,6 +97,7 @@ export function register(program: Command, context: CommandContext): void {
     .description('change the keys of everything encrypted in this repository')
     .addOption(keyFileOption())
     .addOption(repeatable('--pgp-key <file>', 'public OpenPGP keys (.asc) that files name beside the old key'))
+    .addOption(keyServiceOption())
     .option('--new-key <file>', 'the new age identity: made and written there, or taken from there')
     .option('--old <recipient>', 'which age recipient gives way (default: the one whose identity is at hand)')
     .addOption(repeatable('--recovery <recipient>', 'who can get the new key back (default: sealing.recovery)'))
@@ -102,10 +116,14 @@ export function register(program: Command, context: CommandContext): void {
     .option('--push', 'push the branch, again from its new state when others were faster')
     .option('--plan', 'show every encrypted document and what would change, and change nothing')
     .option('--resume', 'go on with what was interrupted')
+    .addOption(new Option('--in-cluster').hideHelp())
+    .addOption(new Option('--reason <reason>').hideHelp())
+    .addOption(new Option('--fingerprint').hideHelp())
     .addOption(new Option('--yes', 'do not ask'))
     .addOption(outputOption(['json'], 'the plan as JSON'))
     .addHelpText('after', EXAMPLES)
     .action((flags: RotateFlags) => {
+      refuseLater(flags);
       if (flags.resume === true) return resume(flags, context);
       checkFlags(flags);
       if (flags.newSecret !== true && flags.newSealing !== true) return rotate(flags, context);
@@ -201,7 +219,8 @@ async function plannedRotation(
   const goal = { age, seals: certificate !== undefined || flags.newSealing === true };
   const namespace = flags.namespace ?? clusterKeys?.settings.targetNamespace ?? '';
   const all = made === undefined ? identities : [...identities, made];
-  const keys = { identities: all, unsealKeys, pgpKeys, certificate, namespace };
+  const services = servicesAtHand(context, flags.keyService);
+  const keys = { identities: all, services, unsealKeys, pgpKeys, certificate, namespace };
   return { plan: planRotation(documents, goal), goal, keys };
 }
 
@@ -265,6 +284,35 @@ async function show(
 
 function counts({ sops, sealed }: RotationPlan): string {
   return `${sops.length} SOPS files and ${sealed.length} files with SealedSecrets`;
+}
+
+/** What the interface describes and this version does not do is refused by name. */
+function refuseLater({ inCluster, reason, fingerprint }: RotateFlags): void {
+  const later = [
+    {
+      flag: '--in-cluster',
+      isAsked: inCluster,
+      next: 'rotate from a checkout: sotto rotate --new-secret -n NAMESPACE',
+    },
+    {
+      flag: '--reason',
+      isAsked: reason !== undefined,
+      next: 'rotate without it; sotto secret blame says since when a value is as it is',
+    },
+    {
+      flag: '--fingerprint',
+      isAsked: fingerprint,
+      next: 'leave the fingerprint key as it is; it is in every sotto keys backup',
+    },
+  ].find(({ isAsked }) => isAsked === true);
+  if (later === undefined) return;
+  const { flag, next } = later;
+  throw new SottoError({
+    code: 'SOTTO-CLI-003',
+    what: `not in this version: sotto rotate ${flag}`,
+    why: 'it is described but not built yet',
+    next,
+  });
 }
 
 function checkFlags({ newKey, newSecret, newSealing, cert, plan, output }: RotateFlags): void {

@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { SottoError } from '../../core/errors.ts';
@@ -9,7 +10,15 @@ import { withoutValue, withValue } from '../../sops/value-edit.ts';
 import { noSuchValue } from '../../sops/value-place.ts';
 import { parseJsonTree } from '../../yaml/json-tree.ts';
 import { confirmed } from '../ask.ts';
-import { describeValue, type OpenedValue, openOrMake, openValue, type ValueFlags } from '../change-values.ts';
+import { blameValue } from '../blame.ts';
+import {
+  describeValue,
+  documentNumber,
+  type OpenedValue,
+  openOrMake,
+  openValue,
+  type ValueFlags,
+} from '../change-values.ts';
 import type { CommandContext } from '../context.ts';
 import { fileFormat } from '../file-format.ts';
 import { readInput, readStdin, textOf } from '../files.ts';
@@ -23,6 +32,7 @@ import {
   outputOption,
 } from '../options.ts';
 import { say, table, writeData } from '../output.ts';
+import { withIdentities } from '../with-identities.ts';
 
 interface SetFlags extends ValueFlags {
   readonly fromFile?: string;
@@ -49,6 +59,7 @@ Examples:
   sotto secret set --from-file tls.key deploy/tls.yaml '["stringData"]["tls.key"]'
   sotto secret generate deploy/db.yaml stringData.token
   sotto secret show deploy/db.yaml data.password
+  sotto secret blame deploy/db.yaml stringData.password
 
 Exit code: 0 done, 2 input or usage, 4 no key opens it or it was changed.`;
 
@@ -76,6 +87,12 @@ export function register(program: Command, context: CommandContext): void {
   onePath(secret, 'show', 'print one value, byte by byte').action((file: string, path: string, flags: ValueFlags) =>
     show(file, parseKeyPath(path), flags, context),
   );
+  onePath(
+    secret,
+    'blame',
+    'which commit last changed the value, and who could read it since',
+    'one JSON document',
+  ).action((file: string, path: string, flags: BlameFlags) => blame(file, parseKeyPath(path), flags, context));
   addRecipientOptions(onePath(secret, 'generate', 'set a value to random characters, which are not shown'))
     .option('--length <characters>', 'how many', '32')
     .addOption(new Option('--alphabet <name>', 'of what').choices(Object.keys(ALPHABETS)).default('alphanumeric'))
@@ -83,7 +100,7 @@ export function register(program: Command, context: CommandContext): void {
     .action((file: string, path: string, flags: GenerateFlags) => generate(file, parseKeyPath(path), flags, context));
 }
 
-function onePath(secret: Command, name: string, description: string): Command {
+function onePath(secret: Command, name: string, description: string, json?: string): Command {
   return secret
     .command(name)
     .description(description)
@@ -94,7 +111,7 @@ function onePath(secret: Command, name: string, description: string): Command {
     .addOption(inputTypeOption())
     .option('--document <number>', 'of a file with several documents (default: 1)')
     .option('--as-is', 'no base64 for data of a Secret')
-    .addOption(errorFormOption());
+    .addOption(json === undefined ? errorFormOption() : outputOption(['json'], json));
 }
 
 const yesOption = (): Option => new Option('--yes', 'replace or remove what is there without asking');
@@ -152,6 +169,39 @@ async function show(file: string, path: KeyPath, flags: ValueFlags, context: Com
   const bytes = Buffer.from(opened.value, opened.isBase64 ? 'base64' : 'utf8');
   await writeData(context, bytes);
   bytes.fill(0);
+}
+
+interface BlameFlags extends ValueFlags {
+  readonly output?: 'json';
+}
+
+async function blame(file: string, path: KeyPath, flags: BlameFlags, context: CommandContext): Promise<void> {
+  const absolute = resolve(context.cwd, file);
+  const value = {
+    path: absolute,
+    name: file,
+    format: fileFormat(file, flags),
+    document: documentNumber(flags),
+    key: path,
+  };
+  const found = await withIdentities(context, { name: file, command: 'secret blame', ...flags }, (identities) =>
+    blameValue(context, dirname(absolute), value, identities),
+  );
+  if (flags.output === 'json') return writeData(context, `${JSON.stringify(found, undefined, 2)}\n`);
+  const { changed, certainty, readers } = found;
+  const commit = [changed.commit.slice(0, 12), changed.at, changed.author, changed.subject];
+  await writeData(context, table(['COMMIT', 'WHEN', 'WHO', 'SUBJECT'], [commit]));
+  const rows = readers.map(({ recipient, since, isNow }) => [
+    since.commit.slice(0, 12),
+    isNow ? 'yes' : 'no',
+    recipient,
+  ]);
+  await writeData(context, `\n${table(['SINCE', 'STILL', 'COULD READ IT'], rows)}`);
+  if (certainty === 'unopened')
+    await say(
+      context,
+      'note: no key at hand opens the version before, so the value may be older, and others may have read it',
+    );
 }
 
 const ALPHABETS = {

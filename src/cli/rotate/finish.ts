@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { SottoError } from '../../core/errors.ts';
 import { shellWord } from '../../core/shell-word.ts';
 import { type Checkout, expectOutput, readCheckout, runInCheckout } from '../../git/checkout.ts';
@@ -7,7 +7,7 @@ import { moveRef } from '../../git/commit-files.ts';
 import { branchTip, type ChangedFile, changedFiles } from '../../git/push.ts';
 import { readFiles } from '../../git/read-commit.ts';
 import { removeJournal, type RotationJournal } from '../../git/rotation-journal.ts';
-import { writeInPlace } from '../write-in-place.ts';
+import { syncFolder, writeInPlace } from '../write-in-place.ts';
 
 /**
  * Branch, files and index to the commit of the journal, in this order, each step found done or done now; then the
@@ -57,6 +57,7 @@ async function writeFiles(
   }
   const temporaryName = `.sotto-${to.slice(0, 16)}.tmp`;
   for (const { path, bytes } of pending) writeInPlace(join(checkout.root, path), path, bytes, temporaryName);
+  for (const folder of new Set(pending.map(({ path }) => dirname(join(checkout.root, path))))) syncFolder(folder);
 }
 
 function onDisk(checkout: Checkout, path: string): Buffer | undefined {

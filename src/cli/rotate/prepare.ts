@@ -1,10 +1,12 @@
 import { isSealedFor, keyOf, reseal } from '../../authoring/reseal-sealed.ts';
 import type { SealingCertificate } from '../../sealed/certificate.ts';
 import type { UnsealKey } from '../../sealed/sealing-key.ts';
+import type { KeyServices } from '../../services/key-services.ts';
 import type { Identity } from '../../sops/identity.ts';
 import type { PgpKeyBlock } from '../../sops/pgp-key.ts';
 import { metadataOf, rekey } from '../../sops/rekey.ts';
 import { unwrapBytes } from '../../sops/unwrap.ts';
+import { heldServices } from '../recipients/held-services.ts';
 import { wantedKeys } from '../recipients/wanted-keys.ts';
 import type { RotationPlan } from './plan.ts';
 
@@ -13,6 +15,7 @@ export interface RotationKeys {
   readonly identities: readonly Identity[];
   readonly unsealKeys: readonly UnsealKey[];
   readonly pgpKeys: readonly PgpKeyBlock[];
+  readonly services: KeyServices;
   readonly certificate: SealingCertificate | undefined;
   /** Of SealedSecrets that name none. */
   readonly namespace: string;
@@ -31,8 +34,10 @@ export async function prepareRotation(
   for (const { policy, text } of plan.policies) files.set(policy.path, Buffer.from(text));
   for (const { file, groups, threshold, before } of plan.sops) {
     const { text, format, name } = file;
-    const wanted = wantedKeys({ groups, threshold }, { groups: before, threshold }, keys.pgpKeys);
-    const made = await rekey({ text, format, file: name }, keys.identities, wanted, 'new-data-key', now);
+    const old = { text, format, file: name };
+    const held = heldServices(old, keys.services);
+    const wanted = wantedKeys({ groups, threshold }, { groups: before, threshold }, keys.pgpKeys, held);
+    const made = await rekey(old, keys.identities, wanted, 'new-data-key', now);
     files.set(name, Buffer.from(made));
   }
   if (keys.certificate === undefined) return files;

@@ -379,4 +379,10 @@ export const CLI_CODES = {
     explain:
       'SOPS_AGE_KEY_CMD and SOPS_AGE_SSH_PRIVATE_KEY_CMD name commands that print age identities or an SSH key. They are run without a shell, once for each recipient of a file, and only when no other identity opens it. One that fails is passed over and told of when nothing else opens the file.',
   },
+  'SOTTO-CLI-219': {
+    title: 'A value has no history here',
+    explain:
+      'sotto secret blame goes back from HEAD through the commits that changed the file. There is none: the file is not committed, it is another branch, or the clone is a shallow one.',
+    example: 'git log -- FILE',
+  },
 } as const satisfies Record<string, CodeEntry>;

@@ -100,4 +100,10 @@ export const ROTATE_CODES = {
       'With --new-sealing the agent makes the key: it needs sealing.enabled, must not be bound to other keys (sealing.keys) or to one certificate (sealing.certificate), and has to be running. Nothing was encrypted; a key that was marked as one that only opens goes on opening.',
     example: 'sotto status',
   },
+  'SOTTO-ROTATE-018': {
+    title: 'A commit does more than a rotation',
+    explain:
+      'sotto check --rotation needs no key: it compares a commit with the one before. A rotation replaces one recipient in .sops.yaml and files, makes every ciphertext new with the same type and length, and changes nothing else. A file of this commit is otherwise, so it has to be looked at by somebody. That values are equal only a key can show.',
+    example: 'git show COMMIT -- FILE',
+  },
 } as const satisfies Record<string, CodeEntry>;

@@ -1,0 +1,140 @@
+import { asSottoError } from '../../core/errors.ts';
+import { sealedDocuments } from '../../authoring/reseal-sealed.ts';
+import { decodeBlob } from '../../sealed/blob.ts';
+import { byteLength } from '../../sops/enc.ts';
+import { metadataOf } from '../../sops/rekey.ts';
+import { withoutBlock } from '../../sops/replace-block.ts';
+import { coverageOf, recipientsOf } from '../recipients/coverage.ts';
+import { differences } from '../recipients/report.ts';
+import type { CommittedPolicy, EncryptedDocuments, SealedSecretFile, SopsDocument } from './documents.ts';
+
+/** A file of a commit that does more than a rotation. */
+export interface RotationFinding {
+  readonly file: string;
+  readonly finding: string;
+}
+
+/** What a commit did with a file, as far as it shows without a key. */
+export interface RotationReceipt {
+  readonly file: string;
+  readonly kind: 'SOPS' | 'SealedSecret' | 'rules';
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+  /** Encrypted values, all with new ciphertext of the same length and type. */
+  readonly values: number;
+}
+
+export interface RotationReview {
+  readonly receipts: readonly RotationReceipt[];
+  readonly findings: readonly RotationFinding[];
+}
+
+/**
+ * Whether a commit changes keys and ciphertext and nothing else, without a key. What shows: that text, structure, types
+ * and lengths are as before, that every ciphertext is new, and that recipients are those of .sops.yaml. That values are
+ * equal only a key can show. Pure.
+ */
+export function reviewRotation(
+  before: EncryptedDocuments,
+  after: EncryptedDocuments,
+  changed: readonly { readonly path: string; readonly isSameMode: boolean }[],
+): RotationReview {
+  const receipts: RotationReceipt[] = [];
+  const findings: RotationFinding[] = [];
+  const pairs = new Map(after.sops.map((document) => [document.file.name, document]));
+  const olds = new Map(before.sops.map((document) => [document.file.name, document]));
+  const sealed = new Map(after.sealed.map((file) => [file.path, file]));
+  const oldSealed = new Map(before.sealed.map((file) => [file.path, file]));
+  const rules = new Map(after.policies.map((policy) => [policy.path, policy]));
+  const oldRules = new Map(before.policies.map((policy) => [policy.path, policy]));
+  for (const { path, isSameMode } of changed) {
+    const result = attempt(() => {
+      if (!isSameMode) return 'has another mode, or was added or removed';
+      const [sops, oldSops] = [pairs.get(path), olds.get(path)];
+      if (sops !== undefined && oldSops !== undefined) return reviewSops(oldSops, sops);
+      const [now, then] = [sealed.get(path), oldSealed.get(path)];
+      if (now !== undefined && then !== undefined) return reviewSealed(then, now);
+      const [rule, oldRule] = [rules.get(path), oldRules.get(path)];
+      if (rule !== undefined && oldRule !== undefined) return reviewRules(oldRule, rule);
+      return 'is not an encrypted file before and after, so a rotation would not change it';
+    });
+    if (typeof result === 'string') findings.push({ file: path, finding: result });
+    else receipts.push(result);
+  }
+  return { receipts, findings };
+}
+
+function attempt(review: () => RotationReceipt | string): RotationReceipt | string {
+  try {
+    return review();
+  } catch (thrown) {
+    const { code, what, why } = asSottoError(thrown);
+    return `cannot be read (${code}): ${what}: ${why}`;
+  }
+}
+
+function reviewSops(before: SopsDocument, after: SopsDocument): RotationReceipt | string {
+  const { file } = after;
+  const [old, made] = [before.file, file].map(({ text, format, name }) => bare(withoutBlock(text, format, name)));
+  if (old === undefined || made === undefined || before.file.format !== file.format) return 'has another format';
+  if (old.text !== made.text) return 'differs in more than ciphertext: in text, or in type or length of a value';
+  const known = new Set(old.tokens);
+  if (made.tokens.some((token) => known.has(token)))
+    return 'has a value with the ciphertext of before: its data key is not new';
+  const [then, now] = [before.file, file].map(({ text, format, name }) => metadataOf({ text, format, file: name }));
+  const isSame =
+    JSON.stringify([then?.selector, then?.macOnlyEncrypted]) === JSON.stringify([now?.selector, now?.macOnlyEncrypted]);
+  if (!isSame) return 'selects other values for encryption than before';
+  const coverage = after.policy && coverageOf(file, after.policy.policy);
+  const off = coverage === undefined || 'error' in coverage ? [] : differences(coverage);
+  if (coverage !== undefined && !('error' in coverage) && coverage.rule === undefined)
+    return 'is named by no rule of .sops.yaml';
+  if (off[0] !== undefined) return off[0];
+  const [had, has] = [recipientsOf(before.file), recipientsOf(file)].map(({ groups }) => groups.flat());
+  const added = (has ?? []).filter((name) => !(had ?? []).includes(name));
+  const removed = (had ?? []).filter((name) => !(has ?? []).includes(name));
+  return { file: file.name, kind: 'SOPS', added, removed, values: made.tokens.length };
+}
+
+const TOKEN = /ENC\[AES256_GCM,data:([A-Za-z0-9+/=]*),iv:[A-Za-z0-9+/=]+,tag:[A-Za-z0-9+/=]+,type:(\w+)\]/g;
+
+/** Ciphertext by type and length, which GCM leaves as they are. */
+function bare(text: string): { readonly text: string; readonly tokens: readonly string[] } {
+  const tokens: string[] = [];
+  const bareText = text.replaceAll(TOKEN, (token: string, data: string, type: string) => {
+    tokens.push(token);
+    return `ENC[${data === '' ? 0 : byteLength(data)},${type}]`;
+  });
+  return { text: bareText, tokens };
+}
+
+function reviewSealed(before: SealedSecretFile, after: SealedSecretFile): RotationReceipt | string {
+  const [old, made] = [before, after].map(withoutItems);
+  if (old === undefined || made === undefined || old.text !== made.text)
+    return 'differs in more than ciphertext: in text, or in the length of a value';
+  const known = new Set(old.items);
+  if (made.items.some((item) => known.has(item))) return 'has an item that is sealed as before';
+  return { file: after.path, kind: 'SealedSecret', added: [], removed: [], values: made.items.length };
+}
+
+function withoutItems({ text, path }: SealedSecretFile): { readonly text: string; readonly items: readonly string[] } {
+  // Where a SealedSecret names no namespace, any will do to read its items.
+  const items = sealedDocuments(text, path, 'any').flatMap(({ sealed }) => sealed.items.map((item) => item.text));
+  const bareText = items.reduce((so, item) => so.replace(item, `SEALED[${decodeBlob(item).body.length}]`), text);
+  return { text: bareText, items };
+}
+
+/** One recipient in the place of another, wherever it stood. */
+function reviewRules(before: CommittedPolicy, after: CommittedPolicy): RotationReceipt | string {
+  const [had, has] = [before, after].map(({ policy }) => [
+    ...new Set(policy.rules.flatMap(({ groups }) => groups.flat())),
+  ]);
+  const added = (has ?? []).filter((name) => !(had ?? []).includes(name));
+  const removed = (had ?? []).filter((name) => !(has ?? []).includes(name));
+  const [made, another] = added;
+  const [old, second] = removed;
+  if (made === undefined || old === undefined || another !== undefined || second !== undefined)
+    return 'does not put one recipient in the place of another';
+  if (before.text.replaceAll(old, made) !== after.text) return 'differs in more than that recipient';
+  return { file: after.path, kind: 'rules', added, removed, values: 0 };
+}
