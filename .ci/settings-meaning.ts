@@ -7,6 +7,14 @@ export const SETTINGS_MEANING: Readonly<Record<string, string>> = {
   'decryption.keys[].secretRef.name':
     'Secrets with age identities (entries `*.agekey`) or sealing keys, for every sync',
   'decryption.vault[].address': 'Vault servers that may be called',
+  'decryption.awsKms[].arn': 'keys of AWS KMS that may be asked',
+  'decryption.awsKms[].role': 'the role that is taken on for it: exactly that which files name',
+  'decryption.awsKms[].endpoint': 'where it is asked instead of the endpoint of its region',
+  'decryption.awsKms[].stsEndpoint': 'where the role is taken on instead of STS of the region',
+  'decryption.gcpKms[].resourceId': 'keys of Google Cloud KMS that may be asked',
+  'decryption.gcpKms[].endpoint': 'where it is asked instead of cloudkms.googleapis.com',
+  'decryption.azureKeyVault[].vaultUrl': 'vaults of Azure whose keys may be asked',
+  'decryption.azureKeyVault[].loginEndpoint': 'where tokens come from instead of the login server of its cloud',
   'sealing.enabled': 'the agent makes a sealing key when it has none: a Secret in the form of the stock controller',
   'sealing.keys': 'Secrets whose sealing key may seal; the newest one is served at `/v1/cert.pem`',
   'sealing.certificate':
@@ -57,7 +65,16 @@ export const SETTINGS_MEANING: Readonly<Record<string, string>> = {
   'syncs[].render.helm.values': 'values of the chart',
   'syncs[].render.helm.valuesFiles': 'files with values',
   'syncs[].decryption.keys[].secretRef.name': 'as `decryption.keys`, for this sync; given at all, it replaces those',
-  'syncs[].decryption.vault[].address': 'as `decryption.vault`, for this sync',
+  'syncs[].decryption.vault[].address': 'as `decryption.vault`, for this sync; given at all, it replaces those',
+  'syncs[].decryption.awsKms[].arn': 'as `decryption.awsKms`, for this sync; given at all, it replaces those',
+  'syncs[].decryption.awsKms[].role': 'its role',
+  'syncs[].decryption.awsKms[].endpoint': 'its endpoint',
+  'syncs[].decryption.awsKms[].stsEndpoint': 'its STS endpoint',
+  'syncs[].decryption.gcpKms[].resourceId': 'as `decryption.gcpKms`, for this sync; given at all, it replaces those',
+  'syncs[].decryption.gcpKms[].endpoint': 'its endpoint',
+  'syncs[].decryption.azureKeyVault[].vaultUrl':
+    'as `decryption.azureKeyVault`, for this sync; given at all, it replaces those',
+  'syncs[].decryption.azureKeyVault[].loginEndpoint': 'its login server',
   'syncs[].sealedSecrets':
     'what happens with a SealedSecret: `unseal` applies its Secret, `passthrough` the resource (for the SealedSecrets controller; not with kustomize), `auto` the first where a key of the agent opens it, else the second where the API server serves the kind',
   'syncs[].serviceAccountName':
@@ -74,8 +91,10 @@ export const SETTINGS_MEANING: Readonly<Record<string, string>> = {
   'syncs[].prune.maxShare': 'a commit that would prune more than this share is held whole',
   'syncs[].prune.minimum': 'fewer prunes than this are never held by their share',
   'syncs[].prune.ask': 'kinds that are kept until somebody removes them, besides PersistentVolumeClaim',
-  'syncs[].dependsOn': 'syncs that come first',
-  'syncs[].deletionPolicy': 'what happens with the objects of a sync that leaves the settings',
+  'syncs[].dependsOn':
+    'syncs that come first: a commit of this one is not applied before they are Ready ([order](order.md#between-syncs))',
+  'syncs[].deletionPolicy':
+    'what happens with the objects of a sync that leaves the settings; syncs that depend on each other go in the reverse order',
   'syncs[].skip[].group': 'which objects of the repository are not ours to apply: their group',
   'syncs[].skip[].namespace': 'their namespace',
   'syncs[].skip[].name': 'their name',

@@ -98,11 +98,3 @@ export function applyTable({ objects, kubectlMs, firstCommit, oneObject, oneObje
   const head = { what: '', sotto: 'sotto', peer: 'kubectl', ratio: 'ratio' };
   return `${count(objects)} objects, a fifth of them SOPS Secrets\n${aligned([head, ...rows])}\n`;
 }
-
-export function applyMemory(results: readonly ApplyResult[]): string {
-  const [smallest, largest] = [results[0], results.at(-1)];
-  if (smallest === undefined || largest === undefined || smallest === largest) return '';
-  const per = (field: 'rss' | 'private'): string =>
-    count((largest.memory[field] - smallest.memory[field]) / (largest.objects - smallest.objects));
-  return `Bytes per object, ${count(smallest.objects)} to ${count(largest.objects)} objects: ${per('rss')} resident, ${per('private')} private\n`;
-}

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Json, stringAt } from '../src/core/json.ts';
 import { startServer } from '../src/demo/child-process.ts';
 import { followObjects, type LiveObjects } from './live-objects.ts';
+import { reactionTimes } from './reactions.ts';
 import { configMapFile, configMapPath } from './repository.ts';
 import { shuffled, type Spread, spreadOf } from './statistics.ts';
 import type { Ground, World } from './world.ts';
@@ -12,6 +13,8 @@ export interface HandEdits {
   /** Milliseconds from sending the edit to seeing the object as Git wants it. */
   readonly sotto: Spread;
   readonly floor: Spread;
+  /** Milliseconds from the end of the edit to the arrival of the PATCH, by the audit log. */
+  readonly toPatch: { readonly sotto: Spread; readonly floor: Spread };
   /** Requests of the agent for one edit, inventory and Events included: mean of the first round. */
   readonly requestsPerEdit: number;
 }
@@ -26,6 +29,7 @@ export interface EditedWorld {
 
 const WANTED = 'info';
 const FLOOR_NAME = 'floor';
+const EDITOR = 'kubectl-edit';
 /** The fifth correction of one object within a minute is slowed down on purpose (spec/drift.md 3.7). */
 const EDITS_PER_OBJECT = 4;
 /** The inventory follows corrections within ten seconds, Events a little later. */
@@ -58,7 +62,12 @@ export async function measureHandEdits(ground: Ground, edited: EditedWorld, edit
     const files = Object.fromEntries(configMaps.map((name) => [configMapPath(name), configMapFile(name, revision)]));
     if (sotto.length < edits) await edited.commit(files, first, revision);
   }
-  return { edits, sotto: spreadOf(sotto), floor: spreadOf(bare), requestsPerEdit };
+  const entries = await ground.plane.auditEntries({ since: mark });
+  const toPatch = {
+    sotto: reactionTimes(entries, EDITOR, world.account.user),
+    floor: reactionTimes(entries, EDITOR, floor.user),
+  };
+  return { edits, sotto: spreadOf(sotto), floor: spreadOf(bare), toPatch, requestsPerEdit };
 }
 
 async function startFloor(ground: Ground, namespace: string) {
@@ -81,7 +90,7 @@ async function startFloor(ground: Ground, namespace: string) {
   await live.until('the ConfigMap of the floor', () => live.get('ConfigMap', FLOOR_NAME));
   // Its watch is open when it restores something.
   await editUntilRestored(ground, live, namespace, FLOOR_NAME);
-  return { namespace, live, [Symbol.asyncDispose]: () => running.disposeAsync() };
+  return { namespace, user: account.user, live, [Symbol.asyncDispose]: () => running.disposeAsync() };
 }
 
 let editCount = 0;
@@ -93,7 +102,7 @@ async function editUntilRestored(
   name: string,
 ): Promise<number> {
   const sentMs = performance.now();
-  const path = `/api/v1/namespaces/${namespace}/configmaps/${name}?fieldManager=kubectl-edit`;
+  const path = `/api/v1/namespaces/${namespace}/configmaps/${name}?fieldManager=${EDITOR}`;
   const answer = await plane.admin('PATCH', path, { data: { LOG_LEVEL: `edited-${++editCount}` } });
   if (answer.status !== 200) throw new Error(`the edit of ${name} was refused: ${answer.status}`);
   const editedVersion = versionOf(answer.body);

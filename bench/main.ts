@@ -7,18 +7,20 @@ import { startGitServer } from '../src/demo/git-server.ts';
 import { ensureTools, ToolsMissing } from '../src/demo/tools.ts';
 import { whyNoPods } from '../test/harness/pod.ts';
 import { type AgentProgram, agentProgram } from './agent-process.ts';
-import { applyMemory, type ApplyResult, applyTable, measureApply } from './apply.ts';
+import { type ApplyResult, applyTable, measureApply } from './apply.ts';
+import { type DriftResult, driftTable, measureDrift } from './drift.ts';
 import { type KustomizeResult, measureKustomize } from './kustomize.ts';
 import { kustomizeTables } from './kustomize-report.ts';
 import { measureSize, type SizeResult } from './measure.ts';
 import { measurePod, type PodResult } from './pod.ts';
-import { LEGEND, memoryPerObject, podTable, sizeTable } from './report.ts';
+import { bytesPerObject, LEGEND, memoryPerObject, podTable, sizeTable } from './report.ts';
 import { newAgeKeyPair } from './repository.ts';
+import { benchRotate } from './rotate.ts';
 import { benchSops } from './sops.ts';
 import { benchUnseal } from './unseal.ts';
 import { GIT_USER, type Ground } from './world.ts';
 
-const USAGE = `npm run bench -- [--quick] [--sizes 10,100] [--edits N] [--json FILE] [--agent FILE] [--kustomize] [--pod] [--apply] [--unseal]
+const USAGE = `npm run bench -- [--quick] [--sizes 10,100] [--edits N] [--json FILE] [--agent FILE] [--kustomize] [--pod] [--apply] [--drift] [--unseal]
 
   --quick        10 and 100 objects, 50 hand edits
   --sizes LIST   numbers of objects, multiples of ten (10,100,1000)
@@ -26,17 +28,21 @@ const USAGE = `npm run bench -- [--quick] [--sizes 10,100] [--edits N] [--json F
   --json FILE    also writes every figure there
   --agent FILE   measures that bundle instead of dist/sotto.cjs
   --sops         only decrypting SOPS files against stock sops
+  --rotate       only rotating a repository of SOPS files against a loop over stock sops
   --kustomize    only kustomizations: 100 overlays beside a bare loop, 1,000 objects beside plain files
   --pod          only the agent in the shape of its Pod, at 10 and 1,000 objects
   --apply        only the first apply of 1,000 and 5,000 objects beside kubectl, and one-object commits among them
+  --drift        only drift at 10, 1,000 and 5,000 objects of twelve kinds: edits, rest, status updates
   --unseal       only unsealing 1,000 items beside kubeseal and the SealedSecrets controller (as root)
 
-Without any of these four they come last, all of them.
+Without any of these five they come last, all of them.
 `;
 
 const ROOT = join(import.meta.dirname, '..');
 
-type Part = 'kustomize' | 'pod' | 'apply' | 'unseal';
+const PARTS = ['kustomize', 'pod', 'apply', 'drift', 'unseal'] as const;
+
+type Part = (typeof PARTS)[number];
 
 interface Wanted {
   readonly sizes: readonly number[];
@@ -44,6 +50,8 @@ interface Wanted {
   readonly isQuick: boolean;
   /** Files of the comparison with stock sops, which is all that is measured then. */
   readonly sopsFiles: number | undefined;
+  /** Files of a rotation, likewise. */
+  readonly rotatedFiles: number | undefined;
   readonly jsonPath: string | undefined;
   readonly agentPath: string | undefined;
   /** What comes after the sizes. */
@@ -61,7 +69,9 @@ function readArguments(): Wanted | undefined {
       kustomize: { type: 'boolean', default: false },
       pod: { type: 'boolean', default: false },
       apply: { type: 'boolean', default: false },
+      drift: { type: 'boolean', default: false },
       sops: { type: 'boolean', default: false },
+      rotate: { type: 'boolean', default: false },
       unseal: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -71,16 +81,19 @@ function readArguments(): Wanted | undefined {
   const isUsable = sizes.every((size) => size > 0 && size % 10 === 0) && Number.isInteger(edits) && edits > 0;
   if (values.help || !isUsable) return undefined;
   const sopsFiles = values.sops ? (values.quick ? 100 : 1000) : undefined;
-  const parts = (['kustomize', 'pod', 'apply', 'unseal'] as const).filter((part) => values[part]);
-  const paths = { isQuick: values.quick, sopsFiles, jsonPath: values.json, agentPath: values.agent };
+  const rotatedFiles = values.rotate ? (values.quick ? 100 : 1000) : undefined;
+  const parts = PARTS.filter((part) => values[part]);
+  const paths = { isQuick: values.quick, sopsFiles, rotatedFiles, jsonPath: values.json, agentPath: values.agent };
   if (parts.length > 0) return { sizes: [], edits, parts, ...paths };
-  return { sizes, edits, parts: values.quick ? ['pod'] : ['kustomize', 'pod', 'apply', 'unseal'], ...paths };
+  return { sizes, edits, parts: values.quick ? ['pod'] : PARTS, ...paths };
 }
 
 /** What is wanted, one after the other. Ends with the first failure; nothing that was started stays. */
 async function bench(wanted: Wanted, signal: AbortSignal): Promise<void> {
   if (wanted.sopsFiles !== undefined)
     return benchOfSops(wanted.sopsFiles, agentProgram(ROOT, wanted.agentPath), signal);
+  if (wanted.rotatedFiles !== undefined)
+    return benchOfRotation(wanted.rotatedFiles, agentProgram(ROOT, wanted.agentPath), signal);
   if (wanted.sizes.length > 0 || wanted.parts.some((part) => part !== 'unseal')) await benchAgent(wanted, signal);
   if (wanted.parts.includes('unseal')) await unsealFigures(wanted, signal);
 }
@@ -124,10 +137,11 @@ async function benchAgent(wanted: Wanted, signal: AbortSignal): Promise<void> {
   const kustomize = wanted.parts.includes('kustomize') ? await kustomizeFigures(ground) : undefined;
   const pod = wanted.parts.includes('pod') ? await podFigures(ground) : undefined;
   const apply = wanted.parts.includes('apply') ? await applyFigures(ground, wanted.isQuick) : undefined;
+  const drift = wanted.parts.includes('drift') ? await driftFigures(ground, wanted) : undefined;
   if (wanted.jsonPath === undefined) return;
   await writeFile(
     wanted.jsonPath,
-    `${JSON.stringify({ machine, agent: program, results, kustomize, pod, apply }, undefined, 2)}\n`,
+    `${JSON.stringify({ machine, agent: program, results, kustomize, pod, apply, drift }, undefined, 2)}\n`,
   );
 }
 
@@ -152,7 +166,20 @@ async function applyFigures(ground: Ground, isQuick: boolean): Promise<readonly 
     clearLine();
     print(`${applyTable(result)}\n`);
   }
-  print(applyMemory(results));
+  print(bytesPerObject(results));
+  return results;
+}
+
+async function driftFigures(ground: Ground, { isQuick, edits }: Wanted): Promise<readonly DriftResult[]> {
+  const effort = { edits, restMinutes: isQuick ? 1 : 5, statusSeconds: isQuick ? 5 : 20 };
+  const results: DriftResult[] = [];
+  for (const objects of isQuick ? [10, 100] : [10, 1_000, 5_000]) {
+    const result = await measureDrift(ground, objects, effort);
+    results.push(result);
+    clearLine();
+    print(`${driftTable(result)}\n`);
+  }
+  print(bytesPerObject(results));
   return results;
 }
 
@@ -165,6 +192,12 @@ async function benchOfSops(files: number, program: AgentProgram, signal: AbortSi
     onProgress: sayStep,
   });
   print(await benchSops(tools, program, files, files * 100));
+}
+
+async function benchOfRotation(files: number, program: AgentProgram, signal: AbortSignal): Promise<void> {
+  print(`${Object.values(machineFacts()).join(', ')}\n\n`);
+  const options = { packageRoot: ROOT, env: process.env, signal, onProgress: sayStep };
+  print(await benchRotate(await ensureTools(['sops', 'age-keygen'], options), program, files));
 }
 
 function sayStep({ tool, step }: { readonly tool: string; readonly step: string }): void {

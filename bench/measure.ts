@@ -35,7 +35,7 @@ export interface Restart {
 }
 
 export const MEMORY_AFTER_MS = 3_000;
-const SETTLE_MS = 12_000;
+export const SETTLE_MS = 12_000;
 const QUIET_MS = 60_000;
 const ONE_OBJECT_COMMITS = 10;
 const RESTARTS = 5;
@@ -160,7 +160,7 @@ export async function measureOneObject(size: Size, agent: AgentProcess): Promise
   };
 }
 
-async function commitAndSee(
+export async function commitAndSee(
   size: Size,
   agent: AgentProcess,
   files: Readonly<Record<string, string>>,
@@ -227,6 +227,6 @@ async function measureFromNothing({ ground, repository, world, content }: Size):
 }
 
 /** User and system time of the agent; the git processes it starts are not in it. */
-async function cpuMs(agent: AgentProcess): Promise<number> {
+export async function cpuMs(agent: AgentProcess): Promise<number> {
   return (await agent.metric('process_cpu_seconds_total')) * 1000;
 }

@@ -1,3 +1,4 @@
+import type { Memory } from './agent-process.ts';
 import type { SizeResult } from './measure.ts';
 import type { PodMemory, PodResult } from './pod.ts';
 import type { RequestCount } from './world.ts';
@@ -87,6 +88,15 @@ export function memoryPerObject(results: readonly SizeResult[]): string {
   ].join(' ');
 }
 
+/** What one more object costs, from the smallest to the largest of them. */
+export function bytesPerObject(results: readonly { readonly objects: number; readonly memory: Memory }[]): string {
+  const [smallest, largest] = [results[0], results.at(-1)];
+  if (smallest === undefined || largest === undefined || smallest === largest) return '';
+  const per = (field: 'rss' | 'private'): string =>
+    count((largest.memory[field] - smallest.memory[field]) / (largest.objects - smallest.objects));
+  return `Bytes per object, ${count(smallest.objects)} to ${count(largest.objects)} objects: ${per('rss')} resident, ${per('private')} private\n`;
+}
+
 export const LEGEND = `${PEER}: two of its controllers, same kind of machine, everything on two cores; ratio = sotto / ${PEER}.
 Its hand edits are undone after half the interval on average, so no row compares with it; the floor is a bare loop
 (watch, one PATCH, no judging) that takes turns with sotto in this run; ${FLOOR_MS} ms when it was first measured.
@@ -135,7 +145,7 @@ function memoryRow(what: string, bytes: number, [least, most]: readonly [number,
   return { what, sotto: `${mib.toFixed(1)} MiB`, peer: `${least}-${most} MiB`, ratio: ratios };
 }
 
-function floorNote(floorMs: number, sottoMs: number): string {
+export function floorNote(floorMs: number, sottoMs: number): string {
   return `floor ${time(floorMs)}, ${(sottoMs / floorMs).toFixed(1)} times that`;
 }
 

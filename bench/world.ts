@@ -37,7 +37,7 @@ export interface RequestCount {
 
 export const GIT_USER = { username: 'bench', password: 'bench-password' } as const;
 
-const ALL_VERBS = ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete'];
+export const ALL_VERBS = ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete'];
 const RULES: readonly PolicyRule[] = [
   { apiGroups: [''], resources: ['secrets', 'configmaps', 'services', 'pods'], verbs: ALL_VERBS },
   { apiGroups: ['apps'], resources: ['deployments'], verbs: ALL_VERBS },
@@ -45,10 +45,15 @@ const RULES: readonly PolicyRule[] = [
   { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
 ];
 
-export async function createWorld(ground: Ground, namespace: string, repository: TestRepository): Promise<World> {
+export async function createWorld(
+  ground: Ground,
+  namespace: string,
+  repository: TestRepository,
+  moreRules: readonly PolicyRule[] = [],
+): Promise<World> {
   const { plane, git, key, program, folder, signal } = ground;
   await plane.createNamespace(namespace);
-  const account = await plane.createServiceAccount(namespace, 'sotto', RULES);
+  const account = await plane.createServiceAccount(namespace, 'sotto', [...RULES, ...moreRules]);
   const core = `/api/v1/namespaces/${namespace}`;
   const url = git.url(repository);
   const create = async (collection: string, object: JsonObject): Promise<void> => {

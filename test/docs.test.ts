@@ -149,7 +149,9 @@ describe('deploy/rights/role.yaml', () => {
   it('lets only the inventory’s kind be replaced whole', () => {
     expect(verbsOf('configmaps')).toContain('update');
     expect(rules.filter((rule) => arrayAt(rule, 'verbs').includes('update'))).toHaveLength(1);
-    expect(verbsOf('pods')).toEqual(['get']);
+    // Looked at, never written.
+    expect(verbsOf('pods')).toEqual(['get', 'list', 'watch']);
+    expect(verbsOf('replicasets')).toEqual(['list', 'watch']);
   });
 });
 

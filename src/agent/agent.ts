@@ -5,10 +5,12 @@ import { watchResource } from '../kube/watch.ts';
 import { NO_SETTINGS, type SettingsState } from '../settings/last-good.ts';
 import type { Settings } from '../settings/settings.ts';
 import { type Assembled, assemble, type InForce } from './assemble.ts';
+import { wakeDependents } from './dependents.ts';
 import { isHeldByOther, otherAgent } from './fence.ts';
 import { takenOver } from './inventory-store.ts';
 import type { AgentEnd } from './options.ts';
 import { endPauses } from './pausing.ts';
+import { patienceMs } from './sync-order.ts';
 import type { ProbeView } from './serve/probes.ts';
 import { statusWithTimes } from './serve/status-json.ts';
 import { followSettings, readSettings, type SettingsOrigin } from './settings-source.ts';
@@ -144,10 +146,12 @@ export class Agent {
     const isUnsettled = (): boolean =>
       [...syncs.runtimes.values()].some(
         (sync) =>
-          viewSync(context, sync).state === 'Progressing' && clock.elapsedMs() < fromMs + sync.settings.timeoutMs,
+          viewSync(context, sync).state === 'Progressing' &&
+          clock.elapsedMs() < fromMs + patienceMs(sync.settings.name, context.settings().syncs),
       );
     while (!this.#stop.signal.aborted && isUnsettled()) {
       await delay(READY_POLL_MS, this.#stop.signal);
+      wakeDependents(context);
       if ([...syncs.runtimes.values()].some(isTurn)) await syncs.visitOnce(context);
     }
   }
@@ -322,9 +326,9 @@ function sourceLine({ settings, trouble, report, standIn }: SyncRuntime): string
   return [`${head}, ${held ?? 'what was applied last'} is held by sotto-last: ${standIn.objects} objects${missing}`];
 }
 
-/** Objects waited for others, which are ready now. */
+/** Objects, or the sync as a whole, waited for others, which are ready now. */
 function isTurn({ stale, report }: SyncRuntime): boolean {
-  return stale && report !== undefined && report.waits.length > 0;
+  return stale && report !== undefined && (report.waits.length > 0 || report.syncWait !== undefined);
 }
 
 function isOtherPlace(next: Settings, current: Settings): boolean {

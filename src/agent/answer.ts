@@ -6,6 +6,7 @@ import type { Held } from '../plan/hold.ts';
 import type { PauseTarget } from '../plan/pause.ts';
 import { parseRequest, type Request } from '../plan/request.ts';
 import type { Answer } from '../report/status.ts';
+import { answerCanary } from './canary.ts';
 import type { AgentContext } from './context.ts';
 import { adoptOrphans, pruneOrphans } from './orphans.ts';
 import { pause, resume } from './pausing.ts';
@@ -39,6 +40,8 @@ function carryOutRequest(agent: AgentContext, request: Request): Promise<Answer>
       return approve(agent, request);
     case 'prune':
       return pruneOrphans(agent, request.plan);
+    case 'canary':
+      return answerCanary(agent, request);
     case 'adopt-orphans':
       return adoptOrphans(agent, request.plan, oneSync(agent, request.sync).settings.name);
     case 'adopt':

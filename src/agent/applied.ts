@@ -24,6 +24,7 @@ export function recordApplied(
 function rowOf(sync: string, object: DesiredObject, record: LiveRecord, before: InventoryRow | undefined) {
   return {
     ...announcedRow(sync, object),
+    rank: before?.rank,
     uid: record.uid,
     resourceVersion: record.goodRv,
     generation: record.generation ?? 0,
@@ -41,7 +42,18 @@ function rowOf(sync: string, object: DesiredObject, record: LiveRecord, before: 
 /** The row of an object that is about to be applied for the first time: written before, so that no kill orphans it. */
 export function announcedRow(sync: string, object: DesiredObject): InventoryRow {
   const { key, apiVersion, file, line, digest, encrypted } = object;
-  return { ...UNSEEN, key, apiVersion, sync, file, line, digest, keep: isKept(object.tree), encrypted };
+  return {
+    ...UNSEEN,
+    rank: undefined,
+    key,
+    apiVersion,
+    sync,
+    file,
+    line,
+    digest,
+    keep: isKept(object.tree),
+    encrypted,
+  };
 }
 
 export function versionIn(answer: Json): string {

@@ -17,6 +17,7 @@ import { isAutoscaled } from './autoscaled.ts';
 import { garbageCollector } from './collect-garbage.ts';
 import type { AgentContext, Place } from './context.ts';
 import { Corrector } from './correct.ts';
+import { isAnyWaiting, wakeDependents } from './dependents.ts';
 import { computeStatus } from '../health/status.ts';
 import { policyOf } from './drift-policy.ts';
 import { EndingNamespace } from './ending-namespace.ts';
@@ -29,11 +30,13 @@ import { Lanes } from './lanes.ts';
 import { lastKeys } from './last-parts.ts';
 import { LastStore } from './last-store.ts';
 import { LiveStore } from './live.ts';
+import { PodFaults } from './pod-faults.ts';
 import { reportYield } from './report-correction.ts';
 import { RequestDesk } from './request-desk.ts';
 import type { AgentSetup } from './setup.ts';
 import { StatusPublisher } from './status-publisher.ts';
-import { nextLateMs, statusOf } from './status-view.ts';
+import { nextLateMs } from './readiness.ts';
+import { statusOf } from './status-view.ts';
 import { VariableMaps } from './variable-maps.ts';
 import { type UndoneEdit, UndoneEdits } from './undone-edits.ts';
 import { vetoRules } from './veto-rules.ts';
@@ -125,8 +128,13 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     macKey: createSecretKey(randomBytes(32)),
     setId: place.setId,
     policyOf: (of) => policyOf(syncs.runtimes, inventory.row(of), of),
-    judgeHealth: (of, object) =>
-      computeStatus(object, clock.now(), syncs.runtimes.get(inventory.row(of)?.sync ?? '')?.settings.health),
+    judgeHealth: (of, object) => {
+      const rules = syncs.runtimes.get(inventory.row(of)?.sync ?? '')?.settings.health;
+      const own = computeStatus(object, clock.now(), rules);
+      if (rules?.strict === true) return pods.judge(of, object, own);
+      pods.forget(of);
+      return own;
+    },
     elapsedMs: () => clock.elapsedMs(),
     row: (of) => inventory.row(of),
     isInFlight: (of) => lanes.isBusy(of),
@@ -137,11 +145,24 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
       if (row !== undefined) inventory.set({ ...row, ...carried });
     },
     onChange: (of) => {
-      publisher.changed();
+      if (live.uid(of) === undefined) pods.forget(of);
+      context.changed();
       for (const name of awaited.changed(of)) syncs.wake(name);
     },
   });
   const awaited = new Awaited((until, of) => isSoFar({ inventory, live }, until, of));
+  const pods: PodFaults = new PodFaults({
+    transport,
+    clock,
+    random,
+    signal,
+    targetNamespace: place.targetNamespace,
+    catalog: () => kinds.catalog,
+    uid: (of) => (inventory.row(of) === undefined ? undefined : live.uid(of)),
+    onChange: (of, health) => live.rejudge(of, health),
+    onTrouble: () => context.changed(),
+    onDefect,
+  });
   const lanes = new Lanes(PARALLEL, (of) => live.settle(of));
   const watching = new Watching({
     transport,
@@ -225,7 +246,10 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
         if (!isNeeded && !watching.forget(resource)) metrics.unwatched(resource.kind);
       }
       kinds.check();
+      pods.check();
     },
+    podTrouble: () => pods.trouble,
+    keysOf: (sync) => keys.keysOf(sync.settings),
     opener: (sync) =>
       new Opener(keys.keysOf(sync.settings), {
         onVerified: (format, outcome) => metrics.decrypted(format, outcome),
@@ -249,7 +273,13 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     },
     undone: (facts) => undone.remember(facts),
     ask: (sync) => syncs.ask(sync),
-    changed: () => publisher.changed(),
+    changed: () => changed(),
+  };
+  // What the status tells is what other syncs may wait for.
+  const lookAtDependents = coalesced(() => wakeDependents(context), DEPENDENTS_AFTER_MS, signal);
+  const changed = (): void => {
+    publisher.changed();
+    if (isAnyWaiting(context)) lookAtDependents();
   };
   const desk: RequestDesk = new RequestDesk({ agent: context, answered: () => publisher.answered(), onDefect });
   const corrector: Corrector = new Corrector(context);
@@ -296,6 +326,19 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
 
 /** Key material goes at the next collection: soon after the last file was closed, not after each. */
 const COLLECT_AFTER_MS = 100;
+
+/** One look at many changes: an apply of thousands of objects tells of each. */
+const DEPENDENTS_AFTER_MS = 50;
+
+function coalesced(action: () => void, afterMs: number, signal: AbortSignal): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  return () => {
+    timer ??= setTimeout(() => {
+      timer = undefined;
+      if (!signal.aborted) action();
+    }, afterMs).unref();
+  };
+}
 
 function debounced(action: () => void, afterMs: number): () => void {
   let timer: NodeJS.Timeout | undefined;

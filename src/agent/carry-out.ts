@@ -7,10 +7,10 @@ import { shellWord } from '../core/shell-word.ts';
 import { judgeAnswer } from '../drift/judge.ts';
 import type { Resource } from '../kube/resource.ts';
 import type { Opener } from '../open/opener.ts';
-import { layerOf } from '../plan/order.ts';
 import type { Ordering } from '../plan/ordering.ts';
 import { pauseOf } from '../plan/pause.ts';
 import { type ApplyStep, type Plan, pruneWaits, type PruneStep } from '../plan/plan.ts';
+import { pruneStages } from '../plan/rank.ts';
 import type { DesiredObject } from '../render/desired.ts';
 import { prunedEvent, recreatedEvent } from '../report/event-notes.ts';
 import { recordApplied } from './applied.ts';
@@ -42,6 +42,7 @@ export interface Carried {
 }
 
 const DONE: StepEnd = { kind: 'done' };
+const GONE: StepEnd = { kind: 'gone' };
 const LEFT: StepEnd = { kind: 'left' };
 
 /** What is to be done, in which order, and what of Git is not to be had. */
@@ -104,7 +105,7 @@ export async function carryOut(
   };
 }
 
-/** The other way round: what points at workloads, workloads, what they needed. The plan has them in that order. */
+/** The other way round: hooks and waves, then what depends on others and what they needed, then the table of kinds. */
 async function pruneAll(
   agent: AgentContext,
   sync: SyncRuntime,
@@ -112,8 +113,8 @@ async function pruneAll(
   revision: string,
 ): Promise<StepEnd[]> {
   const ends: StepEnd[] = [];
-  for (const layer of Map.groupBy(prunes, ({ id }) => layerOf(id)).values()) {
-    ends.push(...(await Promise.all(layer.map((step) => pruneOne(agent, sync, step, revision)))));
+  for (const stage of pruneStages(prunes)) {
+    ends.push(...(await Promise.all(stage.map((step) => pruneOne(agent, sync, step, revision)))));
   }
   return ends;
 }
@@ -262,7 +263,7 @@ export async function pruneObject(agent: AgentContext, step: PruneStep, of: Prun
   // Gone already: the row goes, nothing else does.
   if (resource === undefined || uid === undefined) {
     forget(agent, step);
-    return DONE;
+    return GONE;
   }
   const { transport, place } = agent;
   const outcome = await agent.lanes.run(row.key, 'commit', () =>
@@ -272,7 +273,7 @@ export async function pruneObject(agent: AgentContext, step: PruneStep, of: Prun
     forget(agent, step);
     if (outcome.kind === 'not-ours') {
       agent.log.info('not pruned: somebody else made it anew', { object: displayObject(id) });
-      return DONE;
+      return GONE;
     }
     agent.log.info('pruned', { object: displayObject(id) });
     agent.tell(of.note({ ...id, apiVersion: row.apiVersion, uid }));

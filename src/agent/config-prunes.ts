@@ -89,7 +89,7 @@ async function usersOf(agent: AgentContext): Promise<ReadonlyMap<ObjectKey, stri
     for (const item of answer.value.items) {
       const id = { group, kind, namespace: place.targetNamespace, name: stringAt(item, 'metadata', 'name') ?? '' };
       if (isOver(item)) continue;
-      for (const used of podUses(memberAt(item, ...path), place.targetNamespace)) {
+      for (const { key: used } of podUses(memberAt(item, ...path), place.targetNamespace)) {
         if (!users.has(used)) users.set(used, displayObject(id));
       }
     }

@@ -1,10 +1,12 @@
 import type { Clock } from '../core/clock.ts';
+import type { SottoError } from '../core/errors.ts';
 import type { ObjectId, ObjectKey } from '../core/ids.ts';
 import type { Json } from '../core/json.ts';
 import type { ResourceCatalog } from '../kube/discovery.ts';
 import type { Resource } from '../kube/resource.ts';
 import type { Transport } from '../kube/transport.ts';
 import type { FingerprintKey } from '../keys/fingerprint.ts';
+import type { CanaryKeys } from '../keys/canary.ts';
 import type { Opener } from '../open/opener.ts';
 import type { DesiredObject } from '../render/desired.ts';
 import type { Renderer } from '../render/kustomize/renderer.ts';
@@ -63,8 +65,12 @@ export interface AgentContext {
   rediscover(): Promise<void>;
   /** Something may have begun to wait for a kind, or ceased to. */
   checkKinds(): void;
+  /** Why Pods of workloads are not looked at, for syncs with `health.strict`. */
+  podTrouble(): SottoError | undefined;
   /** The key of all digests that leave memory. */
   readonly fingerprint: FingerprintKey;
+  /** What files of a sync are opened with now. */
+  keysOf(sync: SyncRuntime): CanaryKeys;
   /** Keys of a sync, for one pass or one correction. */
   opener(sync: SyncRuntime): Opener;
   /** ConfigMaps of the target namespace that syncs take variables from; those that do not exist are left out. */

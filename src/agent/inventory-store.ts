@@ -167,6 +167,14 @@ export class InventoryStore {
     this.#touch();
   }
 
+  /** Where a sync comes from; undefined: its rows are another one's. */
+  setSource(sync: string, source: SourceDigest | undefined): void {
+    const { [sync]: before, ...others } = this.#header.sources;
+    if (before === source) return;
+    this.#header = { ...this.#header, sources: source === undefined ? others : { ...others, [sync]: source } };
+    this.#touch();
+  }
+
   /** Where what a sync applied last is kept; undefined: nowhere. */
   setLast(sync: string, record: LastRecord | undefined): void {
     const { [sync]: before, ...others } = this.#header.last;

@@ -7,6 +7,9 @@ import { type KeySecret, type SecretMark, wipeEntries } from '../keys/key-secret
 import { STOCK_SEALING_LABEL, USE_LABEL } from '../keys/marks.ts';
 import { type ParsedKeySecret, parseKeySecret } from '../keys/parse-keys.ts';
 import { hasSealingKey, type KeyRing, keyRing, type OpeningKeys, ringFor } from '../keys/ring.ts';
+import type { OpenKeys } from '../open/opener.ts';
+import { ServiceMemory } from '../services/sessions.ts';
+import { agentServices } from './key-services.ts';
 import { makeSealingKey } from './sealing-key.ts';
 import { isKeySecret, namedKeySecrets, selectKeySecrets } from '../keys/select.ts';
 import { kubeError } from '../kube/errors.ts';
@@ -51,6 +54,7 @@ export class KeyStore {
   readonly #marks = new Map<string, SecretMark & { readonly resourceVersion: string }>();
   readonly #loaded = new Map<string, Loaded>();
   readonly #access = new Map<string, { readonly resourceVersion: string; readonly access: GitAccess }>();
+  readonly #services = new ServiceMemory();
   #ring: KeyRing | undefined;
   #timer: NodeJS.Timeout | undefined;
   #again: NodeJS.Timeout | undefined;
@@ -64,10 +68,12 @@ export class KeyStore {
     return this.#ring;
   }
 
-  /** What a sync opens its files with: its own keys where it names some. */
-  keysOf(sync: SyncSettings): OpeningKeys {
+  /** What a sync opens its files with: its own keys where it names some, and the key services it allows. */
+  keysOf(sync: SyncSettings): OpeningKeys & Pick<OpenKeys, 'services'> {
     const secrets = [...this.#loaded.values()].map(({ parsed }) => parsed);
-    return ringFor(secrets, this.#options.settings(), sync.decryption);
+    const ring = ringFor(secrets, this.#options.settings(), sync.decryption);
+    const { credentials } = ring;
+    return { ...ring, services: agentServices(sync.decryption.services, credentials, this.#services) };
   }
 
   /** Names of Secrets that say of themselves that they are keys or credentials: nothing from Git may refer to them. */

@@ -2,18 +2,22 @@ import { displayObject, type ObjectKey, objectIdOf } from '../core/ids.ts';
 import type { LeavingRule } from '../plan/inventory.ts';
 import { pauseOf } from '../plan/pause.ts';
 import { plan, type PruneStep } from '../plan/plan.ts';
+import { pruneStages } from '../plan/rank.ts';
 import { prunedWithSyncEvent } from '../report/event-notes.ts';
 import type { SyncSettings } from '../settings/settings.ts';
 import { pruneObject } from './carry-out.ts';
 import { isConfiguration, settledPrunes } from './config-prunes.ts';
 import type { AgentContext } from './context.ts';
 import { rowKinds } from './pass-stages.ts';
+import type { StepEnd } from './step-end.ts';
 import { writerOf } from './writer.ts';
 
 /** What is remembered of a sync for the time when the settings do not have it; undefined: its objects stay then. */
-export function leavingRuleOf({ deletionPolicy, prune, serviceAccountName }: SyncSettings): LeavingRule | undefined {
+export function leavingRuleOf(settings: SyncSettings): LeavingRule | undefined {
+  const { deletionPolicy, prune, serviceAccountName, dependsOn } = settings;
   if (deletionPolicy !== 'delete' || !prune.enabled) return undefined;
-  return { ...(serviceAccountName === undefined ? {} : { serviceAccountName }), ask: prune.ask };
+  const rule = { ...(serviceAccountName === undefined ? {} : { serviceAccountName }), ask: prune.ask };
+  return dependsOn.length === 0 ? rule : { ...rule, dependsOn };
 }
 
 /** What failed, or waits for a file that is refused, is looked at again this often. */
@@ -28,7 +32,8 @@ export function isDue(agent: AgentContext, lastMs: number | undefined): boolean 
   const { syncs } = agent.settings();
   const isSettled = syncs.every((settings) => {
     const sync = agent.syncs.get(settings.name);
-    return sync?.settings === settings && sync.report !== undefined && !sync.stale && sync.trouble === undefined;
+    const isPassed = sync?.settings === settings && sync.report !== undefined && !sync.stale;
+    return isPassed && sync.report?.syncWait === undefined && sync.trouble === undefined;
   });
   return isSettled && (lastMs === undefined || agent.clock.elapsedMs() - lastMs >= AGAIN_MS);
 }
@@ -43,8 +48,29 @@ export async function clearLeft(agent: AgentContext): Promise<void> {
   // The settings may have changed while this waited for its turn.
   if (!isDue(agent, undefined)) return;
   await agent.cover(rowKinds(agent));
-  for (const name of leftSyncs(agent)) await clearOne(agent, name);
+  const tried = new Set<string>();
+  for (let name = nextToGo(agent, tried); name !== undefined; name = nextToGo(agent, tried)) {
+    tried.add(name);
+    await clearOne(agent, name);
+  }
   await agent.inventory.store();
+}
+
+function nextToGo(agent: AgentContext, tried: ReadonlySet<string>): string | undefined {
+  return nextLeaving(leftSyncs(agent), agent.inventory.inventory.leaving, tried);
+}
+
+/** Those that depend on others go before these, which stay while one of them is still there. */
+export function nextLeaving(
+  left: readonly string[],
+  rules: Readonly<Record<string, LeavingRule>>,
+  tried: ReadonlySet<string>,
+): string | undefined {
+  const isNeeded = (name: string): boolean =>
+    left.some((other) => other !== name && rules[other]?.dependsOn?.includes(name) === true);
+  const free = left.filter((name) => !isNeeded(name));
+  // What is remembered of each is as old as its last pass, so it may be a circle: then somebody begins.
+  return (free.length === 0 ? left.slice(0, 1) : free).find((name) => !tried.has(name));
 }
 
 async function clearOne(agent: AgentContext, name: string): Promise<void> {
@@ -69,18 +95,23 @@ async function clearOne(agent: AgentContext, name: string): Promise<void> {
   });
   const prunes = decided.steps.filter((step) => step.action === 'prune');
   const asUser = writerOf(agent.place, { serviceAccountName: rule.serviceAccountName });
-  const pruneAll = (steps: readonly PruneStep[]): Promise<boolean[]> =>
-    Promise.all(steps.map((step) => pruneOf(agent, step, name, asUser)));
+  const pruneAll = async (steps: readonly PruneStep[]): Promise<StepEnd[]> => {
+    const ends: StepEnd[] = [];
+    for (const stage of pruneStages(steps))
+      ends.push(...(await Promise.all(stage.map((step) => pruneOf(agent, step, name, asUser)))));
+    return ends;
+  };
   const ends = await pruneAll(prunes.filter((step) => !isConfiguration(step)));
   const settled = await settledPrunes(agent, name, prunes.filter(isConfiguration));
   ends.push(...(await pruneAll(settled.now)));
   const kept = new Set<ObjectKey>(decided.asked?.pruned);
   const waiting = [...decided.waiting.filter(({ row }) => !kept.has(row.key)), ...settled.later];
-  const isDone = waiting.length === 0 && ends.every((end) => end);
+  const undone = ends.filter(({ kind }) => kind !== 'done' && kind !== 'gone').length;
+  const isDone = waiting.length === 0 && undone === 0;
   agent.log.info('a sync has left the settings', {
     sync: name,
-    pruned: ends.filter((end) => end).length,
-    waiting: waiting.length + ends.filter((end) => !end).length,
+    pruned: ends.filter(({ kind }) => kind === 'done').length,
+    waiting: waiting.length + undone,
     kept: [...kept].map((key) => displayObject(objectIdOf(key))),
   });
   for (const { error } of waiting) agent.log.warn('an object of it waits', { sync: name, code: error.code, error });
@@ -92,11 +123,11 @@ async function pruneOf(
   step: PruneStep,
   name: string,
   asUser: string | undefined,
-): Promise<boolean> {
+): Promise<StepEnd> {
   const note = (regarding: Parameters<typeof prunedWithSyncEvent>[0]) => prunedWithSyncEvent(regarding, name);
   const end = await pruneObject(agent, step, { name, asUser, note });
-  if (end.kind !== 'refused') return end.kind === 'done';
+  if (end.kind !== 'refused') return end;
   const { error } = end.refusal;
   agent.log.warn('an object of it cannot be deleted', { sync: name, code: error.code, error });
-  return false;
+  return end;
 }

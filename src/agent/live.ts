@@ -11,7 +11,7 @@ import type { MacKey } from '../drift/projection.ts';
 import { EMPTY_SET, type PathSet, union } from '../drift/fields.ts';
 import { packSet, type PackedSet, unpackSet } from '../drift/packed.ts';
 import { type Carried, type LiveRecord, recordFromAnswer, type WatchMode, withAccepted } from '../drift/record.ts';
-import type { Verdict } from '../drift/verdict.ts';
+import { isChange, type Verdict } from '../drift/verdict.ts';
 import type { Health } from '../health/result.ts';
 import { apiVersionOf, objectIdIn, type Resource } from '../kube/resource.ts';
 import type { InventoryRow } from '../plan/inventory.ts';
@@ -232,6 +232,12 @@ export class LiveStore {
     return entry.unsure || entry.record === undefined ? 'unsure' : 'in-sync';
   }
 
+  /** What belongs to an object says something else of its readiness. */
+  rejudge(key: ObjectKey, health: Health): void {
+    const entry = this.#entries.get(key);
+    if (entry?.present === true) this.#setHealth(key, entry, health);
+  }
+
   /** Undefined for an object that is not there or was not seen yet. */
   health(key: ObjectKey): Health | undefined {
     const entry = this.#entries.get(key);
@@ -365,11 +371,6 @@ export class LiveStore {
     if (action === 'none') return;
     this.#options.onFinding(key, { kind: 'deleted', action, object });
   }
-}
-
-/** What `ignore` leaves as it is; that an object is gone, replaced or lost to our stream is another matter. */
-function isChange({ kind }: Verdict): boolean {
-  return kind === 'drifted' || kind === 'suspect' || kind === 'ask-autoscaler';
 }
 
 function isSameSet(a: PackedSet, b: PackedSet): boolean {

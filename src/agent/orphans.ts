@@ -142,5 +142,17 @@ function stepOf(orphan: Orphan): PruneStep {
 /** Nothing says yet where in Git it stands, or what it held. */
 function rowOf({ key, apiVersion, uid }: Orphan, sync: string): InventoryRow {
   const digest = '' as SourceDigest;
-  return { ...UNSEEN, key, apiVersion, sync, file: '', line: 0, digest, uid, keep: false, encrypted: false };
+  return {
+    ...UNSEEN,
+    rank: undefined,
+    key,
+    apiVersion,
+    sync,
+    file: '',
+    line: 0,
+    digest,
+    uid,
+    keep: false,
+    encrypted: false,
+  };
 }

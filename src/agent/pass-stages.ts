@@ -7,8 +7,11 @@ import { isSealedSecret } from '../open/sealed-document.ts';
 import { apiVersionOf } from '../kube/resource.ts';
 import type { Opener } from '../open/opener.ts';
 import { isKept } from '../plan/keep.ts';
+import type { InventoryRow } from '../plan/inventory.ts';
+import { type Ordered, type Ordering, ranksIn } from '../plan/ordering.ts';
 import { objectPause } from '../plan/pause.ts';
 import { type ApplyStep, type Plan, plan } from '../plan/plan.ts';
+import { compareRanks, rankOf } from '../plan/rank.ts';
 import { restartTrouble } from '../plan/restart.ts';
 import type { DesiredObject, DesiredSet } from '../render/desired.ts';
 import { render } from '../render/render.ts';
@@ -218,7 +221,12 @@ export function refusedKeys(refusals: readonly Refusal[]): ReadonlySet<ObjectKey
 }
 
 /** Rows follow the sync, the file and the wishes of the manifest without an apply: a rename of a sync writes nothing. */
-export function refreshRows(agent: AgentContext, sync: SyncRuntime, desired: DesiredSet): void {
+export function refreshRows(
+  agent: AgentContext,
+  sync: SyncRuntime,
+  { desired, ordering }: Pick<Ordered, 'desired' | 'ordering'>,
+): void {
+  const ranks = ranksIn(ordering);
   const wanted = new Set<ObjectKey>([...desired.objects.map(({ key }) => key), ...refusedKeys(desired.refusals)]);
   sync.wanted = wanted;
   for (const [key, { action }] of sync.blocked) {
@@ -230,12 +238,25 @@ export function refreshRows(agent: AgentContext, sync: SyncRuntime, desired: Des
     const row = agent.inventory.row(object.key);
     if (row === undefined || claimedBy(agent, sync, object.key) !== undefined) continue;
     const { file, line } = object;
-    const next = { ...row, sync: sync.settings.name, file, line, keep: isKept(object.tree) };
-    const isSame = row.sync === next.sync && row.file === file && row.line === line && row.keep === next.keep;
+    const next = {
+      ...row,
+      sync: sync.settings.name,
+      file,
+      line,
+      keep: isKept(object.tree),
+      rank: ranks.get(object.key),
+    };
+    const isSame = ROW_PLACE.every((field) => row[field] === next[field]) && isSameRank(row, next);
     if (!isSame) agent.inventory.set(next);
     // A restart on an unchanged commit applies nothing, and corrections need the desired state all the same.
     if (row.digest === object.digest && row.uid !== '') sync.desired.set(object.key, object);
   }
+}
+
+const ROW_PLACE = ['sync', 'file', 'line', 'keep'] as const;
+
+function isSameRank(a: InventoryRow, b: InventoryRow): boolean {
+  return compareRanks(rankOf(a), rankOf(b)) === 0;
 }
 
 function claimedBy(agent: AgentContext, sync: SyncRuntime, key: ObjectKey): string | undefined {
@@ -261,17 +282,33 @@ export function withoutBlocked(agent: AgentContext, sync: SyncRuntime, decided: 
 }
 
 /** Rows of what is applied for the first time are stored before it is: a kill in between leaves no orphan. */
-export async function announce(agent: AgentContext, sync: SyncRuntime, decided: Plan): Promise<void> {
+export async function announce(
+  agent: AgentContext,
+  sync: SyncRuntime,
+  decided: Plan,
+  ordering: Ordering,
+): Promise<void> {
   const fresh = decided.steps.filter((step): step is ApplyStep => step.action === 'apply' && step.contact === 'first');
   if (fresh.length === 0) return;
+  const ranks = ranksIn(ordering);
   for (const { object } of fresh) {
-    if (agent.inventory.row(object.key) === undefined) agent.inventory.set(announcedRow(sync.settings.name, object));
+    if (agent.inventory.row(object.key) !== undefined) continue;
+    agent.inventory.set({ ...announcedRow(sync.settings.name, object), rank: ranks.get(object.key) });
   }
   await agent.inventory.store();
 }
 
 /** Rows of objects that are no longer ours to keep, and rows that another sync keeps from now on. */
 export function release(agent: AgentContext, sync: SyncRuntime, decided: Plan): void {
+  handOver(agent, sync, decided);
+  for (const key of decided.released) {
+    agent.inventory.delete(key);
+    agent.live.forget(key);
+  }
+}
+
+/** Writes no object; a sync that waits does it too, for the one it waits for may be the one that takes the object. */
+export function handOver(agent: AgentContext, sync: SyncRuntime, decided: Plan): void {
   for (const [key, name] of decided.movedTo) {
     const row = agent.inventory.row(key);
     const other = agent.syncs.get(name);
@@ -280,9 +317,5 @@ export function release(agent: AgentContext, sync: SyncRuntime, decided: Plan): 
     sync.desired.delete(key);
     other.stale = true;
     agent.wake(name);
-  }
-  for (const key of decided.released) {
-    agent.inventory.delete(key);
-    agent.live.forget(key);
   }
 }

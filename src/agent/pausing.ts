@@ -13,10 +13,13 @@ import {
   withoutPause,
   withPause,
 } from '../plan/pause.ts';
+import type { InventoryRow } from '../plan/inventory.ts';
 import type { Request } from '../plan/request.ts';
+import type { DesiredObject } from '../render/desired.ts';
 import type { Answer } from '../report/status.ts';
 import { pausedEvent, resumedEvent } from '../report/event-notes.ts';
 import type { AgentContext } from './context.ts';
+import type { SyncRuntime } from './sync-runtime.ts';
 
 /** In force at once, and stored before anybody is told so. */
 export async function pause(
@@ -35,12 +38,12 @@ export async function pause(
   return { outcome: 'done', message: `${text} is left alone until ${rfc3339(until)}` };
 }
 
-/** What was changed meanwhile is judged now and undone, and what Git changed meanwhile is applied. */
+/** What Git changed meanwhile is applied by the pass that this asks for, and what people changed is undone by it. */
 export async function resume(agent: AgentContext, target: PauseTarget): Promise<Answer> {
   const { pauses } = agent.inventory.inventory;
   if (!pauses.some((each) => isSameTarget(each.target, target))) throw notPaused(target);
   await store(agent, withoutPause(pauses, target));
-  await goOn(agent, target, 'resumed');
+  goOn(agent, target, 'resumed');
   return { outcome: 'done', message: `${targetText(target)} is kept as in Git again` };
 }
 
@@ -51,7 +54,7 @@ export async function endPauses(agent: AgentContext): Promise<void> {
   if (ended.length === 0) return;
   // In memory at once; the next tick stores it. A restart before that ends them again.
   agent.inventory.setPauses(pauses.filter((each) => !ended.includes(each)));
-  for (const { target } of ended) await goOn(agent, target, 'the pause has ended');
+  for (const { target } of ended) goOn(agent, target, 'the pause has ended');
 }
 
 async function store(agent: AgentContext, pauses: readonly Pause[]): Promise<void> {
@@ -66,11 +69,13 @@ async function store(agent: AgentContext, pauses: readonly Pause[]): Promise<voi
   }
 }
 
-async function goOn(agent: AgentContext, target: PauseTarget, what: string): Promise<void> {
+function goOn(agent: AgentContext, target: PauseTarget, what: string): void {
   agent.log.info(what, { target: targetText(target) });
   tellObject(agent, target, (regarding) => resumedEvent(regarding));
   agent.changed();
-  await judgeAgain(agent, target);
+  for (const { key, sync } of agent.inventory.inventory.rows.values()) {
+    if (target.kind === 'sync' ? sync === target.name : key === target.key) agent.syncs.get(sync)?.resumed.add(key);
+  }
   const syncs = target.kind === 'sync' ? [target.name] : syncsOf(agent, target.key);
   for (const sync of syncs) agent.wake(sync);
 }
@@ -79,23 +84,40 @@ function syncsOf(agent: AgentContext, key: ObjectKey): string[] {
   return [...agent.syncs.values()].filter((sync) => sync.wanted.has(key)).map(({ settings }) => settings.name);
 }
 
-/** Objects that changed during the pause are read once, so that the report of what was undone names fields and writer. */
-async function judgeAgain(agent: AgentContext, target: PauseTarget): Promise<void> {
-  const { rows, pauses } = agent.inventory.inventory;
-  for (const { key, sync, apiVersion } of rows.values()) {
-    const isMeant = target.kind === 'sync' ? sync === target.name : key === target.key;
-    if (!isMeant || agent.live.view(key) !== 'unsure' || pauseOf(pauses, key, sync) !== undefined) continue;
-    const { kind, namespace, name } = objectIdOf(key);
-    const resource = agent.catalog().find(apiVersion, kind);
-    if (resource === undefined) continue;
-    const { transport, signal } = agent;
-    const answer = resource.secret
-      ? await getMetadata(transport, { resource, namespace, name, signal })
-      : await getObject(transport, { resource, namespace, name, signal });
-    // What cannot be read now is in doubt already: the pass that follows applies it.
-    if (answer.ok && answer.value !== undefined) agent.live.observe(resource, namespace, answer.value, true);
+/**
+ * Objects that changed during a pause are read once, so that the report of what was undone names fields and writer.
+ * Where Git wants something newer than was applied last, that is applied instead: what people made of the object may
+ * be what was merged (`sotto keep`), and must not be undone in between.
+ */
+export async function judgeResumed(
+  agent: AgentContext,
+  sync: SyncRuntime,
+  desired: readonly Pick<DesiredObject, 'key' | 'digest'>[],
+): Promise<void> {
+  if (sync.resumed.size === 0) return;
+  const resumed = desired.filter(({ key }) => sync.resumed.has(key));
+  sync.resumed.clear();
+  for (const { key, digest } of resumed) {
+    const row = agent.inventory.row(key);
+    if (row === undefined || row.digest !== digest || agent.live.view(key) !== 'unsure') continue;
+    if (pauseOf(agent.inventory.inventory.pauses, key, sync.settings.name) === undefined) await judge(agent, row);
   }
   await agent.lanes.idle();
+}
+
+async function judge(
+  agent: AgentContext,
+  { key, apiVersion }: Pick<InventoryRow, 'key' | 'apiVersion'>,
+): Promise<void> {
+  const { kind, namespace, name } = objectIdOf(key);
+  const resource = agent.catalog().find(apiVersion, kind);
+  if (resource === undefined) return;
+  const { transport, signal } = agent;
+  const answer = resource.secret
+    ? await getMetadata(transport, { resource, namespace, name, signal })
+    : await getObject(transport, { resource, namespace, name, signal });
+  // What cannot be read now is in doubt already: the pass applies it.
+  if (answer.ok && answer.value !== undefined) agent.live.observe(resource, namespace, answer.value, true);
 }
 
 type Tell = (regarding: Parameters<typeof resumedEvent>[0]) => ReturnType<typeof resumedEvent>;

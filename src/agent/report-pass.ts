@@ -8,7 +8,9 @@ import type { Snapshot } from '../source/snapshot.ts';
 import type { Carried } from './carry-out.ts';
 import type { AgentContext } from './context.ts';
 import { leavingRuleOf } from './leaving.ts';
+import { rememberSource } from './renamed.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
+import type { SyncWait } from './sync-turn.ts';
 import { awaitsOf } from './waits.ts';
 
 /** All that one pass found and did. */
@@ -19,16 +21,20 @@ export interface PassEnd {
   readonly outcome: Carried;
   readonly refusals: readonly Refusal[];
   readonly startedMs: number;
+  /** Nothing was done, because of the syncs that come first. */
+  readonly syncWait?: SyncWait | undefined;
 }
 
 /** What the pass leaves behind: the report of the sync, log lines, metrics. Nothing is decided here. */
 export function reportPass(agent: AgentContext, sync: SyncRuntime, end: PassEnd): void {
-  const { snapshot, desired, decided, outcome, refusals } = end;
+  const { snapshot, desired, decided, outcome, refusals, syncWait } = end;
   const before = sync.report?.refusals ?? [];
-  const isComplete = decided.held === undefined && !outcome.retry && outcome.waits.length === 0;
+  const isComplete =
+    decided.held === undefined && !outcome.retry && outcome.waits.length === 0 && syncWait === undefined;
   if (isComplete) agent.inventory.setRevision(sync.settings.name, snapshot.revision);
   dropApproval(agent, sync, end);
   agent.inventory.setLeaving(sync.settings.name, leavingRuleOf(sync.settings));
+  rememberSource(agent, sync);
   // Every object of Git was applied again, so the rows are what sotto applied and nothing else.
   if (isComplete && refusals.length === 0) agent.inventory.lost = false;
   sync.stale = false;
@@ -48,6 +54,7 @@ export function reportPass(agent: AgentContext, sync: SyncRuntime, end: PassEnd)
     paused: decided.paused,
     retry: outcome.retry,
     waitsFor: decided.waitsFor,
+    syncWait,
   };
   measure(agent, sync, end);
   tellObjects(agent, refusals, before);
@@ -59,12 +66,12 @@ export function reportPass(agent: AgentContext, sync: SyncRuntime, end: PassEnd)
 }
 
 /** A yes ends with its plan: when that is done, or when Git has moved on. */
-function dropApproval(agent: AgentContext, sync: SyncRuntime, { snapshot, decided, outcome }: PassEnd): void {
+function dropApproval(agent: AgentContext, sync: SyncRuntime, { snapshot, decided, outcome, syncWait }: PassEnd): void {
   const { name } = sync.settings;
   const approval = agent.inventory.inventory.approvals[name];
   if (approval === undefined) return;
-  const isDone =
-    decided.held === undefined && !outcome.retry && outcome.waiting.length === 0 && outcome.waits.length === 0;
+  const waiting = outcome.waiting.length + outcome.waits.length;
+  const isDone = decided.held === undefined && !outcome.retry && waiting === 0 && syncWait === undefined;
   if (isDone || approval.revision !== snapshot.revision) agent.inventory.setApproval(name, undefined);
 }
 
@@ -83,13 +90,16 @@ const MAX_EVENTS = 20;
 function tellObjects(agent: AgentContext, refusals: readonly Refusal[], before: readonly Refusal[]): void {
   const told = new Set(before.map(({ error }) => error.text()));
   const fresh = refusals.filter(({ error }) => !told.has(error.text()));
-  for (const { error, id } of fresh.slice(0, MAX_EVENTS)) {
+  let left = MAX_EVENTS;
+  for (const { error, id } of fresh) {
     const row = id === undefined ? undefined : agent.inventory.row(objectKey(id));
     const uid = row === undefined ? undefined : agent.live.uid(row.key);
     if (id === undefined || row === undefined || uid === undefined) continue;
     const { code, message, file, line, key, next } = error.toJSON();
     const regarding = { ...id, apiVersion: row.apiVersion, uid };
     agent.tell(attentionEvent(regarding, 'Refused', { code, message, file, line, key, next }));
+    left -= 1;
+    if (left === 0) return;
   }
 }
 
@@ -106,6 +116,7 @@ function measure(agent: AgentContext, sync: SyncRuntime, end: PassEnd): void {
     unchanged: decided.unchanged,
     refused: refusals.length,
     waits: outcome.waits.length,
+    waitsFor: end.syncWait?.on,
     tookMs: Math.round(tookMs),
   });
   for (const { error } of refusals) agent.log.warn('refused', { sync: sync.settings.name, code: error.code, error });
@@ -115,8 +126,8 @@ function measure(agent: AgentContext, sync: SyncRuntime, end: PassEnd): void {
   }
 }
 
-function outcomeOf({ decided, outcome }: PassEnd): PassOutcome {
-  if (decided.held !== undefined) return 'held';
+function outcomeOf({ decided, outcome, syncWait }: PassEnd): PassOutcome {
+  if (decided.held !== undefined || syncWait !== undefined) return 'held';
   if (outcome.retry) return 'failed';
   return outcome.applied + outcome.pruned > 0 ? 'applied' : 'unchanged';
 }

@@ -4,6 +4,7 @@ import { isJsonObject, type Json, member, stringAt, stringifyJson } from '../cor
 import { RECOVERY_NAME } from '../core/labels.ts';
 import { ownedBytes, Sensitive } from '../core/sensitive.ts';
 import type { SecretMark } from '../keys/key-secret.ts';
+import { keyLife } from '../keys/key-state.ts';
 import { ORIGIN_ANNOTATION, ORIGIN_SOTTO, STOCK_SEALING_ACTIVE, STOCK_SEALING_LABEL, TLS_TYPE } from '../keys/marks.ts';
 import { kubeError } from '../kube/errors.ts';
 import { listMetadata } from '../kube/lists.ts';
@@ -50,7 +51,9 @@ async function ownSealingKey({ transport, namespace, repeat }: SealingKeyPlace):
   const labelSelector = `${STOCK_SEALING_LABEL}=${STOCK_SEALING_ACTIVE}`;
   const listed = await repeat(() => listMetadata(transport, SECRETS, { namespace, labelSelector }));
   if (!listed.ok) throw kubeError(listed.failure, { verb: 'list', resource: SECRETS, namespace });
-  return listed.value.items.map(markOf).find(({ annotations }) => annotations[ORIGIN_ANNOTATION] === ORIGIN_SOTTO);
+  return listed.value.items
+    .map(markOf)
+    .find((mark) => mark.annotations[ORIGIN_ANNOTATION] === ORIGIN_SOTTO && keyLife(mark).state === 'active');
 }
 
 /** Each attempt fills anew: a body that was sent is gone. */
@@ -91,7 +94,7 @@ function secretBody(name: string, namespace: string, certificatePem: string, key
  * ConfigMap `sotto-recovery`: the key Secret's manifest as an armoured age file, for whoever holds the recovery
  * identity. No Secret, so that a backup of it takes no right to read Secrets.
  */
-async function storeRecovery(
+export async function storeRecovery(
   { transport, namespace, repeat }: SealingKeyPlace,
   name: string,
   fill: () => Sensitive,

@@ -6,6 +6,7 @@ import { nextTryMs } from './blocked.ts';
 import type { AgentContext } from './context.ts';
 import { standIn } from './last-applied.ts';
 import { runPass } from './pass.ts';
+import { judgeResumed } from './pausing.ts';
 import { completed, type Wanted } from './reach.ts';
 import type { SyncRuntime, Trouble } from './sync-runtime.ts';
 
@@ -84,6 +85,10 @@ export class SyncLoop {
     clearTimeout(late);
     if (signal.aborted) return;
     if (snapshot !== undefined) await this.#visitAt(snapshot);
+    // Git does not answer, or no pass got so far: a resumed object is kept as it was wanted last.
+    if (sync.resumed.size > 0) {
+      await this.#options.exclusively(() => judgeResumed(agent, sync, [...sync.desired.values()]));
+    }
     if (sync.trouble !== undefined) await this.#standIn();
   }
 
@@ -165,7 +170,14 @@ export class SyncLoop {
 
   #needsPass(snapshot: Wanted): boolean {
     const { agent, sync } = this.#options;
-    if (sync.snapshot !== snapshot || sync.stale || sync.report === undefined || sync.report.retry) return true;
+    if (
+      sync.snapshot !== snapshot ||
+      sync.stale ||
+      sync.resumed.size > 0 ||
+      sync.report === undefined ||
+      sync.report.retry
+    )
+      return true;
     const nowMs = agent.clock.elapsedMs();
     if ((nextTryMs(sync) ?? Number.POSITIVE_INFINITY) <= nowMs) return true;
     const passed = this.#passed ?? Number.NEGATIVE_INFINITY;

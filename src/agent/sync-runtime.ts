@@ -10,6 +10,7 @@ import type { SyncSettings } from '../settings/settings.ts';
 
 import type { Wanted } from './reach.ts';
 import type { LastBuild } from './said.ts';
+import type { SyncWait } from './sync-turn.ts';
 
 /** Why a sync as a whole does not get on: its source, mostly. */
 export interface Trouble {
@@ -41,6 +42,8 @@ export interface PassReport {
   readonly retry: boolean;
   /** Prunes wait until this sync of the same repository has seen the commit too. */
   readonly waitsFor?: string | undefined;
+  /** The commit is read and nothing of it done, because of the syncs that come first. */
+  readonly syncWait?: SyncWait | undefined;
 }
 
 /** An object of Git that is not applied before others are ready; the watches say when. */
@@ -93,6 +96,8 @@ export interface SyncRuntime {
   readonly blocked: Map<ObjectKey, Blocked>;
   /** Objects that exist and that somebody said to take over with the next pass, from the tool named. */
   readonly adopting: Map<ObjectKey, Tool | undefined>;
+  /** Objects whose pause has ended: looked at when it is known what Git wants of them. */
+  readonly resumed: Set<ObjectKey>;
   /** Objects that somebody else writes each time they are restored. */
   readonly fights: Map<ObjectKey, SottoError>;
   trouble: Trouble | undefined;

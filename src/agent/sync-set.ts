@@ -10,6 +10,7 @@ import type { KeyStore } from './key-store.ts';
 import { kindOfRow } from './kinds.ts';
 import { clearLeft, isDue } from './leaving.ts';
 import { SyncLoop } from './sync-loop.ts';
+import { inTurn } from './sync-order.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 
 export interface SyncSetOptions {
@@ -54,11 +55,12 @@ export class SyncSet {
   }
 
   /**
-   * One visit of each sync, one after the other, and another one of those that could not end without the others: prunes
-   * wait until each sync of a repository has seen the commit, and an object may go over from one to another.
+   * One visit of each sync, those that come first before the others, and another one of those that could not end
+   * without the others: prunes wait until each sync of a repository has seen the commit, and an object may go over from
+   * one to another.
    */
   async visitOnce(agent: AgentContext): Promise<void> {
-    const visits = [...this.runtimes.values()].map((sync) => ({
+    const visits = inTurn([...this.runtimes.values()]).map((sync) => ({
       sync,
       loop: this.#loopOf(agent, sync, this.#options.signal),
     }));
@@ -249,6 +251,7 @@ function newRuntime(settings: SyncSettings): SyncRuntime {
     wanted: new Set(),
     blocked: new Map(),
     adopting: new Map(),
+    resumed: new Set(),
     fights: new Map(),
     trouble: undefined,
     report: undefined,

@@ -5,8 +5,9 @@ import { parseAgeIdentities } from '../sops/age.ts';
 import type { Identity } from '../sops/identity.ts';
 import type { Surroundings } from './context.ts';
 import { readFileBytes } from './files.ts';
+import { commandIdentity, KEY_COMMANDS } from './key-commands.ts';
 import { readKeyFiles } from './key-files.ts';
-import { lockedAgeFile } from './locked-identities.ts';
+import { lockedAgeFile, lockedSshKey } from './locked-identities.ts';
 
 export interface FoundIdentities {
   /** In the order in which they are tried. */
@@ -22,12 +23,12 @@ export interface FoundIdentities {
 export async function findAgeIdentities(around: Surroundings, keyFiles: readonly string[]): Promise<FoundIdentities> {
   const given = await readKeyFiles(around, keyFiles);
   const identities = [...given.identities];
-  const notes = unreadSources(around);
+  const notes: string[] = [];
   for (const source of sourcesOfSops(around)) {
     const bytes = await source.read().catch((thrown: unknown) => void notes.push(noteOf(source.name, thrown)));
     if (bytes === undefined) continue;
     try {
-      const locked = lockedAgeFile(around, source.name, bytes);
+      const locked = lockedAgeFile(around, source.name, bytes) ?? lockedSshKey(around, source.name, bytes);
       if (locked !== undefined) {
         identities.push(locked);
         continue;
@@ -39,6 +40,10 @@ export async function findAgeIdentities(around: Surroundings, keyFiles: readonly
     } finally {
       bytes.fill(0);
     }
+  }
+  for (const variable of KEY_COMMANDS) {
+    const command = commandIdentity(around, variable, (error) => void notes.push(noteOf(variable, error)));
+    if (command !== undefined) identities.push(command);
   }
   return { identities, notes };
 }
@@ -85,13 +90,6 @@ function standardKeyFile(around: Pick<Surroundings, 'env'>): string | undefined 
   if (home === '') return undefined;
   const folder = process.platform === 'darwin' ? ['Library', 'Application Support'] : ['.config'];
   return join(home, ...folder, ...below);
-}
-
-/** Sources that sops reads and this version does not. */
-const UNREAD = ['SOPS_AGE_KEY_CMD', 'SOPS_AGE_SSH_PRIVATE_KEY_CMD'];
-
-function unreadSources(around: Pick<Surroundings, 'env'>): string[] {
-  return UNREAD.filter((name) => (around.env[name] ?? '') !== '').map((name) => `${name}: not in this version`);
 }
 
 function noteOf(name: string, thrown: unknown): string {

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { stringAt } from '../core/json.ts';
 import { SottoError } from '../core/errors.ts';
 import type { ChangeableSops } from '../sops/change.ts';
@@ -10,12 +11,15 @@ import { readManifests } from '../yaml/manifest.ts';
 import type { CommandContext } from './context.ts';
 import { fileFormat } from './file-format.ts';
 import { type InputFile, readFileBytes, readInput, textOf } from './files.ts';
+import { encryptNewFile, isToBeMade, keysOfNewFile, refuseRecipients } from './new-file.ts';
 import { checkAgainstRules } from './recipient-check.ts';
+import type { RecipientFlags } from './recipients.ts';
 import { withIdentities } from './with-identities.ts';
-import { writeInPlace } from './write-in-place.ts';
+import { writeInPlace, writeNewFile } from './write-in-place.ts';
 
-export interface ValueFlags {
+export interface ValueFlags extends RecipientFlags {
   readonly keyFile?: readonly string[];
+  readonly keyService?: readonly string[];
   readonly inputType?: string;
   readonly document?: string;
   readonly asIs?: true;
@@ -23,7 +27,10 @@ export interface ValueFlags {
 
 /** A SOPS file opened for one of its values. */
 export interface OpenedValue extends Disposable {
-  readonly input: InputFile;
+  /** As the person called it. */
+  readonly name: string;
+  /** The file is not there yet. */
+  readonly isNew: boolean;
   readonly clear: ClearFile;
   /** `data` of a Secret holds base64: values go in and out decoded, unless `--as-is`. */
   readonly isBase64: boolean;
@@ -42,6 +49,7 @@ export async function openValue(
   { anything = false }: { readonly anything?: boolean } = {},
 ): Promise<OpenedValue> {
   if (file === '-') throw noStdin();
+  refuseRecipients(flags, file);
   const input = await readInput(context, file);
   const format = fileFormat(input.name, flags);
   const opened = await opening(context, command, input, flags);
@@ -49,7 +57,8 @@ export async function openValue(
     const text = Buffer.from(opened.clear.reveal()).toString('utf8');
     const clear: ClearFile = { text, format, file: input.name, document: documentNumber(flags) };
     return {
-      input,
+      name: input.name,
+      isNew: false,
       clear,
       isBase64: flags.asIs !== true && isDataOfSecret(clear, path),
       value: anything ? undefined : valueText(clear, path),
@@ -66,6 +75,39 @@ export async function openValue(
     opened[Symbol.dispose]();
     throw thrown;
   }
+}
+
+/** What has a first document with nothing in it. */
+const EMPTY: Readonly<Partial<Record<string, string>>> = { yaml: '---\n', json: '{}\n' };
+
+/** As openValue, and a file that does not exist is made with this value in it, as the rule of `.sops.yaml` says. */
+export async function openOrMake(
+  context: CommandContext,
+  command: string,
+  file: string,
+  path: KeyPath,
+  flags: ValueFlags,
+): Promise<OpenedValue> {
+  const made = { path: resolve(context.cwd, file), name: file };
+  if (file === '-' || !isToBeMade(made)) return openValue(context, command, file, path, flags);
+  const format = fileFormat(file, flags);
+  const clear: ClearFile = { text: EMPTY[format] ?? '', format, file, document: documentNumber(flags) };
+  // Says what format has no single values, before anything is asked for.
+  valueText(clear, path);
+  const keys = await keysOfNewFile(context, made, flags, command);
+  return {
+    name: file,
+    isNew: true,
+    clear,
+    isBase64: false,
+    value: undefined,
+    write: async (changed) => {
+      const text = Buffer.from(changed.replace(/^---\n/, ''));
+      writeNewFile(made.path, file, Buffer.from(await encryptNewFile(text, made, format, keys)));
+      return true;
+    },
+    [Symbol.dispose]: () => undefined,
+  };
 }
 
 /** Even to add a value the data key of the file is needed, so without a fitting key it is said who could do it. */
@@ -108,7 +150,7 @@ export async function replaceUnchanged(input: InputFile, bytes: Uint8Array): Pro
   writeInPlace(input.path, input.name, bytes);
 }
 
-function documentNumber({ document = '1' }: ValueFlags): number {
+export function documentNumber({ document = '1' }: ValueFlags): number {
   if (/^[1-9]\d{0,4}$/.test(document)) return Number(document);
   throw new SottoError({
     code: 'SOTTO-CLI-001',
@@ -122,8 +164,10 @@ function isDataOfSecret(clear: ClearFile, path: KeyPath): boolean {
   if ((clear.format !== 'yaml' && clear.format !== 'json') || path.length !== 2 || path[0] !== 'data') return false;
   try {
     return (
-      stringAt(readManifests(clear.text, clear.file, LOCAL_LIMITS)[clear.document - 1]?.value ?? null, 'kind') ===
-      'Secret'
+      stringAt(
+        readManifests(clear.text, clear.file, LOCAL_LIMITS, clear.format)[clear.document - 1]?.value ?? null,
+        'kind',
+      ) === 'Secret'
     );
   } catch {
     // What kubectl cannot read is no Secret.
@@ -131,8 +175,8 @@ function isDataOfSecret(clear: ClearFile, path: KeyPath): boolean {
   }
 }
 
-export function describeValue(input: InputFile, path: KeyPath): string {
-  return `${formatKeyPath(path)} of ${input.name}`;
+export function describeValue({ name }: Pick<InputFile, 'name'>, path: KeyPath): string {
+  return `${formatKeyPath(path)} of ${name}`;
 }
 
 function noStdin(): SottoError {

@@ -36,6 +36,7 @@ const EXIT_BY_AREA: Readonly<Record<string, ExitCode>> = {
   OCI: EXIT.unreachable,
   PLAN: EXIT.findings,
   RENDER: EXIT.usage,
+  ROTATE: EXIT.usage,
   SEAL: EXIT.cannotDecrypt,
   SOPS: EXIT.cannotDecrypt,
   YAML: EXIT.usage,
@@ -66,6 +67,28 @@ const EXCEPTIONS: readonly { readonly exit: ExitCode; readonly codes: readonly C
   {
     exit: EXIT.findings,
     codes: ['SOTTO-CLI-216', 'SOTTO-CLI-217'],
+  },
+  // The files, again.
+  {
+    exit: EXIT.findings,
+    codes: ['SOTTO-ROTATE-006', 'SOTTO-ROTATE-007', 'SOTTO-ROTATE-011', 'SOTTO-ROTATE-016'],
+  },
+  // Resuming is possible.
+  {
+    exit: EXIT.partly,
+    codes: ['SOTTO-ROTATE-002', 'SOTTO-ROTATE-004'],
+  },
+  {
+    exit: EXIT.findings,
+    codes: ['SOTTO-KEYS-063', 'SOTTO-KEYS-064', 'SOTTO-KEYS-067'],
+  },
+  {
+    exit: EXIT.usage,
+    codes: ['SOTTO-KEYS-061', 'SOTTO-KEYS-066'],
+  },
+  {
+    exit: EXIT.unreachable,
+    codes: ['SOTTO-KEYS-065', 'SOTTO-ROTATE-008', 'SOTTO-ROTATE-014', 'SOTTO-ROTATE-015'],
   },
   // The log was being read.
   {
@@ -122,6 +145,8 @@ const EXCEPTIONS: readonly { readonly exit: ExitCode; readonly codes: readonly C
       'SOTTO-SOPS-054',
       'SOTTO-SOPS-055',
       'SOTTO-SOPS-056',
+      'SOTTO-SOPS-058',
+      'SOTTO-SOPS-059',
       'SOTTO-SOPS-061',
       'SOTTO-SOPS-062',
       'SOTTO-SOPS-063',

@@ -11,20 +11,14 @@ export interface FormatFlags {
 
 const FORMATS: readonly FileFormat[] = ['yaml', 'json', 'dotenv', 'ini', 'binary'];
 
-/** The format by flag, else by name, as sops decides. `--output-type` may only repeat it in this version. */
-export function fileFormat(name: string, flags: FormatFlags): FileFormat {
-  const format = formatNamed(flags.inputType, '--input-type') ?? formatOfName(name);
-  const wanted = formatNamed(flags.outputType, '--output-type') ?? format;
-  if (wanted !== format) {
-    throw new SottoError({
-      code: 'SOTTO-CLI-003',
-      what: `not in this version: writing ${format} as ${wanted}`,
-      file: name,
-      why: 'a file keeps its format',
-      next: 'leave --output-type out',
-    });
-  }
-  return format;
+/** The format by flag, else by name, as sops decides. */
+export function fileFormat(name: string, flags: Pick<FormatFlags, 'inputType'>): FileFormat {
+  return formatNamed(flags.inputType, '--input-type') ?? formatOfName(name);
+}
+
+/** Of what is written: by flag, else the one that was read. */
+export function outputFormat(read: FileFormat, { outputType }: FormatFlags): FileFormat {
+  return formatNamed(outputType, '--output-type') ?? read;
 }
 
 function formatNamed(word: string | undefined, flag: string): FileFormat | undefined {

@@ -12,7 +12,7 @@ import { parsePgpKeys } from '../sops/pgp-key.ts';
 import { readManifests } from '../yaml/manifest.ts';
 import type { Surroundings } from './context.ts';
 import { readFileBytes } from './files.ts';
-import { lockedAgeFile, lockedPgpKey } from './locked-identities.ts';
+import { lockedAgeFile, lockedPgpKey, lockedSshKey } from './locked-identities.ts';
 
 /** The private keys of files given with `--key-file`, in the order given. */
 export interface FileKeys {
@@ -30,7 +30,7 @@ export async function readKeyFiles(around: Surroundings, names: readonly string[
   for (const name of names) {
     const bytes = await readFileBytes(resolve(around.cwd, name), name);
     try {
-      const keys = keysOf(around, bytes, name);
+      const keys = keysInFile(around, bytes, name);
       if (keys.identities.length + keys.unsealKeys.length === 0) throw unusable(name, 'it holds no key');
       found.push(keys);
     } catch (thrown) {
@@ -49,11 +49,13 @@ function merged(keys: readonly FileKeys[]): FileKeys {
   };
 }
 
+const OPENSSH = '-----BEGIN OPENSSH PRIVATE KEY-----';
 const HEAD_BYTES = 64;
 const AGE_FILE = /^-----BEGIN AGE ENCRYPTED FILE-----|^age-encryption\.org\//;
 const PGP_KEY = /^-----BEGIN PGP /;
 
-function keysOf(around: Surroundings, bytes: Uint8Array, name: string): FileKeys {
+/** The keys in the content of a key file, which the caller wipes. Throws SottoError. */
+export function keysInFile(around: Surroundings, bytes: Uint8Array, name: string): FileKeys {
   const start = firstContent(bytes);
   const head = Buffer.from(bytes.subarray(start, start + HEAD_BYTES)).toString('latin1');
   if (PGP_KEY.test(head)) return { identities: pgpKeys(around, bytes, name), unsealKeys: [] };
@@ -62,8 +64,10 @@ function keysOf(around: Surroundings, bytes: Uint8Array, name: string): FileKeys
     if (locked === undefined) throw unusable(name, 'it is an age file, but none that a passphrase opens');
     return { identities: [locked], unsealKeys: [] };
   }
+  const lockedSsh = head.startsWith(OPENSSH) ? lockedSshKey(around, name, bytes) : undefined;
+  if (lockedSsh !== undefined) return { identities: [lockedSsh], unsealKeys: [] };
   // A key in PEM is for sealing, as it always was; an SSH key in PEM is found by the variable of sops.
-  const isIdentity = head.startsWith('AGE-') || head.startsWith('-----BEGIN OPENSSH PRIVATE KEY-----');
+  const isIdentity = head.startsWith('AGE-') || head.startsWith(OPENSSH);
   if (isIdentity) return { identities: parseAgeIdentities(bytes), unsealKeys: [] };
   if (head.startsWith('-----BEGIN ')) return { identities: [], unsealKeys: [parseUnsealKey(bytes.subarray(start))] };
   return merged(secretsOf(bytes, name).map((secret) => keysOfSecret(around, secret)));

@@ -1,8 +1,14 @@
+import type { Stanza } from 'age-encryption';
 import { parseAgeIdentities } from '../sops/age.ts';
+import { parseAgeFile } from '../sops/age-file.ts';
 import { openPassphraseFile, parsePassphraseFile } from '../sops/age-scrypt.ts';
+import { unpaddedBase64 } from '../sops/age-stanza.ts';
 import type { LockedIdentity, OpenIdentity } from '../sops/identity.ts';
+import type { KeyEntry } from '../sops/key-entry.ts';
 import { parsePgpMessage, pgpIdentity, unlockPgpKey } from '../sops/pgp.ts';
 import { keyIdOf, type PgpKeyBlock } from '../sops/pgp-key.ts';
+import { parseLockedSshKey } from '../sops/ssh-locked.ts';
+import { sshTag } from '../sops/ssh-wire.ts';
 import type { Surroundings } from './context.ts';
 import { openByPassphrase } from './passphrase.ts';
 
@@ -26,6 +32,26 @@ export function lockedAgeFile(around: Surroundings, name: string, bytes: Uint8Ar
       }
     }),
   };
+}
+
+/** An SSH key behind a passphrase; undefined for any other file. `bytes` may be wiped afterwards. */
+export function lockedSshKey(around: Surroundings, name: string, bytes: Uint8Array): LockedIdentity | undefined {
+  const key = parseLockedSshKey(bytes);
+  if (key === undefined) return undefined;
+  const tag = key.wire && unpaddedBase64(sshTag(key.wire));
+  return {
+    kind: 'locked',
+    recipient: `${key.recipient ?? name} (behind a passphrase)`,
+    mayOpen: (entry) =>
+      sshStanzas(entry).some(({ args }) => (tag === undefined ? args[0] === 'ssh-rsa' : args[1] === tag)),
+    unlock: once(async () => [await openByPassphrase(around, name, (passphrase) => key.unlock(passphrase))]),
+  };
+}
+
+/** Those of an entry that SSH keys open. */
+export function sshStanzas(entry: KeyEntry): readonly Stanza[] {
+  const stanzas = entry.kind === 'age' ? parseAgeFile(entry.enc)?.stanzas : undefined;
+  return (stanzas ?? []).filter(({ args }) => args[0] === 'ssh-ed25519' || args[0] === 'ssh-rsa');
 }
 
 export function lockedPgpKey(around: Surroundings, name: string, key: PgpKeyBlock): LockedIdentity {

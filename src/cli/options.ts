@@ -42,12 +42,18 @@ export function addRecipientOptions(command: Command): Command {
     .addOption(repeatable('--pgp-key <file>', 'public OpenPGP keys (.asc) for --pgp and the rules of .sops.yaml'));
 }
 
+export const keyServiceOption = (): Option =>
+  repeatable(
+    '--key-service <name>',
+    'key service that may be called: address of Vault, ARN (with +ROLE) of a key of AWS KMS, name of one of Google Cloud KMS, URL of a vault of Azure, as the file names it',
+  );
+
 /** The flags of commands that rewrite one file, as sops has them. */
 export function addFileOptions(command: Command): Command {
   return command
     .option('-i, --in-place', 'replace the content of the file')
     .addOption(inputTypeOption())
-    .option('--output-type <type>', 'the same: a file keeps its format in this version')
+    .option('--output-type <type>', 'the same (default: as it was read)')
     .addOption(filenameOption());
 }
 

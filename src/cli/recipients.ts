@@ -1,17 +1,21 @@
 import { resolve } from 'node:path';
 import { SottoError } from '../core/errors.ts';
 import { PGP_KEY_PROBLEMS, unusablePgpKey } from '../keys/pgp-entry.ts';
+import type { KeyServices } from '../services/key-services.ts';
 import type { RuleKey } from '../sops/creation-rule.ts';
 import { bareFingerprint, isPgpFingerprint, namesKey } from '../sops/pgp.ts';
 import { parsePgpKeys, type PgpKeyBlock } from '../sops/pgp-key.ts';
+import type { ServiceKey } from '../sops/service-key.ts';
 import type { KeyGroups, Recipient } from '../sops/wrap.ts';
 import type { Surroundings } from './context.ts';
 import { readFileBytes } from './files.ts';
+import { servicesAtHand } from './key-services.ts';
 
 export interface RecipientFlags {
   readonly age?: readonly string[];
   readonly pgp?: readonly string[];
   readonly pgpKey?: readonly string[];
+  readonly keyService?: readonly string[];
 }
 
 /** The keys that flags name, else the variables of sops; they replace those of the rule, as in sops. */
@@ -44,17 +48,22 @@ export interface NamedGroups {
   readonly threshold: number;
 }
 
-/** Puts the public keys of files to the fingerprints. No keyring is read. Throws SottoError when one is missing. */
-export async function withPublicKeys(
+/**
+ * Puts the public keys of files to the fingerprints, and whom to ask to the keys of services. No keyring is read.
+ * Throws SottoError when a public key is missing.
+ */
+export async function recipientsOf(
   around: Surroundings,
   { groups, threshold }: NamedGroups,
-  pgpKeyFiles: readonly string[],
+  flags: Pick<RecipientFlags, 'pgpKey' | 'keyService'>,
   file: string,
 ): Promise<KeyGroups> {
   const keys: PgpKeyBlock[] = [];
-  for (const name of pgpKeyFiles) keys.push(...(await publicKeys(around, name)));
-  const recipientOf = (key: RuleKey): Recipient => {
+  for (const name of flags.pgpKey ?? []) keys.push(...(await publicKeys(around, name)));
+  const services = servicesAtHand(around, flags.keyService);
+  const recipientOf = async (key: RuleKey): Promise<Recipient> => {
     if (key.kind === 'age') return key;
+    if (key.kind !== 'pgp') return serviceRecipient(await services.newest(key), services);
     const found = keys.find(({ fingerprints }) => namesKey(key.fingerprint, fingerprints));
     if (found === undefined) throw noPublicKey(key.fingerprint, file);
     // The file names the whole fingerprint, whatever the rule does: stock sops looks for it in a keyring.
@@ -62,7 +71,11 @@ export async function withPublicKeys(
     const fingerprint = found.fingerprints.find((each) => each.endsWith(bareFingerprint(key.fingerprint)));
     return { kind: 'pgp', fingerprint: `${fingerprint ?? found.fingerprint}${isExact ? '!' : ''}`, key: found };
   };
-  return { groups: groups.map((group) => group.map(recipientOf)), threshold };
+  return { groups: await Promise.all(groups.map((group) => Promise.all(group.map(recipientOf)))), threshold };
+}
+
+function serviceRecipient(key: ServiceKey, services: KeyServices): Recipient {
+  return { kind: 'service', key, wrap: (secret) => services.wrap(key, secret) };
 }
 
 export async function publicKeys(around: Surroundings, name: string): Promise<PgpKeyBlock[]> {

@@ -2,7 +2,9 @@ import { spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { SottoError } from '../core/errors.ts';
+import { commandWords } from './command-words.ts';
 import type { CommandContext } from './context.ts';
+import { KEY_COMMANDS } from './key-commands.ts';
 
 /** Opens a file in the editor of the person and waits for its end. Throws SOTTO-CLI-093 and -094. */
 export async function runEditor(context: CommandContext, path: string): Promise<void> {
@@ -25,19 +27,10 @@ export async function runEditor(context: CommandContext, path: string): Promise<
 /** As sops looks: SOPS_EDITOR, EDITOR, then the usual ones. Words are parted like in a shell, and no shell is run. */
 function editorOf(env: CommandContext['env']): string[] {
   const named = [env['SOPS_EDITOR'], env['EDITOR']].find((text) => (text ?? '').trim() !== '');
-  if (named !== undefined) return wordsOf(named);
+  if (named !== undefined) return commandWords(named);
   const folders = (env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
   const found = ['vim', 'nano', 'vi'].find((name) => folders.some((folder) => isProgram(join(folder, name))));
   return found === undefined ? [] : [found];
-}
-
-function wordsOf(command: string): string[] {
-  const words = command.matchAll(/(?:"(?:[^"\\]|\\.)*"|'[^']*'|\\.|[^\s"'\\])+/gs);
-  return [...words].map(([word]) => word.replace(/'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)/gs, unquoted));
-}
-
-function unquoted(_: string, single?: string, double?: string, escaped?: string): string {
-  return single ?? double?.replace(/\\(["\\$`])/g, '$1') ?? escaped ?? '';
 }
 
 function isProgram(path: string): boolean {
@@ -49,9 +42,11 @@ function isProgram(path: string): boolean {
   }
 }
 
-/** Neither the editor nor what it starts needs a private key. */
+/** Neither the editor nor what it starts needs a private key, or a command that prints one. */
 function withoutKeys(env: CommandContext['env']): Record<string, string> {
-  const kept = Object.entries(env).filter(([name]) => name !== 'SOPS_AGE_KEY');
+  const kept = Object.entries(env).filter(
+    ([name]) => name !== 'SOPS_AGE_KEY' && !KEY_COMMANDS.some((each) => each === name),
+  );
   return Object.fromEntries(kept.flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
 }
 

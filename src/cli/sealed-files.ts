@@ -2,13 +2,13 @@ import { lstat, readdir, readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { SottoError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
+import { type Checkout, openCheckout, runInCheckout } from '../git/checkout.ts';
 import { looksEncrypted } from '../sops/file.ts';
 import { metadataOf } from '../sops/rekey.ts';
 import type { WholeFormat } from '../sops/scalar.ts';
 import type { Surroundings } from './context.ts';
 import { fileFormat } from './file-format.ts';
 import { readFileBytes } from './files.ts';
-import { ownGit } from './own-git.ts';
 
 /** A SOPS file of a folder, as it was read. */
 export interface SealedFile {
@@ -25,11 +25,23 @@ export interface SealedFile {
 
 /** The files below a folder, sorted: what Git has or would take, else everything on the disk. Links are not followed. */
 export async function filesBelow(around: Surroundings, folder: string): Promise<string[]> {
-  const git = await ownGit(around, folder);
-  if (git === undefined) return (await walk(folder)).toSorted();
-  const list = await git.run(['-C', folder, 'ls-files', '-z', '--cached', '--others', '--exclude-standard']);
-  if (list.exit !== 0) return (await walk(folder)).toSorted();
-  return [...new Set(list.stdout.split('\0').filter((path) => path !== ''))].toSorted();
+  const checkout = await checkoutAt(around, folder);
+  if (checkout === undefined) return (await walk(folder)).toSorted();
+  const args = ['-C', folder, 'ls-files', '-z', '--cached', '--others', '--exclude-standard'];
+  const list = await runInCheckout(checkout, { args });
+  if (!list.ok) return (await walk(folder)).toSorted();
+  const paths = list.output.toString('utf8').split('\0');
+  return [...new Set(paths.filter((path) => path !== ''))].toSorted();
+}
+
+/** Undefined outside of a repository with a working tree, or without git. */
+async function checkoutAt({ env, signal }: Surroundings, folder: string): Promise<Checkout | undefined> {
+  try {
+    return await openCheckout(folder, env, signal);
+  } catch (thrown) {
+    if (thrown instanceof SottoError) return undefined;
+    throw thrown;
+  }
 }
 
 async function walk(root: string): Promise<string[]> {

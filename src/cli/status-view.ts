@@ -127,7 +127,8 @@ function attentionEntry(entry: Json): string[] {
   const where = [place(entry), key].filter((part) => part !== '').join(', ');
   const head = [text(entry, 'object'), where === '' ? '' : `(${where})`].filter((part) => part !== '').join(' ');
   const next = text(entry, 'next');
-  return [`    ${head}: ${text(entry, 'message')}`, ...(next === '' ? [] : [`      next: ${next}`])];
+  const said = head === '' ? text(entry, 'message') : `${head}: ${text(entry, 'message')}`;
+  return [`    ${said}`, ...(next === '' ? [] : [`      next: ${next}`])];
 }
 
 function place(entry: Json): string {

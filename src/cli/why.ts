@@ -84,7 +84,12 @@ export function explain({ id, place, live, status }: WhyFacts): Why {
       (pause) => isAbout(pause) || (name !== undefined && stringAt(pause, 'sync') === name),
     ),
     corrections: arrayAt(status, 'corrections').filter(isAbout),
-    findings: [...attentionOn(sync, object, place).map(asFinding), ...syncFindings(sync), ...ownFindings(place, live)],
+    findings: [
+      ...attentionOn(sync, object, place).map(asFinding),
+      ...syncFindings(sync),
+      ...ownFindings(place, live),
+      ...leftOut(sync === undefined ? syncs : [sync], object),
+    ],
   };
 }
 
@@ -112,7 +117,9 @@ function asFinding(item: Json): Finding {
   };
 }
 
-/** Why nothing new reaches the object: the source, or a plan that waits. */
+const SYNC_WAITS: ReadonlySet<string | undefined> = new Set(['SOTTO-PLAN-120', 'SOTTO-PLAN-121']);
+
+/** Why nothing new reaches the object: the source, a plan that waits, or a sync that comes first. */
 function syncFindings(sync: Json | undefined): Finding[] {
   const error = memberAt(sync, 'source', 'error');
   const held = arrayAt(sync, 'pending').map((plan) => ({
@@ -120,7 +127,18 @@ function syncFindings(sync: Json | undefined): Finding[] {
     message: `the whole commit is held: ${stringAt(plan, 'why') ?? ''}`,
     next: 'sotto status   (shows the plan that waits for a yes)',
   }));
-  return [...(error === undefined ? [] : [asFinding(error)]), ...held];
+  const waits = arrayAt(sync, 'attention').filter((item) => SYNC_WAITS.has(stringAt(item, 'code')));
+  return [...(error === undefined ? [] : [asFinding(error)]), ...held, ...waits.map(asFinding)];
+}
+
+/** The status shows so many things and no more; what it says nothing of may be among the others. */
+function leftOut(syncs: readonly Json[], object: string): Finding[] {
+  return syncs.flatMap((sync) => {
+    const [shown, total] = [arrayAt(sync, 'attention').length, numberAt(sync, 'attentionTotal') ?? 0];
+    if (shown >= total || names(sync, object)) return [];
+    const message = `the status of sync ${stringAt(sync, 'name')} shows ${shown} of ${total} things that need attention; this object may be among the others`;
+    return [{ code: 'SOTTO-PLAN-141', message, next: 'sotto logs --level warn   (each is told with every pass)' }];
+  });
 }
 
 function ownFindings(place: InventoryPlace | undefined, live: LiveFacts): Finding[] {

@@ -4,9 +4,11 @@ import {
   fchmodSync,
   fchownSync,
   fsyncSync,
+  linkSync,
   openSync,
   realpathSync,
   renameSync,
+  rmSync,
   statSync,
   unlinkSync,
   writeSync,
@@ -18,16 +20,18 @@ import { reasonOf } from './files.ts';
 /**
  * Replaces the content of an existing file: whole or not at all, also through a crash. Written beside it with its
  * mode, synced, and renamed over it; a symbolic link stays one. All in one turn of the event loop, so that no
- * interruption can leave the temporary file behind. Throws SOTTO-CLI-006 and leaves nothing.
+ * interruption but SIGKILL can leave the temporary file behind; who comes back after that gives it a name of its own,
+ * and what is left of it is written over. Whoever writes many files so syncs their folders once, in the end. Throws SOTTO-CLI-006 and leaves nothing.
  */
-export function writeInPlace(path: string, name: string, bytes: Uint8Array): void {
+export function writeInPlace(path: string, name: string, bytes: Uint8Array, temporaryName?: string): void {
   let temporary: string | undefined;
   try {
     const target = realpathSync(path);
     const before = statSync(target);
     if (!before.isFile()) throw notAFile(name);
     // Not made of the file's own name, which may be as long as names can be.
-    const beside = join(dirname(target), `.sotto-${randomBytes(8).toString('hex')}.tmp`);
+    const beside = join(dirname(target), temporaryName ?? `.sotto-${randomBytes(8).toString('hex')}.tmp`);
+    if (temporaryName !== undefined) rmSync(beside, { force: true });
     const fd = openSync(beside, 'wx', 0o600);
     temporary = beside;
     try {
@@ -40,11 +44,35 @@ export function writeInPlace(path: string, name: string, bytes: Uint8Array): voi
     }
     renameSync(beside, target);
     temporary = undefined;
-    syncFolder(dirname(target));
+    if (temporaryName === undefined) syncFolder(dirname(target));
   } catch (cause) {
     throw cause instanceof SottoError ? cause : notWritten(name, reasonOf(cause), cause);
   } finally {
     if (temporary !== undefined) unlinkSync(temporary);
+  }
+}
+
+/** Makes a file that is not there: whole or not at all, and never over one that was made meanwhile. Throws SottoError. */
+export function writeNewFile(path: string, name: string, bytes: Uint8Array): void {
+  const beside = join(dirname(path), `.sotto-${randomBytes(8).toString('hex')}.tmp`);
+  let isBeside = false;
+  try {
+    // The mode of any new file: what is in it is ciphertext.
+    const fd = openSync(beside, 'wx', 0o666);
+    isBeside = true;
+    try {
+      writeAll(fd, bytes);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    linkSync(beside, path);
+    syncFolder(dirname(path));
+  } catch (cause) {
+    if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') throw madeMeanwhile(name);
+    throw notWritten(name, reasonOf(cause), cause);
+  } finally {
+    if (isBeside) unlinkSync(beside);
   }
 }
 
@@ -61,6 +89,16 @@ export function refuseStdinInPlace(file: string, flags: { readonly inPlace?: tru
 function writeAll(fd: number, bytes: Uint8Array): void {
   let written = 0;
   while (written < bytes.length) written += writeSync(fd, bytes, written);
+}
+
+function madeMeanwhile(name: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-CLI-095',
+    what: 'the file was made meanwhile, and was not written',
+    why: 'it did not exist when this command began, and now there is something under its name',
+    next: 'run the command again',
+    file: name,
+  });
 }
 
 function notAFile(name: string): SottoError {
@@ -90,7 +128,7 @@ function keepOwner(fd: number, uid: number, gid: number): void {
 }
 
 /** Makes the rename itself durable. Some file systems cannot open folders; the content is safe there too. */
-function syncFolder(path: string): void {
+export function syncFolder(path: string): void {
   let fd: number;
   try {
     fd = openSync(path, 'r');

@@ -7,6 +7,7 @@ import { KEYS_CODES } from './codes/keys.ts';
 import { KUBE_CODES } from './codes/kube.ts';
 import { PLAN_CODES } from './codes/plan.ts';
 import { RENDER_CODES } from './codes/render.ts';
+import { ROTATE_CODES } from './codes/rotate.ts';
 import { SEAL_CODES } from './codes/seal.ts';
 import { SOPS_CODES } from './codes/sops.ts';
 import { YAML_CODES } from './codes/yaml.ts';
@@ -21,6 +22,7 @@ export const CODES = {
   ...KUBE_CODES,
   ...PLAN_CODES,
   ...RENDER_CODES,
+  ...ROTATE_CODES,
   ...SEAL_CODES,
   ...SOPS_CODES,
   ...YAML_CODES,
@@ -40,6 +42,7 @@ export const AREAS: Readonly<Record<Area, string>> = {
   KUBE: 'the API server',
   PLAN: 'what is held, refused or left alone',
   RENDER: 'manifests',
+  ROTATE: 'rotation of keys',
   SEAL: 'SealedSecrets',
   SOPS: 'SOPS files',
   YAML: 'YAML and JSON',

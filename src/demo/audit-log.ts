@@ -21,6 +21,8 @@ export interface AuditEntry {
   /** ResponseStarted for a watch that is still open, ResponseComplete otherwise. */
   readonly stage: string;
   readonly receivedAt: string;
+  /** When the last stage was reached. */
+  readonly endedAt: string;
 }
 
 export interface AuditQuery {
@@ -86,5 +88,6 @@ function entryOf(event: Json): AuditEntry {
     status: numberAt(event, 'responseStatus', 'code') ?? 0,
     stage: text('stage'),
     receivedAt: text('requestReceivedTimestamp'),
+    endedAt: text('stageTimestamp'),
   };
 }

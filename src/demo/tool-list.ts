@@ -116,6 +116,13 @@ const RECIPES = {
     stamp: () => ({}),
     versionArgs: ['--version'],
   },
+  transit: {
+    module: 'transit',
+    package: '.',
+    pinnedBy: 'github.com/hashicorp/vault',
+    stamp: () => ({}),
+    versionArgs: ['--version'],
+  },
   helm: {
     module: 'helm',
     package: 'helm.sh/helm/v4/cmd/helm',

@@ -17,11 +17,10 @@ const FREE_PLACES: ReadonlySet<string> = new Set(
 );
 /** Holds the manifest as a whole. */
 const LAST_APPLIED = 'f:kubectl.kubernetes.io/last-applied-configuration';
-// Each character of a text is looked at a few times at most, whatever somebody has put there.
-/** What stands before the host of a URL. */
-const USER_OF_URL = /:\/\/([^/?#\s]*)@/g;
-/** What a line of a configuration sets. */
-const SET_NAME = /(?<![\w.-])([\w.-]+)["']?\s*[:=]/g;
+/** What stands between the slashes of a URL and its path. */
+const AUTHORITY = /:\/\/([^/?#\s]*)/g;
+/** What a line of a configuration sets. Words are taken whole, so that a long one is read once. */
+const SET_WORD = /(?<![\w.-])([\w.-]+)["']?\s*[:=]/g;
 const KEY_BLOCK = /-----BEGIN |AGE-SECRET-KEY-/;
 
 /** What is certain not to hold a secret; `withheld` are the fields of which that cannot be said. */
@@ -46,7 +45,7 @@ function mayHoldSecret(group: string, { field, value }: HandField): boolean {
   const isCustom = !KNOWN_GROUPS.has(group);
   const names = field.map(nameOf);
   const text = [...texts(value)];
-  if (text.some(({ value: each }) => isTelling(each))) return true;
+  if (text.some(({ value: each }) => KEY_BLOCK.test(each) || hasPassword(each) || setsSecret(each))) return true;
   if (isCustom) {
     const all = [...names, ...text.flatMap(({ path }) => path)];
     return all.some((name) => FREE_PLACES.has(name) || SECRET_NAME_ANYWHERE.test(name));
@@ -56,10 +55,17 @@ function mayHoldSecret(group: string, { field, value }: HandField): boolean {
   return text.some(({ path, owner }) => path.at(-1) === 'value' && owner !== undefined && SECRET_NAME.test(owner));
 }
 
-function isTelling(text: string): boolean {
-  if (KEY_BLOCK.test(text)) return true;
-  if ([...text.matchAll(USER_OF_URL)].some(([, user = '']) => user.includes(':'))) return true;
-  return [...text.matchAll(SET_NAME)].some(([, name = '']) => SECRET_NAME.test(name));
+function hasPassword(text: string): boolean {
+  for (const [, authority = ''] of text.matchAll(AUTHORITY)) {
+    const [colon, at] = [authority.indexOf(':'), authority.lastIndexOf('@')];
+    if (colon !== -1 && colon < at) return true;
+  }
+  return false;
+}
+
+function setsSecret(text: string): boolean {
+  for (const [, word = ''] of text.matchAll(SET_WORD)) if (SECRET_NAME.test(word)) return true;
+  return false;
 }
 
 /** Below a map whose keys people choose, or an item that they have named. */

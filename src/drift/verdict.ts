@@ -60,6 +60,11 @@ export type Verdict =
   /** Another object of the same name, or our label went: apply without force and read the answer. */
   | { readonly kind: 'lost-object'; readonly why: 'replaced' | 'label-lost' | 'label-changed' };
 
+/** What `ignore` leaves as it is; that an object is gone, replaced or lost to our stream is another matter. */
+export function isChange({ kind }: Verdict): boolean {
+  return kind === 'drifted' || kind === 'suspect' || kind === 'ask-autoscaler';
+}
+
 /** Who took or added something, each once; empty when nobody is on record. */
 export function driftManagers(drift: Drifted): ManagerRef[] {
   const takers = drift.lost.map(({ taker }) => taker).filter((taker) => taker !== undefined);

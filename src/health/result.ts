@@ -12,6 +12,9 @@ export interface Health {
   readonly message: string;
 }
 
+/** Reason of an object whose controller has not seen its last change yet. */
+export const GENERATION_NOT_OBSERVED = 'LatestGenerationNotObserved';
+
 const MAX_REASON_CHARS = 128;
 const MAX_MESSAGE_CHARS = 512;
 // Control, format (bidi overrides, zero width), surrogate, private and unassigned characters, line separators.

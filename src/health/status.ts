@@ -5,7 +5,7 @@ import { expressionStatus } from './by-expression.ts';
 import { conditionsOf } from './conditions.ts';
 import { KIND_RULES } from './kinds.ts';
 import type { Health } from './result.ts';
-import { current, failed, inProgress, terminating } from './result.ts';
+import { current, failed, GENERATION_NOT_OBSERVED, inProgress, terminating } from './result.ts';
 import { type HealthRules, KSTATUS_RULES } from '../expression/health-rules.ts';
 import { STRICT_RULES } from './strict.ts';
 
@@ -35,7 +35,7 @@ function generationStatus(object: Json): Health | undefined {
   const generation = memberAt(object, 'metadata', 'generation');
   const observed = memberAt(object, 'status', 'observedGeneration');
   if (!isWhole(generation) || !isWhole(observed) || generation === observed) return undefined;
-  return inProgress('LatestGenerationNotObserved', `Generation is ${generation}, but ${observed} was observed`);
+  return inProgress(GENERATION_NOT_OBSERVED, `Generation is ${generation}, but ${observed} was observed`);
 }
 
 /** The two conditions that mean the same on every kind. */

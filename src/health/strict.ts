@@ -3,6 +3,7 @@ import { arrayAt, stringAt } from '../core/json.ts';
 import type { KindRule } from './kinds.ts';
 import type { Health } from './result.ts';
 import { failed, inProgress } from './result.ts';
+import { NEVER_STARTS, stuckContainer } from './stuck-container.ts';
 
 /**
  * What `strict` adds, by `<group>/<kind>`: asked before the rule of the kind, and undefined where that rule decides.
@@ -27,30 +28,13 @@ function strictClaim(claim: Json): Health | undefined {
     : undefined;
 }
 
-/** Why a container does not start, where waiting mends nothing. */
-const HOPELESS: ReadonlySet<string> = new Set([
-  'ErrImagePull',
-  'ImagePullBackOff',
-  'InvalidImageName',
-  'ErrImageNeverPull',
-  'ImageInspectError',
-  'RegistryUnavailable',
-  'CreateContainerConfigError',
-  'CreateContainerError',
-  'CrashLoopBackOff',
-]);
+/** Of a Pod that stands in Git a crash loop counts as well, as in kstatus. */
+const HOPELESS: ReadonlySet<string> = new Set([...NEVER_STARTS, 'CrashLoopBackOff']);
 
 function strictPod(pod: Json): Health | undefined {
   if (stringAt(pod, 'status', 'phase') === 'Failed') return failed('PodFailed', podFailure(pod));
-  for (const list of ['initContainerStatuses', 'containerStatuses']) {
-    for (const container of arrayAt(pod, 'status', list)) {
-      const reason = stringAt(container, 'state', 'waiting', 'reason') ?? '';
-      if (!HOPELESS.has(reason)) continue;
-      const message = stringAt(container, 'state', 'waiting', 'message') ?? '';
-      return failed(reason, `Container ${stringAt(container, 'name') ?? '?'} does not start. ${message}`);
-    }
-  }
-  return undefined;
+  const stuck = stuckContainer(pod, HOPELESS);
+  return stuck && failed(stuck.reason, `Container ${stuck.name} does not start. ${stuck.message}`);
 }
 
 function podFailure(pod: Json): string {

@@ -5,6 +5,12 @@ export const FOR_ANNOTATION = 'sotto.dev/for';
 /** On key Secrets that sotto made itself; the value is `sotto`. */
 export const ORIGIN_ANNOTATION = 'sotto.dev/origin';
 export const ORIGIN_SOTTO = 'sotto';
+/** On key Secrets: how far the key is on its way out. Without it a key is active. */
+export const STATE_ANNOTATION = 'sotto.dev/state';
+/** On key Secrets that sotto made: since when. RFC 3339. */
+export const SINCE_ANNOTATION = 'sotto.dev/since';
+/** On keys that are on their way out: when they may go. RFC 3339. Nothing is deleted by a clock. */
+export const UNTIL_ANNOTATION = 'sotto.dev/until';
 
 /** The SealedSecrets controller's own label; only the value `active` counts, `compromised` and others hide a key. */
 export const STOCK_SEALING_LABEL = 'sealedsecrets.bitnami.com/sealed-secrets-key';

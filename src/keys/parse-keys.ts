@@ -1,10 +1,12 @@
 import { asSottoError, SottoError } from '../core/errors.ts';
 import { parseSealingKey, type SealingKey } from '../sealed/sealing-key.ts';
+import type { ServiceCredential } from '../services/credential.ts';
 import { type AgeIdentity, parseAgeIdentities } from '../sops/age.ts';
 import type { PgpIdentity } from '../sops/identity.ts';
 import { entryBytes, type KeySecret, markOf, type SecretMark } from './key-secret.ts';
 import { pgpIdentitiesOf } from './pgp-entry.ts';
 import { STOCK_SEALING_ACTIVE, STOCK_SEALING_LABEL, TLS_TYPE } from './marks.ts';
+import { isServiceEntry, serviceCredential } from './service-credentials.ts';
 
 /** The keys of one Secret. What could not be read is a problem of that entry alone. */
 export interface ParsedKeySecret {
@@ -12,18 +14,12 @@ export interface ParsedKeySecret {
   readonly ageIdentities: readonly AgeIdentity[];
   readonly pgpIdentities: readonly PgpIdentity[];
   readonly sealingKey: SealingKey | undefined;
+  /** What key services are shown. */
+  readonly credentials: readonly ServiceCredential[];
   readonly problems: readonly SottoError[];
 }
 
 const SEALING_ENTRIES: readonly string[] = ['tls.key', 'tls.crt'];
-
-/** Names of entries as Flux's kustomize-controller reads them, besides `*.agekey` and `*.asc`. */
-const OTHER_FLUX_ENTRIES: Readonly<Record<string, string>> = {
-  'sops.vault-token': 'a Vault token',
-  'sops.aws-kms': 'AWS credentials',
-  'sops.azure-kv': 'Azure credentials',
-  'sops.gcp-kms': 'Google credentials',
-};
 
 /** Reads the keys of a Secret once; its entries may be wiped afterwards. Never throws for what the Secret holds. */
 export function parseKeySecret(secret: KeySecret): ParsedKeySecret {
@@ -43,15 +39,21 @@ export function parseKeySecret(secret: KeySecret): ParsedKeySecret {
   const sealingKey = isSealing ? attempt('tls.key', () => sealingKeyOf(secret)) : undefined;
   const ageIdentities: AgeIdentity[] = [];
   const pgpIdentities: PgpIdentity[] = [];
+  const credentials: ServiceCredential[] = [];
   for (const entry of [...secret.entries.keys()].toSorted()) {
     if (isSealing && (SEALING_ENTRIES.includes(entry) || entry === 'ca.crt')) continue;
+    if (isServiceEntry(secret, entry)) {
+      const credential = attempt(entry, () => serviceCredential(secret, entry));
+      if (credential !== undefined) credentials.push(credential);
+      continue;
+    }
     const onOther = (error: SottoError): void => report(entry, error);
     if (entry.endsWith('.asc')) pgpIdentities.push(...(attempt(entry, () => pgpOf(secret, entry, onOther)) ?? []));
     else ageIdentities.push(...(attempt(entry, () => identitiesOf(secret, entry, onOther)) ?? []));
   }
-  const keys = ageIdentities.length + pgpIdentities.length;
-  if (sealingKey === undefined && keys === 0 && problems.length === 0) problems.push(noKeys(secret));
-  return { mark: markOnly(secret), ageIdentities, pgpIdentities, sealingKey, problems };
+  const found = ageIdentities.length + pgpIdentities.length + credentials.length + (sealingKey === undefined ? 0 : 1);
+  if (found === 0 && problems.length === 0) problems.push(noKeys(secret));
+  return { mark: markOnly(secret), ageIdentities, pgpIdentities, sealingKey, credentials, problems };
 }
 
 function markOnly({ name, labels, annotations }: SecretMark): SecretMark {
@@ -89,7 +91,7 @@ function sealingKeyOf(secret: KeySecret): SealingKey {
 
 function identitiesOf(secret: KeySecret, entry: string, onOther: (error: SottoError) => void): readonly AgeIdentity[] {
   const bytes = entryBytes(secret, entry);
-  if (!entry.endsWith('.agekey') || bytes === undefined) throw notAnAgeEntry(entry);
+  if (!entry.endsWith('.agekey') || bytes === undefined) throw notAnAgeEntry();
   if (isAgeFile(bytes)) throw behindPassphrase();
   return parseAgeIdentities(bytes, { onOther });
 }
@@ -114,21 +116,12 @@ function behindPassphrase(): SottoError {
   });
 }
 
-function notAnAgeEntry(entry: string): SottoError {
-  const kind = Object.hasOwn(OTHER_FLUX_ENTRIES, entry) ? OTHER_FLUX_ENTRIES[entry] : undefined;
-  if (kind === undefined) {
-    return new SottoError({
-      code: 'SOTTO-KEYS-004',
-      what: 'an entry of a key Secret is not recognised',
-      why: 'the name of the entry decides how it is read, and this one says nothing',
-      next: 'rename it: age identities end in .agekey, OpenPGP keys in .asc',
-    });
-  }
+function notAnAgeEntry(): SottoError {
   return new SottoError({
-    code: 'SOTTO-KEYS-003',
-    what: `${kind} is not in this version`,
-    why: 'files are opened with age, OpenPGP and sealing keys only',
-    next: 'add an age recipient to the files and its identity as an entry *.agekey',
+    code: 'SOTTO-KEYS-004',
+    what: 'an entry of a key Secret is not recognised',
+    why: 'the name of the entry decides how it is read, and this one says nothing',
+    next: 'rename it: age identities end in .agekey, OpenPGP keys in .asc',
   });
 }
 

@@ -1,9 +1,11 @@
 import { asSottoError, SottoError } from '../core/errors.ts';
 import { pinProblem, type SealingCertificate, sealingCertificate } from '../sealed/certificate.ts';
 import type { SealingKey } from '../sealed/sealing-key.ts';
+import type { ServiceCredential } from '../services/credential.ts';
 import type { AgeIdentity } from '../sops/age.ts';
 import type { PgpIdentity } from '../sops/identity.ts';
 import { markOf } from './key-secret.ts';
+import { keyLife, type KeyState, pastItsEnd } from './key-state.ts';
 import { ORIGIN_ANNOTATION, ORIGIN_SOTTO } from './marks.ts';
 import { objectOf, type ParsedKeySecret } from './parse-keys.ts';
 import { type KeyRules, keyRoles, type NamedSecrets, namedKeySecrets } from './select.ts';
@@ -16,6 +18,8 @@ export interface OpeningKeys {
   readonly pgpIdentities: readonly PgpIdentity[];
   /** Each fingerprint once, newest first: what was sealed last is opened most. */
   readonly sealingKeys: readonly SealingKey[];
+  /** What the key services are shown that settings allow. */
+  readonly credentials: readonly ServiceCredential[];
 }
 
 /** All keys of the agent and what is to be said about them. */
@@ -33,7 +37,9 @@ export type KeyReport =
       readonly kind: 'age' | 'pgp';
       /** The recipient, or the fingerprint. */
       readonly id: string;
-      readonly state: 'active';
+      readonly state: KeyState;
+      readonly since: Date | undefined;
+      readonly until: Date | undefined;
       readonly secret: string;
       readonly origin: KeyOrigin;
     }
@@ -42,8 +48,9 @@ export type KeyReport =
       /** The certificate's SHA-256 fingerprint. */
       readonly id: string;
       /** `active` seals and opens. */
-      readonly state: 'active' | 'decrypt-only';
+      readonly state: KeyState;
       readonly since: Date;
+      readonly until: Date | undefined;
       readonly secret: string;
       readonly origin: KeyOrigin;
     };
@@ -60,6 +67,7 @@ export function keyRing(secrets: readonly ParsedKeySecret[], rules: KeyRules, no
     report: secrets.flatMap((secret) => reportOf(secret, certificate)),
     problems: [
       ...secrets.flatMap((secret) => secret.problems),
+      ...secrets.flatMap(({ mark }) => pastItsEnd(mark, now) ?? []),
       ...missingSecrets(secrets, rules),
       ...[problem, unpinned].filter((each) => each !== undefined),
     ],
@@ -76,11 +84,14 @@ export function ringFor(secrets: readonly ParsedKeySecret[], rules: KeyRules, de
   const ageIdentities = new Map<string, AgeIdentity>();
   const pgpIdentities = new Map<string, PgpIdentity>();
   const sealingKeys = new Map<string, SealingKey>();
+  const credentials: ServiceCredential[] = [];
   for (const { mark, ...keys } of secrets) {
+    if (keyLife(mark).state === 'retired') continue;
     const roles = keyRoles(mark, rules);
     const decrypts = isCommon ? roles.namedForAll || roles.labelled : decryption.secretNames.includes(mark.name);
     for (const identity of decrypts ? keys.ageIdentities : []) ageIdentities.set(identity.recipient, identity);
     for (const identity of decrypts ? keys.pgpIdentities : []) pgpIdentities.set(identity.recipient, identity);
+    if (decrypts) credentials.push(...keys.credentials);
     const unseals = decrypts || roles.stockSealing || roles.namedToSeal;
     if (unseals && keys.sealingKey !== undefined) sealingKeys.set(keys.sealingKey.fingerprint, keys.sealingKey);
   }
@@ -88,6 +99,7 @@ export function ringFor(secrets: readonly ParsedKeySecret[], rules: KeyRules, de
     ageIdentities: [...ageIdentities.values()],
     pgpIdentities: [...pgpIdentities.values()],
     sealingKeys: newestFirst([...sealingKeys.values()]),
+    credentials,
   };
 }
 
@@ -108,7 +120,8 @@ interface Choice {
 /** The newest certificate in force among the keys that sotto made or the settings name; ties keep the first. */
 function chooseCertificate(secrets: readonly ParsedKeySecret[], rules: KeyRules, now: Date): Choice {
   const candidates = secrets.filter(
-    ({ mark }) => originOf(mark.annotations) === 'sotto' || keyRoles(mark, rules).namedToSeal,
+    ({ mark }) =>
+      keyLife(mark).state === 'active' && (originOf(mark.annotations) === 'sotto' || keyRoles(mark, rules).namedToSeal),
   );
   let problem: SottoError | undefined;
   for (const key of newestFirst(candidates.flatMap(({ sealingKey }) => sealingKey ?? []))) {
@@ -127,7 +140,9 @@ export function hasSealingKey(secrets: readonly ParsedKeySecret[], rules: KeyRul
   if (rules.sealing.secretNames.length > 0) return true;
   return secrets.some(
     ({ mark, sealingKey }) =>
-      originOf(mark.annotations) === 'sotto' && (sealingKey !== undefined || keyRoles(mark, rules).stockSealing),
+      originOf(mark.annotations) === 'sotto' &&
+      keyLife(mark).state === 'active' &&
+      (sealingKey !== undefined || keyRoles(mark, rules).stockSealing),
   );
 }
 
@@ -138,17 +153,22 @@ function originOf(annotations: Readonly<Record<string, string>>): KeyOrigin {
 function reportOf(parsed: ParsedKeySecret, certificate: SealingCertificate | undefined): KeyReport[] {
   const secret = parsed.mark.name;
   const origin = originOf(parsed.mark.annotations);
+  const life = keyLife(parsed.mark);
   const report: KeyReport[] = [...parsed.ageIdentities, ...parsed.pgpIdentities].map(({ kind, recipient }) => ({
     kind,
     id: recipient,
-    state: 'active',
+    state: life.state,
+    since: life.since,
+    until: life.until,
     secret,
     origin,
   }));
   if (parsed.sealingKey === undefined) return report;
   const { fingerprint, notBefore } = parsed.sealingKey;
-  const state = fingerprint === certificate?.fingerprint ? 'active' : 'decrypt-only';
-  return [...report, { kind: 'sealing', id: fingerprint, state, since: notBefore, secret, origin }];
+  const isSealing = fingerprint === certificate?.fingerprint;
+  const state = isSealing ? 'active' : life.state === 'retired' ? 'retired' : 'decrypt-only';
+  const { until } = life;
+  return [...report, { kind: 'sealing', id: fingerprint, state, since: notBefore, until, secret, origin }];
 }
 
 function missingSecrets(secrets: readonly ParsedKeySecret[], rules: KeyRules): SottoError[] {

@@ -7,6 +7,7 @@ import type { UnsealKey } from '../sealed/sealing-key.ts';
 import { parseForOpening, unsealAll, unsealItem } from '../sealed/unseal.ts';
 import type { Identity } from '../sops/identity.ts';
 import { type DataKey, openLeaf, unwrapDataKey } from '../sops/data-key.ts';
+import type { ServiceIdentity } from '../sops/identity.ts';
 import { openWholeEntry, openWholeSecret, WholeEntry } from './whole-secret.ts';
 import { verifyMac } from '../sops/mac.ts';
 import { type SopsFile, SopsLeaf } from '../sops/file.ts';
@@ -24,6 +25,8 @@ export interface OpenKeys {
   readonly ageIdentities: readonly Identity[];
   readonly pgpIdentities?: readonly Identity[];
   readonly sealingKeys: readonly UnsealKey[];
+  /** Asks the key services that are allowed; undefined: none is. */
+  readonly services?: ServiceIdentity | undefined;
 }
 
 /** What the owner of an opener is told: counts, and when key material can be collected. */
@@ -127,7 +130,9 @@ export class Opener implements Disposable {
   #dataKey(source: SopsSource): Promise<DataKey> {
     const known = this.#dataKeys.get(source);
     if (known !== undefined) return known;
-    const unwrapped = unwrapDataKey(source, [...this.#keys.ageIdentities, ...(this.#keys.pgpIdentities ?? [])]);
+    const { ageIdentities, pgpIdentities = [], services } = this.#keys;
+    const identities = [...ageIdentities, ...pgpIdentities, ...(services === undefined ? [] : [services])];
+    const unwrapped = unwrapDataKey(source, identities);
     this.#dataKeys.set(source, unwrapped);
     return unwrapped;
   }

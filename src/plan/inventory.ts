@@ -4,6 +4,7 @@ import { arrayAt, isJsonObject, type Json, member, stringAt } from '../core/json
 import { LIMITS } from '../core/limits.ts';
 import type { Approval } from './hold.ts';
 import type { Pause, PauseTarget } from './pause.ts';
+import { type Rank, rankIn, rankText } from './rank.ts';
 
 /** One object that sotto applied, or is about to apply for the first time (`uid` is empty then). */
 export interface InventoryRow {
@@ -22,6 +23,8 @@ export interface InventoryRow {
   readonly ownTime: string;
   /** The manifest asked that it is kept when it leaves Git. */
   readonly keep: boolean;
+  /** When it was applied within its sync, for the prune; undefined: as its kind stands. */
+  readonly rank: Rank | undefined;
   /** A Job that finished: its absence is no drift. */
   readonly done: boolean;
   /** It is done and has failed. */
@@ -76,6 +79,8 @@ export interface Inventory {
   readonly tokens: Readonly<Record<string, readonly StoredTokens[]>>;
   /** Syncs whose objects go when they leave the settings (`deletionPolicy: delete`), with how they are deleted then. */
   readonly leaving: Readonly<Record<string, LeavingRule>>;
+  /** Where each sync comes from, as a digest: a sync of another name that comes from there is the same one. */
+  readonly sources: Readonly<Record<string, SourceDigest>>;
   /** Where what was applied last is kept, by sync. */
   readonly last: Readonly<Record<string, LastRecord>>;
   readonly rows: ReadonlyMap<ObjectKey, InventoryRow>;
@@ -95,6 +100,8 @@ export interface LeavingRule {
   readonly serviceAccountName?: string | undefined;
   /** Kinds that stay, besides PersistentVolumeClaims. */
   readonly ask: readonly { readonly group?: string | undefined; readonly kind: string }[];
+  /** Syncs that came first, and go last. */
+  readonly dependsOn?: readonly string[] | undefined;
 }
 
 /** The tokens of one file, by the digest of its ciphertext: keyed digests of values, never a value. */
@@ -111,6 +118,7 @@ export const EMPTY_INVENTORY: Inventory = {
   approvals: {},
   tokens: {},
   leaving: {},
+  sources: {},
   last: {},
   rows: new Map(),
 };
@@ -128,9 +136,9 @@ type RowTuple = [
 
 /** The one entry of ConfigMap `sotto-inventory`: MAC, then gzip of the rows. */
 export function encodeInventory(inventory: Inventory, mac: Mac): Buffer {
-  const { epoch, holder, revisions, pauses, approvals, tokens, leaving, last } = inventory;
+  const { epoch, holder, revisions, pauses, approvals, tokens, leaving, sources, last } = inventory;
   const rows = [...inventory.rows.values()].toSorted((a, b) => (a.key < b.key ? -1 : 1)).map(toTuple);
-  const stored = { format: FORMAT, epoch, holder, revisions, pauses, approvals, tokens, leaving, last, rows };
+  const stored = { format: FORMAT, epoch, holder, revisions, pauses, approvals, tokens, leaving, sources, last, rows };
   const packed = gzipSync(JSON.stringify(stored));
   return Buffer.concat([mac(packed), packed]);
 }
@@ -144,6 +152,7 @@ interface Stored {
   readonly approvals?: Record<string, Approval>;
   readonly tokens?: Record<string, StoredTokens[]>;
   readonly leaving?: Record<string, LeavingRule>;
+  readonly sources?: Record<string, SourceDigest>;
   readonly last?: Record<string, LastRecord>;
   readonly rows: RowTuple[];
 }
@@ -156,7 +165,7 @@ export function decodeInventory(entry: Uint8Array, mac: Mac): Inventory | undefi
   // Only what the MAC vouches for is unpacked, so this is text that sotto itself wrote.
   const stored = JSON.parse(gunzipSync(packed).toString('utf8')) as Stored;
   if (stored.format !== FORMAT) return undefined;
-  const { epoch, holder, revisions, approvals = {}, tokens = {}, leaving = {}, last = {} } = stored;
+  const { epoch, holder, revisions, approvals = {}, tokens = {}, leaving = {}, sources = {}, last = {} } = stored;
   const pauses = (stored.pauses ?? []).map((pause) => ({ ...pause, until: new Date(pause.until) }));
   return {
     epoch,
@@ -166,6 +175,7 @@ export function decodeInventory(entry: Uint8Array, mac: Mac): Inventory | undefi
     approvals,
     tokens,
     leaving,
+    sources,
     last,
     rows: new Map(stored.rows.map(toRow).map((row) => [row.key, row])),
   };
@@ -242,14 +252,15 @@ function toTuple(row: InventoryRow): RowTuple {
 }
 
 /** Nearly always absent, so they are left out of the row. */
-function packedTexts({ yielded, accepted, restart }: InventoryRow): string[] {
-  if (yielded === undefined && accepted === undefined && restart === undefined) return [];
+function packedTexts({ yielded, accepted, restart, rank }: InventoryRow): string[] {
   const packed = [yielded, accepted].map((set) => (set === undefined ? '' : Buffer.from(set).toString('base64')));
-  return restart === undefined ? packed : [...packed, restart.sources, restart.template, restart.values];
+  const mark = restart === undefined ? ['', '', ''] : [restart.sources, restart.template, restart.values];
+  const texts = [...packed, ...mark, rank === undefined ? '' : rankText(rank)];
+  return texts.slice(0, texts.findLastIndex((text) => text !== '') + 1);
 }
 
-function markOf([sources, template, values]: readonly string[]): RestartMark | undefined {
-  if (sources === undefined || template === undefined || values === undefined) return undefined;
+function markOf(sources = '', template = '', values = ''): RestartMark | undefined {
+  if (sources === '') return undefined;
   return { sources: sources as SourceDigest, template: template as SourceDigest, values };
 }
 
@@ -260,7 +271,7 @@ function packedOf(text: string | undefined): Uint8Array | undefined {
 function toRow(tuple: RowTuple): InventoryRow {
   const [key, apiVersion, sync, file, line, digest, uid, resourceVersion, generation, setDigest, ownTime, flags] =
     tuple;
-  const [yielded, accepted, ...restart] = tuple.slice(FIXED_CELLS).map(String);
+  const [yielded, accepted, sources, template, values, rank] = tuple.slice(FIXED_CELLS).map(String);
   return {
     key: key as ObjectKey,
     apiVersion,
@@ -279,7 +290,8 @@ function toRow(tuple: RowTuple): InventoryRow {
     encrypted: (flags & ENCRYPTED) !== 0,
     yielded: packedOf(yielded),
     accepted: packedOf(accepted),
-    restart: markOf(restart),
+    restart: markOf(sources, template, values),
+    rank: rankIn(rank),
   };
 }
 

@@ -1,16 +1,22 @@
 import { asSottoError, SottoError } from '../core/errors.ts';
 import { displayObject, objectIdOf, type ObjectKey, objectKey } from '../core/ids.ts';
+import { memberAt } from '../core/json.ts';
+import { POD_SPEC_PATHS } from '../core/pod-spec.ts';
 import type { Refusal } from '../core/refusal.ts';
 import type { DesiredObject, DesiredSet } from '../render/desired.ts';
 import { circlesOf, wayRound } from './circles.ts';
 import { DEPENDS_ON, dependsOn, unusable } from './depends-on.ts';
 import { layerOf } from './order.ts';
-import { podReferences } from './references.ts';
+import { podUses } from './pod-uses.ts';
+import { type Rank, remembered } from './rank.ts';
 import { compareTurns, displayTurn, type Turn, turnOf } from './turn.ts';
+
+type Place = Pick<Rank, 'layer' | 'depth'>;
 
 /** Objects that may be applied at once, when those of the stages before were. */
 export interface Stage {
   readonly turn: Turn;
+  readonly place: Place;
   readonly keys: readonly ObjectKey[];
 }
 
@@ -38,8 +44,11 @@ interface Node {
   readonly needs: readonly ObjectKey[];
 }
 
-/** Puts a set into order. What waits for itself is refused, with every place in Git; nothing else is affected. */
-export function ordered(desired: DesiredSet): Ordered {
+/**
+ * Puts a set into order. What waits for itself is refused, with every place in Git; nothing else is affected.
+ * `unopened`: what was refused before the set was made is named and waited for like everything of the sync.
+ */
+export function ordered(desired: DesiredSet, unopened: readonly Refusal[] = []): Ordered {
   const refusals: Refusal[] = [];
   const nodes = new Map<ObjectKey, Node>();
   const refuse = (object: DesiredObject, error: SottoError): void => {
@@ -47,7 +56,7 @@ export function ordered(desired: DesiredSet): Ordered {
     const { file, line, id } = object;
     refusals.push({ error: error.at({ file, line, object: displayObject(id) }), file, id });
   };
-  const known = new Set([...desired.objects.map(({ key }) => key), ...refusedKeys(desired)]);
+  const known = new Set([...desired.objects.map(({ key }) => key), ...refusedKeys([...unopened, ...desired.refusals])]);
   for (const object of desired.objects) {
     try {
       nodes.set(object.key, nodeOf(object, known));
@@ -83,8 +92,15 @@ export function ordered(desired: DesiredSet): Ordered {
   };
 }
 
+/** What a prune has to know of each object, when Git does not have it any more. */
+export function ranksIn({ stages }: Pick<Ordering, 'stages'>): ReadonlyMap<ObjectKey, Rank | undefined> {
+  return new Map(
+    stages.flatMap(({ turn, place, keys }) => keys.map((key) => [key, remembered(key, { ...turn, ...place })])),
+  );
+}
+
 /** The agent's own objects are none of the sync, whatever Git says: they are there, and nobody waits for them. */
-function refusedKeys({ refusals }: DesiredSet): ObjectKey[] {
+function refusedKeys(refusals: readonly Refusal[]): ObjectKey[] {
   return refusals.flatMap(({ id, error }) =>
     id === undefined || error.code === 'SOTTO-PLAN-020' ? [] : [objectKey(id)],
   );
@@ -102,8 +118,16 @@ function nodeOf(object: DesiredObject, known: ReadonlySet<ObjectKey>): Node {
       displayObject(objectIdOf(unknown)),
       'no object of this sync has that name; between syncs there is dependsOn in the settings',
     );
-  const references = podReferences(object).flatMap((key) => [key, sealedTwin(key)].filter((each) => known.has(each)));
+  const references = neededByPods(object).flatMap((key) => [key, sealedTwin(key)].filter((each) => known.has(each)));
   return { object, own: turnOf(object.tree), needs: [...new Set([...named, ...references])] };
+}
+
+/** What the Pods of a workload cannot start without. Their account has nothing to wait for: its kind comes first. */
+function neededByPods({ id, tree }: DesiredObject): ObjectKey[] {
+  const path = POD_SPEC_PATHS[`${id.group}/${id.kind}`];
+  if (path === undefined) return [];
+  const needed = podUses(memberAt(tree, ...path), id.namespace).filter(({ isOptional }) => !isOptional);
+  return needed.map(({ key }) => key).filter((key) => objectIdOf(key).kind !== 'ServiceAccount');
 }
 
 /** A Secret that a SealedSecret of the same sync brings, through its controller. */
@@ -130,11 +154,6 @@ function turnsOf(nodes: ReadonlyMap<ObjectKey, Node>): ReadonlyMap<ObjectKey, Tu
 
 function isConfiguration({ object: { id }, needs }: Node): boolean {
   return needs.length === 0 && CONFIGURATION.has(`${id.group}/${id.kind}`);
-}
-
-interface Place {
-  readonly layer: number;
-  readonly depth: number;
 }
 
 /** By turn, then by the table of kinds, then by what is needed first; what is needed comes before, whatever its kind. */
@@ -165,9 +184,9 @@ function stagesOf(nodes: ReadonlyMap<ObjectKey, Node>, turns: ReadonlyMap<Object
       ? []
       : [{ turn: turnAt(turns, first[0]), place: first[1], keys: group.map(([key]) => key) }];
   });
-  return stages
-    .toSorted((a, b) => compareTurns(a.turn, b.turn) || a.place.layer - b.place.layer || a.place.depth - b.place.depth)
-    .map(({ turn, keys }) => ({ turn, keys }));
+  return stages.toSorted(
+    (a, b) => compareTurns(a.turn, b.turn) || a.place.layer - b.place.layer || a.place.depth - b.place.depth,
+  );
 }
 
 /** Every object after what it needs. There is no circle any more. */

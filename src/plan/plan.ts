@@ -6,6 +6,7 @@ import type { DesiredObject, DesiredSet } from '../render/desired.ts';
 import { type Approval, covers, type Held, holdReason, planHeld, planIdOf } from './hold.ts';
 import type { Inventory, InventoryRow } from './inventory.ts';
 import { layerOf } from './order.ts';
+import { pruneStages } from './rank.ts';
 
 /** What the watches say of an object of ours. `unsure`: it changed while nobody looked and must be applied to know. */
 export type LiveView = 'absent' | 'in-sync' | 'unsure';
@@ -147,7 +148,7 @@ function applyStep(object: DesiredObject, input: PlanInput): ApplyStep | undefin
 }
 
 function inOrder(applies: readonly ApplyStep[], prunes: readonly PruneStep[]): Step[] {
-  return [...applies.toSorted(byLayer), ...prunes.toSorted((a, b) => layerOf(b.id) - layerOf(a.id))];
+  return [...applies.toSorted(byLayer), ...pruneStages(prunes).flat()];
 }
 
 function byLayer(a: ApplyStep, b: ApplyStep): number {

@@ -16,6 +16,7 @@ export type Request = {
   | { readonly kind: 'approve'; readonly plan: string; readonly sync: string | undefined }
   | { readonly kind: 'prune'; readonly plan: string }
   | { readonly kind: 'adopt-orphans'; readonly plan: string; readonly sync: string | undefined }
+  | { readonly kind: 'canary'; readonly key: string; readonly sealed: string }
   | { readonly kind: 'adopt'; readonly target: PauseTarget; readonly from: string | undefined }
 );
 
@@ -32,6 +33,10 @@ export interface RequestText {
   readonly plan?: string | undefined;
   /** The tool that an object is taken over from. */
   readonly from?: string | undefined;
+  /** The key that a canary is for: an age recipient, or the fingerprint of a sealing certificate. */
+  readonly key?: string | undefined;
+  /** The canary, encrypted for it. */
+  readonly sealed?: string | undefined;
 }
 
 export interface RequestPlace {
@@ -40,10 +45,21 @@ export interface RequestPlace {
   readonly now: Date;
 }
 
-const KINDS = ['sync', 'pause', 'resume', 'approve', 'adopt', 'prune'] as const;
+const KINDS = ['sync', 'pause', 'resume', 'approve', 'adopt', 'prune', 'canary'] as const;
 /** Promised for later versions, so refused by name and not as a slip. */
-const LATER: ReadonlySet<string> = new Set(['rotate', 'canary']);
-const FIELDS: ReadonlySet<string> = new Set(['kind', 'sync', 'object', 'until', 'reason', 'by', 'plan', 'from']);
+const LATER: ReadonlySet<string> = new Set(['rotate']);
+const FIELDS: ReadonlySet<string> = new Set([
+  'kind',
+  'sync',
+  'object',
+  'until',
+  'reason',
+  'by',
+  'plan',
+  'from',
+  'key',
+  'sealed',
+]);
 
 /** Reads one request. Throws SottoError: whoever may write the ConfigMap may write anything into it. */
 export function parseRequest(text: string, place: RequestPlace): Request {
@@ -55,7 +71,7 @@ export function parseRequest(text: string, place: RequestPlace): Request {
   const asked = textOf(object, 'kind') ?? '';
   if (LATER.has(asked)) throw unreadable(`requests of kind ${asked} are not in this version`);
   const kind = KINDS.find((each) => each === asked);
-  if (kind === undefined) throw unreadable('its kind is none of sync, pause, resume, approve, adopt, prune');
+  if (kind === undefined) throw unreadable('its kind is none of sync, pause, resume, approve, adopt, prune, canary');
   const common = {
     by: shortened(textOf(object, 'by') ?? 'unknown', LIMITS.maxRequestBy),
     reason: shortened(textOf(object, 'reason') ?? '', LIMITS.maxRequestReason),
@@ -71,6 +87,8 @@ export function parseRequest(text: string, place: RequestPlace): Request {
       return { ...common, kind: 'approve', plan: planOf(object), sync: textOf(object, 'sync') };
     case 'prune':
       return { ...common, kind: 'prune', plan: planOf(object) };
+    case 'canary':
+      return { ...common, kind: 'canary', ...canaryOf(object) };
     case 'adopt':
     default:
       if (textOf(object, 'plan') !== undefined)
@@ -135,6 +153,13 @@ function planOf(object: JsonObject): string {
   const plan = textOf(object, 'plan');
   if (plan === undefined) throw unreadable('an approval names its plan');
   return plan;
+}
+
+function canaryOf(object: JsonObject): { readonly key: string; readonly sealed: string } {
+  const [key, sealed] = [textOf(object, 'key'), textOf(object, 'sealed')];
+  if (key === undefined || sealed === undefined)
+    throw unreadable('a canary names its key and what is encrypted for it');
+  return { key, sealed };
 }
 
 function unreadable(why: string): SottoError {

@@ -60,7 +60,7 @@ export function restartCase(object: DesiredObject, { row, wanted }: RestartInput
 /** The account that Pods run as gives them no values: a change of it replaces nothing. */
 function usesOf({ id, tree }: DesiredObject): ObjectKey[] {
   const named = podUses(memberAt(tree, 'spec', 'template', 'spec'), id.namespace);
-  const used = named.filter((key) => objectIdOf(key).kind !== 'ServiceAccount');
+  const used = named.map(({ key }) => key).filter((key) => objectIdOf(key).kind !== 'ServiceAccount');
   return [...new Set(used)].toSorted();
 }
 

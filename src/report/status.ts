@@ -141,6 +141,8 @@ export interface KeyStatus {
   readonly id: string;
   readonly state: 'active' | 'decrypt-only' | 'retired';
   readonly since?: string | undefined;
+  /** When a key that is on its way out may go; nothing happens by itself then. */
+  readonly until?: string | undefined;
   /** Documents in Git that name this key. */
   readonly uses: number;
   /** Name of the Secret it lies in. */

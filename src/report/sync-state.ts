@@ -17,6 +17,8 @@ export interface SyncFacts {
   readonly trouble?: SyncTrouble | undefined;
   /** Plans that are held whole until somebody says yes. */
   readonly pendingPlans: number;
+  /** The commit waits for syncs that come first; `failed`: for one that somebody has to mend. */
+  readonly dependency?: { readonly kind: 'waits' | 'failed'; readonly why: string } | undefined;
   /** Revision wanted and revision applied; both absent before the source was read. */
   readonly wantedRevision?: string | undefined;
   readonly appliedRevision?: string | undefined;
@@ -98,6 +100,12 @@ const RULES: readonly Rule[] = [
     message: (facts) => `${count(facts.counts.inProgress, 'object')} not ready within the timeout`,
   },
   {
+    state: 'Degraded',
+    reason: 'DependencyFailed',
+    holds: (facts) => facts.dependency?.kind === 'failed',
+    message: dependencyText,
+  },
+  {
     state: 'Held',
     reason: 'ObjectsHeld',
     holds: (facts) => facts.counts.held > 0,
@@ -108,6 +116,12 @@ const RULES: readonly Rule[] = [
     reason: 'ReadingSource',
     holds: (facts) => facts.wantedRevision === undefined,
     message: (facts) => `the source was not read yet${heldText(facts)}`,
+  },
+  {
+    state: 'Progressing',
+    reason: 'DependencyNotReady',
+    holds: (facts) => facts.dependency !== undefined,
+    message: dependencyText,
   },
   {
     state: 'Progressing',
@@ -136,6 +150,10 @@ function troubleText(facts: SyncFacts): string {
 
 function heldText({ held }: SyncFacts): string {
   return held === undefined ? '' : `; ${held.revision ?? 'what was applied last'} is held meanwhile`;
+}
+
+function dependencyText({ dependency }: SyncFacts): string {
+  return dependency === undefined ? '' : `waits, because ${dependency.why}`;
 }
 
 function count(n: number, one: string, many = `${one}s`): string {

@@ -79,6 +79,20 @@ export async function parseForOpening(
   throw summaryOf(all, others.items.length + failures.length);
 }
 
+/** What a text holds that was sealed for a label of its own; undefined when no key opens it, or it was changed. */
+export async function unsealText(
+  text: string,
+  label: Uint8Array,
+  keys: readonly UnsealKey[],
+): Promise<Sensitive | undefined> {
+  try {
+    return (await open({ key: '', text, line: 1 }, label, keys))?.value;
+  } catch (thrown) {
+    if (thrown instanceof SottoError) return undefined;
+    throw thrown;
+  }
+}
+
 /** The key that unwraps an item, without opening its value: whether a SealedSecret is ours to unseal. */
 export function keyFor<Key extends UnsealKey>(
   sealed: SealedObject,

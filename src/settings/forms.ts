@@ -17,6 +17,10 @@ import {
 } from 'valibot';
 import type { GenericSchema, ObjectEntries } from 'valibot';
 import { isJsonObject } from '../core/json.ts';
+import { isAwsKeyArn, isAwsRoleArn } from '../services/aws-place.ts';
+import { azureCloudOf } from '../services/azure-place.ts';
+import { isGcpResourceId } from '../services/gcp-place.ts';
+import { originOf } from '../services/rules.ts';
 import { isX25519Recipient } from '../sops/recipients.ts';
 import { parseDurationMs } from './duration.ts';
 import { readListenAddress } from './listen-address.ts';
@@ -32,6 +36,11 @@ const MIN_TIMER_MS = 100;
 const TIMER = 'a duration from 100ms to 24d, such as 30s, 10m or 1h30m';
 const FINGERPRINT = 'the SHA-256 fingerprint of a certificate (64 hex digits), or "" for none';
 const RECIPIENT = 'an age recipient of the kind X25519 (age1 and 58 more characters)';
+const SERVICE_ADDRESS = 'an https URL of a host, with a port or without, and nothing behind it';
+const AWS_KEY = 'the ARN of a key: arn:aws:kms:REGION:ACCOUNT:key/ID, or :alias/NAME';
+const AWS_ROLE = 'the ARN of a role: arn:aws:iam::ACCOUNT:role/NAME, or "" for none';
+const GCP_KEY = 'the name of a key: projects/P/locations/L/keyRings/R/cryptoKeys/K';
+const AZURE_VAULT = 'the URL of a vault of Azure, such as https://team.vault.azure.net';
 const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const DNS_SUBDOMAIN = /^(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
@@ -127,6 +136,27 @@ export const certificateFingerprint = pipe(
   string(FINGERPRINT),
   transform((value) => value.replaceAll(':', '').toLowerCase()),
   check((value) => value === '' || /^[0-9a-f]{64}$/.test(value), FINGERPRINT),
+);
+
+/** As an exact place: what is allowed is not a pattern. */
+export const serviceAddress = pipe(
+  string(SERVICE_ADDRESS),
+  check((value) => value.startsWith('https:') && originOf(value) !== undefined, SERVICE_ADDRESS),
+);
+
+export const awsKeyArn = pipe(string(AWS_KEY), check(isAwsKeyArn, AWS_KEY));
+
+export const gcpResourceId = pipe(string(GCP_KEY), check(isGcpResourceId, GCP_KEY));
+
+export const azureVaultUrl = pipe(
+  string(AZURE_VAULT),
+  check((value) => value.startsWith('https:') && azureCloudOf(value) !== undefined, AZURE_VAULT),
+);
+
+/** Empty: none is taken on. */
+export const awsRoleArn = pipe(
+  string(AWS_ROLE),
+  check((value) => value === '' || isAwsRoleArn(value), AWS_ROLE),
 );
 
 export const ageRecipient = pipe(

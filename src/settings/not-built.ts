@@ -19,14 +19,12 @@ const isOneOf =
   (...off: readonly unknown[]) =>
   (value: unknown): boolean =>
     off.includes(value);
-const isEmptyList = (value: unknown): boolean => Array.isArray(value) && value.length === 0;
 const isNotSsh = (value: unknown): boolean => typeof value !== 'string' || !/^(ssh:|[^/:]+@[^/:]+:)/i.test(value);
 const isNotHttp = (value: unknown): boolean => typeof value !== 'string' || !/^http:/i.test(value);
 
 const REMOVE = 'remove the field';
 
 export const NOT_BUILT: readonly NotBuilt[] = [
-  { field: 'decryption.vault', isOff: isEmptyList, instead: 'encrypt for age recipients and remove the field' },
   { field: 'sealing.renewEvery', isOff: isOneOf(''), instead: REMOVE },
   {
     field: 'hooks.listen',
@@ -44,8 +42,6 @@ export const NOT_BUILT: readonly NotBuilt[] = [
   { field: 'syncs.*.source.git.ref.name', isOff: never, instead: 'use ref: { branch: … }' },
   { field: 'syncs.*.source.git.verify', isOff: never, instead: REMOVE },
   { field: 'syncs.*.render.helm', isOff: never, instead: 'commit the rendered manifests and remove the field' },
-  { field: 'syncs.*.decryption.vault', isOff: isEmptyList, instead: 'encrypt for age recipients and remove the field' },
-  { field: 'syncs.*.dependsOn', isOff: isEmptyList, instead: 'remove the field: syncs run independently' },
 ];
 
 export interface NotBuiltUse {

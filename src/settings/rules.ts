@@ -1,22 +1,15 @@
-import type { Code } from '../core/codes.ts';
 import { arrayAt, member, memberAt, stringAt } from '../core/json.ts';
 import { parseExpression } from '../expression/parse.ts';
+import type { BrokenRule } from './broken-rule.ts';
+import { brokenDependencies } from './dependencies.ts';
 import type { FieldPath } from './path.ts';
-
-/** What one field's form cannot say, because it takes two fields to see it or because it deserves its own code. */
-export interface BrokenRule {
-  readonly code: Code;
-  readonly path: FieldPath;
-  readonly what: string;
-  readonly why: string;
-  readonly next: string;
-}
 
 /** Works on the document as written, so that it also finds what it can where other fields are wrong. */
 export function brokenRules(document: unknown): BrokenRule[] {
   const syncs = arrayAt(document, 'syncs');
   return [
     ...duplicateNames(syncs),
+    ...brokenDependencies(syncs),
     ...syncs.flatMap((sync, index) => [
       ...exactlyOne(memberAt(sync, 'source'), ['git', 'oci', 'folder'], ['syncs', index, 'source']),
       ...exactlyOne(memberAt(sync, 'source', 'git', 'ref'), REFS, ['syncs', index, 'source', 'git', 'ref']),

@@ -4,9 +4,13 @@ import { isJsonObject } from '../core/json.ts';
 import {
   ageOrNever,
   ageRecipient,
+  awsKeyArn,
+  awsRoleArn,
+  azureVaultUrl,
   certificateFingerprint,
   dnsLabel,
   flag,
+  gcpResourceId,
   jsonPointer,
   kindName,
   listenAddress,
@@ -20,6 +24,7 @@ import {
   repositoryPath,
   secretRef,
   section,
+  serviceAddress,
   sectionOrDefaults,
   textMap,
   timerMs,
@@ -48,7 +53,30 @@ function isGitUrl(value: string): boolean {
 
 const decryption = sectionOrDefaults({
   keys: nullish(listOf(section({ secretRef }), 'entries such as secretRef: { name: sops-age }')),
-  vault: listOf(section({ address: string('an https URL') }), 'entries such as address: https://vault.example.com'),
+  vault: nullish(listOf(section({ address: serviceAddress }), 'entries such as address: https://vault.example.com')),
+  awsKms: nullish(
+    listOf(
+      section({
+        arn: awsKeyArn,
+        role: nullish(awsRoleArn, ''),
+        endpoint: nullish(serviceAddress),
+        stsEndpoint: nullish(serviceAddress),
+      }),
+      'entries such as arn: arn:aws:kms:REGION:ACCOUNT:key/ID',
+    ),
+  ),
+  gcpKms: nullish(
+    listOf(
+      section({ resourceId: gcpResourceId, endpoint: nullish(serviceAddress) }),
+      'entries such as resourceId: projects/P/locations/L/keyRings/R/cryptoKeys/K',
+    ),
+  ),
+  azureKeyVault: nullish(
+    listOf(
+      section({ vaultUrl: azureVaultUrl, loginEndpoint: nullish(serviceAddress) }),
+      'entries such as vaultUrl: https://team.vault.azure.net',
+    ),
+  ),
 });
 
 const git = section({

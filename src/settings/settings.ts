@@ -1,4 +1,5 @@
 import type { HealthRules } from '../expression/health-rules.ts';
+import type { ServiceRules } from '../services/rules.ts';
 import type { ListenAddress } from './listen-address.ts';
 
 /**
@@ -26,6 +27,8 @@ export type LiftableVeto = 'key-mount' | 'agent-account' | 'agent-rbac' | 'key-l
 export interface DecryptionSettings {
   /** Secrets in the agent's namespace whose entries are read as Flux names them (`*.agekey`, `*.asc`). */
   readonly secretNames: readonly string[];
+  /** The key services that files may have asked for their data key. */
+  readonly services: ServiceRules;
 }
 
 export interface SealingSettings {
@@ -61,6 +64,8 @@ export interface SyncSettings {
   readonly retryIntervalMs: number;
   readonly suspend: boolean;
   readonly prune: PruneSettings;
+  /** Names of syncs that come first. Each exists, and nothing waits for itself. */
+  readonly dependsOn: readonly string[];
   /** What happens with its objects when the sync leaves the settings. */
   readonly deletionPolicy: 'orphan' | 'delete';
   readonly skip: readonly ObjectMatch[];

@@ -1,6 +1,7 @@
 import { parseExpression } from '../expression/parse.ts';
 import type { Expression } from '../expression/tree.ts';
 import type { HealthRules } from '../expression/health-rules.ts';
+import { type AwsKmsRule, type AzureKeyVaultRule, type GcpKmsRule, NO_SERVICES } from '../services/rules.ts';
 import { readListenAddress } from './listen-address.ts';
 import type { SettingsDocument } from './schema.ts';
 import type {
@@ -20,7 +21,7 @@ type SyncDocument = SettingsDocument['syncs'][number];
  * built cannot occur here; that it does is a defect.
  */
 export function toSettings(document: SettingsDocument): Settings {
-  const decryption = decryptionOf(document.decryption) ?? { secretNames: [] };
+  const decryption = decryptionOf(document.decryption, { secretNames: [], services: NO_SERVICES });
   return {
     targetNamespace: document.targetNamespace ?? undefined,
     fingerprintSecret: document.fingerprintSecret,
@@ -44,7 +45,7 @@ function toSync(sync: SyncDocument, common: DecryptionSettings): SyncSettings {
     source: { git: gitOf(sync), ignore: sync.source.ignore },
     path: sync.path,
     postBuild: postBuildOf(sync),
-    decryption: decryptionOf(sync.decryption) ?? common,
+    decryption: decryptionOf(sync.decryption, common),
     sealedSecrets: sync.sealedSecrets,
     serviceAccountName: sync.serviceAccountName === '' ? undefined : sync.serviceAccountName,
     adopt: sync.adopt,
@@ -59,6 +60,7 @@ function toSync(sync: SyncDocument, common: DecryptionSettings): SyncSettings {
       minimum: sync.prune.minimum,
       ask: sync.prune.ask,
     },
+    dependsOn: sync.dependsOn,
     deletionPolicy: sync.deletionPolicy,
     skip: sync.skip.map(toMatch),
     drift: { policy: sync.drift.policy, ignore: sync.drift.ignore.map(toIgnore) },
@@ -94,10 +96,31 @@ function postBuildOf({ postBuild }: SyncDocument): PostBuildSettings | undefined
   };
 }
 
-/** A sync's own list replaces the common one as soon as it is given, an empty one too. */
-function decryptionOf(section: SettingsDocument['decryption']): DecryptionSettings | undefined {
-  if (section.keys === null || section.keys === undefined) return undefined;
-  return { secretNames: section.keys.map((key) => key.secretRef.name) };
+/** A sync's own keys replace the common ones as soon as they are given, an empty list too; so does each list of services. */
+function decryptionOf(section: SettingsDocument['decryption'], common: DecryptionSettings): DecryptionSettings {
+  const { keys, vault, awsKms, gcpKms, azureKeyVault } = section;
+  return {
+    secretNames: keys?.map((key) => key.secretRef.name) ?? common.secretNames,
+    services: {
+      vault: vault?.map(({ address }) => address) ?? common.services.vault,
+      awsKms: awsKms?.map(toAwsRule) ?? common.services.awsKms,
+      gcpKms: gcpKms?.map(toGcpRule) ?? common.services.gcpKms,
+      azureKeyVault: azureKeyVault?.map(toAzureRule) ?? common.services.azureKeyVault,
+    },
+  };
+}
+
+function toAwsRule(entry: NonNullable<SettingsDocument['decryption']['awsKms']>[number]): AwsKmsRule {
+  const { arn, role, endpoint, stsEndpoint } = entry;
+  return { arn, role, endpoint: endpoint ?? undefined, stsEndpoint: stsEndpoint ?? undefined };
+}
+
+function toGcpRule(entry: NonNullable<SettingsDocument['decryption']['gcpKms']>[number]): GcpKmsRule {
+  return { resourceId: entry.resourceId, endpoint: entry.endpoint ?? undefined };
+}
+
+function toAzureRule(entry: NonNullable<SettingsDocument['decryption']['azureKeyVault']>[number]): AzureKeyVaultRule {
+  return { vaultUrl: entry.vaultUrl, loginEndpoint: entry.loginEndpoint ?? undefined };
 }
 
 function gitOf(sync: SyncDocument): GitSettings {

@@ -47,16 +47,26 @@ export function decodeBech32(text: Uint8Array, prefix: string, length: number): 
 
 /** Text of bytes that are not secret: a recipient. */
 export function encodeBech32(prefix: string, bytes: Uint8Array): string {
-  const values = new Uint8Array(Math.ceil((bytes.length * 8) / 5) + CHECKSUM_CHARS);
+  return Buffer.from(encodeBech32Bytes(prefix, bytes)).toString('latin1');
+}
+
+/** The same in memory of its own that the caller wipes. A prefix in upper case makes all of it so. */
+export function encodeBech32Bytes(prefix: string, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const charset = prefix === prefix.toUpperCase() ? CHARSET.toUpperCase() : CHARSET;
+  const values = ownedBytes(Math.ceil((bytes.length * 8) / 5) + CHECKSUM_CHARS);
+  const text = ownedBytes(prefix.length + 1 + values.length);
   for (let bit = 0; bit < bytes.length * 8; bit += 1) {
     const isSet = ((bytes[bit >> 3] ?? 0) >> (7 - (bit & 7))) & 1;
     const at = Math.floor(bit / 5);
     values[at] = (values[at] ?? 0) | (isSet << (4 - (bit % 5)));
   }
-  const sum = checksum(prefix, values) ^ 1;
+  const sum = checksum(prefix.toLowerCase(), values) ^ 1;
   for (let at = 0; at < CHECKSUM_CHARS; at += 1)
     values[values.length - CHECKSUM_CHARS + at] = (sum >> (5 * (5 - at))) & 31;
-  return `${prefix}1${[...values].map((value) => CHARSET.charAt(value)).join('')}`;
+  new TextEncoder().encodeInto(`${prefix}1`, text);
+  for (const [at, value] of values.entries()) text[prefix.length + 1 + at] = charset.charCodeAt(value);
+  values.fill(0);
+  return text;
 }
 
 /** Five-bit values as bytes. False when the bits left over are not zero. */

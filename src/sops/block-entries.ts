@@ -74,5 +74,9 @@ function fieldOf(node: YamlNode, name: string): YamlNode | undefined {
 /** For whom an entry is wrapped, in words that compare with those of a rule. */
 export function holderName({ list, fields }: WrittenEntry): string {
   const known = KEY_LISTS.find((each) => each === list);
-  return known === undefined ? list : keyName(known, (field) => fields[field] ?? '');
+  const text = (field: string): string => {
+    const written = fields[field];
+    return typeof written === 'string' ? written : '';
+  };
+  return known === undefined ? list : keyName(known, text);
 }

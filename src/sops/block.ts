@@ -19,7 +19,7 @@ export type WrittenGroup = readonly WrittenEntry[];
 export interface WrittenEntry {
   /** Name of the list in which it stands: `age`, `pgp`, … */
   readonly list: string;
-  readonly fields: Readonly<Record<string, string>>;
+  readonly fields: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
 }
 
 type Tree = string | number | boolean | readonly Tree[] | { readonly [name: string]: Tree };
@@ -46,12 +46,18 @@ function blockTree(fields: BlockFields): Readonly<Record<string, Tree>> {
 function listsOf(group: WrittenGroup): Readonly<Record<string, Tree>> {
   const lists = [...new Set(group.map(({ list }) => list))];
   return Object.fromEntries(
-    lists.map((name) => [name, group.filter(({ list }) => list === name).map((entry) => sorted(entry.fields))]),
+    lists.map((name) => [name, group.filter(({ list }) => list === name).map(({ fields }) => sorted(fields))]),
   );
 }
 
 function sorted(tree: Readonly<Record<string, Tree>>): Readonly<Record<string, Tree>> {
   return Object.fromEntries(Object.entries(tree).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** Names are ours, but those of an encryption context. */
+function nameText(name: string): string {
+  const plain = /^(?!(?:y|n|no|on|yes|off|true|null|false)$)[a-z_]+$/;
+  return plain.test(name) ? name : JSON.stringify(name);
 }
 
 /** The block as YAML at a column, ended by a line break. */
@@ -65,7 +71,8 @@ const INDENT = 4;
 
 function mapLines(map: Readonly<Record<string, Tree>>, column: number): string[] {
   const margin = ' '.repeat(column);
-  return Object.entries(map).flatMap(([name, value]) => {
+  return Object.entries(map).flatMap(([key, value]) => {
+    const name = nameText(key);
     if (typeof value === 'string' && value.includes('\n')) return literalLines(name, value, column);
     if (typeof value === 'string')
       return `${margin}${name}: ${name === 'recipient' ? recipientText(value) : yamlText(value)}`;

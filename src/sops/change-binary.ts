@@ -1,15 +1,14 @@
 import { rfc3339 } from '../core/clock.ts';
-import { ownedBytes, type Sensitive } from '../core/sensitive.ts';
+import { ownedBytes } from '../core/sensitive.ts';
 import { parseJsonTree } from '../yaml/json-tree.ts';
 import { spliceText } from '../yaml/splice.ts';
 import { entryOf, type YamlNode } from '../yaml/tree.ts';
 import { changeable, type ChangeableSops, notTheSame, type Unwrap } from './changeable.ts';
 import { bytesOf, pathAad, sealEnc } from './cipher.ts';
 import type { DataKey } from './data-key.ts';
-import { macText, ONLY_ENCRYPTED_PREFIX, verifyMac } from './mac.ts';
-import { openWhole, SopsWhole } from './whole.ts';
-
-export const BINARY_KEY = 'data';
+import { macText, ONLY_ENCRYPTED_PREFIX } from './mac.ts';
+import { BINARY_KEY } from './sops-key.ts';
+import { openCheckedWhole, SopsWhole } from './whole.ts';
 
 /** A binary file opened to be changed: all of it is one value. */
 export async function openBinaryForChange(text: string, file: string, unwrap: Unwrap): Promise<ChangeableSops> {
@@ -19,7 +18,7 @@ export async function openBinaryForChange(text: string, file: string, unwrap: Un
   return changeable({
     metadata,
     dataKey,
-    clear: await open(whole, dataKey),
+    clear: await openCheckedWhole(whole, dataKey),
     sealed: async (changed, now) => {
       const lastModified = rfc3339(now);
       const mac = binaryMac(changed, metadata.macOnlyEncrypted);
@@ -34,16 +33,11 @@ export async function openBinaryForChange(text: string, file: string, unwrap: Un
         node === undefined ? [] : [{ start: node.start, end: node.end, by: `"${by}"` }],
       );
       const sealed = spliceText(text, splices);
-      using again = await open(new SopsWhole(sealed, 'binary', file), dataKey);
+      using again = await openCheckedWhole(new SopsWhole(sealed, 'binary', file), dataKey);
       if (!Buffer.from(again.reveal().buffer).equals(changed)) throw notTheSame(file);
       return sealed;
     },
   });
-}
-
-async function open(whole: SopsWhole, dataKey: DataKey): Promise<Sensitive> {
-  await verifyMac(whole, dataKey);
-  return openWhole(whole, dataKey);
 }
 
 /** `ENC[…]`; the empty text of an empty file, for there is no empty ciphertext. */

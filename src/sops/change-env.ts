@@ -6,7 +6,6 @@ import type { DataKey } from './data-key.ts';
 import { ENV_METADATA_PREFIX } from './dotenv.ts';
 import { envMac, parseEnvText, sealEnvLines } from './env-text.ts';
 import { KnownEntries } from './known.ts';
-import { verifyMac } from './mac.ts';
 import { compileSelector } from './selector.ts';
 import { openEnvText, SopsWhole } from './whole.ts';
 
@@ -44,7 +43,6 @@ export async function openEnvForChange(text: string, file: string, unwrap: Unwra
 }
 
 async function open(whole: SopsWhole, dataKey: DataKey, known?: KnownEntries): Promise<Sensitive> {
-  await verifyMac(whole, dataKey);
   return openEnvText(whole, dataKey, (kind, path, value, token, line) => {
     known?.add(line, token, [known.keyOf(kind, path, value)]);
   });

@@ -3,6 +3,7 @@ import { Sensitive } from '../core/sensitive.ts';
 import { changeable, type ChangeableSops, notTheSame, textOfBytes, type Unwrap } from './changeable.ts';
 import { bytesOf, sealEnc } from './cipher.ts';
 import type { DataKey } from './data-key.ts';
+import type { ClearIniSection } from './emit-ini.ts';
 import { parseIni } from './ini.ts';
 import { INI_METADATA_SECTION } from './ini-file.ts';
 import { iniPlaces, iniStanding, refuseOtherSelection } from './ini-selection.ts';
@@ -70,10 +71,11 @@ async function sealedWithBlock(text: string, wanted: IniToSeal, sealing: IniSeal
 async function openTree(whole: SopsWhole, dataKey: DataKey, known?: KnownEntries): Promise<IniTree[]> {
   const { parsed, file } = whole;
   if (parsed.kind !== 'ini') throw new TypeError('only an INI file has sections');
-  await verifyMac(whole, dataKey);
   const values = await openedValues(whole, dataKey);
-  const clear = await openIniSections(parsed.sections, values, { file, dataKey });
+  let clear: readonly ClearIniSection[] = [];
   try {
+    await verifyMac(whole, dataKey, values);
+    clear = await openIniSections(parsed.sections, values, { file, dataKey });
     if (known !== undefined) remember(parsed.sections, values, known, file);
     const textOf = (bytes: Uint8Array): string => textOfBytes(bytes, file);
     return clear.map(({ name, comment, keys }) => ({

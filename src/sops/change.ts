@@ -1,3 +1,4 @@
+import { LOCAL_LIMITS } from '../yaml/limits.ts';
 import type { Sensitive } from '../core/sensitive.ts';
 import { openBinaryForChange } from './change-binary.ts';
 import { openEnvForChange } from './change-env.ts';
@@ -8,8 +9,8 @@ import { unwrapDataKey } from './data-key.ts';
 import { decryptSops } from './decrypt.ts';
 import type { Identity } from './identity.ts';
 import type { WholeFormat } from './scalar.ts';
-import { verifyMac } from './mac.ts';
-import { openWhole, SopsWhole } from './whole.ts';
+import { openCheckedWhole, openEnvText, SopsWhole } from './whole.ts';
+import { openWholeAs } from './whole-as.ts';
 
 export type { ChangeableSops } from './changeable.ts';
 
@@ -44,13 +45,19 @@ export async function decryptFile(
   identities: readonly Identity[],
 ): Promise<Sensitive> {
   if (format === 'yaml' || format === 'json') return decryptSops(text, format, file, identities);
-  if (format === 'ini')
-    return decryptIni(new SopsWhole(text, format, file), (whole) => unwrapDataKey(whole, identities));
-  return (await openForChange(text, format, file, identities)).clear;
+  const whole = new SopsWhole(text, format, file);
+  using dataKey = await unwrapDataKey(whole, identities);
+  return await (format === 'dotenv' ? openEnvText(whole, dataKey) : openCheckedWhole(whole, dataKey));
 }
 
-async function decryptIni(whole: SopsWhole, unwrap: Unwrap): Promise<Sensitive> {
-  using dataKey = await unwrap(whole);
-  await verifyMac(whole, dataKey);
-  return await openWhole(whole, dataKey);
+/** The same written as another format. */
+export async function decryptFileAs(
+  { text, format, file }: { readonly text: string; readonly format: WholeFormat; readonly file: string },
+  to: WholeFormat,
+  identities: readonly Identity[],
+): Promise<Sensitive> {
+  if (to === format) return decryptFile(text, format, file, identities);
+  const whole = new SopsWhole(text, format, file, LOCAL_LIMITS);
+  using dataKey = await unwrapDataKey(whole, identities);
+  return await openWholeAs(whole, dataKey, to);
 }

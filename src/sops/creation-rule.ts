@@ -4,6 +4,8 @@ import { type Manifest, readManifests } from '../yaml/manifest.ts';
 import { compilePattern } from './pattern.ts';
 import { isPgpFingerprint } from './pgp.ts';
 import { checkRecipients } from './recipients.ts';
+import { SERVICE_FIELDS } from './service-recipient.ts';
+import type { ServiceKey } from './service-key.ts';
 import { badPattern, compileSelector, type Selector, SELECTOR_KINDS, selectorOf } from './selector.ts';
 import { MAX_SHARES } from './shamir.ts';
 
@@ -21,19 +23,18 @@ export interface CreationRule {
 /** A key as a rule names it. */
 export type RuleKey =
   | { readonly kind: 'age'; readonly recipient: string }
-  | { readonly kind: 'pgp'; readonly fingerprint: string };
+  | { readonly kind: 'pgp'; readonly fingerprint: string }
+  | ServiceKey;
 
-const OTHER_KEYS = [
-  'kms',
-  'gcp_kms',
-  'azure_keyvault',
-  'hc_vault_transit_uri',
-  'hc_vault',
-  'hckms',
-  'aws_profile',
-] as const;
+const OTHER_KEYS = ['hckms'] as const;
 const OWN_FIELDS = ['path_regex', 'age', 'pgp', 'key_groups', 'mac_only_encrypted', 'shamir_threshold'] as const;
-const RULE_FIELDS: readonly string[] = [...OWN_FIELDS, ...SELECTOR_KINDS, ...OTHER_KEYS];
+const RULE_FIELDS: readonly string[] = [
+  ...OWN_FIELDS,
+  ...SELECTOR_KINDS,
+  ...SERVICE_FIELDS.keys(),
+  'aws_profile',
+  ...OTHER_KEYS,
+];
 
 interface Config {
   readonly manifest: Manifest;
@@ -132,7 +133,7 @@ const MAX_MERGES = 10;
 
 function keysOfGroup(config: Config, at: readonly string[], group: Json, depth: number): RuleKey[] {
   if (!isJsonObject(group)) throw unusable(config, at, 'a key group is not a mapping');
-  refuseUnknown(config, at, group, ['age', 'pgp', 'merge', ...OTHER_KEYS]);
+  refuseUnknown(config, at, group, ['age', 'pgp', 'merge', ...SERVICE_FIELDS.keys(), 'aws_profile', ...OTHER_KEYS]);
   const inner = arrayAt(group, 'merge');
   if (inner.length > 0 && depth === MAX_MERGES)
     throw unusable(config, [...at, 'merge'], 'groups are merged too deeply');
@@ -143,7 +144,7 @@ function keysOfGroup(config: Config, at: readonly string[], group: Json, depth: 
 function groupKeys(config: Config, at: readonly string[], group: JsonObject): RuleKey[] {
   for (const kind of OTHER_KEYS) {
     const value = group[kind] ?? null;
-    if (kind !== 'aws_profile' && value !== null && value !== '') throw notYet(config, [...at, kind], kind);
+    if (value !== null && value !== '') throw notYet(config, [...at, kind], kind);
   }
   const age = itemsOf(config, [...at, 'age'], group['age']);
   const pgp = itemsOf(config, [...at, 'pgp'], group['pgp']);
@@ -154,6 +155,7 @@ function groupKeys(config: Config, at: readonly string[], group: JsonObject): Ru
   return distinct([
     ...checkedAge(config, at, age).map((recipient) => ({ kind: 'age' as const, recipient })),
     ...pgp.map((fingerprint) => ({ kind: 'pgp' as const, fingerprint: fingerprint.replaceAll(' ', '') })),
+    ...servicesOf(config, at, group),
   ]);
 }
 
@@ -172,8 +174,30 @@ function distinct(keys: readonly RuleKey[]): RuleKey[] {
 
 /** A list, or texts with commas between them, or both. */
 function itemsOf(config: Config, at: readonly string[], value: Json | undefined): string[] {
-  const items = Array.isArray(value) ? value : [value ?? null];
-  return items.flatMap((item) => (textOf(config, at, item) ?? '').split(',')).flatMap((item) => item.trim() || []);
+  return arrayOf(value)
+    .flatMap((item) => (textOf(config, at, item) ?? '').split(','))
+    .flatMap((item) => item.trim() || []);
+}
+
+function arrayOf(value: Json | undefined): readonly Json[] {
+  return Array.isArray(value) ? value : [value ?? null];
+}
+
+function servicesOf(config: Config, at: readonly string[], group: JsonObject): ServiceKey[] {
+  const profile = textOf(config, [...at, 'aws_profile'], group['aws_profile']) ?? '';
+  return [...SERVICE_FIELDS].flatMap(([field, { ofText, ofMapping }]) => {
+    const place = [...at, field];
+    const items = arrayOf(group[field]);
+    const mappings = ofMapping === undefined ? [] : items.filter(isJsonObject);
+    const texts = ofMapping === undefined ? items : items.filter((item) => !isJsonObject(item));
+    return [
+      ...mappings.map((item) => ofMapping?.(item) ?? ''),
+      ...itemsOf(config, place, texts).map((text) => ofText(text, profile)),
+    ].map((key) => {
+      if (typeof key !== 'string') return key;
+      throw unusable(config, place, `an item of ${field} names no key: ${key}`);
+    });
+  });
 }
 
 function textOf(config: Config, at: readonly string[], value: Json | undefined): string | undefined {
@@ -212,8 +236,8 @@ function notYet(config: Config, at: readonly string[], kind: string): SottoError
   return new SottoError({
     code: 'SOTTO-SOPS-011',
     what: `${kind} in a creation rule is not in this version`,
-    why: 'this version encrypts for age recipients and OpenPGP keys',
-    next: 'encrypt this file with sops, or use a rule with age recipients and OpenPGP keys only',
+    why: 'this version encrypts for age recipients, OpenPGP keys, and keys of Vault, AWS, Google Cloud and Azure',
+    next: 'encrypt this file with sops, or use a rule with age recipients, OpenPGP keys, and keys of Vault, AWS, Google Cloud and Azure only',
     ...placeOf(config, at),
   });
 }

@@ -1,10 +1,11 @@
 import { flatBlock, jsonMember } from './block.ts';
-import { BINARY_KEY, binaryMac, sealBinary } from './change-binary.ts';
+import { binaryMac, sealBinary } from './change-binary.ts';
 import { textOfBytes } from './changeable.ts';
 import { type EncryptOptions, encryptSops, withNewKey } from './encrypt.ts';
 import { ENV_METADATA_PREFIX } from './dotenv.ts';
 import { envMac, parseEnvText, sealEnvLines } from './env-text.ts';
 import type { WholeFormat } from './scalar.ts';
+import { BINARY_KEY } from './sops-key.ts';
 import { iniText } from './ini-text.ts';
 import { parseIni } from './ini.ts';
 import { INI_METADATA_SECTION } from './ini-file.ts';

@@ -2,7 +2,7 @@ import { randomFillSync } from 'node:crypto';
 import { rfc3339 } from '../core/clock.ts';
 import { ownedBytes } from '../core/sensitive.ts';
 import { type Splice, spliceText } from '../yaml/splice.ts';
-import { type BlockFields } from './block.ts';
+import type { BlockFields } from './block.ts';
 import { bytesOf, pathAad, sealEnc } from './cipher.ts';
 import { commentPaths } from './comment-path.ts';
 import { DATA_KEY_BYTES, DataKey } from './data-key.ts';

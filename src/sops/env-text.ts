@@ -1,9 +1,10 @@
 import { SottoError } from '../core/errors.ts';
+import { inLanes } from '../core/in-lanes.ts';
 import { bytesOf, pathAad, sealEnc } from './cipher.ts';
 import type { DataKey } from './data-key.ts';
 import { ENV_METADATA_PREFIX, noVariable } from './dotenv.ts';
 import type { KnownEntries } from './known.ts';
-import { macText, ONLY_ENCRYPTED_PREFIX } from './mac.ts';
+import { LANES, macText, ONLY_ENCRYPTED_PREFIX } from './mac.ts';
 import { envSelection } from './env-selection.ts';
 import { refuseSaying } from './selection.ts';
 import type { Selects } from './selector.ts';
@@ -40,7 +41,6 @@ export interface EnvSealing {
 /** The lines with ciphertext where the selector wants it. */
 export async function sealEnvLines(lines: readonly EnvLine[], sealing: EnvSealing): Promise<string> {
   const { file, selects, dataKey, known } = sealing;
-  const out: string[] = [];
   const seal = async (text: string, kind: 'comment' | 'value str', path: readonly string[]): Promise<string> => {
     const bytes = bytesOf(text);
     const type = kind === 'comment' ? 'comment' : 'str';
@@ -49,19 +49,18 @@ export async function sealEnvLines(lines: readonly EnvLine[], sealing: EnvSealin
     bytes.fill(0);
     return sealed;
   };
-  for (const { line, selected } of selectedLines(lines, selects)) {
-    if (line.kind === 'blank') out.push('');
-    else if (line.kind === 'comment') {
+  const out = await inLanes(selectedLines(lines, selects), LANES, async ({ line, selected }): Promise<string> => {
+    if (line.kind === 'blank') return '\n';
+    if (line.kind === 'comment') {
       const isSealed = line.text !== '' && selected;
       const text = isSealed ? await seal(line.text, 'comment', []) : line.text;
       if (isSealed) refuseSaying(selects, text, file);
-      out.push(`#${text}`);
-    } else {
-      const isSealed = line.value !== '' && selected;
-      out.push(`${line.key}=${isSealed ? await seal(valueOf(line.value), 'value str', [line.key]) : line.value}`);
+      return `#${text}\n`;
     }
-  }
-  return out.map((line) => `${line}\n`).join('');
+    const isSealed = line.value !== '' && selected;
+    return `${line.key}=${isSealed ? await seal(valueOf(line.value), 'value str', [line.key]) : line.value}\n`;
+  });
+  return out.join('');
 }
 
 interface SelectedLine {

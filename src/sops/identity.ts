@@ -1,9 +1,19 @@
+import type { SottoError } from '../core/errors.ts';
 import type { AgeIdentity } from './age-stanza.ts';
-import type { KeyEntry } from './key-entry.ts';
+import type { KeyEntry, KeyGroup } from './key-entry.ts';
+import type { ServiceEntry } from './service-key.ts';
 import type { SopsMetadata } from './metadata.ts';
 
 /** Something that opens entries of a sops block. */
-export type Identity = OpenIdentity | LockedIdentity;
+export type Identity = OpenIdentity | LockedIdentity | ServiceIdentity;
+
+/** Asks the key services that settings allow, and refuses the others without a connection. */
+export interface ServiceIdentity {
+  readonly kind: 'service';
+  /** What is allowed, for messages. */
+  readonly recipient: string;
+  open(entry: ServiceEntry): Promise<EntryOutcome>;
+}
 
 export type OpenIdentity = AgeIdentity | PgpIdentity;
 
@@ -31,8 +41,8 @@ export interface LockedIdentity {
   /** Where it lies, or the recipient that belongs to it. */
   readonly recipient: string;
   mayOpen(entry: KeyEntry): boolean;
-  /** Asks. Throws SottoError when nobody can be asked, or the answer is wrong. */
-  unlock(): Promise<readonly OpenIdentity[]>;
+  /** Asks, for the sake of the entries of a group. Throws SottoError when nobody can be asked, or the answer is wrong. */
+  unlock(group: KeyGroup): Promise<readonly OpenIdentity[]>;
 }
 
 /** As much of a file as its data key needs. */
@@ -44,10 +54,18 @@ export interface KeyedFile {
 /** The caller wipes the payload. */
 export type EntryOutcome =
   | { readonly outcome: 'opened'; readonly payload: Uint8Array<ArrayBuffer> }
-  | { readonly outcome: 'damaged' | 'not-for-us' };
+  | { readonly outcome: 'damaged' | 'not-for-us' }
+  | ServiceFailure;
+
+/** A key service gave no key: it was not called, or called in vain. The error has no place in a file yet. */
+export interface ServiceFailure {
+  readonly outcome: 'refused' | 'failed';
+  readonly error: SottoError;
+}
 
 /** What came of the entries of one group. */
 export type GroupOutcome =
   | { readonly outcome: 'opened'; readonly entry: KeyEntry; readonly payload: Uint8Array<ArrayBuffer> }
   | { readonly outcome: 'damaged'; readonly entry: KeyEntry }
+  | (ServiceFailure & { readonly entry: KeyEntry })
   | { readonly outcome: 'not-for-us' };

@@ -50,7 +50,8 @@ function optionalBytes(text: string | undefined): Uint8Array | undefined {
 
 /** One section as it stands in a text, with its header. */
 export function sectionText(section: IniTree, file: string): string {
-  const lines = section.keys.map((key) => keyText(key, keyWidth(section.keys), file));
+  const width = keyWidth(section.keys);
+  const lines = section.keys.map((key) => keyText(key, width, file));
   return `${commentLines(section.comment, 'section', file)}[${section.name}]\n${lines.join('')}`;
 }
 

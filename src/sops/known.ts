@@ -18,7 +18,7 @@ export interface KnownEntry {
 export class KnownEntries {
   readonly #salt = randomBytes(32);
   readonly #entries: KnownEntry[] = [];
-  #found: Map<string, KnownEntry[]> | undefined;
+  #found: Map<string, Queue> | undefined;
 
   /** A digest of a kind of content at a path. */
   keyOf(kind: 'source' | 'comment' | `value ${string}`, path: readonly string[], content: Uint8Array): string {
@@ -36,13 +36,14 @@ export class KnownEntries {
   /** Makes everything takeable again: for another attempt at the same file. */
   reset(): void {
     for (const entry of this.#entries) entry.used = false;
+    for (const queue of this.#found?.values() ?? []) queue.next = 0;
   }
 
   /** The token of the first entry under one of the keys that was not taken yet: two equal values keep two nonces. */
   take(keys: readonly string[]): string | undefined {
     this.#found ??= indexed(this.#entries);
     for (const key of keys) {
-      const entry = this.#found.get(key)?.find(({ used }) => !used);
+      const entry = firstUnused(this.#found.get(key));
       if (entry === undefined) continue;
       entry.used = true;
       return entry.token;
@@ -51,13 +52,26 @@ export class KnownEntries {
   }
 }
 
-function indexed(entries: readonly KnownEntry[]): Map<string, KnownEntry[]> {
-  const found = new Map<string, KnownEntry[]>();
+/** Entries under one key. */
+interface Queue {
+  readonly entries: KnownEntry[];
+  /** All before it are used. */
+  next: number;
+}
+
+function firstUnused(queue: Queue | undefined): KnownEntry | undefined {
+  if (queue === undefined) return undefined;
+  while (queue.entries[queue.next]?.used === true) queue.next += 1;
+  return queue.entries[queue.next];
+}
+
+function indexed(entries: readonly KnownEntry[]): Map<string, Queue> {
+  const found = new Map<string, Queue>();
   for (const entry of entries.toSorted((a, b) => a.at - b.at)) {
     for (const key of entry.keys) {
-      const list = found.get(key);
-      if (list === undefined) found.set(key, [entry]);
-      else list.push(entry);
+      const queue = found.get(key);
+      if (queue === undefined) found.set(key, { entries: [entry], next: 0 });
+      else queue.entries.push(entry);
     }
   }
   return found;

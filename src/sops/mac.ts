@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { SottoError } from '../core/errors.ts';
+import { inLanes } from '../core/in-lanes.ts';
 import { ownedBytes } from '../core/sensitive.ts';
 import { bytesOf, openEnc, pathAad } from './cipher.ts';
 import { type DataKey, wrongPlace } from './data-key.ts';
@@ -18,19 +19,21 @@ export const ONLY_ENCRYPTED_PREFIX = Buffer.from(
 type MacFile = Pick<SopsFile, 'file' | 'metadata' | 'macItems'> & { readonly format: WholeFormat };
 
 /** Values decrypted at a time. */
-const LANES = 8;
+export const LANES = 8;
+
+export type OpenedValues = ReadonlyMap<EncryptedValue, Uint8Array>;
 
 /**
- * Decrypts every value and checks the MAC over all of them. All plaintext goes into one buffer that is wiped.
- * Throws SottoError: with line and key for a value that fails its own tag, else for the file.
+ * Decrypts every value and checks the MAC over all of them; values that are open already are not decrypted again. All plaintext
+ * goes into one buffer that is wiped. Throws SottoError: with line and key for a value that fails its own tag, else for the file.
  */
-export async function verifyMac(file: MacFile, dataKey: DataKey): Promise<void> {
+export async function verifyMac(file: MacFile, dataKey: DataKey, open: OpenedValues = new Map()): Promise<void> {
   const { mac, lastModified, line } = file.metadata;
   const place = { file: file.file, line, key: 'sops.mac' };
   if (mac === '') throw noMac(place);
   const enc = parseEnc(mac);
   const stored = enc === undefined ? undefined : await openEnc(enc, bytesOf(lastModified), dataKey.key);
-  const computed = await computeMac(file, dataKey);
+  const computed = await computeMac(file, dataKey, open);
   const fits = stored !== undefined && Buffer.from(stored.buffer).equals(computed);
   stored?.fill(0);
   computed.fill(0);
@@ -44,7 +47,7 @@ interface Slot {
 }
 
 /** The MAC as its 128 upper-case hexadecimal digits. */
-async function computeMac(file: MacFile, dataKey: DataKey): Promise<Uint8Array<ArrayBuffer>> {
+async function computeMac(file: MacFile, dataKey: DataKey, open: OpenedValues): Promise<Uint8Array<ArrayBuffer>> {
   const slots: Slot[] = [];
   const clear: { at: number; text: string }[] = [];
   let length = file.metadata.macOnlyEncrypted ? ONLY_ENCRYPTED_PREFIX.length : 0;
@@ -63,7 +66,12 @@ async function computeMac(file: MacFile, dataKey: DataKey): Promise<Uint8Array<A
   try {
     if (file.metadata.macOnlyEncrypted) plaintext.set(ONLY_ENCRYPTED_PREFIX);
     for (const { at, text } of clear) Buffer.from(plaintext.buffer, at).write(text);
-    await openInto(plaintext, slots, file.file, dataKey);
+    const sealed = slots.filter(({ at, value }) => {
+      const bytes = open.get(value);
+      if (bytes !== undefined) plaintext.set(bytes, at);
+      return bytes === undefined;
+    });
+    await openInto(plaintext, sealed, file.file, dataKey);
     return macText(plaintext);
   } finally {
     plaintext.fill(0);
@@ -83,11 +91,7 @@ async function openInto(plaintext: Uint8Array, slots: readonly Slot[], file: str
     plaintext.set(opened, at);
     opened.fill(0);
   };
-  for (let first = 0; first < slots.length; first += LANES) {
-    // All lanes end before an error leaves, so that none writes into the buffer after it was wiped.
-    const lanes = await Promise.allSettled(slots.slice(first, first + LANES).map(open));
-    for (const lane of lanes) if (lane.status === 'rejected') throw lane.reason;
-  }
+  await inLanes(slots, LANES, open);
 }
 
 /** SHA-512 in one shot: a hash object keeps its last block until it is collected (spec/memory.md, R6). */

@@ -5,6 +5,7 @@ import type { AgeEntry, KeyEntry, KeyGroup } from './key-entry.ts';
 import { DEFAULT_SELECTOR, type Selector, selectorOf } from './selector.ts';
 import { MAX_SHARES } from './shamir.ts';
 import { type SopsFormat, type SopsValue, sopsScalar } from './scalar.ts';
+import type { SERVICE_LISTS, ServiceKey } from './service-key.ts';
 
 /** The sops block. Only `lastModified` is authenticated, and only by the MAC. */
 export interface SopsMetadata {
@@ -105,21 +106,52 @@ function entriesOf(block: Block, name: (typeof OTHER_KEYS)[number]): KeyEntry[] 
     const text = (field: string): string => stringField(entry, field) ?? '';
     const { line } = item;
     if (name === 'pgp') return { kind: 'pgp', fingerprint: text('fp').replaceAll(' ', ''), enc: text('enc'), line };
-    if (name === 'hc_vault') {
-      const [address, enginePath, keyName] = [text('vault_address'), text('engine_path'), text('key_name')];
-      return { kind: 'vault', address, enginePath, keyName, enc: text('enc'), line };
-    }
-    return { kind: 'other', name, key: OTHER_KEY_FIELDS[name].map(text).filter(Boolean).join(' '), line };
+    if (name === 'hckms') return { kind: 'other', name, key: text('key_id'), line };
+    return { ...serviceKeyOf(name, text, () => contextOf(entry)), enc: text('enc'), line };
   });
 }
 
-/** What names a key of a kind that is only told of. */
-const OTHER_KEY_FIELDS = {
-  kms: ['arn', 'role'],
-  gcp_kms: ['resource_id'],
-  azure_kv: ['vault_url', 'name', 'version'],
-  hckms: ['key_id'],
-} as const;
+function serviceKeyOf(
+  name: (typeof SERVICE_LISTS)[ServiceKey['kind']],
+  text: (field: string) => string,
+  context: () => Readonly<Record<string, string>>,
+): ServiceKey {
+  switch (name) {
+    case 'hc_vault':
+      return {
+        kind: 'vault',
+        address: text('vault_address'),
+        enginePath: text('engine_path'),
+        keyName: text('key_name'),
+      };
+    case 'kms':
+      return {
+        kind: 'kms',
+        arn: text('arn'),
+        role: text('role'),
+        context: context(),
+        profile: text('aws_profile'),
+      };
+    case 'gcp_kms':
+      return { kind: 'gcp_kms', resourceId: text('resource_id') };
+    case 'azure_kv':
+      return { kind: 'azure_kv', vaultUrl: text('vault_url'), name: text('name'), version: text('version') };
+    default:
+      return name satisfies never;
+  }
+}
+
+/** The encryption context of an entry for AWS. */
+function contextOf(entry: Block): Readonly<Record<string, string>> {
+  const node = fieldOf(entry.node, 'context', entry);
+  if (node === undefined || node.kind !== 'map') return {};
+  const pairs = node.entries.map(({ key, value }): [string, string] => {
+    const text = value.kind === 'scalar' ? sopsScalar(value, entry.format, entry.file) : undefined;
+    if (key.kind === 'scalar' && text !== undefined && text.type !== 'null') return [key.text, text.text];
+    throw unusable({ file: entry.file, line: key.line, key: 'sops.kms' }, 'its context is not a mapping of texts');
+  });
+  return Object.fromEntries(pairs);
+}
 
 /** 0 stands for all groups. */
 function thresholdOf(block: Block, groups: number): number {

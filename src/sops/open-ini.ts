@@ -28,14 +28,7 @@ export async function openIniSections(
   values: Map<EncryptedValue, Uint8Array<ArrayBuffer>>,
   { file, dataKey }: Opening,
 ): Promise<ClearIniSection[]> {
-  for (const { comment, keys } of sections) {
-    for (const each of [comment, ...keys.map((key) => key.comment)]) {
-      if (each?.sealed === undefined) continue;
-      // A comment that does not open is kept as it is, as sops does.
-      const bytes = await openEnc(each.sealed.enc, pathAad(each.sealed.path), dataKey.key);
-      if (bytes !== undefined) values.set(each.sealed, bytes);
-    }
-  }
+  await openIniComments(sections, values, dataKey);
   const textOf = ({ text, sealed }: SealedIniText): Uint8Array => {
     const bytes = sealed === undefined ? undefined : values.get(sealed);
     return bytes === undefined || sealed === undefined ? Buffer.from(text) : iniValue(sealed.enc.type, bytes, file);
@@ -45,6 +38,21 @@ export async function openIniSections(
     comment: comment && textOf(comment),
     keys: keys.map((key) => ({ name: key.name, value: textOf(key), comment: key.comment && textOf(key.comment) })),
   }));
+}
+
+export async function openIniComments(
+  sections: readonly SealedIniSection[],
+  values: Map<EncryptedValue, Uint8Array<ArrayBuffer>>,
+  dataKey: DataKey,
+): Promise<void> {
+  for (const { comment, keys } of sections) {
+    for (const each of [comment, ...keys.map((key) => key.comment)]) {
+      if (each?.sealed === undefined) continue;
+      // A comment that does not open is kept as it is, as sops does.
+      const bytes = await openEnc(each.sealed.enc, pathAad(each.sealed.path), dataKey.key);
+      if (bytes !== undefined) values.set(each.sealed, bytes);
+    }
+  }
 }
 
 export function wipeIniSections(sections: readonly ClearIniSection[]): void {

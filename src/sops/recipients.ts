@@ -1,3 +1,4 @@
+import type { Identity as AgeFileIdentity, Recipient as AgeRecipient } from 'age-encryption';
 import { SottoError } from '../core/errors.ts';
 import { decodeBech32 } from './bech32.ts';
 import { bytesOf } from './cipher.ts';
@@ -82,9 +83,33 @@ export async function wrapDataKey(
 }
 
 /** One armoured age file for all of them. The caller wipes the bytes. */
-export async function encryptForRecipients(bytes: Uint8Array, recipients: readonly string[]): Promise<string> {
+export async function encryptForRecipients(
+  bytes: Uint8Array,
+  recipients: readonly (string | AgeRecipient)[],
+): Promise<string> {
   const { armor, Encrypter } = await import('age-encryption');
   const encrypter = new Encrypter();
-  for (const recipient of recipients) encrypter.addRecipient(recipient);
+  for (const recipient of recipients)
+    encrypter.addRecipient(typeof recipient === 'string' ? (parseSshRecipient(recipient) ?? recipient) : recipient);
   return armor.encode(await encrypter.encrypt(bytes));
+}
+
+/** What an age file of any size holds, armoured or not; undefined when none of them opens it. The caller wipes it. */
+export async function decryptWithIdentities(
+  file: Uint8Array,
+  identities: readonly AgeFileIdentity[],
+): Promise<Uint8Array | undefined> {
+  const { armor, Decrypter } = await import('age-encryption');
+  const text = Buffer.from(file.buffer, file.byteOffset, file.length);
+  const decrypter = new Decrypter();
+  for (const identity of identities) decrypter.addIdentity(identity);
+  try {
+    return await decrypter.decrypt(
+      text.toString('latin1', 0, 11) === '-----BEGIN ' ? armor.decode(text.toString('latin1')) : file,
+    );
+  } catch (thrown) {
+    if (thrown instanceof SottoError) throw thrown;
+    // The library says in words that change whether no identity fits or the file is damaged.
+    return undefined;
+  }
 }

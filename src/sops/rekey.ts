@@ -157,7 +157,7 @@ function cannotWrap(name: string, file: string): SottoError {
     what: 'the keys of the file were not changed',
     why: isPgp
       ? `its data key would have to be wrapped for the OpenPGP key ${fingerprint}, and no --pgp-key holds that; keyrings are not read`
-      : `its data key would have to be wrapped for ${name}, and this version does that for age recipients and OpenPGP keys only`,
+      : `its data key would have to be wrapped for ${name}, and this version does that for age recipients, OpenPGP keys and key services that the file is for already`,
     next: isPgp
       ? `gpg --armor --export ${fingerprint} > ${fingerprint}.asc   (then the same command with --pgp-key ${fingerprint}.asc)`
       : `sops updatekeys ${file}`,
@@ -191,6 +191,17 @@ async function proveSame(old: RekeyFile, oldKey: DataKey, made: RekeyFile, newKe
   if (!before.equals(after) || documentCount(old) !== documentCount(made)) throw notProved(old.file);
 }
 
+/** What a file holds in clear, its MAC checked. The caller wipes it. Throws SottoError. */
+export async function openClear(file: RekeyFile, identities: readonly Identity[]): Promise<Sensitive> {
+  const bytes = await unwrapBytes({ file: file.file, metadata: metadataOf(file) }, identities);
+  try {
+    using dataKey = await DataKey.from(bytes);
+    return await clearOf(file, dataKey);
+  } finally {
+    bytes.fill(0);
+  }
+}
+
 async function clearOf({ text, format, file }: RekeyFile, dataKey: DataKey): Promise<Sensitive> {
   if (format === 'yaml' || format === 'json') {
     const tree = parseSopsTree(text, format, file, LOCAL_LIMITS);
@@ -221,17 +232,26 @@ async function proveOpens(
       .join('\n'),
   );
   if (JSON.stringify(names) !== JSON.stringify(asked)) throw notProved(made.file);
-  if (!isOurs(groups, wanted.threshold, identities)) return;
-  const again = await unwrapBytes({ file: made.file, metadata: metadataOf(made) }, identities);
-  const isSame = Buffer.from(again.buffer).equals(dataKey);
-  again.fill(0);
-  if (!isSame) throw notProved(made.file);
+  if (!isOurs(groups, wanted, identities)) return;
+  const [only, another] = groups;
+  const named = new Set(only?.map(holderName));
+  // Of one group each of our identities is enough, so each has to be.
+  const alone =
+    another === undefined ? identities.filter(({ kind, recipient }) => kind === 'age' && named.has(recipient)) : [];
+  for (const held of alone.length > 0 ? alone.map((identity) => [identity]) : [identities]) {
+    const again = await unwrapBytes({ file: made.file, metadata: metadataOf(made) }, held);
+    const isSame = Buffer.from(again.buffer).equals(dataKey);
+    again.fill(0);
+    if (!isSame) throw notProved(made.file);
+  }
 }
 
-function isOurs(groups: readonly WrittenGroup[], threshold: number, identities: readonly Identity[]): boolean {
+function isOurs(groups: readonly WrittenGroup[], wanted: WantedKeys, identities: readonly Identity[]): boolean {
   const ours = new Set(identities.flatMap((identity) => (identity.kind === 'age' ? identity.recipient : [])));
+  const services = wanted.groups.flat().filter(({ recipient }) => recipient?.kind === 'service');
+  if (identities.some(({ kind }) => kind === 'service')) for (const { name } of services) ours.add(name);
   const opened = groups.filter((group) => group.some((entry) => ours.has(holderName(entry))));
-  return opened.length >= (groups.length > 1 ? threshold : 1);
+  return opened.length >= (groups.length > 1 ? wanted.threshold : 1);
 }
 
 function notProved(file: string): SottoError {

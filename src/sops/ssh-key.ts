@@ -22,16 +22,23 @@ const MAX_NUMBER_BYTES = 2049;
 export function parseSshKey(file: Uint8Array): AgeIdentity | SshKeyProblem {
   if (file.length > MAX_BYTES) return 'damaged';
   const text = Buffer.from(file.buffer, file.byteOffset, file.length);
-  const begin = text.indexOf(BEGIN);
-  if (begin === -1) return parsePem(text);
-  const end = text.indexOf(END, begin);
-  const bytes = end === -1 ? undefined : decodeBase64(text.subarray(begin + BEGIN.length, end));
+  if (!text.includes(BEGIN)) return parsePem(text);
+  const bytes = openSshBytes(file);
   if (bytes === undefined) return 'damaged';
   try {
     return parseOpenSsh(bytes);
   } finally {
     bytes.fill(0);
   }
+}
+
+/** What stands between the lines of OpenSSH's form; undefined for another form. The caller wipes it. */
+export function openSshBytes(file: Uint8Array): Uint8Array<ArrayBuffer> | undefined {
+  if (file.length > MAX_BYTES) return undefined;
+  const text = Buffer.from(file.buffer, file.byteOffset, file.length);
+  const begin = text.indexOf(BEGIN);
+  const end = begin === -1 ? -1 : text.indexOf(END, begin);
+  return end === -1 ? undefined : decodeBase64(text.subarray(begin + BEGIN.length, end));
 }
 
 function parsePem(text: Buffer): AgeIdentity | SshKeyProblem {
@@ -44,23 +51,33 @@ function parsePem(text: Buffer): AgeIdentity | SshKeyProblem {
   }
 }
 
-function parseOpenSsh(bytes: Uint8Array): AgeIdentity | SshKeyProblem {
-  const reader = new SshReader(bytes);
-  if (reader.raw(MAGIC.length)?.toString('latin1') !== MAGIC) return 'damaged';
-  const cipher = reader.text();
-  const kdf = reader.text();
-  const options = reader.bytes();
-  const count = reader.uint32();
-  const publicBlob = reader.bytes();
-  if (cipher === undefined || kdf === undefined || options === undefined || publicBlob === undefined || count !== 1) {
-    return 'damaged';
-  }
-  if (cipher !== 'none' || kdf !== 'none') return 'encrypted';
-  const secret = reader.bytes();
-  return secret === undefined ? 'damaged' : parseSecret(new SshReader(secret));
+/** A file of ssh-keygen; views of the bytes. */
+export interface OpenSshFile {
+  readonly cipher: string;
+  readonly kdf: string;
+  readonly kdfOptions: Buffer;
+  readonly publicBlob: Buffer;
+  /** The private part, encrypted unless the cipher is `none`. */
+  readonly secret: Buffer;
 }
 
-function parseSecret(reader: SshReader): AgeIdentity | SshKeyProblem {
+export function parseOpenSshFile(bytes: Uint8Array): OpenSshFile | undefined {
+  const reader = new SshReader(bytes);
+  if (reader.raw(MAGIC.length)?.toString('latin1') !== MAGIC) return undefined;
+  const [cipher, kdf, kdfOptions, count] = [reader.text(), reader.text(), reader.bytes(), reader.uint32()];
+  const [publicBlob, secret] = [reader.bytes(), reader.bytes()];
+  if (cipher === undefined || kdf === undefined || kdfOptions === undefined || count !== 1) return undefined;
+  return publicBlob === undefined || secret === undefined ? undefined : { cipher, kdf, kdfOptions, publicBlob, secret };
+}
+
+function parseOpenSsh(bytes: Uint8Array): AgeIdentity | SshKeyProblem {
+  const file = parseOpenSshFile(bytes);
+  if (file === undefined) return 'damaged';
+  if (file.cipher !== 'none' || file.kdf !== 'none') return 'encrypted';
+  return parseSshSecret(new SshReader(file.secret));
+}
+
+export function parseSshSecret(reader: SshReader): AgeIdentity | SshKeyProblem {
   const [check, again, type] = [reader.uint32(), reader.uint32(), reader.text()];
   if (check === undefined || check !== again) return 'damaged';
   if (type === 'ssh-ed25519') {

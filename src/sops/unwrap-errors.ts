@@ -1,20 +1,30 @@
 import { SottoError } from '../core/errors.ts';
-import { holderOf, type KeyEntry } from './key-entry.ts';
+import { holderOf, isServiceEntry, type KeyEntry } from './key-entry.ts';
 import type { GroupOutcome, Identity, KeyedFile } from './identity.ts';
+import { SERVICE_LISTS } from './service-key.ts';
 
 /** Name of the list in the sops block in which an entry stands. */
 function listOf(entry: KeyEntry): string {
   if (entry.kind === 'other') return entry.name;
-  return entry.kind === 'vault' ? 'hc_vault' : entry.kind;
+  return isServiceEntry(entry) ? SERVICE_LISTS[entry.kind] : entry.kind;
 }
 
 function heldBy(identities: readonly Identity[]): string {
-  if (identities.length === 0) return 'no identity is held';
-  return `held are the identities of ${identities.map(nameOf).join(', ')}`;
+  const held = identities.filter(({ kind }) => kind !== 'service');
+  if (held.length === 0) return 'no identity is held';
+  return `held are the identities of ${held.map(nameOf).join(', ')}`;
 }
 
 function nameOf(identity: Identity): string {
   return identity.kind === 'pgp' ? `OpenPGP key ${identity.recipient}` : identity.recipient;
+}
+
+/** What a key service said, at its place in the file. Undefined where the file has other ways in than services. */
+export function serviceFailure(file: KeyedFile, opened: GroupOutcome): SottoError | undefined {
+  if (opened.outcome !== 'refused' && opened.outcome !== 'failed') return undefined;
+  const others = file.metadata.groups.flat().some((entry) => !isServiceEntry(entry));
+  if (opened.outcome === 'refused' && others) return undefined;
+  return opened.error.at({ file: file.file, line: opened.entry.line, key: `sops.${listOf(opened.entry)}` });
 }
 
 export function notForUs(file: KeyedFile, identities: readonly Identity[]): SottoError {
@@ -38,8 +48,7 @@ export function tooFewShares(
 ): SottoError {
   const { groups, threshold } = file.metadata;
   const lines = groups.map((group, index) => {
-    const outcome = outcomes[index]?.outcome;
-    const state = outcome === 'opened' ? 'opens' : outcome === 'damaged' ? 'is damaged' : 'does not open';
+    const state = STATES[outcomes[index]?.outcome ?? 'not-for-us'];
     return `group ${index + 1} (${group.map(holderOf).join(', ')}) ${state}`;
   });
   return new SottoError({
@@ -52,6 +61,14 @@ export function tooFewShares(
     key: 'sops.key_groups',
   });
 }
+
+const STATES = {
+  opened: 'opens',
+  damaged: 'is damaged',
+  refused: 'is with a service that is not allowed here',
+  failed: 'is with a service that gave no key',
+  'not-for-us': 'does not open',
+} as const satisfies Record<GroupOutcome['outcome'], string>;
 
 export function noKeys(file: KeyedFile): SottoError {
   return new SottoError({

@@ -1,9 +1,10 @@
 import { openAgeFile, parseAgeFile } from './age-file.ts';
 import type { EntryOutcome, GroupOutcome, Identity, KeyedFile } from './identity.ts';
+import { notAllowed, settingsLine } from './service-errors.ts';
 import { combineShares } from './shamir.ts';
-import type { KeyEntry, KeyGroup } from './key-entry.ts';
+import { isServiceEntry, type KeyEntry, type KeyGroup } from './key-entry.ts';
 import { namesKey, parsePgpMessage } from './pgp.ts';
-import { damagedEntry, noKeys, notForUs, tooFewShares, wrongLength } from './unwrap-errors.ts';
+import { damagedEntry, noKeys, notForUs, serviceFailure, tooFewShares, wrongLength } from './unwrap-errors.ts';
 
 export const DATA_KEY_BYTES = 32;
 
@@ -18,7 +19,8 @@ export async function unwrapBytes(file: KeyedFile, identities: readonly Identity
   if (groups.length > 1 || only === undefined) return unwrapShares(file, groups, threshold, identities);
   const opened = await openGroup(only, identities);
   if (opened.outcome === 'opened') return ofLength(opened, DATA_KEY_BYTES, file);
-  throw opened.outcome === 'damaged' ? damagedEntry(file, opened.entry) : notForUs(file, identities);
+  if (opened.outcome === 'damaged') throw damagedEntry(file, opened.entry);
+  throw serviceFailure(file, opened) ?? notForUs(file, identities);
 }
 
 /** All groups are tried, as sops does, even when enough are open. */
@@ -51,24 +53,31 @@ async function openGroup(group: KeyGroup, identities: readonly Identity[]): Prom
   // A person is asked last, and only for what may help.
   for (const identity of identities) {
     if (identity.kind !== 'locked' || !group.some((entry) => identity.mayOpen(entry))) continue;
-    const unlocked = await tryGroup(group, await identity.unlock());
+    const unlocked = await tryGroup(group, await identity.unlock(group));
     if (unlocked.outcome === 'opened') return unlocked;
   }
   return tried;
 }
 
 async function tryGroup(group: KeyGroup, identities: readonly Identity[]): Promise<GroupOutcome> {
-  let damaged: KeyEntry | undefined;
+  let best: GroupOutcome = { outcome: 'not-for-us' };
   for (const entry of byLikelihood(group, identities)) {
     const opened = await openEntry(entry, identities);
     if (opened.outcome === 'opened') return { ...opened, entry };
-    if (opened.outcome === 'damaged') damaged ??= entry;
+    if (TELLING.indexOf(opened.outcome) < TELLING.indexOf(best.outcome)) best = { ...opened, entry };
   }
-  return damaged === undefined ? { outcome: 'not-for-us' } : { outcome: 'damaged', entry: damaged };
+  return best;
 }
+
+/** Of several entries in vain, what is told: a service that is down comes back, and what is allowed can be changed. */
+const TELLING: readonly GroupOutcome['outcome'][] = ['failed', 'damaged', 'refused', 'not-for-us'];
 
 async function openEntry(entry: KeyEntry, identities: readonly Identity[]): Promise<EntryOutcome> {
   if (entry.kind === 'pgp') return openPgpEntry(entry.enc, identities);
+  if (isServiceEntry(entry)) {
+    const services = identities.find((identity) => identity.kind === 'service');
+    return services?.open(entry) ?? { outcome: 'refused', error: notAllowed(entry, settingsLine(entry)) };
+  }
   if (entry.kind !== 'age') return { outcome: 'not-for-us' };
   const ageFile = parseAgeFile(entry.enc);
   if (ageFile === undefined) return { outcome: 'damaged' };

@@ -1,14 +1,12 @@
-import { PARSE_LIMITS } from '../yaml/limits.ts';
-import type { webcrypto } from 'node:crypto';
+import { PARSE_LIMITS, type ParseLimits } from '../yaml/limits.ts';
 import type { Ciphertext } from '../core/closed.ts';
 import { SottoError } from '../core/errors.ts';
+import { inLanes } from '../core/in-lanes.ts';
 import { Sensitive } from '../core/sensitive.ts';
-import type { YamlComment, YamlDocument, YamlMap } from '../yaml/tree.ts';
+import type { YamlComment } from '../yaml/tree.ts';
 import { ByteWriter } from './byte-writer.ts';
 import { openEnc, pathAad } from './cipher.ts';
-import { commentPaths } from './comment-path.ts';
-import { placeComments } from './comment-place.ts';
-import { type DataKey, wrongPlace } from './data-key.ts';
+import { type DataKey } from './data-key.ts';
 import { type DotenvLine, parseDotenv } from './dotenv.ts';
 import { emitJson } from './emit-json.ts';
 import { emitYaml } from './emit-yaml.ts';
@@ -17,14 +15,14 @@ import { envVariables } from './env-lines.ts';
 import { envSelection } from './env-selection.ts';
 import { parseSopsTree, type SopsTree } from './file.ts';
 import type { EncryptedValue } from './leaf.ts';
+import { LANES, type OpenedValues, verifyMac } from './mac.ts';
 import { inClear, type MacItem } from './walk.ts';
 import { parseMetadata, type SopsMetadata } from './metadata.ts';
-import { unknownForm } from './plain-scalar.ts';
-import { type Opened, type PlainScalar, plainTree } from './plain-tree.ts';
 import { type SealedIniSection, parseSealedIni } from './ini-file.ts';
+import { openDocuments, openValue } from './open-documents.ts';
 import { openIniText } from './open-ini.ts';
 import { compileSelector } from './selector.ts';
-import type { SopsFormat, WholeFormat } from './scalar.ts';
+import type { WholeFormat } from './scalar.ts';
 
 /** A file that is one secret as a whole: its clear text is what `sops -d` writes, to the byte. */
 export class SopsWhole implements Ciphertext {
@@ -37,11 +35,11 @@ export class SopsWhole implements Ciphertext {
   /** Structure and ciphertext: kept, because an env file is opened once for each of its lines. */
   readonly parsed: Parsed;
 
-  constructor(text: string, format: WholeFormat, file: string) {
+  constructor(text: string, format: WholeFormat, file: string, limits: ParseLimits = PARSE_LIMITS) {
     this.text = text;
     this.format = format;
     this.file = file;
-    this.parsed = parseWhole(text, format, file);
+    this.parsed = parseWhole(text, format, file, limits);
     this.metadata = this.parsed.metadata;
     this.macItems = this.parsed.macItems;
   }
@@ -120,7 +118,7 @@ async function openDotenvLine(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const line = lines[(envVariables(emitNames(lines), file)[index]?.line ?? 0) - 1];
   if (line?.value === undefined) return emitDotenv(line === undefined ? [] : [line], new Map());
-  const bytes = await opened(line.value, file, dataKey.key);
+  const bytes = await openValue(line.value, file, dataKey.key);
   try {
     return emitDotenv([line], new Map([[line.value, bytes]]));
   } finally {
@@ -137,33 +135,27 @@ type OnOpened = (
   line: number,
 ) => void;
 
-/** A dotenv file in clear with its empty lines, which `sops -d` drops. The caller wipes it and checks the MAC. */
-export async function openEnvText(whole: SopsWhole, dataKey: DataKey, onOpened: OnOpened): Promise<Sensitive> {
-  const { parsed, file, text } = whole;
+/** A dotenv file in clear with its empty lines, which `sops -d` drops; the MAC is checked. The caller wipes it. */
+export async function openEnvText(whole: SopsWhole, dataKey: DataKey, onOpened?: OnOpened): Promise<Sensitive> {
+  const { parsed, text } = whole;
   if (parsed.kind !== 'dotenv') throw new TypeError('only a dotenv file has lines');
   const at = new Map(parsed.lines.map((line) => [line.line, line]));
-  const values = new Map<EncryptedValue, Uint8Array<ArrayBuffer>>();
+  const values = await openedValues(whole, dataKey);
   const writer = new ByteWriter(text.length);
   try {
+    await verifyMac(whole, dataKey, values);
+    await openEnvComments(parsed.lines, values, dataKey);
     for (const [index, content] of text.replace(/\n$/, '').split('\n').entries()) {
       const line = at.get(index + 1);
       if (line === undefined && content === '') writer.byte(10);
       if (line === undefined) continue;
       const sealed = line.value ?? line.comment;
-      const isValue = line.value !== undefined;
-      const bytes =
-        sealed === undefined
-          ? undefined
-          : isValue
-            ? await opened(sealed, file, dataKey.key)
-            : await openEnc(sealed.enc, pathAad([]), dataKey.key);
+      const bytes = sealed && values.get(sealed);
       if (sealed !== undefined && bytes !== undefined) {
-        values.set(sealed, bytes);
-        onOpened(isValue ? 'value str' : 'comment', sealed.path, bytes, sealed.text, line.line);
-      } else if (line.key === undefined) onOpened('comment', [], Buffer.from(line.text), line.text, line.line);
-      const written = emitDotenv([line], values);
-      writer.bytes(written);
-      written.fill(0);
+        const kind = line.value === undefined ? 'comment' : 'value str';
+        onOpened?.(kind, sealed.path, bytes, sealed.text, line.line);
+      } else if (line.key === undefined) onOpened?.('comment', [], Buffer.from(line.text), line.text, line.line);
+      writeEnvLine(writer, line, values);
     }
     return Sensitive.adopt(writer.take());
   } finally {
@@ -177,28 +169,40 @@ export async function openWhole(whole: SopsWhole, dataKey: DataKey): Promise<Sen
   return Sensitive.adopt(await openWholeBytes(whole, dataKey));
 }
 
+/** The same with the MAC checked on the way, so that every value is decrypted once. */
+export async function openCheckedWhole(whole: SopsWhole, dataKey: DataKey): Promise<Sensitive> {
+  return Sensitive.adopt(await openWholeBytes(whole, dataKey, (values) => verifyMac(whole, dataKey, values)));
+}
+
 /** The values that count in the MAC. The caller wipes them. */
 export async function openedValues(
   { parsed, file }: SopsWhole,
   dataKey: DataKey,
 ): Promise<Map<EncryptedValue, Uint8Array<ArrayBuffer>>> {
   const values = new Map<EncryptedValue, Uint8Array<ArrayBuffer>>();
-  for (const item of parsed.macItems) {
-    if (item.kind === 'encrypted') values.set(item.value, await opened(item.value, file, dataKey.key));
+  const sealed = parsed.macItems.flatMap((item) => (item.kind === 'encrypted' ? [item.value] : []));
+  try {
+    await inLanes(sealed, LANES, async (value) => {
+      values.set(value, await openValue(value, file, dataKey.key));
+    });
+    return values;
+  } catch (thrown) {
+    for (const bytes of values.values()) bytes.fill(0);
+    throw thrown;
   }
-  return values;
 }
 
-async function openWholeBytes(whole: SopsWhole, dataKey: DataKey): Promise<Uint8Array<ArrayBuffer>> {
+async function openWholeBytes(
+  whole: SopsWhole,
+  dataKey: DataKey,
+  check?: (values: OpenedValues) => Promise<void>,
+): Promise<Uint8Array<ArrayBuffer>> {
   const { text, file, parsed } = whole;
   const values = await openedValues(whole, dataKey);
   try {
+    await check?.(values);
     if (parsed.kind === 'dotenv') {
-      for (const { comment } of parsed.lines) {
-        // A comment that does not open is kept as it is, as sops does.
-        const bytes = comment === undefined ? undefined : await openEnc(comment.enc, pathAad([]), dataKey.key);
-        if (comment !== undefined && bytes !== undefined) values.set(comment, bytes);
-      }
+      await openEnvComments(parsed.lines, values, dataKey);
       return emitDotenv(parsed.lines, values);
     }
     if (parsed.kind === 'ini') return await openIniText(parsed.sections, values, { file, dataKey });
@@ -208,10 +212,16 @@ async function openWholeBytes(whole: SopsWhole, dataKey: DataKey): Promise<Uint8
   }
 }
 
-async function opened(value: EncryptedValue, file: string, key: webcrypto.CryptoKey): Promise<Uint8Array<ArrayBuffer>> {
-  const bytes = await openEnc(value.enc, pathAad(value.path), key);
-  if (bytes === undefined) throw wrongPlace(file, value);
-  return bytes;
+export async function openEnvComments(
+  lines: readonly OpenLine[],
+  values: Map<EncryptedValue, Uint8Array<ArrayBuffer>>,
+  dataKey: DataKey,
+): Promise<void> {
+  for (const { comment } of lines) {
+    // A comment that does not open is kept as it is, as sops does.
+    const bytes = comment === undefined ? undefined : await openEnc(comment.enc, pathAad([]), dataKey.key);
+    if (comment !== undefined && bytes !== undefined) values.set(comment, bytes);
+  }
 }
 
 type Parsed = { readonly metadata: SopsMetadata; readonly macItems: readonly MacItem[] } & (
@@ -221,15 +231,15 @@ type Parsed = { readonly metadata: SopsMetadata; readonly macItems: readonly Mac
 );
 
 /** A line with what is encrypted of it. */
-interface OpenLine extends DotenvLine {
+export interface OpenLine extends DotenvLine {
   readonly value: EncryptedValue | undefined;
   readonly comment: EncryptedValue | undefined;
 }
 
-function parseWhole(text: string, format: WholeFormat, file: string): Parsed {
+function parseWhole(text: string, format: WholeFormat, file: string, limits: ParseLimits): Parsed {
   if (format === 'ini') return { kind: 'ini', ...parseSealedIni(text, file) };
   if (format === 'dotenv') return parseEnvFile(text, file);
-  const tree = parseSopsTree(text, format === 'binary' ? 'json' : format, file, PARSE_LIMITS);
+  const tree = parseSopsTree(text, format === 'binary' ? 'json' : format, file, limits);
   return { kind: 'tree', tree, metadata: tree.metadata, macItems: tree.walked.macItems };
 }
 
@@ -256,16 +266,19 @@ function parseEnvFile(text: string, file: string): Parsed {
 
 function emitDotenv(lines: readonly OpenLine[], values: ReadonlyMap<EncryptedValue, Uint8Array>) {
   const writer = new ByteWriter(4096);
-  for (const { key, text, value, comment } of lines) {
-    writer.text(key === undefined ? '#' : `${key}=`);
-    const sealed = value ?? comment;
-    const bytes = sealed === undefined ? undefined : values.get(sealed);
-    if (bytes === undefined) writer.text(text);
-    else if (key === undefined) writer.bytes(bytes);
-    else for (const byte of bytes) void (byte === 10 ? writer.ascii('\\n') : writer.byte(byte));
-    writer.byte(10);
-  }
+  for (const line of lines) writeEnvLine(writer, line, values);
   return writer.take();
+}
+
+function writeEnvLine(writer: ByteWriter, line: OpenLine, values: ReadonlyMap<EncryptedValue, Uint8Array>): void {
+  const { key, text, value, comment } = line;
+  writer.text(key === undefined ? '#' : `${key}=`);
+  const sealed = value ?? comment;
+  const bytes = sealed === undefined ? undefined : values.get(sealed);
+  if (bytes === undefined) writer.text(text);
+  else if (key === undefined || !bytes.includes(10)) writer.bytes(bytes);
+  else for (const byte of bytes) void (byte === 10 ? writer.ascii('\\n') : writer.byte(byte));
+  writer.byte(10);
 }
 
 async function emitTree(
@@ -278,19 +291,8 @@ async function emitTree(
   const comments = new Map<YamlComment, Uint8Array<ArrayBuffer>>();
   try {
     if (format === 'binary') return binaryContent(tree, values, file);
-    for (const value of tree.walked.comments.values()) {
-      values.set(value, await opened(value, file, dataKey.key));
-    }
-    if (format === 'yaml') {
-      for (const { document } of tree.documents) await openComments(text, document, comments, dataKey);
-    }
-    const reading = readingOf(tree, format === 'json' ? 'json' : 'yaml', file, values, (comment) => {
-      const bytes = comments.get(comment) ?? Buffer.from(text.slice(comment.start + 1, comment.end), 'utf8');
-      return { bytes, wasEncrypted: comments.has(comment) };
-    });
-    const documents = tree.documents.map(({ document, map = EMPTY_MAP }) =>
-      plainTree(map, format === 'yaml' ? placeComments(text, document, map, file) : [], reading),
-    );
+    const source = { text, format, file, withComments: format === 'yaml' };
+    const documents = await openDocuments(source, tree, values, comments, dataKey);
     const [first] = documents;
     if (format === 'json' && first !== undefined) return emitJson(first, file);
     return emitYaml(documents, file);
@@ -299,63 +301,7 @@ async function emitTree(
   }
 }
 
-const EMPTY_MAP: YamlMap = { kind: 'map', tag: undefined, flow: false, entries: [], start: 0, end: 0, line: 1 };
-
-function readingOf(
-  tree: SopsTree,
-  format: SopsFormat,
-  file: string,
-  values: ReadonlyMap<EncryptedValue, Uint8Array>,
-  comment: Opened['comment'],
-): Opened {
-  const { walked } = tree;
-  return {
-    format,
-    file,
-    valueOf: (scalar) => {
-      const value = walked.encrypted.get(scalar);
-      return value === undefined ? undefined : plainScalar(value, values, file);
-    },
-    listComment: (scalar) => {
-      const value = walked.comments.get(scalar);
-      return value === undefined ? undefined : (values.get(value) ?? 'dropped');
-    },
-    comment,
-  };
-}
-
-function plainScalar(
-  value: EncryptedValue,
-  values: ReadonlyMap<EncryptedValue, Uint8Array>,
-  file: string,
-): PlainScalar {
-  const bytes = values.get(value);
-  const { type } = value.enc;
-  if (bytes === undefined || type === 'comment') throw unknownForm(file, 'a comment stands where a value is');
-  return { kind: 'scalar', type: type === 'bytes' ? 'str' : type, bytes };
-}
-
-/** The comments of a document that are encrypted and open; one that does not is kept as it is, as sops does. */
-async function openComments(
-  text: string,
-  document: YamlDocument,
-  into: Map<YamlComment, Uint8Array<ArrayBuffer>>,
-  dataKey: DataKey,
-): Promise<void> {
-  const paths = commentPaths(text, document);
-  for (const [index, comment] of document.comments.entries()) {
-    const enc = parseEnc(text.slice(comment.start + 1, comment.end));
-    if (enc?.type !== 'comment') continue;
-    for (const path of paths[index] ?? []) {
-      const bytes = await openEnc(enc, pathAad(path), dataKey.key);
-      if (bytes === undefined) continue;
-      into.set(comment, bytes);
-      break;
-    }
-  }
-}
-
-function binaryContent(
+export function binaryContent(
   tree: SopsTree,
   values: ReadonlyMap<EncryptedValue, Uint8Array>,
   file: string,

@@ -2,10 +2,11 @@ import { SottoError } from '../core/errors.ts';
 import type { WrittenEntry, WrittenGroup } from './block.ts';
 import { type PgpRecipient, wrapForPgp } from './pgp.ts';
 import { checkRecipients, wrapDataKey } from './recipients.ts';
+import { type ServiceRecipient, wrapForService } from './service-recipient.ts';
 import { splitSecret } from './shamir.ts';
 
 /** Somebody for whom a data key is wrapped. */
-export type Recipient = { readonly kind: 'age'; readonly recipient: string } | PgpRecipient;
+export type Recipient = { readonly kind: 'age'; readonly recipient: string } | PgpRecipient | ServiceRecipient;
 
 /** For whom a file is encrypted: one group, any of which opens it, or several of which `threshold` are needed. */
 export interface KeyGroups {
@@ -51,13 +52,14 @@ export async function wrapForGroups(
 
 async function wrapForGroup(secret: Uint8Array, group: readonly Recipient[], now: string): Promise<WrittenGroup> {
   const age = await wrapDataKey(secret, ageOf(group));
-  const pgp: WrittenEntry[] = [];
+  const others: WrittenEntry[] = [];
   for (const recipient of group) {
+    if (recipient.kind === 'service') others.push(await wrapForService(secret, recipient, now));
     if (recipient.kind !== 'pgp') continue;
     const enc = await wrapForPgp(secret, recipient);
-    pgp.push({ list: 'pgp', fields: { created_at: now, enc: enc.trimEnd(), fp: recipient.fingerprint } });
+    others.push({ list: 'pgp', fields: { created_at: now, enc: enc.trimEnd(), fp: recipient.fingerprint } });
   }
-  return [...age.map((fields) => ({ list: 'age', fields })), ...pgp];
+  return [...age.map((fields) => ({ list: 'age', fields })), ...others];
 }
 
 function noKey(file: string): SottoError {

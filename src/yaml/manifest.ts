@@ -20,9 +20,14 @@ export interface Manifest {
  * The documents of a manifest file, typed as kubectl types them; empty documents are left out. A name that ends in
  * `.json` is read as JSON. Throws SottoError with file and line.
  */
-export function readManifests(text: string, file: string, limits?: Partial<ParseLimits>): Manifest[] {
+export function readManifests(
+  text: string,
+  file: string,
+  limits?: Partial<ParseLimits>,
+  format: 'yaml' | 'json' = file.endsWith('.json') ? 'json' : 'yaml',
+): Manifest[] {
   const options = limits === undefined ? { file } : { file, limits };
-  const documents = file.endsWith('.json') ? [parseJsonTree(text, options)] : parseYaml(text, options);
+  const documents = format === 'json' ? [parseJsonTree(text, options)] : parseYaml(text, options);
   return documents.flatMap((document) => {
     const value = resolveManifest<never>(document.root, { file, leafAt: () => undefined });
     return value === null || value === undefined ? [] : [{ value, line: document.line, lineAt: lineFinder(document) }];

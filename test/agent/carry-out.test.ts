@@ -40,10 +40,11 @@ async function pass(agent: TestAgent, sync: SyncRuntime, desired: DesiredSet, co
 
 async function passWhole(agent: TestAgent, sync: SyncRuntime, said: DesiredSet, commit: string) {
   const { context } = agent;
-  const { desired, ordering } = ordered(said);
-  refreshRows(context, sync, desired);
+  const inOrder = ordered(said);
+  const { desired, ordering } = inOrder;
+  refreshRows(context, sync, inOrder);
   const decided = decide(context, sync, snapshot(commit), desired, []);
-  await announce(context, sync, decided);
+  await announce(context, sync, decided, ordering);
   using opener = context.opener(sync);
   const refused = refusedKeys(desired.refusals);
   const carried = await carryOut(context, sync, { plan: decided, ordering, refused }, opener);
@@ -101,7 +102,7 @@ describe('carrying out a plan', () => {
     agent.inventory.set(row('ConfigMap', 'old'));
     agent.inventory.set(row('ConfigMap', 'new'));
     const desired = setOf(wanted('ConfigMap', 'new'));
-    refreshRows(agent.context, sync, desired);
+    refreshRows(agent.context, sync, ordered(desired));
     const decided = decide(agent.context, sync, snapshot('2'), desired, []);
     expect(decided.steps.map(({ action }) => action)).toEqual(['apply', 'prune']);
     agent.stop.abort();
@@ -171,6 +172,51 @@ describe('an object that may not be written', () => {
     // Back in Git, it is nobody's trouble any more.
     await pass(agent, sync, setOf(wanted('ConfigMap', 'stays'), wanted('ConfigMap', 'gone')), '3');
     expect(sync.blocked.size).toBe(0);
+  });
+});
+
+function waveJob(name: string, wave: string) {
+  const annotations = { 'argocd.argoproj.io/sync-wave': wave };
+  const tree = { apiVersion: 'batch/v1', kind: 'Job', metadata: { name, namespace: 'team', annotations } };
+  return wanted('Job', name, { tree });
+}
+
+describe('what left Git', () => {
+  const stays = wanted('ConfigMap', 'stays');
+
+  it('goes wave by wave, the last one first, by what was remembered of it', async () => {
+    await using api = await startFakeApi((_, response) => sendJson(response, 200, {}));
+    const sync = runtime('a');
+    const agent = testAgent(api.transport(), [sync]);
+    for (const name of ['one', 'two', 'three']) {
+      agent.inventory.set(row('Job', name));
+      agent.live.baseline(keyOf('Job', name), liveObject(name), 'full');
+    }
+    agent.inventory.set(row('ConfigMap', 'stays'));
+    agent.live.baseline(stays.key, liveObject('stays'), 'full');
+    // Nothing is applied: what the annotations say is remembered all the same.
+    await pass(agent, sync, setOf(waveJob('one', '-1'), waveJob('two', '2'), waveJob('three', '3'), stays), '1');
+    expect(api.received.filter(({ method }) => method !== 'PUT')).toEqual([]);
+    const carried = await pass(agent, sync, setOf(stays), '2');
+    const deletes = api.received.filter(({ method }) => method === 'DELETE').map(({ path }) => path.split('/').at(-1));
+    expect(deletes).toEqual(['three', 'two', 'one']);
+    expect(carried.pruned).toBe(3);
+  });
+
+  it('is counted as pruned only where it was deleted', async () => {
+    await using api = await startFakeApi(allForeign);
+    const sync = runtime('a');
+    const agent = testAgent(api.transport(), [sync]);
+    agent.inventory.set(row('ConfigMap', 'stays'));
+    agent.live.baseline(stays.key, liveObject('stays'), 'full');
+    // One is not there any more, of the other somebody else made another one.
+    agent.inventory.set(row('ConfigMap', 'absent'));
+    agent.inventory.set(row('Secret', 'db', { uid: 'before' }));
+    agent.live.observe(SECRETS, 'team', foreign, false);
+    const carried = await pass(agent, sync, setOf(stays), '2');
+    expect(carried).toMatchObject({ pruned: 0, retry: false, refusals: [], waiting: [] });
+    expect(api.received.filter(({ method }) => method === 'DELETE')).toEqual([]);
+    expect([...agent.inventory.inventory.rows.keys()]).toEqual([stays.key]);
   });
 });
 

@@ -23,6 +23,7 @@ import type { Snapshot } from '../../src/source/snapshot.ts';
 import type { CommitId } from '../../src/git/output.ts';
 import { createLogger } from '../../src/report/log.ts';
 import { createMetrics } from '../../src/report/metrics.ts';
+import { NO_SERVICES } from '../../src/services/rules.ts';
 import type { Settings, SyncSettings } from '../../src/settings/settings.ts';
 import { GUARD, SET_ID } from '../drift/objects.ts';
 import { manualClock } from '../kube/fake-api.ts';
@@ -75,6 +76,7 @@ export function row(kind: string, name: string, more: Partial<InventoryRow> = {}
     yielded: undefined,
     accepted: undefined,
     restart: undefined,
+    rank: undefined,
     ...more,
   };
 }
@@ -125,7 +127,7 @@ export function syncSettings(name: string, more: Partial<SyncSettings> = {}): Sy
     },
     path: name,
     postBuild: undefined,
-    decryption: { secretNames: [] },
+    decryption: { secretNames: [], services: NO_SERVICES },
     sealedSecrets: 'auto',
     serviceAccountName: undefined,
     adopt: 'equal',
@@ -135,6 +137,7 @@ export function syncSettings(name: string, more: Partial<SyncSettings> = {}): Sy
     retryIntervalMs: 30_000,
     suspend: false,
     prune: { enabled: true, maxSharePercent: 50, minimum: 5, ask: [] },
+    dependsOn: [],
     deletionPolicy: 'orphan',
     skip: [],
     drift: { policy: 'guard', ignore: [] },
@@ -154,6 +157,7 @@ export function runtime(name: string, more: Partial<SyncRuntime> = {}): SyncRunt
     wanted: new Set(),
     blocked: new Map(),
     adopting: new Map(),
+    resumed: new Set(),
     fights: new Map(),
     trouble: undefined,
     report: undefined,
@@ -186,7 +190,7 @@ export function passed(sync: SyncRuntime, commit: string): void {
 const SETTINGS: Settings = {
   targetNamespace: undefined,
   fingerprintSecret: 'sotto-fingerprint',
-  decryption: { secretNames: [] },
+  decryption: { secretNames: [], services: NO_SERVICES },
   sealing: { enabled: false, secretNames: [], certificate: undefined, recovery: [] },
   plaintextSecrets: 'refuse',
   liftedVetoes: [],
@@ -260,7 +264,9 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     catalog: () => catalogOf([CONFIG_MAPS, SECRETS, JOBS], []),
     rediscover: () => Promise.resolve(),
     checkKinds: () => undefined,
+    podTrouble: () => undefined,
     wake: () => undefined,
+    keysOf: () => ({ ageIdentities: [], pgpIdentities: [], sealingKeys: [] }),
     opener: () => new Opener({ ageIdentities: [], sealingKeys: [] }),
     configMaps: () => Promise.resolve(new Map()),
     cover: () => Promise.resolve(),

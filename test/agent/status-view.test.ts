@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { nextLateMs, viewSync } from '../../src/agent/status-view.ts';
+import { nextLateMs } from '../../src/agent/readiness.ts';
+import { viewSync } from '../../src/agent/status-view.ts';
 import type { PassReport, SyncRuntime } from '../../src/agent/sync-runtime.ts';
 import { SottoError } from '../../src/core/errors.ts';
 import type { Code } from '../../src/core/codes.ts';

@@ -28,6 +28,7 @@ function row(key: string, file: string, line: number): InventoryRow {
     yielded: undefined,
     accepted: undefined,
     restart: undefined,
+    rank: undefined,
   };
 }
 
@@ -39,6 +40,7 @@ const INVENTORY = encodeInventory(
     pauses: [],
     approvals: {},
     leaving: {},
+    sources: {},
     last: {},
     tokens: {},
     rows: new Map(

@@ -118,6 +118,7 @@ $ sotto secret show --key-file keys.txt --key-file other.txt db.yaml password
 > new
 exit 0
 $ sotto secret show --key-file keys.txt db.yaml password
+! note: …
 ! SOTTO-SOPS-030: too few key groups of the file open (db.yaml… — 2 of 3 are needed: group 1 (\${recipient}) opens; group 2 (\${otherRecipient}) does not open; group 3 (OpenPGP key \${fingerprint}) does not open; … — …
 exit 4
 `);

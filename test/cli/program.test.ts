@@ -62,8 +62,17 @@ exit 2
 
   it('refuses commands that are not built by name', async () => {
     await playSession(`
-$ sotto rotate --plan
-! SOTTO-CLI-003: not in this version: sotto rotate — the command is described but not built yet — sotto --help
+$ sotto rotate --in-cluster
+! SOTTO-CLI-003: not in this version: sotto rotate --in-cluster — it is described but not built yet — …
+exit 2
+$ sotto rotate --new-key k --reason compromised
+! SOTTO-CLI-003: not in this version: sotto rotate --reason — …
+exit 2
+$ sotto keys rehearse -n team
+! SOTTO-CLI-003: not in this version: sotto keys rehearse — …
+exit 2
+$ sotto guard --plan
+! SOTTO-CLI-003: not in this version: sotto guard — the command is described but not built yet — sotto --help
 exit 2
 `);
     expect([...NOT_BUILT_COMMANDS].filter((name) => COMMANDS.some((command) => command.name === name))).toEqual([]);

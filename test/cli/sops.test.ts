@@ -127,12 +127,11 @@ file .config/sops/age/keys.txt
 $ sotto decrypt db.enc.yaml > 3.yaml
 exit 0
 env XDG_CONFIG_HOME=/nonexistent
-env SOPS_AGE_KEY_CMD=pass show age
 $ sotto decrypt db.enc.yaml
-! note: SOPS_AGE_KEY_CMD: not in this version
 ! note: /nonexistent/sops/age/keys.txt: the file was not read, there is no such file
-! SOTTO-CLI-008: no age identity is at hand (db.enc.yaml) — … — sotto decrypt --key-file keys.txt db.enc.yaml
+! SOTTO-CLI-008: no identity is at hand (db.enc.yaml:…) — it is encrypted for \${recipient}; no identity is held; neither --key-file nor … — sotto decrypt --key-file keys.txt db.enc.yaml
 exit 4
+env SOPS_AGE_KEY_CMD=/nonexistent/pass show age
 $ sotto decrypt --key-file other.txt db.enc.yaml
 ! note: …
 ! note: …
@@ -224,8 +223,8 @@ exit 2
 $ sotto encrypt --age \${recipient} --input-type toml db.yaml
 ! SOTTO-CLI-001: --input-type does not know this format — it takes yaml, json, dotenv, ini, binary — …
 exit 2
-$ sotto encrypt --age \${recipient} --output-type json db.yaml
-! SOTTO-CLI-003: not in this version: writing yaml as json (db.yaml) — … — …
+$ sotto encrypt --age \${recipient} --output-type dotenv db.yaml
+! SOTTO-SOPS-058: the file cannot be written as dotenv (db.yaml, key metadata) — it is a mapping — …
 exit 2
 $ sotto decrypt --key-file keys.txt db.yaml
 ! SOTTO-SOPS-002: … (db.yaml… — … — …

@@ -1,3 +1,4 @@
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Json, JsonObject } from '../../src/core/json.ts';
 import { placeOf } from '../../src/drift/field-place.ts';
@@ -25,6 +26,10 @@ const shown = (group: string, kind: string, field: readonly string[], value?: Js
 const variable = (name: string): string[] => [...CONTAINERS, 'k:{"name":"app"}', 'f:env', `k:{"name":"${name}"}`];
 
 const custom = (field: readonly string[], value?: Json): boolean => shown('example.com', 'Thing', field, value);
+
+function isShown(text: string): boolean {
+  return shown('', 'ConfigMap', ['f:data', 'f:a'], text);
+}
 
 describe('the fields of a change made by hand', () => {
   const before = live(
@@ -153,5 +158,26 @@ describe('what may hold a secret', () => {
     expect(custom(['f:spec', 'f:template', 'f:data', 'f:a'], 'x')).toBe(false);
     expect(custom(['f:spec', 'f:auth'], { user: 'a' })).toBe(false);
     expect(custom(['f:spec', 'f:users', 'k:{"name":"a"}'], { name: 'a', pass: 'x' })).toBe(false);
+  });
+
+  it('is every URL with a password and every line that sets a secret, wherever they stand', () => {
+    const url = /[a-z][a-z0-9+.-]*:\/\/[^/?#\s]*:[^/?#\s]*@/i;
+    const line = /(?:passwd|token)[\w.-]*["']?\s*[:=]/i;
+    const pieces = fc.constantFrom('passwd', 'Token', 'b', '-', '.', '"', ' ', '\n', ':', '=', '@', '://', '/', '?');
+    fc.assert(
+      fc.property(fc.array(pieces, { maxLength: 14 }), (parts) => {
+        const text = parts.join('');
+        if (url.test(text) || line.test(text)) expect(isShown(text), text).toBe(false);
+      }),
+      { numRuns: 5_000 },
+    );
+    expect(isShown('see https://example.com/a:b@c and mode: fast')).toBe(true);
+    expect(isShown('the token is elsewhere')).toBe(true);
+  });
+
+  it('is told of a value of a megabyte as well, whatever stands in it', () => {
+    const pieces = ['x', 'pass', 'a://', ':', '@', ' ', '"', '-', 'pass ', "pass'", 'a://:', '://@'];
+    const told = pieces.map((piece) => isShown(piece.repeat(1_000_000 / piece.length)));
+    expect(told.filter((each) => !each)).toEqual([]);
   });
 });

@@ -231,8 +231,12 @@ describeReal('a change made by hand is kept', TOOLS, () => {
     git('push', '-q', 'origin', 'HEAD:main');
     await untilTried(world, git('rev-parse', 'HEAD').trim());
     expect(await run('resume', 'secret/db')).toMatchObject({ exit: 0 });
-    const live = await eventually('it is as in Git', () => world.get(path));
-    expect(stringAt(live, 'data', 'token')).toBe(Buffer.from(world.value(2)).toString('base64'));
+    expect(await run('sync', 'app')).toMatchObject({ exit: 0 });
+    const token = Buffer.from(world.value(2)).toString('base64');
+    expect(stringAt(await world.get(path), 'data', 'token')).toBe(token);
+    // What was merged is what people had made of it: nothing was taken away in between.
+    const corrected = agent.log.filter(({ msg }) => msg === 'a change made outside Git was undone');
+    expect(corrected.map(({ object }) => object)).not.toContain('Secret/db');
   });
 
   test('of a paused object what people made of it, without the defaults of the server', async () => {

@@ -44,6 +44,11 @@ function map(name: string, annotations: Annotations = {}): string {
   return JSON.stringify({ ...plain, metadata: { name, annotations } });
 }
 
+function service(name: string, annotations: Annotations = {}): string {
+  const spec = { selector: { app: name }, ports: [{ port: 80 }] };
+  return JSON.stringify({ apiVersion: 'v1', kind: 'Service', metadata: { name, annotations }, spec });
+}
+
 const afterJob = (world: World, name: string) => ({ [DEPENDS_ON]: `batch/namespaces/${world.namespace}/Job/${name}` });
 
 async function exists(world: World, path: string): Promise<boolean> {
@@ -219,6 +224,41 @@ describeReal('the order in which a commit is applied', TOOLS, () => {
     await completeJob(world, 'after');
     await untilReady(world, commit);
     expect(agent.log.filter(({ level }) => level === 'error')).toEqual([]);
+  });
+
+  test('what left Git goes in the reverse order, configuration last, after a restart too', async () => {
+    await using world = await createWorld({ sync: '  prune: { maxShare: 100% }' });
+    const first = await world.repository.commit(
+      {
+        ...(await world.canaryFile()),
+        'deploy/before.json': service('before', { [HOOK]: 'PreSync' }),
+        'deploy/early.json': service('early', { [WAVE]: '-1' }),
+        'deploy/plain.json': service('plain'),
+        'deploy/on.json': service('on', { [DEPENDS_ON]: `/namespaces/${world.namespace}/Service/plain` }),
+        'deploy/late.json': service('late', { [WAVE]: '5' }),
+        'deploy/config.json': map('config', { [WAVE]: '9' }),
+      },
+      'first',
+    );
+    {
+      await using agent = await world.start();
+      await untilReady(world, first);
+      expect(agent.log.filter(({ level }) => level === 'error')).toEqual([]);
+    }
+    const names = ['before', 'early', 'plain', 'on', 'late', 'config'];
+    const second = await world.repository.commit(
+      Object.fromEntries(names.map((name) => [`deploy/${name}.json`, null])),
+      'second',
+    );
+    const log = await requestsFromNow(world);
+    await using agent = await world.start(['--take-over']);
+    const ended = await passed(agent, second);
+    expect(ended['pruned']).toBe(names.length);
+    const deletes = (await log.writes()).filter(({ verb }) => verb === 'delete');
+    expect(
+      deletes.map(({ name }) => name),
+      shown(deletes).join('\n'),
+    ).toEqual(['late', 'on', 'plain', 'early', 'before', 'config']);
   });
 
   test('one pass on the command line waits for what is ready in time, and says what is not', async () => {

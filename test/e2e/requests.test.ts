@@ -116,6 +116,20 @@ describeReal('a person asks the agent', TOOLS, () => {
     await leakCheck(world, again, canaries);
   });
 
+  test('a resumed object is kept as it was applied last while Git does not answer', async () => {
+    await using world = await createWorld();
+    const first = await world.repository.commit({ 'deploy/web.json': manifest('web') }, 'first');
+    await using agent = await world.start();
+    await untilReady(world, first);
+    const person = await personIn(world);
+    await person.sotto(['pause', 'configmap/web', '--for', '1h', '--reason', 'a look']);
+    await editByHand(world, configMapPath(world.namespace, 'web'), { data: { color: 'green' } });
+    world.git.setFault({ kind: 'status', status: 503 });
+    expect(await person.sotto(['resume', 'configmap/web'])).toMatchObject({ exit: 0 });
+    await eventually('it is undone', async () => ((await colorOf(world, 'web')) === 'blue' ? true : undefined));
+    expect(agent.log.filter(({ level }) => level === 'error')).toEqual([]);
+  });
+
   test('the end of a pause names who changed what while it lasted', async () => {
     await using world = await createWorld();
     const first = await world.repository.commit({ 'deploy/web.json': manifest('web') }, 'first');

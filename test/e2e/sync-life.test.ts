@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
-import { type JsonObject, stringAt } from '../../src/core/json.ts';
+import { type JsonObject, memberAt, stringAt } from '../../src/core/json.ts';
 import { untilReady } from '../harness/attention.ts';
 import { configMapPath } from '../harness/objects.ts';
 import { describeReal } from '../harness/real.ts';
+import { requestsFromNow } from '../harness/requests.ts';
 import { configMap, createWorld, eventually, settingsText, type World } from '../harness/world.ts';
 
 const TOOLS = ['kube-apiserver', 'etcd', 'sops', 'age-keygen'] as const;
@@ -106,6 +107,39 @@ describeReal('a sync that comes, is renamed, and leaves', TOOLS, () => {
     await withSyncs(world, {});
     await gone(world, 'goes');
     expect(await uid(world, 'own')).toBeDefined();
+    await agent.stop();
+  });
+
+  test('is the same sync under its new name: nothing is written, and what leaves Git then is pruned', async () => {
+    await using world = await createWorld();
+    const url = world.git.url(world.repository);
+    const named = (name: string): string => settingsText(url).replace('name: app', `name: ${name}`);
+    const names = ['one', 'two', 'three'];
+    const files = Object.fromEntries(names.map((name) => [`deploy/${name}.json`, manifest(name)]));
+    const first = await world.repository.commit({ ...(await world.canaryFile()), ...files }, 'first');
+    const uids = (): Promise<(string | undefined)[]> => Promise.all(names.map((name) => uid(world, name)));
+    const before = await world.start();
+    await untilReady(world, first);
+    const made = await uids();
+    const log = await requestsFromNow(world);
+    await world.settings(named('renamed'));
+    await untilReady(world, first, 'renamed');
+    const second = await world.repository.commit({ 'deploy/one.json': null }, 'second');
+    await untilReady(world, second, 'renamed');
+    await gone(world, 'one');
+    await before.stop();
+
+    // Once more while no agent runs, together with a commit.
+    await world.settings(named('again'));
+    const third = await world.repository.commit({ 'deploy/two.json': null }, 'third');
+    const agent = await world.start();
+    const status = await untilReady(world, third, 'again');
+    await gone(world, 'two');
+    expect(await uids()).toEqual([undefined, undefined, made[2]]);
+    expect(memberAt(status, 'orphans')).toBeUndefined();
+    const writes = (await log.writes()).filter(({ name }) => names.includes(name));
+    expect(writes.map(({ verb, name }) => `${verb} ${name}`)).toEqual(['delete one', 'delete two']);
+    expect([...before.log, ...agent.log].filter(({ level }) => level === 'error')).toEqual([]);
     await agent.stop();
   });
 });

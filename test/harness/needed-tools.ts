@@ -5,6 +5,7 @@ export const NEEDED_TOOLS = [
   'kube-apiserver',
   'etcd',
   'kube-controller-manager',
+  'kwok',
   'kubectl',
   'sops',
   'age',
@@ -13,4 +14,5 @@ export const NEEDED_TOOLS = [
   'sealed-secrets-controller',
   'kustomize',
   'flux-substitute',
+  'transit',
 ] as const satisfies readonly ToolName[];

@@ -142,7 +142,7 @@ describe('keyRing', () => {
 
   it('reports a bad key Secret or entry by name and uses all others', () => {
     const secrets = [
-      keySecret('good', { ...agePair(0), 'pgp.asc': 'x', 'sops.vault-token': 'x', age: 'x' }),
+      keySecret('good', { ...agePair(0), 'pgp.asc': 'x', 'sops.azure-kv': 'x', 'sops.aws-kms': 'x', age: 'x' }),
       keySecret('broken', { 'age.agekey': 'AGE-SECRET-KEY-1NOTAKEY' }),
       keySecret('empty', {}),
       keySecret('k1', { 'tls.key': 'hunter2', 'tls.crt': VECTOR_CERTIFICATE }, { labels: STOCK, type: TLS }),
@@ -154,7 +154,8 @@ describe('keyRing', () => {
     expect(ring.problems.map(({ code, place }) => [code, place.object, place.key])).toEqual([
       ['SOTTO-KEYS-004', 'Secret/good', 'age'],
       ['SOTTO-KEYS-043', 'Secret/good', 'pgp.asc'],
-      ['SOTTO-KEYS-003', 'Secret/good', 'sops.vault-token'],
+      ['SOTTO-KEYS-051', 'Secret/good', 'sops.aws-kms'],
+      ['SOTTO-KEYS-051', 'Secret/good', 'sops.azure-kv'],
       ['SOTTO-AGE-002', 'Secret/broken', 'age.agekey'],
       ['SOTTO-KEYS-002', 'Secret/empty', undefined],
       ['SOTTO-SEAL-014', 'Secret/k1', 'tls.key'],
@@ -190,3 +191,58 @@ describe('ringFor', () => {
     expect(agesOf(keyRing(secrets, keyRules, now))).toEqual([recipients[0], recipients[1]]);
   });
 });
+
+describe('the state of a key', () => {
+  const until = '2027-01-31T00:00:00Z';
+  const labels = { 'sotto.dev/use': 'keys' };
+  const keyIn = (annotations: Record<string, string>, at = now): KeyRing =>
+    ringOf([keySecret('a', agePair(0), { labels, annotations })], NONE, at);
+
+  it('is active unless its Secret says a word that is known', () => {
+    for (const annotations of [{}, { 'sotto.dev/state': 'gone' }, { 'sotto.dev/until': until }]) {
+      const ring = keyIn(annotations);
+      expect(agesOf(ring)).toEqual([recipients[0]]);
+      expect(ring.report).toMatchObject([{ state: 'active', until: undefined }]);
+      expect(ring.problems).toEqual([]);
+    }
+  });
+
+  it('opens while it is decrypt-only, and after its end too, with a word about it', () => {
+    const marks = { 'sotto.dev/state': 'decrypt-only', 'sotto.dev/until': until };
+    const before = keyIn(marks, new Date('2027-01-30T00:00:00Z'));
+    const after = keyIn(marks, new Date('2027-02-01T00:00:00Z'));
+    for (const ring of [before, after]) {
+      expect(agesOf(ring)).toEqual([recipients[0]]);
+      expect(ring.report).toMatchObject([{ state: 'decrypt-only', until: new Date(until) }]);
+    }
+    expect(before.problems).toEqual([]);
+    expect(after.problems.map(({ code, place }) => [code, place.object])).toEqual([['SOTTO-KEYS-060', 'Secret/a']]);
+  });
+
+  it('opens nothing when it is retired, and is reported all the same', () => {
+    const ring = keyIn({ 'sotto.dev/state': 'retired' });
+    expect(agesOf(ring)).toEqual([]);
+    expect(ring.report).toMatchObject([{ id: recipients[0], state: 'retired' }]);
+  });
+
+  it('of a sealing key that sotto made: it seals no more, another one is wanted, and it unseals until it is retired', () => {
+    expect(lacks(sealing('active'))).toBe(false);
+    expect(ringOf(sealing('active'), NONE).sealingCertificate).toBeDefined();
+    for (const [state, opening] of [
+      ['decrypt-only', 1],
+      ['retired', 0],
+    ] as const) {
+      const ring = ringOf(sealing(state), NONE);
+      expect(lacks(sealing(state))).toBe(true);
+      expect(ring.sealingCertificate).toBeUndefined();
+      expect(ring.sealingKeys).toHaveLength(opening);
+      expect(ring.report).toMatchObject([{ kind: 'sealing', state }]);
+    }
+  });
+});
+
+function sealing(state: string): KeySecret[] {
+  return [
+    keySecret('s', youngerPair(), { labels: STOCK, type: TLS, annotations: { ...MADE, 'sotto.dev/state': state } }),
+  ];
+}

@@ -205,6 +205,8 @@ describe('what the Pods of a workload need', () => {
       { volumes: [{ projected: { sources: [{ secret: { name: 's' } }, { configMap: { name: 'c' } }] } }] },
       ['Secret/s', 'ConfigMap/c'],
     ],
+    ['a volume driver', { volumes: [{ csi: { driver: 'd', nodePublishSecretRef: { name: 's' } } }] }, ['Secret/s']],
+    ['an account, which waits for nothing', { serviceAccountName: 's' }, []],
     ['pull secrets', { imagePullSecrets: [{ name: 's' }] }, ['Secret/s']],
     [
       'what is optional',
@@ -213,6 +215,14 @@ describe('what the Pods of a workload need', () => {
         volumes: [{ configMap: { name: 'c', optional: true } }],
       },
       [],
+    ],
+    [
+      'what is optional in one place only',
+      {
+        containers: [{ envFrom: [{ secretRef: { name: 's' } }] }],
+        volumes: [{ secret: { secretName: 's', optional: true } }],
+      },
+      ['Secret/s'],
     ],
     ['what is not of this sync', { imagePullSecrets: [{ name: 'elsewhere' }] }, []],
   ];
@@ -288,6 +298,17 @@ describe('what stands in no order', () => {
       refusals: [{ error: refusal('SOTTO-PLAN-009'), file: 's', id: s.id }],
     });
     expect(set.desired.objects).toHaveLength(1);
+  });
+
+  it('holds back what needs an object that could not be opened, by annotation and by reference', () => {
+    const s = wanted('Secret', 's');
+    const c = wanted('ConfigMap', 'c', on('/namespaces/team/Secret/s'));
+    const web = wanted('Deployment', 'web', { pod: { containers: [{ envFrom: [{ secretRef: { name: 's' } }] }] } });
+    const { desired, ordering } = ordered(setOf([c, web]), [
+      { error: refusal('SOTTO-SOPS-001'), file: 's.yaml', id: s.id },
+    ]);
+    expect(desired.refusals).toEqual([]);
+    expect([ordering.needs.get(c.key), ordering.needs.get(web.key)]).toEqual([[s.key], [s.key]]);
   });
 
   it('is none of the agent’s own objects, which are there whatever Git says of them', () => {

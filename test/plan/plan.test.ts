@@ -43,6 +43,7 @@ function row(name: string, more: Partial<InventoryRow> = {}): InventoryRow {
     yielded: undefined,
     accepted: undefined,
     restart: undefined,
+    rank: undefined,
     ...more,
   };
 }
@@ -210,6 +211,7 @@ describe('the stored inventory', () => {
       } as const,
     ],
     leaving: { old: { ask: [{ kind: 'Job' }] } },
+    sources: { app: 'd' as SourceDigest },
     approvals: { app: { planId: 'p', revision: 'main@sha1:1', pruned: [row('b').key] } },
     rows: new Map(
       [row('a'), row('b', { done: true, failed: true, accepted: Uint8Array.of(1, 2) })].map((each) => [each.key, each]),

@@ -48,6 +48,7 @@ function rowOf(text: string): { row: InventoryRow; live: LiveView } {
     yielded: undefined,
     accepted: undefined,
     restart: undefined,
+    rank: undefined,
   };
   return { row, live: words.includes('absent') ? 'absent' : words.includes('unsure') ? 'unsure' : 'in-sync' };
 }

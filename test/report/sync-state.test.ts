@@ -53,6 +53,18 @@ const TABLE: readonly [string, Partial<SyncFacts>, string, string][] = [
   ],
   ['Git away while a plan waits', { trouble: AWAY, pendingPlans: 1 }, 'Held/PlanHeld', '1 plan'],
   ['a refused path', { trouble: REFUSED, pendingPlans: 1 }, 'Stalled/NeedsPerson', 'SOTTO-RENDER-001'],
+  [
+    'a sync that comes first and rolls out',
+    { wantedRevision: 'main@sha1:c', dependency: { kind: 'waits', why: 'sync infra is Progressing: applying' } },
+    'Progressing/DependencyNotReady',
+    'waits, because sync infra is Progressing',
+  ],
+  [
+    'a sync that comes first and has failed',
+    { wantedRevision: 'main@sha1:c', dependency: { kind: 'failed', why: 'sync infra is Degraded: 1 object failed' } },
+    'Degraded/DependencyFailed',
+    'waits, because sync infra is Degraded',
+  ],
   ['suspended', { suspended: true, trouble: REFUSED }, 'Suspended/Suspended', 'suspended'],
 ];
 

@@ -14,7 +14,7 @@ syncs:
 export const ALL_DEFAULTS = `apiVersion: sotto.dev/v1alpha1
 kind: Config
 fingerprintSecret: sotto-fingerprint
-decryption: { keys: [], vault: [] }
+decryption: { keys: [], vault: [], awsKms: [], gcpKms: [], azureKeyVault: [] }
 sealing:
   enabled: false
   keys: []

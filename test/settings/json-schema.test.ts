@@ -76,7 +76,6 @@ describe('docs/settings.schema.json', () => {
     inSync('interval: 5'),
     inSync('adopt: sometimes'),
     inSync('render: { helm: { releaseName: x } }'),
-    inSync('dependsOn: [ infra ]'),
     inSync('sealedSecrets: never'),
     inSync('drift: { policy: strict }'),
     inSync('prune: { minimum: -1 }'),

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { SottoError } from '../../src/core/errors.ts';
 import { LIMITS } from '../../src/core/limits.ts';
 import { parseSettings } from '../../src/settings/parse.ts';
+import { NO_SERVICES } from '../../src/services/rules.ts';
 import type { Settings } from '../../src/settings/settings.ts';
 import { ALL_DEFAULTS, MINIMAL } from './example.ts';
 
@@ -32,7 +33,7 @@ describe('settings that are good', () => {
       targetNamespace: undefined,
       fingerprintSecret: 'sotto-fingerprint',
       liftedVetoes: [],
-      decryption: { secretNames: [] },
+      decryption: { secretNames: [], services: NO_SERVICES },
       sealing: { enabled: false, secretNames: [], certificate: undefined, recovery: [] },
       plaintextSecrets: 'refuse',
       pageListen: { host: '127.0.0.1', port: 8081 },
@@ -50,7 +51,7 @@ describe('settings that are good', () => {
             ignore: [],
           },
           path: 'deploy/prod',
-          decryption: { secretNames: [] },
+          decryption: { secretNames: [], services: NO_SERVICES },
           sealedSecrets: 'auto',
           serviceAccountName: undefined,
           adopt: 'equal',
@@ -60,6 +61,7 @@ describe('settings that are good', () => {
           retryIntervalMs: 30_000,
           suspend: false,
           prune: { enabled: true, maxSharePercent: 50, minimum: 5, ask: [] },
+          dependsOn: [],
           deletionPolicy: 'orphan',
           skip: [],
           drift: { policy: 'guard', ignore: [] },
@@ -223,7 +225,7 @@ describe('settings that are bad', () => {
 
   it('list what is known when nothing is near', () => {
     const [problem] = problemsOf(inSync('decryption: { qqqqqqqq: 1 }'));
-    expect(problem?.why).toBe('known here: keys, vault');
+    expect(problem?.why).toBe('known here: keys, vault, awsKms, gcpKms, azureKeyVault');
   });
 
   it('report every unknown field, wherever it stands', () => {
@@ -366,16 +368,8 @@ describe('settings that are bad', () => {
 });
 
 describe('fields of features that are not built', () => {
-  const document = [
-    'decryption: { vault: [ { address: https://vault.example.com } ] }',
-    'sealing: { renewEvery: 30d }',
-    'hooks: { listen: ":9292" }',
-  ];
-  const sync = [
-    'render: { helm: { releaseName: x } }',
-    'decryption: { vault: [ { address: https://vault.example.com } ] }',
-    'dependsOn: [ infra ]',
-  ];
+  const document = ['sealing: { renewEvery: 30d }', 'hooks: { listen: ":9292" }'];
+  const sync = ['render: { helm: { releaseName: x } }'];
   const git = ['verify: { mode: HEAD, secretRef: { name: x } }', 'allowInsecure: true'];
   const url = 'https://git.example.com/team/app.git';
 

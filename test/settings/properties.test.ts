@@ -5,12 +5,41 @@ import { describe, expect, it } from 'vitest';
 import { SottoError } from '../../src/core/errors.ts';
 import { formatDuration } from '../../src/settings/duration.ts';
 import { parseSettings } from '../../src/settings/parse.ts';
-import type { ObjectMatch, Settings, SyncSettings } from '../../src/settings/settings.ts';
+import type { ServiceRules } from '../../src/services/rules.ts';
+import type { DecryptionSettings, ObjectMatch, Settings, SyncSettings } from '../../src/settings/settings.ts';
 import { ALL_DEFAULTS, MINIMAL } from './example.ts';
 
 const name = fc.stringMatching(/^[a-z][a-z0-9]{0,8}(-[a-z0-9]{1,4})?$/);
 const timerMs = fc.integer({ min: 100, max: 24 * 86_400_000 });
 const secretNames = fc.array(name, { maxLength: 3 });
+const https = name.map((host) => `https://${host}.example.com`);
+const few = <T>(of: fc.Arbitrary<T>): fc.Arbitrary<T[]> => fc.array(of, { maxLength: 2 });
+const services: fc.Arbitrary<ServiceRules> = fc.record({
+  vault: few(https),
+  awsKms: few(
+    fc.record({
+      arn: name.map((id) => `arn:aws:kms:eu-central-1:111122223333:key/${id}`),
+      role: fc.option(
+        name.map((role) => `arn:aws:iam::111122223333:role/${role}`),
+        { nil: '' },
+      ),
+      endpoint: fc.option(https, { nil: undefined }),
+      stsEndpoint: fc.option(https, { nil: undefined }),
+    }),
+  ),
+  gcpKms: few(
+    fc.record({
+      resourceId: name.map((key) => `projects/p/locations/global/keyRings/r/cryptoKeys/${key}`),
+      endpoint: fc.option(https, { nil: undefined }),
+    }),
+  ),
+  azureKeyVault: few(
+    fc.record({
+      vaultUrl: name.map((vault) => `https://${vault}.vault.azure.net`),
+      loginEndpoint: fc.option(https, { nil: undefined }),
+    }),
+  ),
+});
 const RECIPIENT = 'age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p';
 const segment = fc.stringMatching(/^[A-Za-z0-9_][A-Za-z0-9._-]{0,6}$/);
 const group = fc.option(fc.constantFrom('', 'apps', 'batch'), { nil: undefined });
@@ -49,7 +78,7 @@ const sync: fc.Arbitrary<SyncSettings> = fc.record({
       always: fc.boolean(),
     }),
   ),
-  decryption: fc.record({ secretNames }),
+  decryption: fc.record({ secretNames, services }),
   sealedSecrets: fc.constantFrom('auto', 'unseal', 'passthrough'),
   serviceAccountName: optional(name),
   adopt: fc.constantFrom('equal', 'ask', 'always'),
@@ -64,6 +93,8 @@ const sync: fc.Arbitrary<SyncSettings> = fc.record({
     minimum: fc.nat({ max: 1000 }),
     ask: fc.array(fc.record({ group: fc.constantFrom(undefined, 'apps'), kind }), { maxLength: 3 }),
   }),
+  // Names of other syncs: parse.test.ts.
+  dependsOn: fc.constant([]),
   deletionPolicy: fc.constantFrom('orphan', 'delete'),
   skip: fc.array(match, { maxLength: 3 }),
   health: fc.record({
@@ -96,7 +127,7 @@ const sync: fc.Arbitrary<SyncSettings> = fc.record({
 const settings: fc.Arbitrary<Settings> = fc.record({
   targetNamespace: optional(name),
   fingerprintSecret: name,
-  decryption: fc.record({ secretNames }),
+  decryption: fc.record({ secretNames, services }),
   sealing: fc.record({
     enabled: fc.boolean(),
     secretNames,
@@ -118,7 +149,7 @@ function documentOf(from: Settings): unknown {
     kind: 'Config',
     targetNamespace: from.targetNamespace ?? null,
     fingerprintSecret: from.fingerprintSecret,
-    decryption: decryptionOf(from.decryption.secretNames),
+    decryption: decryptionOf(from.decryption),
     sealing: {
       enabled: from.sealing.enabled,
       keys: from.sealing.secretNames,
@@ -158,7 +189,7 @@ function syncDocumentOf(from: SyncSettings): unknown {
       substituteFrom: from.postBuild.substituteFrom.map((source) => ({ kind: 'ConfigMap', ...source })),
       substituteStrategy: from.postBuild.always ? 'Always' : 'WithVariables',
     },
-    decryption: decryptionOf(from.decryption.secretNames),
+    decryption: decryptionOf(from.decryption),
     sealedSecrets: from.sealedSecrets,
     serviceAccountName: from.serviceAccountName ?? '',
     adopt: from.adopt,
@@ -184,6 +215,7 @@ function syncDocumentOf(from: SyncSettings): unknown {
       ask: from.prune.ask.map((entry) => (entry.group === undefined ? entry.kind : `${entry.group}/${entry.kind}`)),
     },
     render: { kustomize: { secretsIn: from.secretsIn } },
+    dependsOn: from.dependsOn,
     deletionPolicy: from.deletionPolicy,
     skip: from.skip.map((entry) =>
       Object.fromEntries(Object.entries(entry).filter(([, value]) => value !== undefined)),
@@ -191,8 +223,10 @@ function syncDocumentOf(from: SyncSettings): unknown {
   };
 }
 
-function decryptionOf(names: readonly string[]): unknown {
-  return { keys: names.map((secret) => ({ secretRef: { name: secret } })) };
+function decryptionOf(from: DecryptionSettings): unknown {
+  const { vault, awsKms, gcpKms, azureKeyVault } = from.services;
+  const keys = from.secretNames.map((secret) => ({ secretRef: { name: secret } }));
+  return { keys, vault: vault.map((each) => ({ address: each })), awsKms, gcpKms, azureKeyVault };
 }
 
 /** YAML 1.1 reads bare `y`, `on`, `1_0`, `1e3` and the like as other types: text is quoted here, as people are told. */

@@ -159,7 +159,7 @@ describe('a SOPS file', () => {
     [
       'keys of services',
       (block) => block.replace(/ {4}age:\n(?: {8,}.*\n)*/, '    gcp_kms: [{resource_id: a}]\n'),
-      'SOTTO-SOPS-011',
+      'SOTTO-SOPS-070',
     ],
     [
       'an OpenPGP entry that is no message',

@@ -34,12 +34,21 @@ describe('a key service named in a file', () => {
   const azure = (): string =>
     `    azure_kv: [{vault_url: "${address}", name: k, version: v, created_at: "2026-01-02T03:04:05Z", enc: x}]\n`;
 
+  const aws = (): string =>
+    `    kms: [{arn: "arn:aws:kms:eu-central-1:1:key/a?${address}", role: "${address}", created_at: "2026-01-02T03:04:05Z", enc: x}]\n`;
+  const gcp = (): string => `    gcp_kms: [{resource_id: "${address}", created_at: "2026-01-02T03:04:05Z", enc: x}]\n`;
+
+  const huawei = (): string => `    hckms: [{key_id: "${address}", created_at: "2026-01-02T03:04:05Z", enc: x}]\n`;
+
   it.each([
-    ['Vault', vault],
-    ['Azure Key Vault', azure],
-  ])('is refused by code and gets no connection: %s', async (_name, list) => {
+    ['Vault', vault, 'SOTTO-SOPS-070'],
+    ['AWS KMS', aws, 'SOTTO-SOPS-070'],
+    ['Google Cloud KMS', gcp, 'SOTTO-SOPS-070'],
+    ['Azure Key Vault', azure, 'SOTTO-SOPS-070'],
+    ['Huawei Cloud', huawei, 'SOTTO-SOPS-011'],
+  ])('is refused by code and gets no connection: %s', async (_name, list, code) => {
     const error: unknown = await unwrap(withoutAge(list())).catch((thrown: unknown) => thrown);
-    expect(error).toMatchObject({ code: 'SOTTO-SOPS-011', why: expect.stringContaining(address) as unknown });
+    expect(error).toMatchObject({ code, why: expect.stringContaining(address) as unknown });
     expect(connections).toBe(0);
   });
 

@@ -112,7 +112,7 @@ function wishOf(
     vetoes,
     isNamespaced: (apiVersion, kind) => catalog.find(apiVersion, kind)?.namespaced,
   });
-  const { desired } = ordered(rendered);
+  const { desired } = ordered(rendered, said.refusals);
   const warnings = [...said.warnings, ...desired.warnings];
   return { sync, desired: { ...desired, warnings }, refusals: said.refusals, unopened: said.unopened };
 }

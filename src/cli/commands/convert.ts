@@ -21,7 +21,7 @@ import { type InputFile, readFileBytes, readInput, textOf } from '../files.ts';
 import { readKeyFiles } from '../key-files.ts';
 import { addRecipientOptions, errorFormOption, filenameOption, repeatable } from '../options.ts';
 import { say, writeData } from '../output.ts';
-import { namedKeys, type RecipientFlags, withPublicKeys } from '../recipients.ts';
+import { namedKeys, type RecipientFlags, recipientsOf } from '../recipients.ts';
 import { pinnedCertificate } from '../sealing-pin.ts';
 import { noSealingKey, unsealedSecrets } from '../unsealed.ts';
 import { refuseStdinInPlace, writeInPlace } from '../write-in-place.ts';
@@ -141,7 +141,9 @@ async function toSops(
   const named = given.length > 0 ? { groups: [given], threshold: 1 } : await findCreationRule(context, input.path);
   if (named === undefined || named.groups.length === 0)
     throw usage('nobody is named to encrypt for', 'neither --age, --pgp nor a .sops.yaml names one');
-  const recipients = await withPublicKeys(context, named, flags.pgpKey ?? [], input.name);
+  if (named.groups.flat().some(({ kind }) => kind !== 'age' && kind !== 'pgp'))
+    throw usage('the rule names a key service', 'convert encrypts for age recipients and OpenPGP keys: name them');
+  const recipients = await recipientsOf(context, named, flags, input.name);
   const opened = await unsealedSecrets(text, input.name, flags.namespace ?? '', keys, format);
   await tellLost(text, input.name, context);
   const plaintext = Buffer.concat(opened);

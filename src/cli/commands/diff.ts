@@ -25,6 +25,7 @@ import { diskTree } from '../disk-tree.ts';
 import { EXIT } from '../exit-codes.ts';
 import { readFileBytes } from '../files.ts';
 import { readKeyFiles } from '../key-files.ts';
+import { servicesAtHand } from '../key-services.ts';
 import { recipientChanges } from '../recipient-changes.ts';
 import { readStatus } from '../status-document.ts';
 import { outputOption, repeatable } from '../options.ts';
@@ -167,7 +168,8 @@ async function workFolder({ env }: CommandContext): Promise<AsyncDisposable & { 
 async function keysAtHand(keyFiles: readonly string[], context: CommandContext): Promise<OpenKeys> {
   const given = await readKeyFiles(context, keyFiles);
   const { identities } = await findAgeIdentities(context, []);
-  return { ageIdentities: [...given.identities, ...identities], sealingKeys: given.unsealKeys };
+  const services = servicesAtHand(context);
+  return { ageIdentities: [...given.identities, ...identities], sealingKeys: given.unsealKeys, services };
 }
 
 interface FoundSettings {

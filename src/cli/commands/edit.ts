@@ -1,25 +1,28 @@
 import { writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { SottoError } from '../../core/errors.ts';
-import type { ChangeableSops } from '../../sops/change.ts';
 import { openForChange } from '../../sops/change.ts';
+import { exampleOf } from '../../sops/example.ts';
 import { confirmed } from '../ask.ts';
 import { replaceUnchanged } from '../change-values.ts';
 import type { CommandContext } from '../context.ts';
-import { fileFormat } from '../file-format.ts';
-import type { InputFile } from '../files.ts';
+import { type FileFormat, fileFormat } from '../file-format.ts';
 import { readFileBytes, readInput, textOf } from '../files.ts';
 import { makeMemoryFolder, removeMemoryFolder } from '../memory-folder.ts';
-import { errorFormOption, inputTypeOption, keyFileOption } from '../options.ts';
+import { encryptNewFile, isToBeMade, keysOfNewFile, type NewFile, refuseRecipients } from '../new-file.ts';
+import { addRecipientOptions, errorFormOption, inputTypeOption, keyFileOption, keyServiceOption } from '../options.ts';
 import { say } from '../output.ts';
 import { checkAgainstRules } from '../recipient-check.ts';
+import type { RecipientFlags } from '../recipients.ts';
 import { reportError } from '../report-error.ts';
 import { runEditor } from '../run-editor.ts';
 import { withIdentities } from '../with-identities.ts';
+import { writeNewFile } from '../write-in-place.ts';
 
-interface EditFlags {
+interface EditFlags extends RecipientFlags {
   readonly keyFile?: readonly string[];
+  readonly keyService?: readonly string[];
   readonly inputType?: string;
 }
 
@@ -27,18 +30,24 @@ const EXAMPLES = `
 The editor is SOPS_EDITOR, EDITOR, vim, nano or vi. It gets a file that is in memory only (XDG_RUNTIME_DIR or /dev/shm)
 and gone afterwards; where there is no such place the command refuses. What you do not touch keeps its ciphertext.
 
+A file that does not exist is made: the editor gets the example that sops gives, and what you make of it is encrypted for
+--age and --pgp, else as the rule of .sops.yaml says. Unchanged or empty, nothing is written.
+
 Examples:
   sotto edit deploy/db.yaml
+  sotto edit deploy/new.yaml
   EDITOR='code --wait' sotto edit --key-file keys.txt deploy/db.yaml
 
 Exit code: 0 written or nothing changed, 2 input or usage, 4 no key opens it or it was changed.`;
 
 export function register(program: Command, context: CommandContext): void {
-  program
+  const command = program
     .command('edit')
-    .description('change a SOPS file in an editor')
-    .argument('<file>', 'SOPS file')
+    .description('change a SOPS file in an editor, or make one')
+    .argument('<file>', 'SOPS file');
+  addRecipientOptions(command)
     .addOption(keyFileOption())
+    .addOption(keyServiceOption())
     .addOption(inputTypeOption())
     .addOption(errorFormOption())
     .addHelpText('after', EXAMPLES)
@@ -47,6 +56,9 @@ export function register(program: Command, context: CommandContext): void {
 
 async function edit(file: string, flags: EditFlags, context: CommandContext): Promise<void> {
   if (file === '-') throw noStdin();
+  const path = resolve(context.cwd, file);
+  if (isToBeMade({ path, name: file })) return editNew({ path, name: file }, flags, context);
+  refuseRecipients(flags, file);
   const input = await readInput(context, file);
   const format = fileFormat(input.name, flags);
   const opening = { name: input.name, command: 'edit', ...flags };
@@ -54,13 +66,39 @@ async function edit(file: string, flags: EditFlags, context: CommandContext): Pr
     openForChange(textOf(input), format, input.name, identities),
   );
   await checkAgainstRules(context, input, opened.metadata);
+  const sealed = await edited(context, input, opened.clear.reveal(), (changed) => opened.sealed(changed, new Date()));
+  if (sealed === undefined) await say(context, `${input.name}: nothing changed, nothing written`);
+  else await replaceUnchanged(input, Buffer.from(sealed));
+}
+
+/** Whom it is for is settled before the editor gets anything. */
+async function editNew(file: NewFile, flags: EditFlags, context: CommandContext): Promise<void> {
+  const format = fileFormat(file.name, flags);
+  const keys = await keysOfNewFile(context, file, flags, 'edit');
+  const sealed = await edited(context, file, Buffer.from(exampleOf(format)), async (changed) =>
+    isEmpty(changed, format) ? undefined : encryptNewFile(changed, file, format, keys),
+  );
+  if (sealed === undefined) return say(context, `${file.name}: unchanged or empty, nothing written`);
+  writeNewFile(file.path, file.name, Buffer.from(sealed));
+  await say(context, `${file.name}: made`);
+}
+
+function isEmpty(content: Uint8Array, format: FileFormat): boolean {
+  return format === 'binary' ? content.length === 0 : content.every((byte) => byte <= 32);
+}
+
+/** What the person made of a clear text, encrypted; undefined when that is nothing. */
+async function edited(
+  context: CommandContext,
+  { path, name }: NewFile,
+  clear: Uint8Array,
+  seal: (changed: Uint8Array) => Promise<string | undefined>,
+): Promise<string | undefined> {
   const folder = makeMemoryFolder(context);
   try {
-    const path = join(folder, basename(input.path));
-    writeFileSync(path, opened.clear.reveal(), { mode: 0o600, flag: 'wx' });
-    const sealed = await editUntilReadable(context, input, opened, path);
-    if (sealed === undefined) await say(context, `${input.name}: nothing changed, nothing written`);
-    else await replaceUnchanged(input, Buffer.from(sealed));
+    const inMemory = join(folder, basename(path));
+    writeFileSync(inMemory, clear, { mode: 0o600, flag: 'wx' });
+    return await editUntilReadable(context, { path: inMemory, name }, clear, seal);
   } finally {
     await removeMemoryFolder(folder);
   }
@@ -69,16 +107,16 @@ async function edit(file: string, flags: EditFlags, context: CommandContext): Pr
 /** A mistake in the text is told and can be mended; a person who does not want to loses the changes knowingly. */
 async function editUntilReadable(
   context: CommandContext,
-  input: InputFile,
-  opened: ChangeableSops,
-  path: string,
+  { path, name }: NewFile,
+  clear: Uint8Array,
+  seal: (changed: Uint8Array) => Promise<string | undefined>,
 ): Promise<string | undefined> {
   for (;;) {
     await runEditor(context, path);
-    const changed = await readFileBytes(path, input.name);
+    const changed = await readFileBytes(path, name);
     try {
-      if (Buffer.from(opened.clear.reveal().buffer).equals(changed)) return undefined;
-      return await opened.sealed(changed, new Date());
+      if (changed.length === clear.length && Buffer.from(changed.buffer).equals(clear)) return undefined;
+      return await seal(changed);
     } catch (thrown) {
       if (!context.isTerminal.stdin || !(thrown instanceof SottoError)) throw thrown;
       await reportError(context, thrown, { asJson: false, command: 'sotto edit' });

@@ -3,7 +3,8 @@ import type { PgpKeyBlock } from '../../sops/pgp-key.ts';
 import { confirmed } from '../ask.ts';
 import type { CommandContext } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
-import { errorFormOption, keyFileOption, outputOption, repeatable } from '../options.ts';
+import { servicesAtHand } from '../key-services.ts';
+import { errorFormOption, keyFileOption, keyServiceOption, outputOption, repeatable } from '../options.ts';
 import { say, table, writeData } from '../output.ts';
 import { coveredFiles, policyHere, type PolicyFile } from '../recipients/coverage.ts';
 import {
@@ -43,6 +44,7 @@ interface ReportFlags {
 interface EditFlags extends ChangeFlags {
   readonly keyFile?: readonly string[];
   readonly pgpKey?: readonly string[];
+  readonly keyService?: readonly string[];
   readonly dryRun?: true;
   readonly plan?: true;
   readonly yes?: true;
@@ -80,6 +82,7 @@ function changing(recipients: Command, name: string, description: string): Comma
     .option('--rule <number>', 'of .sops.yaml, counted from 1')
     .addOption(keyFileOption())
     .addOption(repeatable('--pgp-key <file>', 'public OpenPGP keys (.asc) that rules name'))
+    .addOption(keyServiceOption())
     .option('--dry-run', 'show what would change, and change nothing')
     .option('--plan', 'the same')
     .option('--yes', 'change it without asking')
@@ -127,10 +130,11 @@ async function change(what: 'add' | 'remove', word: string, flags: EditFlags, co
   if (!(await confirmed(context, 'Change this?', { ...flags, command }))) return;
   const pgpKeys: PgpKeyBlock[] = [];
   for (const name of flags.pgpKey ?? []) pgpKeys.push(...(await publicKeys(context, name)));
+  const services = servicesAtHand(context, flags.keyService);
   const [first] = plan.files;
   const opening = { name: first?.file.sealed.name ?? policyFile.input.name, command: `recipients ${what}`, ...flags };
   const prepared = await withIdentities(context, opening, (identities) =>
-    prepareFiles(plan.files, identities, pgpKeys, new Date()),
+    prepareFiles(plan.files, identities, { pgpKeys, services }, new Date()),
   );
   writeFiles(policyFile, plan.policyText, prepared);
   await say(context, `${prepared.length} files changed, each opened again and compared before`);

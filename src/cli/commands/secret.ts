@@ -1,4 +1,5 @@
 import { randomInt } from 'node:crypto';
+import { dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { SottoError } from '../../core/errors.ts';
@@ -9,13 +10,29 @@ import { withoutValue, withValue } from '../../sops/value-edit.ts';
 import { noSuchValue } from '../../sops/value-place.ts';
 import { parseJsonTree } from '../../yaml/json-tree.ts';
 import { confirmed } from '../ask.ts';
-import { describeValue, type OpenedValue, openValue, type ValueFlags } from '../change-values.ts';
+import { blameValue } from '../blame.ts';
+import {
+  describeValue,
+  documentNumber,
+  type OpenedValue,
+  openOrMake,
+  openValue,
+  type ValueFlags,
+} from '../change-values.ts';
 import type { CommandContext } from '../context.ts';
 import { fileFormat } from '../file-format.ts';
 import { readInput, readStdin, textOf } from '../files.ts';
 import { readHidden } from '../hidden-input.ts';
-import { errorFormOption, inputTypeOption, keyFileOption, outputOption } from '../options.ts';
+import {
+  addRecipientOptions,
+  errorFormOption,
+  inputTypeOption,
+  keyFileOption,
+  keyServiceOption,
+  outputOption,
+} from '../options.ts';
 import { say, table, writeData } from '../output.ts';
+import { withIdentities } from '../with-identities.ts';
 
 interface SetFlags extends ValueFlags {
   readonly fromFile?: string;
@@ -32,7 +49,8 @@ interface GenerateFlags extends ValueFlags {
 const EXAMPLES = `
 A path is names with dots between them (stringData.password), or as sops writes it: '["stringData"]["tls.crt"][0]'.
 Values under data of a Secret go in and out decoded, because Kubernetes wants base64 there; --as-is leaves them alone.
-A change touches the value, the time and the MAC, and no other byte of the file.
+A change touches the value, the time and the MAC, and no other byte of the file. set and generate make a file that does not
+exist, for --age and --pgp, else as the rule of .sops.yaml says.
 
 Examples:
   sotto secret list deploy/db.yaml
@@ -41,6 +59,7 @@ Examples:
   sotto secret set --from-file tls.key deploy/tls.yaml '["stringData"]["tls.key"]'
   sotto secret generate deploy/db.yaml stringData.token
   sotto secret show deploy/db.yaml data.password
+  sotto secret blame deploy/db.yaml stringData.password
 
 Exit code: 0 done, 2 input or usage, 4 no key opens it or it was changed.`;
 
@@ -49,7 +68,7 @@ export function register(program: Command, context: CommandContext): void {
     .command('secret')
     .description('set, unset, list, show or generate single values of a SOPS file')
     .addHelpText('after', EXAMPLES);
-  onePath(secret, 'set', 'set a value: from stdin, or typed without being shown')
+  addRecipientOptions(onePath(secret, 'set', 'set a value: from stdin, or typed without being shown'))
     .option('--from-file <file>', 'take the content of a file, to the last byte')
     .option('--json', 'the value is JSON and keeps its type')
     .addOption(yesOption())
@@ -68,30 +87,37 @@ export function register(program: Command, context: CommandContext): void {
   onePath(secret, 'show', 'print one value, byte by byte').action((file: string, path: string, flags: ValueFlags) =>
     show(file, parseKeyPath(path), flags, context),
   );
-  onePath(secret, 'generate', 'set a value to random characters, which are not shown')
+  onePath(
+    secret,
+    'blame',
+    'which commit last changed the value, and who could read it since',
+    'one JSON document',
+  ).action((file: string, path: string, flags: BlameFlags) => blame(file, parseKeyPath(path), flags, context));
+  addRecipientOptions(onePath(secret, 'generate', 'set a value to random characters, which are not shown'))
     .option('--length <characters>', 'how many', '32')
     .addOption(new Option('--alphabet <name>', 'of what').choices(Object.keys(ALPHABETS)).default('alphanumeric'))
     .addOption(yesOption())
     .action((file: string, path: string, flags: GenerateFlags) => generate(file, parseKeyPath(path), flags, context));
 }
 
-function onePath(secret: Command, name: string, description: string): Command {
+function onePath(secret: Command, name: string, description: string, json?: string): Command {
   return secret
     .command(name)
     .description(description)
     .argument('<file>', 'SOPS file')
     .argument('<path>', 'stringData.password')
     .addOption(keyFileOption())
+    .addOption(keyServiceOption())
     .addOption(inputTypeOption())
     .option('--document <number>', 'of a file with several documents (default: 1)')
     .option('--as-is', 'no base64 for data of a Secret')
-    .addOption(errorFormOption());
+    .addOption(json === undefined ? errorFormOption() : outputOption(['json'], json));
 }
 
 const yesOption = (): Option => new Option('--yes', 'replace or remove what is there without asking');
 
 async function set(file: string, path: KeyPath, flags: SetFlags, context: CommandContext): Promise<void> {
-  using opened = await openValue(context, 'secret set', file, path, flags);
+  using opened = await openOrMake(context, 'secret set', file, path, flags);
   // Asked before the value is read: both may come from the same terminal.
   if (!(await mayReplace(opened, path, flags, context))) return;
   const bytes = await newBytes(path, flags, context);
@@ -108,7 +134,7 @@ async function unset(file: string, path: KeyPath, flags: SetFlags, context: Comm
   // A mapping may be taken out as a whole, so what is at the path is not looked at.
   using opened = await openValue(context, 'secret unset', file, path, flags, { anything: true });
   const changed = withoutValue(opened.clear, path);
-  const question = `Remove ${describeValue(opened.input, path)}?`;
+  const question = `Remove ${describeValue(opened, path)}?`;
   const command = `sotto secret unset ${file} '${formatKeyPath(path)}'`;
   if (await confirmed(context, question, { command, ...flags })) await write(opened, path, changed, context);
 }
@@ -139,10 +165,43 @@ async function list(file: string, flags: ListFlags, context: CommandContext): Pr
 
 async function show(file: string, path: KeyPath, flags: ValueFlags, context: CommandContext): Promise<void> {
   using opened = await openValue(context, 'secret show', file, path, flags);
-  if (opened.value === undefined) throw noSuchValue(opened.input.name, path);
+  if (opened.value === undefined) throw noSuchValue(opened.name, path);
   const bytes = Buffer.from(opened.value, opened.isBase64 ? 'base64' : 'utf8');
   await writeData(context, bytes);
   bytes.fill(0);
+}
+
+interface BlameFlags extends ValueFlags {
+  readonly output?: 'json';
+}
+
+async function blame(file: string, path: KeyPath, flags: BlameFlags, context: CommandContext): Promise<void> {
+  const absolute = resolve(context.cwd, file);
+  const value = {
+    path: absolute,
+    name: file,
+    format: fileFormat(file, flags),
+    document: documentNumber(flags),
+    key: path,
+  };
+  const found = await withIdentities(context, { name: file, command: 'secret blame', ...flags }, (identities) =>
+    blameValue(context, dirname(absolute), value, identities),
+  );
+  if (flags.output === 'json') return writeData(context, `${JSON.stringify(found, undefined, 2)}\n`);
+  const { changed, certainty, readers } = found;
+  const commit = [changed.commit.slice(0, 12), changed.at, changed.author, changed.subject];
+  await writeData(context, table(['COMMIT', 'WHEN', 'WHO', 'SUBJECT'], [commit]));
+  const rows = readers.map(({ recipient, since, isNow }) => [
+    since.commit.slice(0, 12),
+    isNow ? 'yes' : 'no',
+    recipient,
+  ]);
+  await writeData(context, `\n${table(['SINCE', 'STILL', 'COULD READ IT'], rows)}`);
+  if (certainty === 'unopened')
+    await say(
+      context,
+      'note: no key at hand opens the version before, so the value may be older, and others may have read it',
+    );
 }
 
 const ALPHABETS = {
@@ -156,7 +215,7 @@ const MAX_LENGTH = 4096;
 async function generate(file: string, path: KeyPath, flags: GenerateFlags, context: CommandContext): Promise<void> {
   const length = /^[1-9]\d{0,3}$/.test(flags.length) ? Number(flags.length) : 0;
   if (length < 1 || length > MAX_LENGTH) throw badLength();
-  using opened = await openValue(context, 'secret generate', file, path, flags);
+  using opened = await openOrMake(context, 'secret generate', file, path, flags);
   if (!(await mayReplace(opened, path, flags, context))) return;
   const alphabet = ALPHABETS[flags.alphabet];
   const bytes = Buffer.from(new ArrayBuffer(length)).map(() => alphabet.charCodeAt(randomInt(alphabet.length)));
@@ -172,14 +231,15 @@ async function mayReplace(
   context: CommandContext,
 ): Promise<boolean> {
   if (opened.value === undefined || opened.value === '') return true;
-  const command = `sotto secret set ${opened.input.name} '${formatKeyPath(path)}'`;
-  return confirmed(context, `Replace ${describeValue(opened.input, path)}?`, { command, ...flags });
+  const command = `sotto secret set ${opened.name} '${formatKeyPath(path)}'`;
+  return confirmed(context, `Replace ${describeValue(opened, path)}?`, { command, ...flags });
 }
 
 async function write(opened: OpenedValue, path: KeyPath, changed: string, context: CommandContext): Promise<void> {
-  if (!(await opened.write(changed))) return say(context, `${opened.input.name}: nothing changed, nothing written`);
+  if (!(await opened.write(changed))) return say(context, `${opened.name}: nothing changed, nothing written`);
   const note = opened.isBase64 ? ' (base64, as data of a Secret has to be)' : '';
-  await say(context, `${describeValue(opened.input, path)}: written${note}`);
+  const made = opened.isNew ? ' to a new file' : '';
+  await say(context, `${describeValue(opened, path)}: written${made}${note}`);
 }
 
 /** From a file to the last byte; from stdin without the line break that most commands end with. */

@@ -71,7 +71,7 @@ function dirty(first: string, count: number): SottoError {
   return new SottoError({
     code: 'SOTTO-CLI-191',
     what: 'the checkout has changes that are in no commit',
-    why: `${first}${others}: what would be kept could not be told from them`,
+    why: `${first}${others}: what this command commits could not be told from them`,
     next: 'git stash (or commit them), then run the command again',
   });
 }

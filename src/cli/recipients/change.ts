@@ -7,6 +7,7 @@ import {
   withoutRecipient,
   withRecipient,
 } from '../../authoring/sops-config.ts';
+import type { KeyServices } from '../../services/key-services.ts';
 import type { Identity } from '../../sops/identity.ts';
 import { checkRecipients } from '../../sops/recipients.ts';
 import { isPgpFingerprint } from '../../sops/pgp.ts';
@@ -15,6 +16,7 @@ import { type Policy, type PolicyRule, readPolicy } from '../../sops/policy.ts';
 import { rekey, type RekeyMode } from '../../sops/rekey.ts';
 import type { SealedFile } from '../sealed-files.ts';
 import { writeInPlace } from '../write-in-place.ts';
+import { heldServices } from './held-services.ts';
 import { type Coverage, type CoveredFile, coverageOf, type PolicyFile } from './coverage.ts';
 import { wantedKeys } from './wanted-keys.ts';
 
@@ -147,15 +149,15 @@ export interface PreparedFile {
 export async function prepareFiles(
   files: readonly PlannedFile[],
   identities: readonly Identity[],
-  pgpKeys: readonly PgpKeyBlock[],
+  { pgpKeys, services }: { readonly pgpKeys: readonly PgpKeyBlock[]; readonly services: KeyServices },
   now: Date,
 ): Promise<PreparedFile[]> {
   const prepared: PreparedFile[] = [];
   for (const { file, rule, mode } of files) {
     const { sealed, recipients } = file;
-    const wanted = wantedKeys(rule, recipients, pgpKeys);
-    const { text, format, name } = sealed;
-    prepared.push({ sealed, text: await rekey({ text, format, file: name }, identities, wanted, mode, now) });
+    const old = { text: sealed.text, format: sealed.format, file: sealed.name };
+    const wanted = wantedKeys(rule, recipients, pgpKeys, heldServices(old, services));
+    prepared.push({ sealed, text: await rekey(old, identities, wanted, mode, now) });
   }
   return prepared;
 }
@@ -202,7 +204,7 @@ function whichRule(policy: Policy, why: string): SottoError {
   });
 }
 
-function plantedRecipients({ sealed }: CoveredFile, planted: readonly string[], policy: Policy): SottoError {
+export function plantedRecipients({ sealed }: CoveredFile, planted: readonly string[], policy: Policy): SottoError {
   return new SottoError({
     code: 'SOTTO-CLI-216',
     what: 'nothing was changed, because a file is encrypted for somebody whom .sops.yaml does not name',

@@ -72,7 +72,8 @@ export function coverageOf(sealed: SealedFile, policy: Policy): Coverage {
   }
 }
 
-function recipientsOf({ text, format, name }: SealedFile): FileRecipients {
+/** Whom a file names. Throws SottoError for one that cannot be read. */
+export function recipientsOf({ text, format, name }: Pick<SealedFile, 'text' | 'format' | 'name'>): FileRecipients {
   const { groups } = blockEntries(text, format, name);
   const { threshold } = metadataOf({ text, format, file: name });
   return { groups: groups.map((group) => group.map(holderName)), threshold: groups.length > 1 ? threshold : 1 };

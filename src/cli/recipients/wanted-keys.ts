@@ -1,18 +1,24 @@
 import { bareFingerprint, namesKey } from '../../sops/pgp.ts';
 import type { PgpKeyBlock } from '../../sops/pgp-key.ts';
 import type { FileRecipients, PolicyRule } from '../../sops/policy.ts';
-import type { NamedRecipient, WantedKeys } from '../../sops/rekey.ts';
+import type { WantedKeys } from '../../sops/rekey.ts';
 import type { Recipient } from '../../sops/wrap.ts';
 
-/** For whom a rule wants a file, with the public keys that are at hand. Pure. */
+/** For whom a rule wants a file, with the public keys and key services that are at hand. Pure. */
 export function wantedKeys(
   { groups, threshold }: Pick<PolicyRule, 'groups' | 'threshold'>,
   file: FileRecipients,
   pgpKeys: readonly PgpKeyBlock[],
+  services: ReadonlyMap<string, Recipient>,
 ): WantedKeys {
   const held = file.groups.flat();
   return {
-    groups: groups.map((group) => group.map((name) => named(nameInFile(name, held), pgpKeys))),
+    groups: groups.map((group) =>
+      group.map((each) => {
+        const name = nameInFile(each, held);
+        return { name, recipient: services.get(name) ?? recipientOf(name, pgpKeys) };
+      }),
+    ),
     threshold: groups.length > 1 ? threshold : 1,
   };
 }
@@ -21,10 +27,6 @@ export function wantedKeys(
 function nameInFile(name: string, held: readonly string[]): string {
   if (!name.startsWith('azure_kv ') || held.includes(name)) return name;
   return held.find((each) => each.startsWith(`${name}/`)) ?? name;
-}
-
-function named(name: string, pgpKeys: readonly PgpKeyBlock[]): NamedRecipient {
-  return { name, recipient: recipientOf(name, pgpKeys) };
 }
 
 function recipientOf(name: string, pgpKeys: readonly PgpKeyBlock[]): Recipient | undefined {

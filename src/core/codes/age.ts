@@ -48,6 +48,6 @@ export const AGE_CODES = {
   'SOTTO-AGE-010': {
     title: 'An SSH key cannot be used as identity',
     explain:
-      'SSH keys open files that were encrypted for their public key. Ed25519 and RSA keys without a passphrase are read.',
+      'SSH keys open files that were encrypted for their public key. Ed25519 and RSA keys are read; those behind a passphrase on the command line only, where somebody can be asked.',
   },
 } as const satisfies Record<string, CodeEntry>;

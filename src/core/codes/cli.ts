@@ -38,7 +38,7 @@ export const CLI_CODES = {
   'SOTTO-CLI-008': {
     title: 'No key is at hand',
     explain:
-      'Decryption looks for age identities in --key-file, SOPS_AGE_KEY, SOPS_AGE_KEY_FILE and the keys.txt of sops, and for sealing keys in --key-file. None of them held a key of the kind that is needed.',
+      'Decryption looks for identities in --key-file, SOPS_AGE_KEY, SOPS_AGE_KEY_FILE, the commands of SOPS_AGE_KEY_CMD and SOPS_AGE_SSH_PRIVATE_KEY_CMD, SSH keys and the keys.txt of sops, and for sealing keys in --key-file. None of them held a key of the kind that is needed; the message names for whom the file is encrypted.',
     example: 'sotto decrypt --key-file age.agekey db.yaml',
   },
   'SOTTO-CLI-009': {
@@ -363,5 +363,26 @@ export const CLI_CODES = {
     title: 'The keys of a file cannot be changed here',
     explain:
       'For a new data key every recipient has to be at hand in public: age and SSH recipients are, for OpenPGP keys --pgp-key names a file, and other kinds of keys (KMS, Vault, …) are not in this version for that. A recipient can be added beside them, because then the data key stays.',
+  },
+  'SOTTO-CLI-250': {
+    title: 'A new file cannot be made there',
+    explain:
+      'sotto edit, sotto secret set and sotto secret generate make a file that does not exist yet, but not the folder it is in: a mistyped path should not leave folders behind. This is checked before an editor is opened or a value asked for.',
+  },
+  'SOTTO-CLI-251': {
+    title: 'Recipients were given for a file that exists',
+    explain:
+      'An encrypted file names those it is encrypted for, and a change of its values does not change them. --age, --pgp and --pgp-key are for a file that is made anew; sotto recipients adds and removes recipients.',
+  },
+  'SOTTO-CLI-252': {
+    title: 'A command that should print a key failed',
+    explain:
+      'SOPS_AGE_KEY_CMD and SOPS_AGE_SSH_PRIVATE_KEY_CMD name commands that print age identities or an SSH key. They are run without a shell, once for each recipient of a file, and only when no other identity opens it. One that fails is passed over and told of when nothing else opens the file.',
+  },
+  'SOTTO-CLI-219': {
+    title: 'A value has no history here',
+    explain:
+      'sotto secret blame goes back from HEAD through the commits that changed the file. There is none: the file is not committed, it is another branch, or the clone is a shallow one.',
+    example: 'git log -- FILE',
   },
 } as const satisfies Record<string, CodeEntry>;

@@ -53,4 +53,14 @@ export const CONF_CODES = {
       'ConfigMap sotto (or the file named by --config) does not exist or has no key sotto.yaml. The last good settings stay in force; without any, the agent does nothing and says so.',
     example: 'kubectl create configmap sotto -n team-app --from-file=sotto.yaml',
   },
+  'SOTTO-CONF-013': {
+    title: 'A sync depends on one that the settings do not have',
+    explain:
+      'dependsOn names other syncs of the same settings. A name that is not among them would be waited for without end.',
+  },
+  'SOTTO-CONF-014': {
+    title: 'Syncs depend on each other in a circle',
+    explain:
+      'Each of them would wait for the other, so none would ever be applied. A sync that depends on itself is such a circle too.',
+  },
 } as const satisfies Record<string, CodeEntry>;

@@ -11,11 +11,6 @@ export const KEYS_CODES = {
     explain:
       'The Secret is named or labelled as a key Secret, but none of its entries is a key sotto can read: *.agekey for age, *.asc for OpenPGP, tls.key with tls.crt for sealing.',
   },
-  'SOTTO-KEYS-003': {
-    title: 'A kind of key is not in this version',
-    explain:
-      'The entry is one that Flux reads (Vault, AWS, Azure, Google), but this version opens files with age, OpenPGP and sealing keys only. Other entries and Secrets are used.',
-  },
   'SOTTO-KEYS-004': {
     title: 'An entry of a key Secret is not recognised',
     explain:
@@ -111,5 +106,64 @@ export const KEYS_CODES = {
     title: 'A passphrase-protected file asks for too much work',
     explain:
       'The file says how much work it takes to try a passphrase. age makes files of 2^18 steps; one of more than 2^22 would keep the machine busy for minutes and is refused.',
+  },
+  'SOTTO-KEYS-050': {
+    title: 'There is no credential for an allowed key service',
+    explain:
+      'The service may be called, but nothing is held that it would let in. In the agent credentials are entries of key Secrets as Flux names them: sops.vault-token for Vault and OpenBao, sops.aws-kms for AWS, sops.gcp-kms for Google Cloud, sops.azure-kv for Azure. On the command line they are what the stock programs use: VAULT_TOKEN or ~/.vault-token, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or ~/.aws/credentials, GOOGLE_OAUTH_ACCESS_TOKEN or the file of a service account, AZURE_CLIENT_SECRET and its ids.',
+    example: 'kubectl create secret generic sops-vault --from-file=sops.vault-token=TOKENFILE',
+  },
+  'SOTTO-KEYS-051': {
+    title: 'The credential for a key service cannot be used',
+    explain:
+      'It has not the form of such a credential: a token of Vault is one line of printable characters, sops.aws-kms has the lines aws_access_key_id: ID and aws_secret_access_key: KEY (and aws_session_token: TOKEN for keys that pass), sops.gcp-kms is the JSON file of a service account, sops.azure-kv has tenantId, clientId and clientSecret, and ca.crt beside it is a certificate in PEM. The service was not asked with it.',
+  },
+  'SOTTO-KEYS-060': {
+    title: 'A key is past the end that was set for it',
+    explain:
+      'A rotation left the key there to open older commits, and said until when (annotation sotto.dev/until). It goes on opening; nothing is deleted by a clock. When no branch needs it any more, retire it; or move the date.',
+    example: 'sotto keys retire SECRET',
+  },
+  'SOTTO-KEYS-061': {
+    title: 'A key Secret is missing',
+    explain:
+      'A backup of keys holds every key Secret of the agent and the fingerprint Secret, or it is not made: one without the fingerprint key would not bring back the inventory.',
+    example: 'kubectl get secret sotto-fingerprint',
+  },
+  'SOTTO-KEYS-062': {
+    title: 'A backup of keys does not open',
+    explain:
+      'A backup is an age file for a recipient or behind a passphrase, and holds a List of Secrets. It opens with the identity it was made for (--key-file), or with the passphrase at a terminal. Stock age opens it as well.',
+    example: 'age -d -i recovery.txt backup.age',
+  },
+  'SOTTO-KEYS-063': {
+    title: 'Documents do not open with the backup',
+    explain:
+      'Every encrypted document of HEAD was tried with the keys of the backup alone, and some do not open: the backup is older than a rotation, or they are for keys that the agent does not have. Make a new backup; keep the old one for old commits.',
+    example: 'sotto keys backup --recipient age1… --out backup.age',
+  },
+  'SOTTO-KEYS-064': {
+    title: 'A key is still needed',
+    explain:
+      'Heads of branches, here or at the remotes, have files that only this key opens. A retired key opens nothing in the cluster, so a commit from there could not be applied. Rotate those branches, merge them, or delete them.',
+    example: 'git branch -d OLD-BRANCH',
+  },
+  'SOTTO-KEYS-065': {
+    title: 'Whether a key is still needed cannot be told',
+    explain:
+      'sotto keys retire looks at the heads of all branches, and asks the remotes for them first. One of them could not be asked. Nothing was changed; --no-fetch takes the branches as they were fetched last.',
+    example: 'git fetch --all',
+  },
+  'SOTTO-KEYS-066': {
+    title: 'There is no such key',
+    explain:
+      'No key Secret that the agent would use is called so or holds that key. Secrets are key Secrets by their label or because the settings name them; give the name of one, a recipient, or a fingerprint, as the list shows them.',
+    example: 'sotto keys list',
+  },
+  'SOTTO-KEYS-067': {
+    title: 'A Secret in the cluster differs from the backup',
+    explain:
+      'sotto keys restore makes Secrets that are missing and never writes over one that holds something else. Nothing was restored. Find out which of the two is right; rename or delete the one in the cluster only if it is not.',
+    example: 'kubectl get secret NAME -o yaml',
   },
 } as const satisfies Record<string, CodeEntry>;

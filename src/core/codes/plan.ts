@@ -196,4 +196,26 @@ export const PLAN_CODES = {
     explain:
       'Its values are ignore, fields, guard and exact (docs/annotations.md). The object is applied, and its changes are judged by the policy of the sync until the annotation is corrected.',
   },
+  'SOTTO-PLAN-120': {
+    title: 'The sync waits for another one',
+    explain:
+      'A sync that its dependsOn names has not applied its newest commit yet, or not all of its objects are ready. Nothing of the new commit is applied before that, and nothing is pruned; what was applied before is kept as it was, drift included. The sync goes on by itself.',
+    example: 'sotto status -n team-app --watch',
+  },
+  'SOTTO-PLAN-121': {
+    title: 'The sync waits for one that has to be mended',
+    explain:
+      'A sync that its dependsOn names is Degraded, Stalled, Held or Suspended: time alone does not make it ready. Nothing of the new commit of this one is applied, nothing is pruned; what was applied before is kept as it was. It goes on by itself when the other one is Ready.',
+    example: 'sotto status -n team-app',
+  },
+  'SOTTO-PLAN-140': {
+    title: 'Pods of workloads cannot be looked at',
+    explain:
+      'With health.strict: true the agent lists and watches Pods and ReplicaSets of the namespace while a workload is not ready, to tell an image that cannot be had. Its Role does not allow that. Everything else goes on, and such a workload fails when its own deadline is over. The Role in deploy/rights/role.yaml has the right.',
+  },
+  'SOTTO-PLAN-141': {
+    title: 'The status has no room for everything',
+    explain:
+      'The status document holds at most 200 things that need attention, some of each code, and their true number. What sotto why knows of an object beyond those is in the log of the agent only, with every pass.',
+  },
 } as const satisfies Record<string, CodeEntry>;

@@ -51,7 +51,7 @@ export const SOPS_CODES = {
   'SOTTO-SOPS-011': {
     title: 'The keys of the file are not in this version',
     explain:
-      'This version opens files encrypted for age recipients and OpenPGP keys. Other keys are refused without a connection being made.',
+      'This version opens files encrypted for age recipients and OpenPGP keys, and with keys of Vault, AWS KMS, Google Cloud KMS and Azure Key Vault. Other keys (Huawei Cloud) are refused without a connection being made.',
   },
   'SOTTO-SOPS-012': {
     title: 'The file is encrypted for nobody',
@@ -174,6 +174,17 @@ export const SOPS_CODES = {
     explain:
       'Through an alias a value stands at several places of a YAML document, so that a change of one is a change of all. Aliases are left only where nothing is encrypted; sotto edit shows the whole text.',
   },
+  'SOTTO-SOPS-058': {
+    title: 'A file cannot be written in another format',
+    explain:
+      'decrypt and encrypt with --output-type write another format than they read, as sops does, but never with a loss: lists and nested mappings have no place in dotenv and INI, null has none there, keys must not occur twice, and only YAML has several documents. The message names the key. Comments are not values: JSON has none, and INI puts them above a key as sops does.',
+    example: 'sotto decrypt --output-type dotenv app.yaml',
+  },
+  'SOTTO-SOPS-059': {
+    title: 'A file whose comments select is not converted',
+    explain:
+      'With encrypted_comment_regex or unencrypted_comment_regex the comments of a file decide what of it is encrypted. Another format has them elsewhere, or not at all, so that values would stay in clear.',
+  },
   'SOTTO-SOPS-060': {
     title: 'An OpenPGP entry is damaged',
     explain:
@@ -195,5 +206,36 @@ export const SOPS_CODES = {
     explain:
       'The rule of .sops.yaml splits the data key over key groups, so that nobody opens the file alone. This file needs fewer groups than that: it was encrypted under another rule. What is written now would have the weaker protection, so nothing is written.',
     example: 'sotto decrypt -i deploy/db.yaml && sotto encrypt -i deploy/db.yaml',
+  },
+  'SOTTO-SOPS-070': {
+    title: 'The key service that the file names is not allowed',
+    explain:
+      'Whoever writes a file may name any service in it, and would be sent the credential of whoever opens the file. So a service is called only if the settings (agent) or the person (command line) name exactly this address, ARN, resource or vault URL. No connection was made.',
+    example: 'decryption: { vault: [ { address: "https://vault.example.com" } ] }',
+  },
+  'SOTTO-SOPS-071': {
+    title: 'A key service cannot be asked now',
+    explain:
+      'It is not reached, does not answer in time, or says that it is not able to. It is asked again after a pause that grows up to a minute; until then every file that needs it is told the same at once.',
+  },
+  'SOTTO-SOPS-072': {
+    title: 'A key service refused',
+    explain:
+      'The service was asked and said no: the credential may not use the key, the key is unknown there, or the data key was wrapped by another one. What it wrote is not passed on. Redirects are not followed, so one counts as a refusal.',
+  },
+  'SOTTO-SOPS-073': {
+    title: 'The answer of a key service is not understood',
+    explain:
+      'The service answered with success, but not what such a service answers. Usually something else listens at the address, such as a login page.',
+  },
+  'SOTTO-SOPS-074': {
+    title: 'The name of a key at a key service is not usable',
+    explain:
+      'The name is put into the URL of a request, so it may have no characters that would make it the name of something else. No connection was made.',
+  },
+  'SOTTO-SOPS-075': {
+    title: 'A credential was not exchanged for one that passes',
+    explain:
+      'Before the key is used, the credential is shown to another service of the same cloud: STS of AWS where the file names a role, the login server of Azure. That service refused, was not reached or answered something else. What it wrote is not passed on, and the key service was not asked.',
   },
 } as const satisfies Record<string, CodeEntry>;

@@ -1,0 +1,353 @@
+import { writeFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { SottoError } from '../../core/errors.ts';
+import { arrayAt, stringAt } from '../../core/json.ts';
+import { shellWord } from '../../core/shell-word.ts';
+import { fetchBranches } from '../../git/branch-heads.ts';
+import { type Checkout, openCheckout, readCheckout } from '../../git/checkout.ts';
+import { keyLife } from '../../keys/key-state.ts';
+import type { ParsedKeySecret } from '../../keys/parse-keys.ts';
+import { checkRecipients } from '../../sops/recipients.ts';
+import { confirmed } from '../ask.ts';
+import { addClusterOptions, type Cluster, type ClusterFlags, withCluster } from '../cluster.ts';
+import type { CommandContext } from '../context.ts';
+import { reasonOf } from '../files.ts';
+import { keysInFile } from '../key-files.ts';
+import { backupList, openBackup, sealBackup, secretsIn } from '../keys/backup.ts';
+import { filesNaming, filesNeeding, filesSealedFor, type KeyNeed, readHeads } from '../keys/needs.ts';
+import { restoreSecrets } from '../keys/restore.ts';
+import { unopened } from '../keys/verify.ts';
+import { keyFileOption, outputOption, repeatable } from '../options.ts';
+import { say, table, writeData } from '../output.ts';
+import { markState, readClusterKeys } from '../rotate/cluster-keys.ts';
+import { readDocuments } from '../rotate/documents.ts';
+import { recoveryRecipients } from '../sealing-pin.ts';
+import { noStatus, readStatus } from '../status-document.ts';
+
+const EXAMPLES = `
+list shows what the agent says of its keys, and, inside a checkout, how many files of which branches still name each.
+retire keeps a key and opens nothing with it any more; it refuses while the head of a branch has a file that only this
+key opens. export prints public halves. backup and restore are for whoever may read key Secrets: a backup is an age file
+that stock age opens, and holds the fingerprint Secret too; restore makes what is missing and writes over nothing.
+
+Examples:
+  sotto keys list -n team-app
+  sotto keys backup -n team-app --recipient age1… --out keys.age
+  sotto keys backup --verify keys.age --key-file recovery.txt        every document of HEAD, with those keys alone
+  sotto keys restore keys.age --key-file recovery.txt -n team-app
+  sotto keys retire sops-age -n team-app
+
+Exit code: 0 done, 1 a key is still needed, a document does not open, a Secret differs, 2 usage, 3 cluster or remote
+unreachable, 4 the backup does not open, 5 forbidden.`;
+
+export function register(program: Command, context: CommandContext): void {
+  const keys = program
+    .command('keys')
+    .description('keys of the agent: list, retire, export, backup, restore')
+    .addHelpText('after', EXAMPLES);
+  addClusterOptions(keys.command('list').description('what keys the agent has, and who still needs them'))
+    .addOption(outputOption(['json'], 'one JSON document'))
+    .action((flags: ListFlags) => withCluster(flags, context, (cluster) => list(cluster, flags, context)));
+  addClusterOptions(keys.command('retire').description('open nothing with a key any more, and keep it'))
+    .argument('<key>', 'name of its Secret, or the recipient or fingerprint')
+    .option('--no-fetch', 'take the branches of remotes as they were fetched last')
+    .option('--yes', 'do not ask')
+    .action((key: string, flags: RetireFlags) =>
+      withCluster(flags, context, (cluster) => retire(key, cluster, flags, context)),
+    );
+  addClusterOptions(keys.command('export').description('print the public halves: recipients and certificates')).action(
+    (flags: ClusterFlags) => withCluster(flags, context, (cluster) => exportPublic(cluster, context)),
+  );
+  addClusterOptions(
+    keys.command('backup').description('encrypt every key Secret and the fingerprint Secret into a file'),
+  )
+    .addOption(repeatable('--recipient <recipient>', 'for whom (default: sealing.recovery)'))
+    .option('--passphrase', 'behind a passphrase instead, which is asked for')
+    .option('--out <file>', 'where it is written; it must not exist')
+    .option('--verify <file>', 'open every document of HEAD with the keys of that backup alone')
+    .addOption(keyFileOption())
+    .action((flags: BackupFlags) =>
+      flags.verify === undefined
+        ? withCluster(flags, context, (cluster) => backup(cluster, flags, context))
+        : verify(flags.verify, flags, context),
+    );
+  for (const name of LATER)
+    keys
+      .command(name, { hidden: true })
+      .allowUnknownOption()
+      .allowExcessArguments()
+      .action(() => {
+        throw notBuilt(name);
+      });
+  addClusterOptions(keys.command('restore').description('make the key Secrets of a backup that are missing'))
+    .argument('<file>', 'what sotto keys backup has made')
+    .addOption(keyFileOption())
+    .option('--yes', 'do not ask')
+    .action((file: string, flags: RestoreFlags) =>
+      withCluster(flags, context, (cluster) => restore(file, cluster, flags, context)),
+    );
+}
+
+/** Described, and not built: refused by name. */
+const LATER = ['rehearse', 'add'] as const;
+
+function notBuilt(name: (typeof LATER)[number]): SottoError {
+  return new SottoError({
+    code: 'SOTTO-CLI-003',
+    what: `not in this version: sotto keys ${name}`,
+    why: 'the command is described but not built yet',
+    next:
+      name === 'add'
+        ? 'kubectl create secret generic NAME --from-file=age.agekey=FILE; kubectl label secret NAME sotto.dev/use=keys'
+        : 'sotto keys backup --verify FILE opens every document with the keys of a backup alone',
+  });
+}
+
+interface ListFlags extends ClusterFlags {
+  readonly output?: 'json';
+}
+
+async function list(cluster: Cluster, { output }: ListFlags, context: CommandContext): Promise<void> {
+  const status = await readStatus(cluster, context.signal);
+  if (status === undefined) throw noStatus(cluster.namespace);
+  const checkout = await checkoutHere(context);
+  const heads = checkout === undefined ? undefined : await readHeads(checkout);
+  const rows = arrayAt(status, 'keys').map((key) => {
+    const text = (field: string): string => stringAt(key, field) ?? '';
+    const isNamed = text('kind') === 'age' || text('kind') === 'pgp';
+    const name = text('kind') === 'pgp' ? `pgp ${text('id')}` : text('id');
+    const needs = heads === undefined || !isNamed ? undefined : filesNaming(heads, name);
+    return {
+      kind: text('kind'),
+      id: text('id'),
+      state: text('state'),
+      since: text('since'),
+      until: text('until'),
+      secret: text('secret'),
+      origin: text('origin'),
+      needs,
+    };
+  });
+  if (output === 'json') {
+    const keys = rows.map(({ needs, ...row }) => ({ ...row, files: needs ?? null }));
+    return writeData(context, `${JSON.stringify({ schema: 'sotto.dev/keys/v1alpha1', keys }, undefined, 2)}\n`);
+  }
+  const cells = rows.map(({ kind, state, since, until, secret, origin, id, needs }) => [
+    kind,
+    state,
+    since || '-',
+    until || '-',
+    secret,
+    origin,
+    needs === undefined ? '?' : needsText(needs),
+    id,
+  ]);
+  const header = ['KIND', 'STATE', 'SINCE', 'UNTIL', 'SECRET', 'ORIGIN', 'NAMED BY', 'KEY'];
+  await writeData(context, table(header, cells));
+  if (rows.some(({ kind }) => kind === 'sealing'))
+    await say(context, 'note: no SealedSecret says its key; sotto keys retire tries it');
+}
+
+/** `main 12, old 3`. */
+function needsText(needs: readonly KeyNeed[]): string {
+  const counts = Map.groupBy(needs, ({ branches }) => branches[0] ?? '');
+  if (counts.size === 0) return 'nothing';
+  return [...counts].map(([branch, files]) => `${branch} ${files.length}`).join(', ');
+}
+
+interface RetireFlags extends ClusterFlags {
+  readonly fetch: boolean;
+  readonly yes?: true;
+}
+
+async function retire(word: string, cluster: Cluster, flags: RetireFlags, context: CommandContext): Promise<void> {
+  const checkout = await openCheckout(context.cwd, context.env, context.signal);
+  const keys = await readClusterKeys(cluster, context.signal);
+  const meant = keys.secrets.find((secret) => secret.mark.name === word || idsOf(secret).includes(word));
+  if (meant === undefined) throw noSuchKey(word);
+  const { name } = meant.mark;
+  if (keyLife(meant.mark).state === 'retired') return say(context, `Secret ${name} is retired already`);
+  if (flags.fetch && !(await fetchBranches(checkout))) throw notFetched();
+  const heads = await readHeads(checkout);
+  const others = new Set(
+    keys.secrets
+      .filter(({ mark }) => mark.name !== name && keyLife(mark).state !== 'retired')
+      .flatMap((secret) => namesOf(secret)),
+  );
+  const namespace = keys.settings.targetNamespace ?? cluster.namespace;
+  const needs = [
+    ...namesOf(meant).flatMap((recipient) => filesNeeding(heads, recipient, others)),
+    ...(meant.sealingKey === undefined ? [] : filesSealedFor(heads, meant.sealingKey, namespace)),
+  ];
+  if (needs.length > 0) throw stillNeeded(name, needs);
+  await say(
+    context,
+    `no head of ${heads.flatMap(({ branches }) => branches).length} branches needs the key of Secret ${name}`,
+  );
+  const command = `sotto keys retire ${shellWord(word)}`;
+  if (!(await confirmed(context, 'Open nothing with it any more?', { ...flags, command }))) return;
+  await markState(cluster, name, 'retired', undefined);
+  await say(
+    context,
+    `Secret ${name} is retired: it is kept, and opens nothing. Undo: kubectl annotate secret ${name} sotto.dev/state-`,
+  );
+}
+
+function idsOf(secret: ParsedKeySecret): string[] {
+  const sealing = secret.sealingKey === undefined ? [] : [secret.sealingKey.fingerprint];
+  return [...[...secret.ageIdentities, ...secret.pgpIdentities].map(({ recipient }) => recipient), ...sealing];
+}
+
+/** As files name them. */
+function namesOf({ ageIdentities, pgpIdentities }: ParsedKeySecret): string[] {
+  return [
+    ...ageIdentities.map(({ recipient }) => recipient),
+    ...pgpIdentities.map(({ recipient }) => `pgp ${recipient}`),
+  ];
+}
+
+async function exportPublic(cluster: Cluster, context: CommandContext): Promise<void> {
+  const { secrets } = await readClusterKeys(cluster, context.signal);
+  for (const secret of secrets) {
+    await writeData(context, `# Secret ${secret.mark.name}, ${keyLife(secret.mark).state}\n`);
+    for (const { recipient } of [...secret.ageIdentities, ...secret.pgpIdentities])
+      await writeData(context, `${recipient}\n`);
+    if (secret.sealingKey !== undefined) await writeData(context, secret.sealingKey.certificatePem);
+  }
+}
+
+interface BackupFlags extends ClusterFlags {
+  readonly recipient?: readonly string[];
+  readonly passphrase?: true;
+  readonly out?: string;
+  readonly verify?: string;
+  readonly keyFile?: readonly string[];
+}
+
+async function backup(cluster: Cluster, flags: BackupFlags, context: CommandContext): Promise<void> {
+  const { out, recipient, passphrase } = flags;
+  if (out === undefined) throw usage('a backup needs a file', '--out says where it is written');
+  if (recipient !== undefined && passphrase === true)
+    throw usage('a backup is for recipients or behind a passphrase', 'age has no files for both');
+  const keys = await readClusterKeys(cluster, context.signal);
+  const { recovery } = keys.settings.sealing;
+  const named = recipient ?? (recovery.length > 0 ? recovery : await recoveryRecipients(context));
+  const recipients = passphrase === true ? ('passphrase' as const) : checkRecipients(named);
+  const { list: secrets, names } = await backupList(cluster, keys, context.signal);
+  using content = secrets;
+  const sealed = await sealBackup(context, content, recipients);
+  try {
+    writeFileSync(resolve(context.cwd, out), sealed, { flag: 'wx', mode: 0o600 });
+  } catch (cause) {
+    throw usage(
+      `${out} was not written`,
+      cause instanceof Error && 'code' in cause && cause.code === 'EEXIST' ? 'it exists already' : reasonOf(cause),
+    );
+  }
+  await say(context, `${out}: ${names.length} Secrets (${names.join(', ')})`);
+  await say(context, `next: sotto keys backup --verify ${shellWord(out)} --key-file IDENTITY, inside the repository`);
+}
+
+async function verify(name: string, { keyFile, namespace }: BackupFlags, context: CommandContext): Promise<void> {
+  const checkout = await openCheckout(context.cwd, context.env, context.signal);
+  const { commit } = await readCheckout(checkout);
+  const documents = await readDocuments(checkout, commit);
+  const content = await openBackup(context, name, keyFile ?? []);
+  try {
+    const count = secretsIn(content, name).length;
+    const failed = await unopened(documents, keysInFile(context, content, name), namespace ?? '');
+    const total = documents.sops.length + documents.sealed.length;
+    if (failed.length > 0) {
+      await writeData(
+        context,
+        table(
+          ['FILE', 'CODE', 'WHY'],
+          failed.map(({ file, code, why }) => [file, code, why]),
+        ),
+      );
+      throw notAll(name, failed.length, total);
+    }
+    await say(
+      context,
+      `${name}: ${count} Secrets; all ${total} encrypted files of ${commit.slice(0, 12)} open with their keys alone`,
+    );
+  } finally {
+    content.fill(0);
+  }
+}
+
+interface RestoreFlags extends ClusterFlags {
+  readonly keyFile?: readonly string[];
+  readonly yes?: true;
+}
+
+async function restore(name: string, cluster: Cluster, flags: RestoreFlags, context: CommandContext): Promise<void> {
+  const content = await openBackup(context, name, flags.keyFile ?? []);
+  try {
+    const secrets = secretsIn(content, name);
+    const names = secrets.map((secret) => stringAt(secret, 'metadata', 'name') ?? '?').join(', ');
+    const question = `Make those of ${names} that are missing in namespace ${cluster.namespace}?`;
+    const command = `sotto keys restore ${shellWord(name)}`;
+    if (!(await confirmed(context, question, { ...flags, command }))) return;
+    const { made, present } = await restoreSecrets(cluster, secrets, context.signal);
+    await say(
+      context,
+      `made: ${made.join(', ') || 'none'}; there already, and the same: ${present.join(', ') || 'none'}`,
+    );
+  } finally {
+    content.fill(0);
+  }
+}
+
+async function checkoutHere({ cwd, env, signal }: CommandContext): Promise<Checkout | undefined> {
+  try {
+    return await openCheckout(cwd, env, signal);
+  } catch (thrown) {
+    if (thrown instanceof SottoError) return undefined;
+    throw thrown;
+  }
+}
+
+function usage(what: string, why: string): SottoError {
+  return new SottoError({ code: 'SOTTO-CLI-001', what, why, next: 'sotto keys --help' });
+}
+
+function noSuchKey(word: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-KEYS-066',
+    what: `there is no key ${word}`,
+    why: 'no key Secret that the agent would use is called so or holds it',
+    next: 'sotto keys list',
+  });
+}
+
+function notFetched(): SottoError {
+  return new SottoError({
+    code: 'SOTTO-KEYS-065',
+    what: 'the key was not retired, because a remote cannot be asked for its branches',
+    why: 'git fetch --all failed, and a branch there may still need it',
+    next: 'git fetch --all; or the same command with --no-fetch',
+  });
+}
+
+function stillNeeded(name: string, needs: readonly KeyNeed[]): SottoError {
+  const [first] = needs;
+  return new SottoError({
+    code: 'SOTTO-KEYS-064',
+    what: `the key of Secret ${name} was not retired, because it is still needed`,
+    why: `${needs.length} files need it: ${needsText(needs)}; the first is ${first?.file ?? ''} in ${first?.branches.join(', ') ?? ''}`,
+    next: 'rotate, merge or delete those branches, then the same command again',
+    object: `Secret/${name}`,
+  });
+}
+
+function notAll(file: string, failed: number, total: number): SottoError {
+  return new SottoError({
+    code: 'SOTTO-KEYS-063',
+    what: `${failed} of ${total} encrypted files do not open with the backup`,
+    why: 'it is older than their keys, or they are for keys that the agent does not have',
+    next: 'sotto keys backup --out NEW, and keep this one for old commits',
+    file,
+  });
+}

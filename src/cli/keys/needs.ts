@@ -1,0 +1,65 @@
+import { sealedDocuments } from '../../authoring/reseal-sealed.ts';
+import type { Checkout } from '../../git/checkout.ts';
+import { branchHeads } from '../../git/branch-heads.ts';
+import type { UnsealKey } from '../../sealed/sealing-key.ts';
+import { keyFor } from '../../sealed/unseal.ts';
+import { recipientsOf } from '../recipients/coverage.ts';
+import { type EncryptedDocuments, readDocuments } from '../rotate/documents.ts';
+
+/** What the head of a branch has encrypted. */
+export interface HeadDocuments {
+  readonly branches: readonly string[];
+  readonly documents: EncryptedDocuments;
+}
+
+/** A file that only a key opens, and where. */
+export interface KeyNeed {
+  readonly branches: readonly string[];
+  readonly file: string;
+}
+
+export async function readHeads(checkout: Checkout): Promise<HeadDocuments[]> {
+  const heads: HeadDocuments[] = [];
+  for (const { commit, branches } of await branchHeads(checkout))
+    heads.push({ branches, documents: await readDocuments(checkout, commit) });
+  return heads;
+}
+
+/** SOPS files that name a recipient. Pure. */
+export function filesNaming(heads: readonly HeadDocuments[], recipient: string): KeyNeed[] {
+  return heads.flatMap(({ branches, documents }) =>
+    documents.sops
+      .filter(({ file }) => recipientsOf(file).groups.some((group) => group.includes(recipient)))
+      .map(({ file }) => ({ branches, file: file.name })),
+  );
+}
+
+/** SOPS files that none of the others would open in the place of a recipient: in each of its groups there is none. Pure. */
+export function filesNeeding(
+  heads: readonly HeadDocuments[],
+  recipient: string,
+  others: ReadonlySet<string>,
+): KeyNeed[] {
+  return heads.flatMap(({ branches, documents }) =>
+    documents.sops
+      .filter(({ file }) =>
+        recipientsOf(file).groups.some(
+          (group) => group.includes(recipient) && !group.some((name) => name !== recipient && others.has(name)),
+        ),
+      )
+      .map(({ file }) => ({ branches, file: file.name })),
+  );
+}
+
+/** Files with a SealedSecret item that a key opens. No ciphertext says its key, so it is tried. */
+export function filesSealedFor(heads: readonly HeadDocuments[], key: UnsealKey, namespace: string): KeyNeed[] {
+  return heads.flatMap(({ branches, documents }) =>
+    documents.sealed
+      .filter(({ path, text }) =>
+        sealedDocuments(text, path, namespace).some(({ sealed }) =>
+          sealed.items.some((item) => keyFor(sealed, item, [key]) !== undefined),
+        ),
+      )
+      .map(({ path }) => ({ branches, file: path })),
+  );
+}

@@ -1,0 +1,148 @@
+import { storeRecovery } from '../../agent/sealing-key.ts';
+import { rfc3339 } from '../../core/clock.ts';
+import { SottoError } from '../../core/errors.ts';
+import { isJsonObject, type Json, type JsonObject, member, stringAt } from '../../core/json.ts';
+import { keyLife } from '../../keys/key-state.ts';
+import { markOf, type SecretMark, wipeEntries } from '../../keys/key-secret.ts';
+import {
+  ORIGIN_ANNOTATION,
+  ORIGIN_SOTTO,
+  SINCE_ANNOTATION,
+  STATE_ANNOTATION,
+  UNTIL_ANNOTATION,
+  USE_LABEL,
+} from '../../keys/marks.ts';
+import { parseKeySecret, type ParsedKeySecret } from '../../keys/parse-keys.ts';
+import { namedKeySecrets, selectKeySecrets } from '../../keys/select.ts';
+import { kubeError } from '../../kube/errors.ts';
+import { listMetadata } from '../../kube/lists.ts';
+import { createObject, mergePatch } from '../../kube/objects.ts';
+import { SECRETS } from '../../kube/resource.ts';
+import { unrepeated } from '../../kube/retry.ts';
+import { readSecret } from '../../kube/secret-reader.ts';
+import type { Settings } from '../../settings/settings.ts';
+import type { AgeIdentity } from '../../sops/age.ts';
+import { makeIdentity } from '../../sops/make-identity.ts';
+import type { Cluster } from '../cluster.ts';
+import { liveSettings } from '../install/removal.ts';
+import { keySecretBody } from '../keys/secret-body.ts';
+
+/** The keys of the agent, as somebody who may read its key Secrets sees them. */
+export interface ClusterKeys {
+  readonly settings: Settings;
+  readonly secrets: readonly ParsedKeySecret[];
+}
+
+/** On a key that a rotation made: the recipient that gives way to it. So an interrupted one finds it again. */
+const REPLACES_ANNOTATION = 'sotto.dev/replaces';
+const CLI_MANAGER = 'sotto-cli';
+
+/** Reads every key Secret that the agent would use, and no other. Throws SottoError. */
+export async function readClusterKeys(
+  { transport, namespace, connection }: Cluster,
+  signal: AbortSignal,
+): Promise<ClusterKeys> {
+  const settings = await liveSettings({ transport, signal }, namespace);
+  if (settings === undefined) throw noSettings(namespace);
+  const listed = await listMetadata(transport, SECRETS, { namespace, signal });
+  if (!listed.ok)
+    throw kubeError(listed.failure, { verb: 'list', resource: SECRETS, namespace, user: connection.user });
+  const marks = listed.value.items.map(markOfObject);
+  const present = new Set(marks.map(({ name }) => name));
+  const named = namedKeySecrets(settings).filter((name) => present.has(name));
+  const secrets: ParsedKeySecret[] = [];
+  for (const name of new Set([...selectKeySecrets(marks, settings), ...named])) {
+    const secret = await readSecret(transport, namespace, name, unrepeated, signal);
+    if (secret === undefined) continue;
+    try {
+      secrets.push(parseKeySecret(secret));
+    } finally {
+      wipeEntries(secret);
+    }
+  }
+  return { settings, secrets };
+}
+
+/** The key that an interrupted rotation made for the same purpose. */
+export function pendingKey({ secrets }: ClusterKeys, old: string): AgeIdentity | undefined {
+  const found = secrets.find(
+    ({ mark }) => markOf(mark.annotations, REPLACES_ANNOTATION) === old && keyLife(mark).state === 'active',
+  );
+  return found?.ageIdentities[0];
+}
+
+/**
+ * A new identity, as a Secret of the agent's own. Its copy for the recovery recipients is stored before it. The bytes
+ * are in no file and no argument. Throws SottoError.
+ */
+export async function makeClusterKey(
+  { transport, namespace, connection }: Cluster,
+  { old, recovery, now }: { readonly old: string; readonly recovery: readonly string[]; readonly now: Date },
+): Promise<{ readonly identity: AgeIdentity; readonly secret: string }> {
+  const { identity, keyFile } = makeIdentity(now);
+  using content = keyFile;
+  const name = `sotto-age-${identity.recipient.slice(4, 14)}`;
+  const metadata: JsonObject = {
+    name,
+    namespace,
+    labels: { [USE_LABEL]: 'keys', 'app.kubernetes.io/managed-by': 'sotto' },
+    annotations: {
+      [ORIGIN_ANNOTATION]: ORIGIN_SOTTO,
+      [SINCE_ANNOTATION]: rfc3339(now),
+      [REPLACES_ANNOTATION]: old,
+    },
+  };
+  const fill = () => keySecretBody({ metadata, type: 'Opaque', entries: new Map([['age.agekey', content]]) });
+  if (recovery.length > 0) await storeRecovery({ transport, namespace, repeat: unrepeated }, name, fill, recovery);
+  const target = { resource: SECRETS, namespace, name };
+  const made = await createObject(transport, { ...target, fieldManager: CLI_MANAGER, body: fill().reveal() });
+  if (!made.ok) throw kubeError(made.failure, { ...target, verb: 'create', user: connection.user });
+  return { identity, secret: name };
+}
+
+/** The Secret that holds the identity of a recipient. */
+export function secretOf({ secrets }: ClusterKeys, recipient: string): SecretMark | undefined {
+  return secrets.find(({ ageIdentities }) => ageIdentities.some((each) => each.recipient === recipient))?.mark;
+}
+
+/** Says on a key Secret how far its key is on its way out; its content is not touched. */
+export async function markState(
+  { transport, namespace, connection }: Cluster,
+  name: string,
+  state: 'decrypt-only' | 'retired',
+  until: Date | undefined,
+): Promise<void> {
+  const annotations = { [STATE_ANNOTATION]: state, [UNTIL_ANNOTATION]: until === undefined ? null : rfc3339(until) };
+  const target = { resource: SECRETS, namespace, name };
+  const marked = await mergePatch(transport, {
+    ...target,
+    fieldManager: CLI_MANAGER,
+    patch: { metadata: { annotations } },
+  });
+  if (!marked.ok) throw kubeError(marked.failure, { ...target, verb: 'patch', user: connection.user });
+}
+
+function markOfObject(object: Json): SecretMark {
+  const metadata = member(object, 'metadata');
+  return {
+    name: stringAt(object, 'metadata', 'name') ?? '',
+    labels: texts(member(metadata, 'labels')),
+    annotations: texts(member(metadata, 'annotations')),
+  };
+}
+
+function texts(value: Json | undefined): Record<string, string> {
+  if (!isJsonObject(value)) return {};
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, text]) => (typeof text === 'string' ? [[key, text] as const] : [])),
+  );
+}
+
+function noSettings(namespace: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-ROTATE-013',
+    what: 'the agent cannot be asked what its keys are',
+    why: `ConfigMap sotto in namespace ${namespace} holds no settings that can be read, or you may not read it`,
+    next: 'check the namespace (-n); an agent that takes its settings from a file is not rotated so: use --new-key',
+  });
+}

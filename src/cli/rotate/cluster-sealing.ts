@@ -1,0 +1,77 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isSealedFor } from '../../authoring/reseal-sealed.ts';
+import { SottoError } from '../../core/errors.ts';
+import { keyLife } from '../../keys/key-state.ts';
+import { markOf } from '../../keys/key-secret.ts';
+import { ORIGIN_ANNOTATION, ORIGIN_SOTTO } from '../../keys/marks.ts';
+import type { SealingKey } from '../../sealed/sealing-key.ts';
+import type { Cluster } from '../cluster.ts';
+import type { CommandContext } from '../context.ts';
+import { say } from '../output.ts';
+import { type ClusterKeys, markState, readClusterKeys } from './cluster-keys.ts';
+import type { EncryptedDocuments } from './documents.ts';
+
+/** A key of 4096 bits takes a moment, and the agent sees the mark first. */
+const MADE_MS = 120_000;
+const LOOK_MS = 1_000;
+
+/**
+ * The sealing key that everything is to be sealed for. Where all is sealed for the one in use, that one only opens from
+ * now on, and the agent makes another, encrypted to the recovery recipients first. Where not, a rotation was interrupted,
+ * or nobody has sealed for the one in use yet: it is the new one. Throws SOTTO-ROTATE-017.
+ */
+export async function newSealingKey(
+  cluster: Cluster,
+  keys: ClusterKeys,
+  { sealed }: EncryptedDocuments,
+  { until, namespace }: { readonly until: Date; readonly namespace: string },
+  context: CommandContext,
+): Promise<SealingKey> {
+  checkSettings(keys, cluster.namespace);
+  const active = activeKeys(keys);
+  const [inUse] = active;
+  if (inUse === undefined) throw noKey('the agent has made none yet', `sotto status -n ${cluster.namespace}`);
+  for (const { path, text } of sealed) {
+    if (!(await isSealedFor(inUse.key, text, path, namespace))) return inUse.key;
+  }
+  for (const { secret } of active) await markState(cluster, secret, 'decrypt-only', until);
+  await say(
+    context,
+    `Secret ${active.map(({ secret }) => secret).join(', ')} only opens from now on; the agent makes another key`,
+  );
+  const deadlineMs = performance.now() + MADE_MS;
+  while (performance.now() < deadlineMs) {
+    const [made] = activeKeys(await readClusterKeys(cluster, context.signal));
+    if (made !== undefined) return made.key;
+    await sleep(LOOK_MS, undefined, { signal: context.signal });
+  }
+  throw noKey(
+    `the agent has made none within ${MADE_MS / 1000} s`,
+    `sotto status -n ${cluster.namespace} says why; then the same command again`,
+  );
+}
+
+/** Newest first. */
+function activeKeys({ secrets }: ClusterKeys): { readonly secret: string; readonly key: SealingKey }[] {
+  return secrets
+    .flatMap(({ mark, sealingKey }) => {
+      const isOurs = markOf(mark.annotations, ORIGIN_ANNOTATION) === ORIGIN_SOTTO && keyLife(mark).state === 'active';
+      return isOurs && sealingKey !== undefined ? [{ secret: mark.name, key: sealingKey }] : [];
+    })
+    .toSorted((a, b) => b.key.notBefore.getTime() - a.key.notBefore.getTime());
+}
+
+function checkSettings({ settings }: ClusterKeys, namespace: string): void {
+  const { enabled, secretNames, certificate } = settings.sealing;
+  if (!enabled) throw noKey('sealing.enabled is not set, so the agent makes none', 'give another key with --cert');
+  if (secretNames.length > 0) throw noKey('sealing.keys names those that may seal', 'give another key with --cert');
+  if (certificate === undefined) return;
+  throw noKey(
+    'sealing.certificate pins the one in use, and nobody could seal for another',
+    `take the pin out of the settings of namespace ${namespace} and of sotto.yaml, and put the new one in afterwards`,
+  );
+}
+
+function noKey(why: string, next: string): SottoError {
+  return new SottoError({ code: 'SOTTO-ROTATE-017', what: 'there is no new sealing key', why, next });
+}

@@ -1,0 +1,123 @@
+import { closeSync, existsSync, fsyncSync, openSync, realpathSync, renameSync, writeSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
+import { SottoError } from '../../core/errors.ts';
+import { RECOVERY_NAME } from '../../core/labels.ts';
+import type { AgeIdentity } from '../../sops/age.ts';
+import { makeIdentity } from '../../sops/make-identity.ts';
+import { encryptForRecipients } from '../../sops/recipients.ts';
+import type { Cluster } from '../cluster.ts';
+import type { Surroundings } from '../context.ts';
+import { reasonOf } from '../files.ts';
+import { readKeyFiles } from '../key-files.ts';
+import { type ClusterKeys, makeClusterKey, pendingKey } from './cluster-keys.ts';
+
+/** Where the new identity is, or will be. */
+export interface NewKey {
+  /** For messages: a file, or a Secret. */
+  readonly where: string;
+  /** One that somebody put there, or an earlier run made; it cannot be the old one. */
+  readonly given: AgeIdentity | undefined;
+  /** The one that is there already for this rotation. */
+  find(old: string): AgeIdentity | undefined;
+  make(old: string, recovery: readonly string[], now: Date): Promise<MadeKey>;
+}
+
+export interface MadeKey {
+  readonly identity: AgeIdentity;
+  /** Where it and its copy are, for the person. */
+  readonly said: string;
+}
+
+/** The file that `--new-key` names. Throws SOTTO-ROTATE-005. */
+export async function fileKey(around: Surroundings, name: string, root: string): Promise<NewKey> {
+  const path = resolve(around.cwd, name);
+  if (isBelow(path, root)) throw unusable(name, 'it is in the working tree, where a commit could take it along');
+  const given = existsSync(path) ? await onlyIdentity(around, name) : undefined;
+  return {
+    where: name,
+    given,
+    find: () => given,
+    make: async (_, recovery, now) => {
+      const identity = await writeNewKey(path, name, recovery, now);
+      const copy = recovery.length === 0 ? 'there is no other copy of it' : `a copy is in ${name}${RECOVERY}`;
+      return { identity, said: `written to ${name}; ${copy}` };
+    },
+  };
+}
+
+async function onlyIdentity(around: Surroundings, name: string): Promise<AgeIdentity> {
+  const { identities } = await readKeyFiles(around, [name]);
+  const [identity, another] = identities;
+  if (identity?.kind === 'age' && another === undefined) return identity;
+  throw unusable(name, 'it holds something else than one age identity');
+}
+
+/** A Secret of the agent's own that is made for it. */
+export function clusterKey(cluster: Cluster, keys: ClusterKeys): NewKey {
+  return {
+    where: `a Secret in namespace ${cluster.namespace}`,
+    given: undefined,
+    find: (old) => pendingKey(keys, old),
+    make: async (old, recovery, now) => {
+      const { identity, secret } = await makeClusterKey(cluster, { old, recovery, now });
+      const copy = recovery.length === 0 ? 'there is no other copy of it' : `a copy is in ConfigMap ${RECOVERY_NAME}`;
+      return { identity, said: `in Secret ${secret}; ${copy}` };
+    },
+  };
+}
+
+function isBelow(path: string, root: string): boolean {
+  let folder: string;
+  try {
+    folder = join(realpathSync(dirname(path)), basename(path));
+  } catch {
+    return false;
+  }
+  const below = relative(realpathSync(root), folder);
+  return below !== '..' && !below.startsWith(`..${sep}`);
+}
+
+/**
+ * Makes the new identity: first its copy for whoever holds the recovery identity, then the file, which nobody else may
+ * read. Throws SOTTO-ROTATE-005, and leaves no key that nobody can get back.
+ */
+async function writeNewKey(path: string, name: string, recovery: readonly string[], now: Date): Promise<AgeIdentity> {
+  const { identity, keyFile } = makeIdentity(now);
+  using content = keyFile;
+  try {
+    if (recovery.length > 0) {
+      const copy = await encryptForRecipients(content.reveal(), recovery);
+      writeDurably(`${path}${RECOVERY}`, Buffer.from(copy), 0o644);
+    }
+    writeDurably(path, content.reveal(), 0o600);
+  } catch (cause) {
+    throw cause instanceof SottoError ? cause : unusable(name, reasonOf(cause));
+  }
+  return identity;
+}
+
+const RECOVERY = '.recovery.age';
+
+/** Whole or not at all: what a kill leaves beside it is written over by the next run. */
+function writeDurably(path: string, bytes: Uint8Array, mode: number): void {
+  const beside = `${path}.tmp`;
+  const fd = openSync(beside, 'w', mode);
+  try {
+    let written = 0;
+    while (written < bytes.length) written += writeSync(fd, bytes, written);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+  renameSync(beside, path);
+}
+
+function unusable(file: string, why: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-ROTATE-005',
+    what: 'the file for the new key cannot be used',
+    why,
+    next: 'name a file that does not exist yet, outside of the checkout, or one with the new identity alone: --new-key /dev/shm/new.txt',
+    file,
+  });
+}

@@ -1,0 +1,109 @@
+import { withReplaced } from '../../authoring/sops-config.ts';
+import { SottoError } from '../../core/errors.ts';
+import type { PolicyRule } from '../../sops/policy.ts';
+import { coverageOf, recipientsOf } from '../recipients/coverage.ts';
+import { plantedRecipients } from '../recipients/change.ts';
+import type { SealedFile } from '../sealed-files.ts';
+import type { CommittedPolicy, EncryptedDocuments, SealedSecretFile, SopsDocument } from './documents.ts';
+
+/** Which age recipient gives way to which. */
+export interface RecipientPair {
+  readonly old: string;
+  readonly made: string;
+}
+
+/** What a rotation does, and to what. */
+export interface RotationPlan {
+  /** `.sops.yaml` files with the text that they get. */
+  readonly policies: readonly { readonly policy: CommittedPolicy; readonly text: string }[];
+  readonly sops: readonly PlannedSops[];
+  readonly sealed: readonly SealedSecretFile[];
+  /** What stays as it is, and why. */
+  readonly kept: readonly { readonly path: string; readonly why: string }[];
+}
+
+export interface PlannedSops {
+  readonly file: SealedFile;
+  /** Names of keys for which the file shall be, in groups. */
+  readonly groups: readonly (readonly string[])[];
+  readonly threshold: number;
+  /** As the file has them now. */
+  readonly before: readonly (readonly string[])[];
+}
+
+export interface RotationGoal {
+  /** Undefined: no age key is changed. */
+  readonly age: RecipientPair | undefined;
+  /** Whether SealedSecrets are sealed anew. */
+  readonly seals: boolean;
+}
+
+/** Pure. Throws SottoError for what must be settled before anything is encrypted for anybody. */
+export function planRotation(
+  { policies, sops, sealed }: EncryptedDocuments,
+  { age, seals }: RotationGoal,
+): RotationPlan {
+  const kept: { path: string; why: string }[] = [];
+  const planned: PlannedSops[] = [];
+  for (const document of sops) {
+    const one = age === undefined ? 'no new age key is given' : plannedSops(document, age);
+    if (typeof one === 'string') kept.push({ path: document.file.name, why: one });
+    else planned.push(one);
+  }
+  if (!seals) kept.push(...sealed.map(({ path }) => ({ path, why: 'no certificate is given' })));
+  return {
+    policies: age === undefined ? [] : policies.flatMap((policy) => changedPolicy(policy, age) ?? []),
+    sops: planned,
+    sealed: seals ? sealed : [],
+    kept,
+  };
+}
+
+/** Age recipients of which one could be meant by the keys at hand, as files and rules name them. Pure. */
+export function namedRecipients({ policies, sops }: EncryptedDocuments): ReadonlySet<string> {
+  return new Set([
+    ...policies.flatMap(({ policy }) => policy.rules.flatMap(({ groups }) => groups.flat())),
+    ...sops.flatMap(({ file }) => recipientsOf(file).groups.flat()),
+  ]);
+}
+
+function changedPolicy(
+  policy: CommittedPolicy,
+  { old, made }: RecipientPair,
+): RotationPlan['policies'][number] | undefined {
+  const isNamed = policy.policy.rules.some(({ groups }) => groups.some((group) => group.includes(old)));
+  if (!isNamed) return undefined;
+  return { policy, text: withReplaced(policy.text, policy.path, { field: 'age', text: old }, made) };
+}
+
+/** Or why the file stays as it is. */
+function plannedSops({ file, policy }: SopsDocument, pair: RecipientPair): PlannedSops | string {
+  const recipients = recipientsOf(file);
+  const isFor = (groups: PolicyRule['groups']): boolean => groups.some((group) => group.includes(pair.old));
+  const replaced = (groups: PolicyRule['groups']): string[][] =>
+    groups.map((group) => [...new Set(group.map((name) => (name === pair.old ? pair.made : name)))]);
+  const other = 'it is not for the old key';
+  if (policy === undefined) {
+    if (!isFor(recipients.groups)) return other;
+    const { groups, threshold } = recipients;
+    return { file, groups: replaced(groups), threshold, before: groups };
+  }
+  const coverage = coverageOf(file, policy.policy);
+  if ('error' in coverage) throw coverage.error;
+  const { rule, difference } = coverage;
+  if (!isFor(recipients.groups) && (rule === undefined || !isFor(rule.groups))) return other;
+  if (rule === undefined) throw noRule(file.name, policy.path);
+  if (difference.planted.length > 0) throw plantedRecipients(coverage, difference.planted, policy.policy);
+  return { file, groups: replaced(rule.groups), threshold: rule.threshold, before: recipients.groups };
+}
+
+function noRule(file: string, policy: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-ROTATE-006',
+    what: 'nothing was changed, because no rule of .sops.yaml speaks of a file that is for the old key',
+    why: 'so nothing vouches for those whom the file names, and what is encrypted now would be readable there',
+    next: `give ${policy} a rule for it, commit that, and run the same command again`,
+    file,
+    key: 'sops',
+  });
+}

@@ -1,0 +1,60 @@
+import { isSealedFor, keyOf, reseal } from '../../authoring/reseal-sealed.ts';
+import type { SealingCertificate } from '../../sealed/certificate.ts';
+import type { UnsealKey } from '../../sealed/sealing-key.ts';
+import type { KeyServices } from '../../services/key-services.ts';
+import type { Identity } from '../../sops/identity.ts';
+import type { PgpKeyBlock } from '../../sops/pgp-key.ts';
+import { metadataOf, rekey } from '../../sops/rekey.ts';
+import { unwrapBytes } from '../../sops/unwrap.ts';
+import { heldServices } from '../recipients/held-services.ts';
+import { wantedKeys } from '../recipients/wanted-keys.ts';
+import type { RotationPlan } from './plan.ts';
+
+export interface RotationKeys {
+  /** Old ones, and the new one where there is one. */
+  readonly identities: readonly Identity[];
+  readonly unsealKeys: readonly UnsealKey[];
+  readonly pgpKeys: readonly PgpKeyBlock[];
+  readonly services: KeyServices;
+  readonly certificate: SealingCertificate | undefined;
+  /** Of SealedSecrets that name none. */
+  readonly namespace: string;
+}
+
+/**
+ * The new content of every file that changes, by path: each opened, encrypted with a new data key, opened again and
+ * compared. Nothing is written. Throws SottoError at the first file that does not open.
+ */
+export async function prepareRotation(
+  plan: RotationPlan,
+  keys: RotationKeys,
+  now: Date,
+): Promise<ReadonlyMap<string, Uint8Array>> {
+  const files = new Map<string, Uint8Array>();
+  for (const { policy, text } of plan.policies) files.set(policy.path, Buffer.from(text));
+  for (const { file, groups, threshold, before } of plan.sops) {
+    const { text, format, name } = file;
+    const old = { text, format, file: name };
+    const held = heldServices(old, keys.services);
+    const wanted = wantedKeys({ groups, threshold }, { groups: before, threshold }, keys.pgpKeys, held);
+    const made = await rekey(old, keys.identities, wanted, 'new-data-key', now);
+    files.set(name, Buffer.from(made));
+  }
+  if (keys.certificate === undefined) return files;
+  const resealing = { certificate: keys.certificate, keys: keys.unsealKeys };
+  const own = keyOf(resealing);
+  for (const { path, text } of plan.sealed) {
+    if (own !== undefined && (await isSealedFor(own, text, path, keys.namespace))) continue;
+    files.set(path, Buffer.from(await reseal(text, path, keys.namespace, resealing)));
+  }
+  return files;
+}
+
+/** Throws SottoError for the first SOPS file that none of the keys opens: before a new key is made for it. */
+export async function checkOpens({ sops }: RotationPlan, { identities }: RotationKeys): Promise<void> {
+  for (const { file } of sops) {
+    const { text, format, name } = file;
+    const bytes = await unwrapBytes({ file: name, metadata: metadataOf({ text, format, file: name }) }, identities);
+    bytes.fill(0);
+  }
+}

@@ -1,0 +1,103 @@
+import type { CodeEntry } from './entry.ts';
+
+export const ROTATE_CODES = {
+  'SOTTO-ROTATE-001': {
+    title: 'Nothing says which key is replaced',
+    explain:
+      'A rotation replaces one age recipient by another. It is the one whose identity is among the key files, if files or rules name exactly one of those; else --old says which. Nothing was changed.',
+    example: 'sotto rotate --old age1… --key-file old.txt --new-key new.txt --plan',
+  },
+  'SOTTO-ROTATE-002': {
+    title: 'A rotation was interrupted here',
+    explain:
+      'The checkout has the journal of a rotation that did not come to its end: the commit exists, and branch, files or index are still behind it. --resume carries exactly that commit out; nothing is encrypted again.',
+    example: 'sotto rotate --resume',
+  },
+  'SOTTO-ROTATE-003': {
+    title: 'There is no rotation to resume',
+    explain:
+      'The checkout has no journal of a rotation. One that was interrupted before its commit was recorded has changed nothing: run the same command as before; a new key that was written already is taken.',
+  },
+  'SOTTO-ROTATE-004': {
+    title: 'A rotation cannot be resumed as it is',
+    explain:
+      'Since it was interrupted, the branch, the checked out branch or one of its files became something that is neither the state before nor the one after. Nothing of that is overwritten. Look at git status and git reflog; once branch and files are as they were, --resume goes on.',
+    example: 'git status\nsotto rotate --resume',
+  },
+  'SOTTO-ROTATE-005': {
+    title: 'The file of the new key cannot be used',
+    explain:
+      'The new age identity is written to a file that only you may read, outside of the working tree, or is taken from there if it exists already; then it has to hold exactly one identity.',
+    example: 'sotto rotate --key-file old.txt --new-key /dev/shm/new.txt',
+  },
+  'SOTTO-ROTATE-006': {
+    title: 'No rule of .sops.yaml speaks of a file for the old key',
+    explain:
+      'The recipients in a SOPS file are not authenticated; .sops.yaml vouches for them. Where there is one, each file that is encrypted anew needs a rule. Nothing was changed.',
+    example: 'sotto recipients check',
+  },
+  'SOTTO-ROTATE-007': {
+    title: 'Others were faster each time',
+    explain:
+      'The push was refused because the branch at the remote had moved. What came in was taken as the new base and everything was encrypted from there, several times, or could not be, because this branch has commits that the remote has not. The remote and this checkout are as they were.',
+    example: 'git pull --rebase\nsotto rotate …   (the same command again)',
+  },
+  'SOTTO-ROTATE-008': {
+    title: 'The rotation was not pushed',
+    explain:
+      'The remote did not take the commit for another reason than a race: no connection, no right, a rule for the branch. The commit exists in this clone, and no branch was moved by it unless --branch asked for one.',
+    example: 'git push --dry-run',
+  },
+  'SOTTO-ROTATE-009': {
+    title: 'Nothing says what the new key is',
+    explain:
+      'A rotation is for a new age key, made into a file (--new-key) or as a Secret of the agent (--new-secret), or for a new sealing certificate (--cert). Rotation by the agent itself (--in-cluster) is not in this version.',
+  },
+  'SOTTO-ROTATE-010': {
+    title: 'Nothing vouches for the new sealing certificate',
+    explain:
+      'Whoever could swap the certificate could read everything that is sealed for it. It is taken if its private key is among the key files, or if sotto.yaml pins its fingerprint (sealing.certificate).',
+  },
+  'SOTTO-ROTATE-011': {
+    title: 'There is nothing to rotate',
+    explain:
+      'No document of the commit is for the old key, or everything is for the new one already. Nothing was changed.',
+    example: 'sotto rotate --plan …',
+  },
+  'SOTTO-ROTATE-012': {
+    title: 'A SealedSecret of this form is not sealed again',
+    explain:
+      'Items are replaced one by one where they stand under spec.encryptedData of a document of their own. The form of 2018 (spec.data) is sealed as a whole, and a List holds several: give each SealedSecret a document of its own.',
+    example: 'sotto unseal --key-file keys.yaml old.yaml | sotto seal --cert new.pem -',
+  },
+  'SOTTO-ROTATE-013': {
+    title: 'The agent’s keys cannot be found out',
+    explain:
+      'With --new-secret the key Secrets are those that the agent uses, which its settings (ConfigMap sotto) and labels say. Whoever rotates so needs the right to read both.',
+    example: 'kubectl auth can-i get secrets -n team-app',
+  },
+  'SOTTO-ROTATE-014': {
+    title: 'The agent has not shown that it holds the new key',
+    explain:
+      'Before anything is encrypted for a key that was made in the cluster, the running agent has to open a nonce that only this key opens, and to answer with a MAC that nobody else can make. A status that somebody else writes is noticed by that. The key stays where it is, and the next run takes it.',
+    example: 'sotto logs -n team-app',
+  },
+  'SOTTO-ROTATE-015': {
+    title: 'The agent does not run the rotated revision yet',
+    explain:
+      'The commit was pushed, and within the time no sync was ready with it. Old and new key are both in the cluster, so nothing is lost; the old one is not marked as going until the agent is there.',
+    example: 'sotto status',
+  },
+  'SOTTO-ROTATE-016': {
+    title: 'A workload changed while the keys were rotated',
+    explain:
+      'A rotation changes no value, so it restarts nothing. A workload that existed before has another generation after it: somebody changed it at the same time, or the commit on the branch brought more than the rotation. The rotation itself is complete.',
+    example: 'kubectl rollout history deployment/NAME',
+  },
+  'SOTTO-ROTATE-017': {
+    title: 'There is no new sealing key',
+    explain:
+      'With --new-sealing the agent makes the key: it needs sealing.enabled, must not be bound to other keys (sealing.keys) or to one certificate (sealing.certificate), and has to be running. Nothing was encrypted; a key that was marked as one that only opens goes on opening.',
+    example: 'sotto status',
+  },
+} as const satisfies Record<string, CodeEntry>;

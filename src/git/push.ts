@@ -1,0 +1,93 @@
+import { type Checkout, expectOutput, firstLine, runInCheckout, textOf } from './checkout.ts';
+import { type CommitId, isCommitId } from './output.ts';
+import type { PushTarget } from './rotation-journal.ts';
+
+/** How a push ended: `behind`, when the branch there has moved. */
+export type PushEnd =
+  /** What the remote said: often a link for a pull request. */
+  | { readonly kind: 'pushed'; readonly remarks: readonly string[] }
+  | { readonly kind: 'behind' }
+  | { readonly kind: 'refused'; readonly why: string };
+
+/** Where `git push` of a branch goes: its upstream, else a branch of the same name at the only or usual remote. */
+export async function pushTarget(checkout: Checkout, branch: string): Promise<PushTarget | undefined> {
+  const config = async (key: string): Promise<string> =>
+    textOf(await runInCheckout(checkout, { args: ['config', '--get', key] }));
+  const remote = await config(`branch.${branch}.remote`);
+  const merge = await config(`branch.${branch}.merge`);
+  if (remote !== '' && remote !== '.' && merge.startsWith('refs/heads/'))
+    return { remote, branch: merge.slice('refs/heads/'.length) };
+  const remotes = textOf(await runInCheckout(checkout, { args: ['remote'] }))
+    .split('\n')
+    .filter(Boolean);
+  const usual = remotes.length === 1 ? remotes[0] : remotes.find((name) => name === 'origin');
+  return usual === undefined ? undefined : { remote: usual, branch };
+}
+
+/** Lets a branch at the remote point at a commit that comes after it; never by force. */
+export async function push(checkout: Checkout, target: PushTarget, commit: CommitId): Promise<PushEnd> {
+  const refspec = `${commit}:refs/heads/${target.branch}`;
+  const end = await runInCheckout(checkout, { args: ['push', '--porcelain', target.remote, refspec], hooks: true });
+  if (end.ok) return { kind: 'pushed', remarks: remarksOf(end.complaint) };
+  const report = `${end.output.toString('utf8')}\n${end.complaint}`;
+  const isRace = /\[rejected\]|cannot lock ref|failed to update ref|incorrect old value/.test(report);
+  if (isRace) return { kind: 'behind' };
+  return {
+    kind: 'refused',
+    why: reasonOf(end.output.toString('utf8')) || firstLine(end.complaint) || 'no reason was given',
+  };
+}
+
+/** The commit of the branch at the remote, with everything it needs. Undefined when it cannot be had. */
+export async function fetchTip(checkout: Checkout, { remote, branch }: PushTarget): Promise<CommitId | undefined> {
+  const args = ['fetch', '--quiet', '--no-tags', '--no-recurse-submodules', remote, `refs/heads/${branch}`];
+  const fetched = await runInCheckout(checkout, { args });
+  if (!fetched.ok) return undefined;
+  const tip = textOf(
+    await runInCheckout(checkout, { args: ['rev-parse', '--verify', '--quiet', 'FETCH_HEAD^{commit}'] }),
+  );
+  return isCommitId(tip) ? tip : undefined;
+}
+
+export async function isAncestor(checkout: Checkout, older: CommitId, newer: CommitId): Promise<boolean> {
+  return (await runInCheckout(checkout, { args: ['merge-base', '--is-ancestor', older, newer] })).ok;
+}
+
+/** Where a branch points. */
+export async function branchTip(checkout: Checkout, branch: string): Promise<CommitId | undefined> {
+  const args = ['rev-parse', '--verify', '--quiet', `refs/heads/${branch}^{commit}`];
+  const tip = textOf(await runInCheckout(checkout, { args }));
+  return isCommitId(tip) ? tip : undefined;
+}
+
+/** A plain file that one commit changes of another. */
+export interface ChangedFile {
+  readonly path: string;
+  readonly mode: string;
+  readonly before: string;
+  readonly after: string;
+}
+
+export async function changedFiles(checkout: Checkout, from: CommitId, to: CommitId): Promise<ChangedFile[]> {
+  const args = ['diff-tree', '-r', '-z', '--no-renames', '--raw', '--full-index', from, to];
+  const records = expectOutput(await runInCheckout(checkout, { args }), 'git diff-tree')
+    .toString('utf8')
+    .split('\0');
+  const files: ChangedFile[] = [];
+  for (let at = 0; at + 1 < records.length; at += 2) {
+    const [, mode, before, after] =
+      /^:[0-7]{6} ([0-7]{6}) ([0-9a-f]{40}) ([0-9a-f]{40}) M$/.exec(records[at] ?? '') ?? [];
+    const path = records[at + 1];
+    if (mode !== undefined && before !== undefined && after !== undefined && path !== undefined)
+      files.push({ path, mode, before, after });
+  }
+  return files;
+}
+
+function remarksOf(complaint: string): string[] {
+  return complaint.split('\n').flatMap((line) => /^remote:\s*(\S.*)$/.exec(line)?.[1]?.trim() ?? []);
+}
+
+function reasonOf(report: string): string {
+  return /^!\t\S*\t(.*)$/m.exec(report)?.[1] ?? '';
+}

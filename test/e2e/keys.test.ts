@@ -1,0 +1,170 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { arrayAt, type Json, memberAt, parseJson, stringAt } from '../../src/core/json.ts';
+import type { PolicyRule, ServiceAccountAccess } from '../../src/demo/control-plane.ts';
+import { isolatedGitEnv } from '../../src/demo/git-repository.ts';
+import { type CliResult, sotto } from '../cli/session.ts';
+import type { RunningAgent } from '../harness/agent.ts';
+import { untilTried } from '../harness/attention.ts';
+import { secretPath } from '../harness/objects.ts';
+import { describeReal } from '../harness/real.ts';
+import { type AgeKeyPair, newAgeKeyPair, stockOutput } from '../harness/stock.ts';
+import { createWorld, secret, type World } from '../harness/world.ts';
+
+const TOOLS = ['kube-apiserver', 'etcd', 'sops', 'age-keygen', 'age', 'kubeseal'] as const;
+
+/** What docs/rotation.md says of who keeps the keys. */
+const PERSON: readonly PolicyRule[] = [
+  { apiGroups: [''], resources: ['secrets'], verbs: ['get', 'list', 'create', 'patch'] },
+  { apiGroups: [''], resources: ['configmaps'], verbs: ['get', 'list', 'watch', 'patch', 'create'] },
+];
+
+describeReal('sotto keys', TOOLS, () => {
+  let world: World;
+  let agent: RunningAgent;
+  let person: ServiceAccountAccess;
+  let recovery: AgeKeyPair;
+  let clone: string;
+
+  const git = (...args: readonly string[]): string =>
+    execFileSync('git', ['-C', clone, ...args], { env: { ...isolatedGitEnv(world.folder) }, encoding: 'utf8' });
+  const run = (...words: readonly string[]): Promise<CliResult> =>
+    sotto([...words, '-n', world.namespace, '--kubeconfig', person.kubeconfigPath], {
+      cwd: clone,
+      env: isolatedGitEnv(world.folder, process.env['PATH'] ?? '') as Record<string, string>,
+    });
+  const outside = (name: string): string => join(world.folder, name);
+  const live = (name: string): Promise<Json | undefined> => world.get(secretPath(world.namespace, name));
+
+  beforeAll(async () => {
+    recovery = await newAgeKeyPair();
+    world = await createWorld({ top: 'sealing: { enabled: true }' });
+    person = await world.own.plane.createServiceAccount(world.namespace, 'kim', PERSON);
+    writeFileSync(outside('recovery.txt'), `${recovery.identity}\n`);
+    const commit = await world.repository.commit(
+      {
+        'deploy/db.json': await world.sops(JSON.stringify(secret('db', { password: world.value(0) })), 'db.json'),
+        '.sops.yaml': `creation_rules:\n- encrypted_regex: ^(data|stringData)$\n  age: ${world.recipient}\n`,
+      },
+      'first',
+    );
+    agent = await world.start();
+    await untilTried(world, commit);
+    await world.until('a key', (status) => stringAt(status, 'sealing', 'fingerprint') !== undefined);
+    clone = join(world.folder, 'clone');
+    execFileSync('git', ['clone', '-q', world.repository.folder, clone], { env: isolatedGitEnv(world.folder) });
+    git('config', 'user.name', 'Kim');
+  });
+  afterAll(async () => {
+    await agent[Symbol.asyncDispose]();
+    await world[Symbol.asyncDispose]();
+  });
+
+  test('list says what the agent has, and who names each', async () => {
+    const { exit, stdout } = await run('keys', 'list', '-o', 'json');
+    expect(exit).toBe(0);
+    const keys = arrayAt(parseJson(stdout), 'keys');
+    expect(keys.find((key) => stringAt(key, 'kind') === 'age')).toMatchObject({
+      id: world.recipient,
+      state: 'active',
+      secret: 'sops-age',
+      files: [{ branches: ['main', 'origin/main'], file: 'deploy/db.json' }],
+    });
+    expect(keys.find((key) => stringAt(key, 'kind') === 'sealing')).toMatchObject({ state: 'active', files: null });
+    expect((await run('keys', 'list')).stdout).toMatch(/^age +active .* sops-age +foreign +main 1 +age1/m);
+  });
+
+  test('export prints public halves only', async () => {
+    const { exit, stdout } = await run('keys', 'export');
+    expect(exit).toBe(0);
+    expect(stdout).toContain(`# Secret sops-age, active\n${world.recipient}\n`);
+    expect(stdout).toContain('-----BEGIN CERTIFICATE-----');
+    expect(stdout).not.toMatch(/PRIVATE|SECRET-KEY/);
+  });
+
+  test('backup is what stock age opens, verified against the repository, and restores what is missing', async () => {
+    const backup = outside('keys.age');
+    expect((await run('keys', 'backup', '--out', backup)).stderr).toContain('SOTTO-AGE-009');
+    const made = await run('keys', 'backup', '--recipient', recovery.recipient, '--out', backup);
+    expect(made).toMatchObject({ exit: 0 });
+    expect((await run('keys', 'backup', '--recipient', recovery.recipient, '--out', backup)).exit).toBe(2);
+    const opened = await stockOutput('age', ['-d', '-i', outside('recovery.txt'), backup]);
+    const names = arrayAt(parseJson(opened.toString()), 'items').map(
+      (item) => stringAt(item, 'metadata', 'name') ?? '',
+    );
+    expect(names).toEqual([
+      expect.stringMatching(/^sops-age$/),
+      expect.stringMatching(/^sotto-fingerprint$/),
+      expect.stringMatching(/^sotto-sealing-/),
+    ]);
+
+    const verified = await run('keys', 'backup', '--verify', backup, '--key-file', outside('recovery.txt'));
+    expect(verified).toMatchObject({ exit: 0, stderr: expect.stringContaining('all 1 encrypted files') as string });
+    const stranger = await newAgeKeyPair();
+    writeFileSync(outside('stranger.txt'), `${stranger.identity}\n`);
+    expect(await run('keys', 'backup', '--verify', backup, '--key-file', outside('stranger.txt'))).toMatchObject({
+      exit: 4,
+      stderr: expect.stringContaining('SOTTO-KEYS-062') as string,
+    });
+    writeFileSync(join(clone, '.sops.yaml'), `creation_rules:\n- age: ${stranger.recipient}\n`);
+    writeFileSync(join(clone, 'other.yaml'), 'a: b\n');
+    await stockOutput('sops', ['encrypt', '-i', 'other.yaml'], { cwd: clone, env: { HOME: world.folder } });
+    git('add', '-A');
+    git('commit', '-q', '-m', 'for somebody else');
+    const incomplete = await run('keys', 'backup', '--verify', backup, '--key-file', outside('recovery.txt'));
+    expect(incomplete).toMatchObject({ exit: 1, stderr: expect.stringContaining('SOTTO-KEYS-063') as string });
+    expect(incomplete.stdout).toContain('other.yaml');
+    git('reset', '-q', '--hard', 'HEAD^');
+
+    const before = new Map(
+      await Promise.all(names.map(async (name) => [name, memberAt(await live(name), 'data')] as const)),
+    );
+    await agent.stop();
+    for (const name of ['sops-age', 'sotto-fingerprint'])
+      await world.own.plane.admin('DELETE', secretPath(world.namespace, name));
+    const restored = await run('keys', 'restore', backup, '--key-file', outside('recovery.txt'), '--yes');
+    expect(restored).toMatchObject({
+      exit: 0,
+      stderr: expect.stringContaining(
+        'made: sops-age, sotto-fingerprint; there already, and the same: sotto-sealing-',
+      ) as string,
+    });
+    for (const [name, data] of before) expect(memberAt(await live(name), 'data')).toEqual(data);
+    agent = await world.start();
+    await agent.line('started', ({ msg }) => msg === 'started');
+
+    const other = { data: { 'age.agekey': Buffer.from(`${stranger.identity}\n`).toString('base64') } };
+    await world.own.plane.admin(
+      'PATCH',
+      secretPath(world.namespace, 'sops-age'),
+      other,
+      'application/merge-patch+json',
+    );
+    expect(await run('keys', 'restore', backup, '--key-file', outside('recovery.txt'), '--yes')).toMatchObject({
+      exit: 1,
+      stderr: expect.stringContaining('SOTTO-KEYS-067') as string,
+    });
+    const back = { data: { 'age.agekey': stringAt(before.get('sops-age') ?? null, 'age.agekey') ?? '' } };
+    await world.own.plane.admin('PATCH', secretPath(world.namespace, 'sops-age'), back, 'application/merge-patch+json');
+  });
+
+  test('retire refuses while the head of a branch needs the key, here or at the remote', async () => {
+    const needed = await run('keys', 'retire', 'sops-age', '--yes');
+    expect(needed).toMatchObject({ exit: 1, stderr: expect.stringContaining('SOTTO-KEYS-064') as string });
+    git('push', '-q', 'origin', 'main:refs/heads/old-work');
+    const rotated = await run('rotate', '--new-secret', '--old', world.recipient, '--push', '--yes');
+    expect(rotated).toMatchObject({ exit: 0 });
+    const elsewhere = await run('keys', 'retire', 'sops-age', '--yes');
+    expect(elsewhere).toMatchObject({ exit: 1, stderr: expect.stringContaining('origin/old-work') as string });
+    git('push', '-q', 'origin', ':refs/heads/old-work');
+    expect(await run('keys', 'retire', world.recipient, '--yes')).toMatchObject({ exit: 0 });
+    expect(stringAt(await live('sops-age'), 'metadata', 'annotations', 'sotto.dev/state')).toBe('retired');
+    await world.until('it is retired', (status) =>
+      arrayAt(status, 'keys').some((key) => stringAt(key, 'state') === 'retired'),
+    );
+    expect((await run('keys', 'retire', 'nobody', '--yes')).stderr).toContain('SOTTO-KEYS-066');
+    expect(readFileSync(join(clone, '.sops.yaml'), 'utf8')).not.toContain(world.recipient);
+  });
+});
