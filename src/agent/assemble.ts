@@ -150,6 +150,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
       for (const name of awaited.changed(of)) syncs.wake(name);
     },
   });
+  const awaited = new Awaited((until, of) => isSoFar({ inventory, live }, until, of));
   const pods: PodFaults = new PodFaults({
     transport,
     clock,
@@ -162,7 +163,6 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     onTrouble: () => context.changed(),
     onDefect,
   });
-  const awaited = new Awaited((until, of) => isSoFar({ inventory, live }, until, of));
   const lanes = new Lanes(PARALLEL, (of) => live.settle(of));
   const watching = new Watching({
     transport,
