@@ -5,7 +5,7 @@ export const SETTINGS_MEANING: Readonly<Record<string, string>> = {
   targetNamespace: 'where objects are applied; without it the agent’s own namespace',
   fingerprintSecret: 'Secret with the key of placeholders, inventory and status signature; made at the first start',
   'decryption.keys[].secretRef.name':
-    'Secrets with age identities (entries `*.agekey`) or sealing keys, for every sync',
+    'Secrets with age identities (entries `*.agekey`), OpenPGP keys (`*.asc`), sealing keys, or credentials for key services (`sops.vault-token`, `sops.aws-kms`, `sops.gcp-kms`, `sops.azure-kv`), for every sync',
   'decryption.vault[].address': 'Vault servers that may be called',
   'decryption.awsKms[].arn': 'keys of AWS KMS that may be asked',
   'decryption.awsKms[].role': 'the role that is taken on for it: exactly that which files name',

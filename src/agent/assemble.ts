@@ -12,12 +12,12 @@ import { INVENTORY_NAME } from '../core/labels.ts';
 import type { CorrectionStatus, StatusDocument } from '../report/status.ts';
 import type { SettingsState } from '../settings/last-good.ts';
 import type { Settings, SyncSettings } from '../settings/settings.ts';
+import { Awaited } from './awaited.ts';
 import { isAutoscaled } from './autoscaled.ts';
 import { garbageCollector } from './collect-garbage.ts';
 import type { AgentContext, Place } from './context.ts';
 import { Corrector } from './correct.ts';
 import { isAnyWaiting, wakeDependents } from './dependents.ts';
-import { isRolledOut } from './config-prunes.ts';
 import { computeStatus } from '../health/status.ts';
 import { policyOf } from './drift-policy.ts';
 import { EndingNamespace } from './ending-namespace.ts';
@@ -41,7 +41,7 @@ import { VariableMaps } from './variable-maps.ts';
 import { type UndoneEdit, UndoneEdits } from './undone-edits.ts';
 import { vetoRules } from './veto-rules.ts';
 import { SyncSet } from './sync-set.ts';
-import { wakeWaiting } from './waits.ts';
+import { isSoFar } from './waits.ts';
 import { Watching } from './watching.ts';
 
 /** The settings in force, and what is wrong with the newest text. */
@@ -147,9 +147,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     onChange: (of) => {
       if (live.uid(of) === undefined) pods.forget(of);
       context.changed();
-      const waits = isRolledOut({ inventory, live, syncs: syncs.runtimes }, of);
-      if (waits !== undefined) syncs.wake(waits);
-      wakeWaiting({ inventory, live, syncs: syncs.runtimes, wake: (name) => syncs.wake(name) }, of);
+      for (const name of awaited.changed(of)) syncs.wake(name);
     },
   });
   const pods: PodFaults = new PodFaults({
@@ -164,6 +162,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     onTrouble: () => context.changed(),
     onDefect,
   });
+  const awaited = new Awaited((until, of) => isSoFar({ inventory, live }, until, of));
   const lanes = new Lanes(PARALLEL, (of) => live.settle(of));
   const watching = new Watching({
     transport,
@@ -231,6 +230,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     live,
     lanes,
     ending: new EndingNamespace(),
+    awaited,
     renderer: setup.renderer.renderer,
     signal,
     fingerprint: key,

@@ -33,6 +33,8 @@ export interface Carried {
   readonly waiting: Plan['waiting'];
   /** Objects that are applied once others are ready. */
   readonly waits: readonly Waiting[];
+  /** Workloads whose rollout holds up prunes. */
+  readonly rollouts: readonly ObjectKey[];
   readonly applied: number;
   readonly pruned: number;
   /** Something failed that trying again may mend. */
@@ -93,6 +95,7 @@ export async function carryOut(
     refusals: refused.map((end) => end.refusal),
     waiting,
     waits: ends.flatMap((end) => (end.kind === 'waits' ? [end.waiting] : [])),
+    rollouts: settled?.rollouts ?? [],
     applied: ends.filter((end) => end.kind === 'done').length,
     pruned: pruned.filter((end) => end.kind === 'done').length,
     retry:

@@ -5,11 +5,11 @@ import { MEMBER_LABEL } from '../core/labels.ts';
 import { shellWord } from '../core/shell-word.ts';
 import { kubeError } from '../kube/errors.ts';
 import { listObjects } from '../kube/lists.ts';
-import type { InventoryRow } from '../plan/inventory.ts';
 import type { Plan, PruneStep } from '../plan/plan.ts';
 import { podUses } from '../plan/pod-uses.ts';
 import { POD_SPEC_PATHS } from '../core/pod-spec.ts';
 import type { AgentContext } from './context.ts';
+import { isSoFar } from './waits.ts';
 
 /** What Pods need while they run and when they start again. */
 const CONFIGURATION: ReadonlySet<string> = new Set([
@@ -31,6 +31,8 @@ export function isConfiguration(step: PruneStep): boolean {
 export interface ConfigPrunes {
   readonly now: readonly PruneStep[];
   readonly later: Plan['waiting'];
+  /** Workloads that hold up what is later. */
+  readonly rollouts: readonly ObjectKey[];
 }
 
 /**
@@ -43,12 +45,14 @@ export async function settledPrunes(
   sync: string,
   steps: readonly PruneStep[],
 ): Promise<ConfigPrunes> {
-  if (steps.length === 0) return { now: [], later: [] };
-  const rolling = rollingOf(agent, sync);
-  if (rolling !== undefined)
-    return { now: [], later: steps.map(({ row, id }) => ({ row, error: rollsOut(id, rolling) })) };
+  if (steps.length === 0) return { now: [], later: [], rollouts: [] };
+  const rollouts = rollingOf(agent, sync);
+  const [first] = rollouts;
+  if (first !== undefined)
+    return { now: [], later: steps.map(({ row, id }) => ({ row, error: rollsOut(id, first) })), rollouts };
   const users = await usersOf(agent);
-  if (users instanceof SottoError) return { now: [], later: steps.map(({ row }) => ({ row, error: users })) };
+  if (users instanceof SottoError)
+    return { now: [], later: steps.map(({ row }) => ({ row, error: users })), rollouts: [] };
   const userOf = ({ id }: PruneStep): string | undefined => users.get(objectKey(id));
   return {
     now: steps.filter((step) => userOf(step) === undefined),
@@ -56,29 +60,15 @@ export async function settledPrunes(
       const user = userOf(step);
       return user === undefined ? [] : [{ row: step.row, error: stillUsed(step.id, user) }];
     }),
+    rollouts: [],
   };
 }
 
-function rollingOf(
-  { inventory, live }: Pick<AgentContext, 'inventory' | 'live'>,
-  sync: string,
-): InventoryRow | undefined {
-  return [...inventory.inventory.rows.values()].find((row) => {
-    if (row.sync !== sync || !ROLLING.has(typeOf(objectIdOf(row.key)))) return false;
-    const health = live.health(row.key)?.status;
-    return health !== undefined && health !== 'Current';
-  });
-}
-
-/** A workload has become ready: whoever waits for the end of a rollout goes on, without asking before. */
-export function isRolledOut(
-  agent: Pick<AgentContext, 'inventory' | 'live' | 'syncs'>,
-  key: ObjectKey,
-): string | undefined {
-  if (!ROLLING.has(typeOf(objectIdOf(key))) || agent.live.health(key)?.status !== 'Current') return undefined;
-  const name = agent.inventory.row(key)?.sync ?? '';
-  const waits = agent.syncs.get(name)?.report?.waiting.some(({ error }) => error.code === 'SOTTO-PLAN-083') === true;
-  return waits && rollingOf(agent, name) === undefined ? name : undefined;
+function rollingOf(agent: Pick<AgentContext, 'inventory' | 'live'>, sync: string): ObjectKey[] {
+  return [...agent.inventory.inventory.rows.values()]
+    .filter((row) => row.sync === sync && ROLLING.has(typeOf(objectIdOf(row.key))))
+    .map(({ key }) => key)
+    .filter((key) => !isSoFar(agent, 'settled', key));
 }
 
 /** By object of configuration: the first live workload of ours that refers to it. */
@@ -118,7 +108,7 @@ function isOver(item: Json): boolean {
   );
 }
 
-function rollsOut(id: ObjectId, { key }: InventoryRow): SottoError {
+function rollsOut(id: ObjectId, key: ObjectKey): SottoError {
   const workload = objectIdOf(key);
   return new SottoError({
     code: 'SOTTO-PLAN-083',

@@ -20,6 +20,7 @@ import type { Autoscaled } from './autoscaled.ts';
 import type { InventoryStore } from './inventory-store.ts';
 import type { Lanes } from './lanes.ts';
 import type { LastStore } from './last-store.ts';
+import type { Awaited } from './awaited.ts';
 import type { EndingNamespace } from './ending-namespace.ts';
 import type { Finding, LiveStore } from './live.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
@@ -49,6 +50,7 @@ export interface AgentContext {
   readonly live: LiveStore;
   readonly lanes: Lanes;
   readonly ending: EndingNamespace;
+  readonly awaited: Awaited;
   /** Runs kustomize; undefined where nobody can. */
   readonly renderer: Renderer | undefined;
   readonly signal: AbortSignal;

@@ -3,7 +3,6 @@ import type { ClosedObject } from '../core/closed.ts';
 import { type Json, member, stringAt } from '../core/json.ts';
 import { ownerOf } from '../apply/first-contact.ts';
 import { isKept } from '../plan/keep.ts';
-import { MEMBER_LABEL } from '../core/labels.ts';
 import { managedEntries } from '../drift/entries.ts';
 import { type DeletedAction, type JudgeContext, judgeAnswer, judgeDeleted, judgeEvent } from '../drift/judge.ts';
 import { claimsOf, type Yielded } from '../drift/losses.ts';
@@ -17,6 +16,7 @@ import type { Health } from '../health/result.ts';
 import { apiVersionOf, objectIdIn, type Resource } from '../kube/resource.ts';
 import type { InventoryRow } from '../plan/inventory.ts';
 import type { LiveView } from '../plan/plan.ts';
+import { isAsWeLeftIt } from './as-left.ts';
 
 /** What a correction has to look into. */
 export type Finding =
@@ -275,16 +275,20 @@ export class LiveStore {
     entry.uid = stringAt(object, 'metadata', 'uid') ?? '';
     entry.terminating = isTerminating(object);
     if (resource.secret) entry.waitsSinceMs = undefined;
-    if (!resource.secret) this.#setHealth(key, entry, this.#options.judgeHealth(key, object));
-    else if (appeared) this.#options.onChange(key);
+    const told = !resource.secret && this.#setHealth(key, entry, this.#options.judgeHealth(key, object));
+    // What comes back as it was is news to whoever waited for it.
+    if (appeared && !told) this.#options.onChange(key);
   }
 
-  #setHealth(key: ObjectKey, entry: LiveEntry, health: Health): void {
+  /** Whether that was a change, and was told. */
+  #setHealth(key: ObjectKey, entry: LiveEntry, health: Health): boolean {
     const before = entry.health;
     entry.health = health;
     if (health.status === 'Current') entry.waitsSinceMs = undefined;
     else entry.waitsSinceMs ??= this.#options.elapsedMs();
-    if (before?.status !== health.status || before.reason !== health.reason) this.#options.onChange(key);
+    if (before?.status === health.status && before.reason === health.reason) return false;
+    this.#options.onChange(key);
+    return true;
   }
 
   /** The first event of an object since the start, judged against its inventory row (spec/drift.md 3.8 C). */
@@ -387,13 +391,4 @@ function versionOf(object: Json): string {
 
 function isTerminating(object: Json): boolean {
   return (stringAt(object, 'metadata', 'deletionTimestamp') ?? '') !== '';
-}
-
-function isAsWeLeftIt(record: LiveRecord, row: InventoryRow, object: Json, setId: string): boolean {
-  if (record.uid !== row.uid || row.uid === '') return false;
-  if (stringAt(object, 'metadata', 'labels', MEMBER_LABEL) !== setId) return false;
-  if (record.goodRv === row.resourceVersion) return true;
-  // Kinds with a generation count changes of their spec; the others could hide one.
-  if (record.generation === undefined || record.generation !== row.generation) return false;
-  return record.setDigest === row.setDigest && record.ownTime === row.ownTime;
 }

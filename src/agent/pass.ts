@@ -15,7 +15,7 @@ import { restartPods } from './restarting.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 import { freeReplicas } from './yielding.ts';
 
-const NOTHING: Carried = { refusals: [], waiting: [], waits: [], applied: 0, pruned: 0, retry: false };
+const NOTHING: Carried = { refusals: [], waiting: [], waits: [], rollouts: [], applied: 0, pruned: 0, retry: false };
 
 /**
  * One pass of one sync over a snapshot, stages in order. Readiness follows from the watches afterwards; corrections go

@@ -11,7 +11,7 @@ import { leavingRuleOf } from './leaving.ts';
 import { rememberSource } from './renamed.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 import type { SyncWait } from './sync-turn.ts';
-import { isAnyDue } from './waits.ts';
+import { awaitsOf } from './waits.ts';
 
 /** All that one pass found and did. */
 export interface PassEnd {
@@ -45,6 +45,7 @@ export function reportPass(agent: AgentContext, sync: SyncRuntime, end: PassEnd)
     refusals,
     waiting: [...decided.waiting, ...outcome.waiting],
     waits: outcome.waits,
+    rollouts: outcome.rollouts,
     warnings: desired.warnings,
     held: decided.held,
     asked: decided.asked,
@@ -58,7 +59,8 @@ export function reportPass(agent: AgentContext, sync: SyncRuntime, end: PassEnd)
   measure(agent, sync, end);
   tellObjects(agent, refusals, before);
   wakeSiblings(agent, sync);
-  if (isAnyDue(agent, sync)) agent.wake(sync.settings.name);
+  // What they wait for may have become ready while the pass was ending.
+  if (agent.awaited.begin(sync.settings.name, awaitsOf(sync.report))) agent.wake(sync.settings.name);
   agent.checkKinds();
   agent.changed();
 }

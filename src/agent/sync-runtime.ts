@@ -30,6 +30,8 @@ export interface PassReport {
   readonly waiting: readonly { readonly row: InventoryRow; readonly error: SottoError }[];
   /** Objects whose turn has not come. */
   readonly waits: readonly Waiting[];
+  /** Workloads whose rollout holds up the pruning of configuration. */
+  readonly rollouts: readonly ObjectKey[];
   readonly warnings: readonly SottoError[];
   readonly held?: Held | undefined;
   readonly asked?: Held | undefined;

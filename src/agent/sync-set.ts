@@ -154,6 +154,7 @@ export class SyncSet {
       await this.#stopLoop(name);
       // Its rows wait for a sync of that name, or for the end of its objects (leaving.ts).
       this.runtimes.delete(name);
+      agent.awaited.forget(name);
       if (next === undefined) agent.metrics.forgetSync(name);
     }
     for (const sync of settings.syncs) {

@@ -3,8 +3,9 @@ import { displayObject, type ObjectKey, objectIdOf } from '../core/ids.ts';
 import { shellWord } from '../core/shell-word.ts';
 import { type Readiness, readinessFor } from '../health/dependency.ts';
 import type { InventoryRow } from '../plan/inventory.ts';
+import type { Awaits, Until } from './awaited.ts';
 import type { AgentContext } from './context.ts';
-import type { SyncRuntime, Waiting } from './sync-runtime.ts';
+import type { PassReport, Waiting } from './sync-runtime.ts';
 
 type Seen = Pick<AgentContext, 'inventory' | 'live'>;
 
@@ -25,22 +26,19 @@ function readinessOfGone({ done, failed }: InventoryRow): Readiness {
   return done ? 'ready' : 'waits';
 }
 
-/** An object changed: syncs in which something waited for that, and for nothing else, are passed again. */
-export function wakeWaiting(agent: Pick<AgentContext, 'inventory' | 'live' | 'syncs' | 'wake'>, key: ObjectKey): void {
-  if (readinessOf(agent, key) !== 'ready') return;
-  for (const [name, { report }] of agent.syncs) {
-    const waits = report?.waits.filter(({ on }) => on.includes(key)) ?? [];
-    if (waits.some((waiting) => isDue(agent, waiting))) agent.wake(name);
-  }
+/** What of a pass goes on by itself once objects are so far. Many wait for the same: they are one wait. */
+export function awaitsOf({ waits, rollouts }: Pick<PassReport, 'waits' | 'rollouts'>): Awaits[] {
+  const due = waits.filter(({ behind }) => behind.length === 0);
+  const turns = new Map(due.map(({ on }) => [on.join('\n'), on]));
+  const ready = [...turns.values()].map((on) => ({ until: 'ready', on }) as const);
+  return rollouts.length === 0 ? ready : [...ready, { until: 'settled', on: rollouts }];
 }
 
-/** What an object waits for may have become ready while the pass was ending. */
-export function isAnyDue(agent: Seen, { report }: SyncRuntime): boolean {
-  return report?.waits.some((waiting) => isDue(agent, waiting)) === true;
-}
-
-function isDue(agent: Seen, { on, behind }: Waiting): boolean {
-  return behind.length === 0 && on.every((key) => readinessOf(agent, key) === 'ready');
+/** Whether an object is as far as something waits for. */
+export function isSoFar(agent: Seen, until: Until, key: ObjectKey): boolean {
+  if (until === 'ready') return readinessOf(agent, key) === 'ready';
+  const health = agent.live.health(key)?.status;
+  return health === undefined || health === 'Current';
 }
 
 /** What to tell of an object that waits, as of now. */

@@ -27,7 +27,9 @@ export async function withIdentities<T>(
     // Only a matter of keys makes it worth knowing which sources were passed over.
     if (!(thrown instanceof SottoError) || !isMatterOfKeys(thrown)) throw thrown;
     for (const note of notes) await say(context, `note: ${note}`);
-    const isNobody = identities.length === 0 && (thrown.code === 'SOTTO-AGE-001' || thrown.code === 'SOTTO-SOPS-030');
+    // With its cause in a key service, an identity is not what is missing.
+    const lacksIdentity = thrown.code === 'SOTTO-AGE-001' || (thrown.code === 'SOTTO-SOPS-030' && !thrown.cause);
+    const isNobody = identities.length === 0 && lacksIdentity;
     throw isNobody ? noIdentity(name, command, thrown) : thrown;
   }
 }

@@ -51,15 +51,21 @@ export function tooFewShares(
     const state = STATES[outcomes[index]?.outcome ?? 'not-for-us'];
     return `group ${index + 1} (${group.map(holderOf).join(', ')}) ${state}`;
   });
-  return new SottoError({
+  // What a service lacks is more to the point than another identity.
+  const [service] = outcomes.flatMap((each) =>
+    each.outcome === 'refused' || each.outcome === 'failed' ? each.error : [],
+  );
+  const text = {
     code: 'SOTTO-SOPS-030',
     what: 'too few key groups of the file open',
     why: `${threshold} of ${groups.length} are needed: ${lines.join('; ')}; ${heldBy(identities)}`,
-    next: 'add an identity of another group, or have holders of enough groups add yours: sops updatekeys',
+    next:
+      service?.next ?? 'add an identity of another group, or have holders of enough groups add yours: sops updatekeys',
     file: file.file,
     line: file.metadata.line,
     key: 'sops.key_groups',
-  });
+  } as const;
+  return new SottoError(text, { cause: service });
 }
 
 const STATES = {

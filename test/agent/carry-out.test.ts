@@ -277,7 +277,15 @@ describe('an object that moves from one sync to another', () => {
 function report(agent: TestAgent, sync: SyncRuntime, commit: string): void {
   const desired = setOf();
   const decided = decide(agent.context, sync, snapshot(commit), desired, []);
-  const outcome = { refusals: [], waiting: [], waits: [], applied: 0, pruned: 0, retry: decided.postponed > 0 };
+  const outcome = {
+    refusals: [],
+    waiting: [],
+    waits: [],
+    rollouts: [],
+    applied: 0,
+    pruned: 0,
+    retry: decided.postponed > 0,
+  };
   reportPass(agent.context, sync, {
     snapshot: snapshot(commit),
     desired,

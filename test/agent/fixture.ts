@@ -1,5 +1,6 @@
 import { createHash, createSecretKey } from 'node:crypto';
 import type { AgentContext } from '../../src/agent/context.ts';
+import { Awaited } from '../../src/agent/awaited.ts';
 import { EndingNamespace } from '../../src/agent/ending-namespace.ts';
 import { InventoryStore } from '../../src/agent/inventory-store.ts';
 import { Lanes } from '../../src/agent/lanes.ts';
@@ -177,6 +178,7 @@ export function passed(sync: SyncRuntime, commit: string): void {
     refusals: [],
     waiting: [],
     waits: [],
+    rollouts: [],
     warnings: [],
     desired: 0,
     pruned: 0,
@@ -201,6 +203,7 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
   const clock = manualClock();
   const stop = new AbortController();
   const findings: { key: ObjectKey; finding: Finding }[] = [];
+  const changes: ObjectKey[] = [];
   const inventory = new InventoryStore({
     transport,
     clock,
@@ -236,7 +239,7 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
       const known = inventory.row(key);
       if (known !== undefined) inventory.set({ ...known, ...carried });
     },
-    onChange: () => undefined,
+    onChange: (key) => changes.push(key),
   });
   const lanes = new Lanes(2, (key) => live.settle(key));
   const context: AgentContext = {
@@ -251,6 +254,7 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     live,
     lanes,
     ending: new EndingNamespace(),
+    awaited: new Awaited(() => true),
     signal: stop.signal,
     fingerprint,
     renderer: undefined,
@@ -276,5 +280,5 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     undone: () => false,
     changed: () => undefined,
   };
-  return { context, inventory, live, lanes, findings, clock, stop };
+  return { context, inventory, live, lanes, findings, changes, clock, stop };
 }

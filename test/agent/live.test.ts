@@ -99,6 +99,14 @@ describe('the wait for readiness', () => {
     expect(agent.live.waitsSinceMs(KEY)).toBe(121_000);
   });
 
+  it('is told of again when the object comes back as it was before it was deleted', () => {
+    seeJob(jobAt('102', '2026-01-02T03:04:05Z'));
+    agent.live.observeDeleted(KEY, undefined);
+    const before = agent.changes.length;
+    seeJob(jobAt('104', '2026-01-02T03:04:05Z'));
+    expect(agent.changes.slice(before)).toEqual([KEY]);
+  });
+
   it('of a Secret is over when it is there', () => {
     agent.inventory.set(row('Secret', 'x'));
     agent.live.baseline(keyOf('Secret', 'x'), CM_BASE, 'meta');

@@ -26,7 +26,7 @@ function told(refusals: readonly Refusal[], existing: readonly string[]): readon
   const events: EventFacts[] = [];
   Object.assign(agent.context, { tell: (event: EventFacts) => events.push(event) });
   const decided = decide(agent.context, sync, snapshot('1'), setOf(), refusals);
-  const outcome = { refusals: [], waiting: [], waits: [], applied: 0, pruned: 0, retry: false };
+  const outcome = { refusals: [], waiting: [], waits: [], rollouts: [], applied: 0, pruned: 0, retry: false };
   const end = { snapshot: snapshot('1'), desired: setOf(), decided, outcome, refusals, startedMs: 0 };
   reportPass(agent.context, sync, end);
   reportPass(agent.context, sync, end);

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { stringAt } from '../../src/core/json.ts';
-import { attentionOf, codesOf, passed, stateOf, untilReady, untilTried } from '../harness/attention.ts';
+import { attentionOf, codesOf, passed, stateOf, untilReady } from '../harness/attention.ts';
 import { configMapPath, editByHand } from '../harness/objects.ts';
 import { runOnce } from '../harness/once.ts';
 import { personIn } from '../harness/person.ts';
@@ -39,6 +39,10 @@ async function colorOf(world: World, name: string): Promise<string | undefined> 
   return stringAt(await world.get(configMapPath(world.namespace, name)), 'data', 'color');
 }
 
+async function untilColor(world: World, name: string, color: string): Promise<void> {
+  await eventually(`${name} is ${color}`, async () => ((await colorOf(world, name)) === color ? true : undefined));
+}
+
 async function untilThere(world: World, path: string): Promise<void> {
   await eventually(`${path} is there`, async () => ((await world.get(path)) === undefined ? undefined : true));
 }
@@ -48,7 +52,7 @@ describeReal('a sync that depends on another one', TOOLS, () => {
     await using world = await createWorld();
     await world.settings(syncsText(world, '  dependsOn: [ infra ]', { infra: '' }));
     const base = deploymentPath(world, 'base');
-    const first = await world.repository.commit(
+    await world.repository.commit(
       { ...(await world.canaryFile()), 'deploy/a.json': map('a'), 'infra/base.json': deployment() },
       'first',
     );
@@ -69,22 +73,20 @@ describeReal('a sync that depends on another one', TOOLS, () => {
     ]);
     expect(await colorOf(world, 'a')).toBeUndefined();
     await rolledOut(world, base);
-    await untilReady(world, first);
-    expect(await colorOf(world, 'a')).toBe('blue');
+    await untilColor(world, 'a', 'blue');
 
     const second = await world.repository.commit(
       { 'deploy/a.json': map('a', 'green'), 'infra/base.json': deployment('2') },
       'second',
     );
     await passed(agent, second, 'infra');
-    await untilTried(world, second);
+    await passed(agent, second);
     expect(await colorOf(world, 'a')).toBe('blue');
     // Drift is undone as before, to what was applied.
     await editByHand(world, configMapPath(world.namespace, 'a'), { data: { color: 'red' } });
-    await eventually('the edit is undone', async () => ((await colorOf(world, 'a')) === 'blue' ? true : undefined));
+    await untilColor(world, 'a', 'blue');
     await rolledOut(world, base);
-    await untilReady(world, second);
-    expect(await colorOf(world, 'a')).toBe('green');
+    await untilColor(world, 'a', 'green');
 
     // A commit of its own path alone waits for nothing but that the other has seen it.
     const third = await world.repository.commit({ 'deploy/a.json': map('a', 'white') }, 'third');

@@ -95,6 +95,7 @@ describeReal('a person with keys of key services', ['sops', 'age-keygen'], () =>
     expect(await run(['decrypt', 'f.yaml'], two)).toMatchObject({ exit: 0, stdout: CLEAR });
     const one = await run(['decrypt', 'f.yaml'], { SOPS_GCP_KMS_IDS: GCP_KEY });
     expect(one.stderr).toContain('SOTTO-SOPS-030');
+    expect(one.stderr).toContain(`--key-service "${AWS_NAME}", or set SOPS_KMS_ARN`);
     const changed = await sotto(['secret', 'set', '--yes', ...all, 'f.yaml', 'password'], {
       cwd: folder,
       env: env(),
