@@ -28,6 +28,8 @@ describeReal('sotto rotate', ['sops', 'age-keygen', 'age', 'kubeseal'], () => {
     at.run('rotate', '--key-file', at.outside('old.txt'), '--new-key', at.outside('new.txt'), '--yes', ...more);
 
   it('changes every file to a new key with new data keys, in one commit, and stock sops opens them all', async () => {
+    const chart = '{{ if .Values.on }}\nkind: SealedSecret\napiVersion: bitnami.com/v1alpha1\n{{ end }}\n';
+    at.write('charts/templates/sealed.yaml', chart);
     const before = commitAll(at);
     const clear = await openedByStock(at.root, SOPS_NAMES, at.old.identity);
     const tokens = new Set(SOPS_NAMES.flatMap((name) => at.read(name).match(ENC) ?? []));

@@ -45,7 +45,8 @@ export async function prepareRotation(
   const own = keyOf(resealing);
   for (const { path, text } of plan.sealed) {
     if (own !== undefined && (await isSealedFor(own, text, path, keys.namespace))) continue;
-    files.set(path, Buffer.from(await reseal(text, path, keys.namespace, resealing)));
+    const made = await reseal(text, path, keys.namespace, resealing);
+    if (made !== text) files.set(path, Buffer.from(made));
   }
   return files;
 }

@@ -62,10 +62,17 @@ async function opensSops(file: SealedFile, { identities }: RotationKeys): Promis
   return undefined;
 }
 
+/** Undefined also for what only looks like one, such as a template of a chart: it stops a rotation that would seal it. */
 function opensSealed({ text, path }: SealedSecretFile, { unsealKeys, namespace }: RotationKeys): string | undefined {
-  const items = sealedDocuments(text, path, namespace).flatMap(({ sealed }) =>
-    sealed.items.map((item) => keyFor(sealed, item, unsealKeys)),
-  );
+  let items: (UnsealKey | undefined)[];
+  try {
+    items = sealedDocuments(text, path, namespace).flatMap(({ sealed }) =>
+      sealed.items.map((item) => keyFor(sealed, item, unsealKeys)),
+    );
+  } catch (thrown) {
+    if (thrown instanceof SottoError) return undefined;
+    throw thrown;
+  }
   const names = items.map((key) => (key === undefined ? undefined : nameOf(key)));
   return names.includes(undefined) ? undefined : [...new Set(names)].join(' and ');
 }
