@@ -95,6 +95,25 @@ describe('carrying out a plan', () => {
     expect(agent.inventory.row(keyOf('Secret', 'other'))).toBeDefined();
   });
 
+  it('applies the objects of a layer side by side, and the next layer after them', async () => {
+    const held: (() => void)[] = [];
+    await using api = await startFakeApi(({ method, path }, response) => {
+      if (method === 'POST') return sendJson(response, 201, { metadata: { resourceVersion: '9' } });
+      if (method === 'PUT') return sendJson(response, 200, { metadata: { resourceVersion: '10' } });
+      const answer = (): void => sendJson(response, 200, liveObject(path.split('/').at(-1) ?? ''));
+      if (method !== 'PATCH' || path.includes('/jobs/')) return answer();
+      // Nobody is answered before both have asked.
+      held.push(answer);
+      if (held.length === 2) for (const each of held) each();
+    });
+    const sync = runtime('a');
+    const agent = testAgent(api.transport(), [sync]);
+    const objects = [wanted('Job', 'last'), ...['a', 'b'].map((name) => wanted('ConfigMap', name))];
+    await pass(agent, sync, setOf(...objects), '1');
+    const applied = api.received.filter(({ method }) => method === 'PATCH').map(({ path }) => path.split('/').at(-1));
+    expect([applied.slice(0, 2).toSorted(), applied.slice(2)]).toEqual([['a', 'b'], ['last']]);
+  });
+
   it('neither applies nor prunes once the agent is told to end, and says that it is not done', async () => {
     await using api = await startFakeApi(allForeign);
     const sync = runtime('a');
