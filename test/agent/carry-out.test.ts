@@ -111,7 +111,7 @@ describe('carrying out a plan', () => {
     const objects = [wanted('Job', 'last'), ...['a', 'b'].map((name) => wanted('ConfigMap', name))];
     await pass(agent, sync, setOf(...objects), '1');
     const applied = api.received.filter(({ method }) => method === 'PATCH').map(({ path }) => path.split('/').at(-1));
-    expect([applied.slice(0, 2).toSorted(), applied.slice(2)]).toEqual([['a', 'b'], ['last']]);
+    expect([new Set(applied.slice(0, 2)), applied.slice(2)]).toEqual([new Set(['a', 'b']), ['last']]);
   });
 
   it('neither applies nor prunes once the agent is told to end, and says that it is not done', async () => {
