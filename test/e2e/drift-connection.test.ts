@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { type Json, memberAt, stringAt } from '../../src/core/json.ts';
 import { passed } from '../harness/attention.ts';
 import { startFaultProxy } from '../harness/fault-proxy.ts';
-import { listenerOf } from '../harness/listener.ts';
+import { type AgentListener, listenerOf } from '../harness/listener.ts';
 import { configMapPath, editByHand, remove, secretPath } from '../harness/objects.ts';
 import { describeReal } from '../harness/real.ts';
 import { configMap, createWorld, eventually, secret, type World } from '../harness/world.ts';
@@ -62,6 +62,18 @@ const IS_UNAUTHORIZED = /^sotto_api_requests_total\{[^}]*code="401"[^}]*\} (\d+)
 const refused = (metrics: string): number =>
   [...metrics.matchAll(IS_UNAUTHORIZED)].reduce((sum, [, count]) => sum + Number(count), 0);
 
+/** A question every now and then, as a kubelet asks. */
+async function untilLive(listener: AgentListener): Promise<void> {
+  await eventually(
+    'every stream is there again',
+    async () => {
+      await sleep(200);
+      return (await listener.text('/readyz')).includes('watch ') ? undefined : true;
+    },
+    () => listener.text('/readyz'),
+  );
+}
+
 describeReal('the connection to the API server', TOOLS, () => {
   test('a token that was replaced in its file is met with one 401, and requests and streams go on with the new one', async () => {
     await using world = await createWorld();
@@ -102,11 +114,7 @@ describeReal('the connection to the API server', TOOLS, () => {
     await eventually('what went while the streams were down is there', async () =>
       color(await world.get(a)) === 'blue' ? true : undefined,
     );
-    await eventually(
-      'every stream is there again',
-      async () => ((await listener.text('/readyz')).includes('watch ') ? undefined : true),
-      () => listener.text('/readyz'),
-    );
+    await untilLive(listener);
     expect(refused(await listener.text('/metrics'))).toBe(1);
     expect(agent.log.filter(({ level }) => level === 'error')).toEqual([]);
   });
@@ -148,11 +156,7 @@ describeReal('the connection to the API server', TOOLS, () => {
     expect(color(await world.get(a))).toBe('red');
     isHeld = false;
     await eventually('the edit is undone', async () => (color(await world.get(a)) === 'blue' ? true : undefined));
-    await eventually(
-      'every stream is there again',
-      async () => ((await listener.text('/readyz')).includes('watch ') ? undefined : true),
-      () => listener.text('/readyz'),
-    );
+    await untilLive(listener);
     expect(await listener.text('/metrics')).toContain('sotto_watch_state{kind="ConfigMap",state="live"} 1');
     expect(agent.log.filter(({ level }) => level === 'error')).toEqual([]);
   });
