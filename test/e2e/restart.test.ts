@@ -132,7 +132,7 @@ describeReal('an agent that is killed and started again', TOOLS, () => {
     expect(agent.log.filter(({ level }) => level === 'error')).toEqual([]);
   });
 
-  test('a restart on an unchanged repository decrypts nothing and writes nothing but the holder', async () => {
+  test('row 96: a restart on an unchanged repository decrypts nothing and writes nothing but the holder', async () => {
     await using world = await createWorld();
     const commit = await world.repository.commit(await manyFiles(world, 'blue'), 'first');
     const first = await world.start();
