@@ -14,7 +14,7 @@ import type { SettingsState } from '../settings/last-good.ts';
 import type { Settings, SyncSettings } from '../settings/settings.ts';
 import { Awaited } from './awaited.ts';
 import { isAutoscaled } from './autoscaled.ts';
-import { garbageCollector } from './collect-garbage.ts';
+import { tidier } from './collect-garbage.ts';
 import type { AgentContext, Place } from './context.ts';
 import { Corrector } from './correct.ts';
 import { isAnyWaiting, wakeDependents } from './dependents.ts';
@@ -217,7 +217,8 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
   signal.addEventListener('abort', () => kinds.close(), { once: true });
   if (signal.aborted) kinds.close();
   const events = new EventRecorder(transport, { instance: place.instance }, clock, log);
-  const collect = debounced(garbageCollector(), COLLECT_AFTER_MS);
+  const tidy = tidier();
+  const collect = debounced(() => void tidy().catch(onDefect), COLLECT_AFTER_MS);
   const context: AgentContext = {
     place,
     transport,

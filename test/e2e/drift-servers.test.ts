@@ -201,6 +201,10 @@ describeReal('drift on a server without streaming lists', TOOLS, () => {
     ).toEqual([]);
   });
 
+  test('nothing of this shows a value, though the agent was stopped and went on', async () => {
+    await leakCheck(bench.world, agent, bench.canaries);
+  });
+
   test.for([HOUR_MS, -HOUR_MS])('row 101: a clock that is off by %d ms changes nothing', async (shiftMs) => {
     const env = { NODE_OPTIONS: `--import=${CLOCK}`, SOTTO_TEST_CLOCK_SHIFT_MS: String(shiftMs) };
     const started = await count(CM, () => replaced(() => start([], env)));
