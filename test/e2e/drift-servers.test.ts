@@ -181,8 +181,10 @@ describeReal('drift on a server without streaming lists', TOOLS, () => {
     await sleep(3_000);
     const requests = await requestsFromNow(world);
     process.kill(agent.pid, 'SIGCONT');
-    await eventually('both are undone', async () =>
-      IS_CM(await world.get(map)) && IS_D(await world.get(scaled)) ? true : undefined,
+    await eventually(
+      'both are undone',
+      async () => (IS_CM(await world.get(map)) && IS_D(await world.get(scaled)) ? true : undefined),
+      () => Promise.resolve(agent.output().split('\n').slice(-20).join('\n')),
     );
     await sleep(1_000);
     const calls = (await requests.calls()).filter(
