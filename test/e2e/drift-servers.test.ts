@@ -173,6 +173,12 @@ describeReal('drift on a server without streaming lists', TOOLS, () => {
   test('row 102: an agent that is frozen while its streams end judges what was changed meanwhile', async () => {
     const { world } = bench;
     const [map, scaled] = [pathOf(CM), pathOf(D)];
+    // What the row before has stirred up is over.
+    await eventually('it asks nothing', async () => {
+      const before = await requestsFromNow(world);
+      await sleep(1_000);
+      return (await before.calls()).length === 0 ? true : undefined;
+    });
     process.kill(agent.pid, 'SIGSTOP');
     await editByHand(world, map, { data: { k1: 'x' } }, 'kubectl-patch');
     const by = outsideOf(world);

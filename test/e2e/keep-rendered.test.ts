@@ -1,13 +1,12 @@
-import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type JsonObject, stringAt } from '../../src/core/json.ts';
 import type { PolicyRule, ServiceAccountAccess } from '../../src/demo/control-plane.ts';
-import { isolatedGitEnv } from '../../src/demo/git-repository.ts';
-import { type CliResult, sotto } from '../cli/session.ts';
+import type { CliResult } from '../cli/session.ts';
 import type { RunningAgent } from '../harness/agent.ts';
 import { untilTried } from '../harness/attention.ts';
+import { type Checkout, clone, pageOf } from '../harness/checkout.ts';
 import { configMapPath, editByHand, secretPath } from '../harness/objects.ts';
 import { describeReal, toolPath } from '../harness/real.ts';
 import { createWorld, eventually, type World } from '../harness/world.ts';
@@ -38,16 +37,11 @@ describeReal('a change made by hand of what a kustomization renders', TOOLS, () 
   let agent: RunningAgent;
   let person: ServiceAccountAccess;
   let sealer: Sealer;
-  let clone: string;
+  let checkout: Checkout;
   let page: string;
 
-  const git = (...args: readonly string[]): string =>
-    execFileSync('git', ['-C', clone, ...args], { env: { ...isolatedGitEnv(world.folder) }, encoding: 'utf8' });
-  const run = (...words: readonly string[]): Promise<CliResult> =>
-    sotto([...words, '-n', world.namespace, '--kubeconfig', person.kubeconfigPath], {
-      cwd: clone,
-      env: { ...isolatedGitEnv(world.folder, process.env['PATH'] ?? ''), SOPS_AGE_KEY_FILE: world.ageKeyFile },
-    });
+  const git = (...args: readonly string[]): string => checkout.git(...args);
+  const run = (...words: readonly string[]): Promise<CliResult> => checkout.run(...words);
   const keep = (...words: readonly string[]): Promise<CliResult> => run('keep', ...words, '--page', page);
   const color = async (): Promise<string | undefined> =>
     stringAt(await world.get(configMapPath(world.namespace, 'colors')), 'data', 'color');
@@ -77,14 +71,8 @@ describeReal('a change made by hand of what a kustomization renders', TOOLS, () 
     );
     agent = await world.start();
     await untilTried(world, commit);
-    const listening = await eventually('the page listens', () =>
-      Promise.resolve(agent.log.find(({ msg }) => msg === 'page listening')),
-    );
-    page = `http://127.0.0.1:${String(listening['port'])}`;
-    clone = join(world.folder, 'clone');
-    execFileSync('git', ['clone', '-q', world.repository.folder, clone], { env: isolatedGitEnv(world.folder) });
-    git('config', 'user.name', 'Kim');
-    git('config', 'user.email', 'kim@example.com');
+    page = await pageOf(agent);
+    checkout = clone(world, person);
   });
   afterAll(async () => {
     await agent[Symbol.asyncDispose]();
@@ -134,7 +122,7 @@ describeReal('a change made by hand of what a kustomization renders', TOOLS, () 
   });
 
   test('is no line of a file where a patch renders it: a patch is printed, and nothing is written', async () => {
-    writeFileSync(join(clone, 'deploy', 'kustomization.yaml'), PATCHES);
+    writeFileSync(join(checkout.folder, 'deploy', 'kustomization.yaml'), PATCHES);
     git('commit', '-q', '-a', '-m', 'patched');
     git('push', '-q', 'origin', 'HEAD:main');
     await untilTried(world, git('rev-parse', 'HEAD').trim());

@@ -1,13 +1,12 @@
-import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { arrayAt, type JsonObject, memberAt, parseJson, stringAt } from '../../src/core/json.ts';
 import type { PolicyRule, ServiceAccountAccess } from '../../src/demo/control-plane.ts';
-import { isolatedGitEnv } from '../../src/demo/git-repository.ts';
 import { sotto, type CliResult } from '../cli/session.ts';
 import type { RunningAgent } from '../harness/agent.ts';
 import { untilTried } from '../harness/attention.ts';
+import { type Checkout, clone, pageOf } from '../harness/checkout.ts';
 import { configMapPath, editByHand } from '../harness/objects.ts';
 import { describeReal } from '../harness/real.ts';
 import { stockOutput } from '../harness/stock.ts';
@@ -54,22 +53,12 @@ describeReal('a change made by hand is kept', TOOLS, () => {
   let world: World;
   let agent: RunningAgent;
   let person: ServiceAccountAccess;
-  let clone: string;
+  let checkout: Checkout;
   let page: string;
   let dbBefore: string;
 
-  const git = (...args: readonly string[]): string =>
-    execFileSync('git', ['-C', clone, ...args], { env: { ...isolatedGitEnv(world.folder) }, encoding: 'utf8' });
-  const run = (...words: readonly string[]): Promise<CliResult> => {
-    const where = ['-n', world.namespace, '--kubeconfig', person.kubeconfigPath];
-    return sotto([...words, ...where], {
-      cwd: join(clone, 'deploy'),
-      env: {
-        ...isolatedGitEnv(world.folder, process.env['PATH'] ?? ''),
-        SOPS_AGE_KEY_FILE: world.ageKeyFile,
-      },
-    });
-  };
+  const git = (...args: readonly string[]): string => checkout.git(...args);
+  const run = (...words: readonly string[]): Promise<CliResult> => checkout.run(...words);
   const keep = (...words: readonly string[]): Promise<CliResult> => run('keep', ...words, '--page', page);
   const edit = (path: string, patch: JsonObject): Promise<unknown> => editByHand(world, path, patch);
   /** As kubectl edit does: lists are merged by the keys of their items. */
@@ -98,13 +87,8 @@ describeReal('a change made by hand is kept', TOOLS, () => {
     );
     agent = await world.start();
     await untilTried(world, commit);
-    const listening = await eventually('the page listens', () =>
-      Promise.resolve(agent.log.find(({ msg }) => msg === 'page listening')),
-    );
-    page = `http://127.0.0.1:${String(listening['port'])}`;
-    clone = join(world.folder, 'clone');
-    execFileSync('git', ['clone', '-q', world.repository.folder, clone], { env: isolatedGitEnv(world.folder) });
-    git('config', 'user.name', 'Kim');
+    page = await pageOf(agent);
+    checkout = clone(world, person, { cwd: 'deploy', env: { SOPS_AGE_KEY_FILE: world.ageKeyFile } });
   });
   afterAll(async () => {
     await agent[Symbol.asyncDispose]();
@@ -170,7 +154,7 @@ describeReal('a change made by hand is kept', TOOLS, () => {
       stderr: expect.stringContaining('git branch -D web'),
     });
     expect(await keep('99')).toMatchObject({ exit: 1, stderr: expect.stringContaining('SOTTO-CLI-198') });
-    writeFileSync(join(clone, 'README.md'), 'changed\n');
+    writeFileSync(join(checkout.folder, 'README.md'), 'changed\n');
     expect(await keep('deploy/web', '--yes')).toMatchObject({
       exit: 2,
       stderr: expect.stringMatching(/SOTTO-CLI-191.*git stash/),
@@ -182,7 +166,7 @@ describeReal('a change made by hand is kept', TOOLS, () => {
       stderr: expect.stringMatching(/SOTTO-CLI-192.*git switch/),
     });
     git('checkout', '-q', 'main');
-    writeFileSync(join(clone, 'deploy/web.yaml'), WEB.replace('replicas: 1', 'replicas: 2'));
+    writeFileSync(join(checkout.folder, 'deploy/web.yaml'), WEB.replace('replicas: 1', 'replicas: 2'));
     git('commit', '-q', '-a', '-m', 'more');
     const changed = await keep('deploy/web', '--yes');
     expect(changed).toMatchObject({ exit: 1, stderr: expect.stringMatching(/SOTTO-CLI-197.*deploy\/web\.yaml/) });
@@ -261,7 +245,7 @@ describeReal('a change made by hand is kept', TOOLS, () => {
     const spec = { containers: [{ name: 'sotto', image: 'example.com/sotto:1' }] };
     await world.create(`/api/v1/namespaces/${world.namespace}/pods`, { apiVersion: 'v1', kind: 'Pod', metadata, spec });
     const { exit, stdout } = await sotto(['keep', '-n', world.namespace, '--kubeconfig', person.kubeconfigPath], {
-      cwd: clone,
+      cwd: checkout.folder,
       env: { PATH: `${bin}:${process.env['PATH'] ?? ''}` },
     });
     expect([exit, stdout]).toEqual([0, expect.stringContaining('sotto keep 1')]);

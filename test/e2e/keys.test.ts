@@ -1,13 +1,12 @@
-import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { arrayAt, type Json, memberAt, parseJson, stringAt } from '../../src/core/json.ts';
 import type { PolicyRule, ServiceAccountAccess } from '../../src/demo/control-plane.ts';
-import { isolatedGitEnv } from '../../src/demo/git-repository.ts';
-import { type CliResult, sotto } from '../cli/session.ts';
+import type { CliResult } from '../cli/session.ts';
 import type { RunningAgent } from '../harness/agent.ts';
 import { untilTried } from '../harness/attention.ts';
+import { type Checkout, clone } from '../harness/checkout.ts';
 import { secretPath } from '../harness/objects.ts';
 import { describeReal } from '../harness/real.ts';
 import { type AgeKeyPair, newAgeKeyPair, stockOutput } from '../harness/stock.ts';
@@ -26,15 +25,10 @@ describeReal('sotto keys', TOOLS, () => {
   let agent: RunningAgent;
   let person: ServiceAccountAccess;
   let recovery: AgeKeyPair;
-  let clone: string;
+  let checkout: Checkout;
 
-  const git = (...args: readonly string[]): string =>
-    execFileSync('git', ['-C', clone, ...args], { env: { ...isolatedGitEnv(world.folder) }, encoding: 'utf8' });
-  const run = (...words: readonly string[]): Promise<CliResult> =>
-    sotto([...words, '-n', world.namespace, '--kubeconfig', person.kubeconfigPath], {
-      cwd: clone,
-      env: isolatedGitEnv(world.folder, process.env['PATH'] ?? '') as Record<string, string>,
-    });
+  const git = (...args: readonly string[]): string => checkout.git(...args);
+  const run = (...words: readonly string[]): Promise<CliResult> => checkout.run(...words);
   const outside = (name: string): string => join(world.folder, name);
   const live = (name: string): Promise<Json | undefined> => world.get(secretPath(world.namespace, name));
 
@@ -53,9 +47,7 @@ describeReal('sotto keys', TOOLS, () => {
     agent = await world.start();
     await untilTried(world, commit);
     await world.until('a key', (status) => stringAt(status, 'sealing', 'fingerprint') !== undefined);
-    clone = join(world.folder, 'clone');
-    execFileSync('git', ['clone', '-q', world.repository.folder, clone], { env: isolatedGitEnv(world.folder) });
-    git('config', 'user.name', 'Kim');
+    checkout = clone(world, person);
   });
   afterAll(async () => {
     await agent[Symbol.asyncDispose]();
@@ -108,9 +100,9 @@ describeReal('sotto keys', TOOLS, () => {
       exit: 4,
       stderr: expect.stringContaining('SOTTO-KEYS-062') as string,
     });
-    writeFileSync(join(clone, '.sops.yaml'), `creation_rules:\n- age: ${stranger.recipient}\n`);
-    writeFileSync(join(clone, 'other.yaml'), 'a: b\n');
-    await stockOutput('sops', ['encrypt', '-i', 'other.yaml'], { cwd: clone, env: { HOME: world.folder } });
+    writeFileSync(join(checkout.folder, '.sops.yaml'), `creation_rules:\n- age: ${stranger.recipient}\n`);
+    writeFileSync(join(checkout.folder, 'other.yaml'), 'a: b\n');
+    await stockOutput('sops', ['encrypt', '-i', 'other.yaml'], { cwd: checkout.folder, env: { HOME: world.folder } });
     git('add', '-A');
     git('commit', '-q', '-m', 'for somebody else');
     const incomplete = await run('keys', 'backup', '--verify', backup, '--key-file', outside('recovery.txt'));
@@ -165,6 +157,6 @@ describeReal('sotto keys', TOOLS, () => {
       arrayAt(status, 'keys').some((key) => stringAt(key, 'state') === 'retired'),
     );
     expect((await run('keys', 'retire', 'nobody', '--yes')).stderr).toContain('SOTTO-KEYS-066');
-    expect(readFileSync(join(clone, '.sops.yaml'), 'utf8')).not.toContain(world.recipient);
+    expect(readFileSync(join(checkout.folder, '.sops.yaml'), 'utf8')).not.toContain(world.recipient);
   });
 });

@@ -1,13 +1,12 @@
-import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { arrayAt, type Json, memberAt, numberAt, parseJson, stringAt } from '../../src/core/json.ts';
 import type { PolicyRule, ServiceAccountAccess } from '../../src/demo/control-plane.ts';
-import { isolatedGitEnv } from '../../src/demo/git-repository.ts';
-import { type CliResult, sotto } from '../cli/session.ts';
+import type { CliResult } from '../cli/session.ts';
 import type { RunningAgent } from '../harness/agent.ts';
 import { untilTried } from '../harness/attention.ts';
+import { type Checkout, clone } from '../harness/checkout.ts';
 import { configMapPath, secretPath } from '../harness/objects.ts';
 import { describeReal } from '../harness/real.ts';
 import { rolledOut } from '../harness/rollout.ts';
@@ -41,16 +40,11 @@ describeReal('sotto rotate with the agent', TOOLS, () => {
   let agent: RunningAgent;
   let person: ServiceAccountAccess;
   let recovery: AgeKeyPair;
-  let clone: string;
+  let checkout: Checkout;
   let encrypted: string;
 
-  const git = (...args: readonly string[]): string =>
-    execFileSync('git', ['-C', clone, ...args], { env: { ...isolatedGitEnv(world.folder) }, encoding: 'utf8' });
-  const run = (...words: readonly string[]): Promise<CliResult> =>
-    sotto([...words, '-n', world.namespace, '--kubeconfig', person.kubeconfigPath], {
-      cwd: clone,
-      env: isolatedGitEnv(world.folder, process.env['PATH'] ?? '') as Record<string, string>,
-    });
+  const git = (...args: readonly string[]): string => checkout.git(...args);
+  const run = (...words: readonly string[]): Promise<CliResult> => checkout.run(...words);
   const deployment = (): string => `/apis/apps/v1/namespaces/${world.namespace}/deployments/web`;
   const keySecrets = async (): Promise<readonly Json[]> => {
     const selector = encodeURIComponent('sotto.dev/use=keys');
@@ -78,9 +72,7 @@ describeReal('sotto rotate with the agent', TOOLS, () => {
     agent = await world.start();
     await untilTried(world, commit);
     await rolledOut(world, deployment());
-    clone = join(world.folder, 'clone');
-    execFileSync('git', ['clone', '-q', world.repository.folder, clone], { env: isolatedGitEnv(world.folder) });
-    git('config', 'user.name', 'Kim');
+    checkout = clone(world, person);
   });
   afterAll(async () => {
     await agent[Symbol.asyncDispose]();
@@ -111,7 +103,7 @@ describeReal('sotto rotate with the agent', TOOLS, () => {
     expect(made).toMatchObject({ metadata: { annotations: { 'sotto.dev/origin': 'sotto' } } });
     const identity = Buffer.from(stringAt(made, 'data', 'age.agekey') ?? '', 'base64').toString();
     const recipient = /# public key: (age1\w+)/.exec(identity)?.[1] ?? '';
-    expect(readFileSync(join(clone, '.sops.yaml'), 'utf8')).toContain(`age: ${recipient}\n`);
+    expect(readFileSync(join(checkout.folder, '.sops.yaml'), 'utf8')).toContain(`age: ${recipient}\n`);
     expect(git('status', '--porcelain')).toBe('');
     expect(numberAt(await world.get(deployment()), 'metadata', 'generation')).toBe(generation);
     expect(await password()).toBe(world.value(0));
@@ -183,20 +175,11 @@ describeReal('sotto rotate --new-sealing', [...TOOLS, 'kubeseal'], () => {
     };
     await world.repository.commit({ 'deploy/db.yaml': `# the database\n${await sealed(0)}` }, 'sealed');
     await eventually('it is live', async () => ((await password()) === world.value(0) ? true : undefined));
-    const clone = join(world.folder, 'clone');
-    execFileSync('git', ['clone', '-q', world.repository.folder, clone], { env: isolatedGitEnv(world.folder) });
-    const run = (): Promise<CliResult> =>
-      sotto(
-        ['rotate', '--new-sealing', '--push', '--yes', '-n', world.namespace, '--kubeconfig', person.kubeconfigPath],
-        {
-          cwd: clone,
-          env: isolatedGitEnv(world.folder, process.env['PATH'] ?? '') as Record<string, string>,
-        },
-      );
-    const before = readFileSync(join(clone, 'deploy/db.yaml'), 'utf8');
-    const { exit, stderr } = await run();
+    const checkout = clone(world, person);
+    const before = readFileSync(join(checkout.folder, 'deploy/db.yaml'), 'utf8');
+    const { exit, stderr } = await checkout.run('rotate', '--new-sealing', '--push', '--yes');
     expect({ exit, stderr }).toMatchObject({ exit: 0 });
-    const after = readFileSync(join(clone, 'deploy/db.yaml'), 'utf8');
+    const after = readFileSync(join(checkout.folder, 'deploy/db.yaml'), 'utf8');
     const blob = /Ag[A-D][A-Za-z0-9+/=]{600,}/g;
     expect(after).not.toBe(before);
     expect(after.replaceAll(blob, 'SEALED')).toBe(before.replaceAll(blob, 'SEALED'));
