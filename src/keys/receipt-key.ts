@@ -1,9 +1,7 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
+import { isReceiptKeyName, publicBytesOf, type ReceiptKeyName } from '../core/receipt-key.ts';
 import { ownedBytes } from '../core/sensitive.ts';
 import { type FingerprintKey, keyedDigest } from './fingerprint.ts';
-
-/** `ed25519:` and 32 bytes as base64: by whom receipts are signed, as files, status and settings name it. */
-export type ReceiptKeyName = string & { readonly brand: 'ReceiptKeyName' };
 
 /** What signs receipts. It holds no private key: that is derived for one signature at a time. */
 export interface ReceiptSigner {
@@ -11,7 +9,6 @@ export interface ReceiptSigner {
   readonly sign: (text: Uint8Array) => Buffer;
 }
 
-const NAME = /^ed25519:[A-Za-z0-9+/]{43}=$/;
 const SIGNATURE_BYTES = 64;
 /** What stands before the 32 bytes of an Ed25519 key in PKCS #8 and in SPKI (RFC 8410). */
 const PKCS8_HEAD = Buffer.from('302e020100300506032b657004220420', 'hex');
@@ -26,15 +23,10 @@ export function receiptSigner(key: FingerprintKey): ReceiptSigner {
   return { name, sign: (text) => sign(null, text, privateKeyOf(key)) };
 }
 
-/** Base64 has several texts for some bytes; one of them counts. */
-export function isReceiptKeyName(text: string): text is ReceiptKeyName {
-  return NAME.test(text) && Buffer.from(text.slice(8), 'base64').toString('base64') === text.slice(8);
-}
-
 /** False also for bytes that are no signature, and for a name behind which no key stands. */
 export function isSignedBy(name: ReceiptKeyName, text: Uint8Array, signature: Uint8Array): boolean {
   if (signature.length !== SIGNATURE_BYTES) return false;
-  const der = Buffer.concat([SPKI_HEAD, Buffer.from(name.slice(8), 'base64')]);
+  const der = Buffer.concat([SPKI_HEAD, publicBytesOf(name)]);
   try {
     return verify(null, text, createPublicKey({ key: der, type: 'spki', format: 'der' }), signature);
   } catch {

@@ -17,7 +17,8 @@ import {
   union,
 } from 'valibot';
 import { LIMITS } from '../../core/limits.ts';
-import { isReceiptKeyName, isSignedBy, type ReceiptKeyName } from '../../keys/receipt-key.ts';
+import { isReceiptKeyName, type ReceiptKeyName } from '../../core/receipt-key.ts';
+import { isSignedBy } from '../../keys/receipt-key.ts';
 import { type Receipt, RECEIPT_SCHEMA, signatureText, signedText } from './receipt.ts';
 
 export interface SignedReceipt {

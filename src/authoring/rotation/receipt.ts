@@ -1,4 +1,5 @@
-import type { ReceiptKeyName, ReceiptSigner } from '../../keys/receipt-key.ts';
+import type { ReceiptKeyName } from '../../core/receipt-key.ts';
+import type { ReceiptSigner } from '../../keys/receipt-key.ts';
 
 /** Where a rotation puts its receipt, from the root of the repository. No sync reads it: the folder has a dot. */
 export const RECEIPT_FILE = '.sotto/rotation.json';
