@@ -193,7 +193,7 @@ const SETTINGS: Settings = {
   decryption: { secretNames: [], services: NO_SERVICES },
   sealing: { enabled: false, secretNames: [], certificate: undefined, recovery: [] },
   rotation: { receiptKey: undefined },
-      plaintextSecrets: 'refuse',
+  plaintextSecrets: 'refuse',
   liftedVetoes: [],
   pageListen: undefined,
   syncs: [],

@@ -1,9 +1,9 @@
 import { rfc3339 } from '../../core/clock.ts';
 import { SottoError } from '../../core/errors.ts';
-import { LIMITS } from '../../core/limits.ts';
 import { blobIdOf } from '../../git/blob-id.ts';
 import type { ReceiptSigner } from '../../keys/receipt-key.ts';
 import { documentsOf, type EncryptedDocuments } from './documents.ts';
+import { readReceipt } from './read-receipt.ts';
 import { type Receipt, RECEIPT_FILE, type ReceiptEntry, signReceipt } from './receipt.ts';
 import { reviewRotation, type RotationReceipt } from './review.ts';
 
@@ -40,8 +40,8 @@ export function receiptFor(rotation: PreparedRotation, signer: ReceiptSigner): B
     return entryOf(receipt, blobIdOf(then), blobIdOf(now), openedBy.get(receipt.file) ?? []);
   });
   const content = signReceipt({ parent, at: rfc3339(at), namespace, keys, files: entries }, signer);
-  if (content.length > LIMITS.maxReceiptBytes)
-    throw noReceipt(`it would have more than ${LIMITS.maxReceiptBytes} bytes`, RECEIPT_FILE);
+  const read = readReceipt(content);
+  if (typeof read === 'string') throw noReceipt(`nobody would read it: ${read}`, RECEIPT_FILE);
   return content;
 }
 

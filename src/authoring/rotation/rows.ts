@@ -11,6 +11,8 @@ import type { EncryptedDocuments, SealedSecretFile } from './documents.ts';
 import type { RotationPlan } from './plan.ts';
 import type { RotationKeys } from './prepare.ts';
 
+type OpeningKeys = Pick<RotationKeys, 'identities' | 'unsealKeys' | 'namespace'>;
+
 /** One encrypted document of the commit. */
 export interface RotationRow {
   readonly file: string;
@@ -61,7 +63,7 @@ function joined(names: readonly string[] | undefined): string | undefined {
 export async function openingKeys(
   { sops, sealed }: EncryptedDocuments,
   paths: ReadonlySet<string>,
-  keys: RotationKeys,
+  keys: OpeningKeys,
 ): Promise<ReadonlyMap<string, readonly string[]>> {
   const found = new Map<string, readonly string[]>();
   for (const { file } of sops) if (paths.has(file.name)) found.set(file.name, (await opensSops(file, keys)) ?? []);
@@ -70,7 +72,7 @@ export async function openingKeys(
 }
 
 /** The identities that open it, tried one by one; several together where key groups want that. */
-async function opensSops(file: SealedFile, { identities }: RotationKeys): Promise<string[] | undefined> {
+async function opensSops(file: SealedFile, { identities }: OpeningKeys): Promise<string[] | undefined> {
   const keyed = { file: file.name, metadata: metadataOf({ text: file.text, format: file.format, file: file.name }) };
   for (const held of [...identities.map((identity) => [identity]), identities]) {
     try {
@@ -79,7 +81,7 @@ async function opensSops(file: SealedFile, { identities }: RotationKeys): Promis
       // Several are tried together: those of them that are age keys for this file.
       const used =
         held.length === 1 ? held : held.filter(({ kind, recipient }) => kind !== 'age' || named.has(recipient));
-      return used.map(({ recipient }) => recipient);
+      return used.map(({ recipient }) => recipient).filter((name) => name !== '');
     } catch (thrown) {
       if (!(thrown instanceof SottoError)) throw thrown;
     }
@@ -88,7 +90,7 @@ async function opensSops(file: SealedFile, { identities }: RotationKeys): Promis
 }
 
 /** Undefined also for what only looks like one, such as a template of a chart: it stops a rotation that would seal it. */
-function opensSealed({ text, path }: SealedSecretFile, { unsealKeys, namespace }: RotationKeys): string[] | undefined {
+function opensSealed({ text, path }: SealedSecretFile, { unsealKeys, namespace }: OpeningKeys): string[] | undefined {
   let items: (UnsealKey | undefined)[];
   try {
     items = sealedDocuments(text, path, namespace).flatMap(({ sealed }) =>
