@@ -80,11 +80,11 @@ const EXCEPTIONS: readonly { readonly exit: ExitCode; readonly codes: readonly C
   },
   {
     exit: EXIT.findings,
-    codes: ['SOTTO-KEYS-063', 'SOTTO-KEYS-064', 'SOTTO-KEYS-067'],
+    codes: ['SOTTO-KEYS-063', 'SOTTO-KEYS-064', 'SOTTO-KEYS-067', 'SOTTO-KEYS-081'],
   },
   {
     exit: EXIT.usage,
-    codes: ['SOTTO-KEYS-061', 'SOTTO-KEYS-066'],
+    codes: ['SOTTO-KEYS-061', 'SOTTO-KEYS-066', 'SOTTO-KEYS-082'],
   },
   {
     exit: EXIT.unreachable,

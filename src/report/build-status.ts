@@ -8,6 +8,7 @@ import type {
   KeyStatus,
   OrphanStatus,
   PauseStatus,
+  RehearsalStatus,
   RendererStatus,
   SealingStatus,
   StatusDocument,
@@ -28,6 +29,7 @@ export interface StatusInput {
   readonly sealing?: SealingStatus | undefined;
   readonly renderer?: RendererStatus | undefined;
   readonly keys: readonly KeyStatus[];
+  readonly rehearsal?: RehearsalStatus | undefined;
   readonly corrections: readonly CorrectionStatus[];
 }
 
@@ -81,6 +83,7 @@ function withinCaps(input: StatusInput, caps: Caps): StatusDocument {
     ...(input.sealing === undefined ? {} : { sealing: input.sealing }),
     ...(input.renderer === undefined ? {} : { renderer: input.renderer }),
     keys: input.keys.slice(0, caps.others),
+    ...(input.rehearsal === undefined ? {} : { rehearsal: input.rehearsal }),
     corrections: input.corrections.slice(0, caps.corrections),
   };
 }
@@ -137,6 +140,7 @@ function cleanInput(input: StatusInput): StatusInput {
     sealing: input.sealing,
     renderer: input.renderer && cleanRenderer(input.renderer),
     keys: input.keys.map((key) => ({ ...key, id: name(key.id), secret: name(key.secret) })).toSorted(byKindAndId),
+    rehearsal: input.rehearsal && { ...input.rehearsal, by: name(input.rehearsal.by) },
     corrections: input.corrections.map(cleanCorrection).toSorted((a, b) => compare(b.at, a.at)),
   };
 }

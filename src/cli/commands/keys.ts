@@ -24,12 +24,16 @@ import { markState, readClusterKeys } from '../rotate/cluster-keys.ts';
 import { readDocuments } from '../rotate/documents.ts';
 import { recoveryRecipients } from '../sealing-pin.ts';
 import { noStatus, readStatus } from '../status-document.ts';
+import { addRehearse } from './keys-rehearse.ts';
 
 const EXAMPLES = `
 list shows what the agent says of its keys, and, inside a checkout, how many files of which branches still name each.
 retire keeps a key and opens nothing with it any more; it refuses while the head of a branch has a file that only this
 key opens. export prints public halves. backup and restore are for whoever may read key Secrets: a backup is an age file
 that stock age opens, and holds the fingerprint Secret too; restore makes what is missing and writes over nothing.
+rehearse opens every document of HEAD with the recovery identity and the keys of backups that it opens, those in the
+repository too, and sends each object of every sync as a dry run, as into an empty namespace. The key Secrets of the
+cluster do not count. When all succeeded, the agent is told the date.
 
 Examples:
   sotto keys list -n team-app
@@ -37,6 +41,7 @@ Examples:
   sotto keys backup --verify keys.age --key-file recovery.txt        every document of HEAD, with those keys alone
   sotto keys restore keys.age --key-file recovery.txt -n team-app
   sotto keys retire sops-age -n team-app
+  sotto keys rehearse --key-file recovery.txt -n team-app            what if the cluster were gone
 
 Exit code: 0 done, 1 a key is still needed, a document does not open, a Secret differs, 2 usage, 3 cluster or remote
 unreachable, 4 the backup does not open, 5 forbidden.`;
@@ -44,7 +49,7 @@ unreachable, 4 the backup does not open, 5 forbidden.`;
 export function register(program: Command, context: CommandContext): void {
   const keys = program
     .command('keys')
-    .description('keys of the agent: list, retire, export, backup, restore')
+    .description('keys of the agent: list, retire, export, backup, restore, rehearse')
     .addHelpText('after', EXAMPLES);
   addClusterOptions(keys.command('list').description('what keys the agent has, and who still needs them'))
     .addOption(outputOption(['json'], 'one JSON document'))
@@ -72,14 +77,14 @@ export function register(program: Command, context: CommandContext): void {
         ? withCluster(flags, context, (cluster) => backup(cluster, flags, context))
         : verify(flags.verify, flags, context),
     );
-  for (const name of LATER)
-    keys
-      .command(name, { hidden: true })
-      .allowUnknownOption()
-      .allowExcessArguments()
-      .action(() => {
-        throw notBuilt(name);
-      });
+  addRehearse(keys, context);
+  keys
+    .command('add', { hidden: true })
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .action(() => {
+      throw notBuilt();
+    });
   addClusterOptions(keys.command('restore').description('make the key Secrets of a backup that are missing'))
     .argument('<file>', 'what sotto keys backup has made')
     .addOption(keyFileOption())
@@ -90,17 +95,12 @@ export function register(program: Command, context: CommandContext): void {
 }
 
 /** Described, and not built: refused by name. */
-const LATER = ['rehearse', 'add'] as const;
-
-function notBuilt(name: (typeof LATER)[number]): SottoError {
+function notBuilt(): SottoError {
   return new SottoError({
     code: 'SOTTO-CLI-003',
-    what: `not in this version: sotto keys ${name}`,
+    what: 'not in this version: sotto keys add',
     why: 'the command is described but not built yet',
-    next:
-      name === 'add'
-        ? 'kubectl create secret generic NAME --from-file=age.agekey=FILE; kubectl label secret NAME sotto.dev/use=keys'
-        : 'sotto keys backup --verify FILE opens every document with the keys of a backup alone',
+    next: 'kubectl create secret generic NAME --from-file=age.agekey=FILE; kubectl label secret NAME sotto.dev/use=keys',
   });
 }
 

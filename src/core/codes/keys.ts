@@ -166,4 +166,22 @@ export const KEYS_CODES = {
       'sotto keys restore makes Secrets that are missing and never writes over one that holds something else. Nothing was restored. Find out which of the two is right; rename or delete the one in the cluster only if it is not.',
     example: 'kubectl get secret NAME -o yaml',
   },
+  'SOTTO-KEYS-080': {
+    title: 'Documents would not come back',
+    explain:
+      'sotto keys rehearse opened every encrypted document of HEAD with the recovery identity and with the keys of backups that it opens, as if the cluster were gone, and some do not open. The agent may well open them, with a key that only its cluster has. Add the recovery recipient to them, or back the keys up for it.',
+    example: 'sotto keys backup --recipient age1… --out keys.age',
+  },
+  'SOTTO-KEYS-081': {
+    title: 'Objects would not come back',
+    explain:
+      'sotto keys rehearse sent every object of the syncs to the API server as a dry run, as into a namespace where nothing is, and some were not rendered or not taken. Live objects do not show it: they were taken when rules, kinds or the manifests were others.',
+    example: 'sotto keys rehearse --key-file recovery.txt -n team-app',
+  },
+  'SOTTO-KEYS-082': {
+    title: 'It is not certain which settings a rehearsal is for',
+    explain:
+      'The settings say which paths are applied. They are taken from --config, else from the repository (a sotto.yaml, or the manifest of ConfigMap sotto), else from the cluster. Here there are none, or several and none of them nearer than the others.',
+    example: 'sotto keys rehearse --key-file recovery.txt --config sotto.yaml',
+  },
 } as const satisfies Record<string, CodeEntry>;
