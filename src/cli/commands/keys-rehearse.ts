@@ -78,7 +78,12 @@ async function rehearseOffline(flags: RehearseFlags, context: CommandContext): P
     throw thrown;
   });
   const found = await openings(given.documents, given.sources, settings?.targetNamespace ?? flags.namespace ?? '');
-  await report({ commit: given.commit, openings: found, rehearsal: undefined }, false, flags, context);
+  await report(
+    { commit: given.commit, recovery: recoveryOf(given), openings: found, rehearsal: undefined },
+    false,
+    flags,
+    context,
+  );
 }
 
 async function rehearseAll(cluster: Cluster, flags: RehearseFlags, context: CommandContext): Promise<void> {
@@ -87,12 +92,12 @@ async function rehearseAll(cluster: Cluster, flags: RehearseFlags, context: Comm
   const found = await openings(given.documents, given.sources, settings.targetNamespace ?? cluster.namespace);
   if (!given.backups.secretNames.has(settings.fingerprintSecret)) await say(context, noFingerprint(settings));
   const rehearsal = await tryObjects(given, settings, cluster, context);
-  const result: Rehearsed = { commit: given.commit, openings: found, rehearsal };
+  const result: Rehearsed = { commit: given.commit, recovery: recoveryOf(given), openings: found, rehearsal };
   const isRecorded = flags.record && isWhole(result) && (await record(result, cluster, context));
   await report(result, isRecorded, flags, context);
 }
 
-/** What is given in the brief of a disaster: the repository, the recovery identity, and backups that it opens. */
+/** What is left after a disaster: the repository, the recovery identity, and backups that it opens. */
 async function read(flags: RehearseFlags, context: CommandContext): Promise<Given> {
   const { keyFile = [], backup = [] } = flags;
   if (keyFile.length + backup.length === 0) throw noKeys();
@@ -105,6 +110,11 @@ async function read(flags: RehearseFlags, context: CommandContext): Promise<Give
   for (const note of backups.notes) await say(context, `note: ${note}`);
   const documents = await readDocuments(checkout, commit);
   return { checkout, commit, documents, sources: [...recovery, ...backups.sources], backups };
+}
+
+function recoveryOf({ sources }: Given): string {
+  const [first] = sources.flatMap(({ keys }) => keys.identities.filter(({ kind }) => kind === 'age'));
+  return first?.recipient ?? 'RECIPIENT';
 }
 
 async function givenBackups(context: CommandContext, names: readonly string[]): Promise<BackupFile[]> {
@@ -148,9 +158,9 @@ async function repositorySettings(
   const committed =
     config === undefined
       ? await committedSettings(checkout, commit, { cwd, namespace })
-      : { path: config, text: Buffer.from(await readFileBytes(resolve(cwd, config), config)).toString('utf8') };
+      : { name: config, text: Buffer.from(await readFileBytes(resolve(cwd, config), config)).toString('utf8') };
   if (committed === undefined) return undefined;
-  const parsed = parseSettings(committed.text, committed.path);
+  const parsed = parseSettings(committed.text, committed.name);
   if (parsed.ok) return parsed.settings;
   const [problem] = parsed.problems;
   throw problem ?? new TypeError('settings without a problem');
@@ -230,7 +240,7 @@ async function report(
   const objects = result.rehearsal?.objects ?? [];
   const failed = objects.filter(({ outcome }) => outcome !== 'taken').length;
   if (failed > 0) context.exitWith(EXIT.findings);
-  if (closed > 0) throw notAllOpen(closed, result.openings.length);
+  if (closed > 0) throw notAllOpen(closed, result);
   if (failed > 0) throw notAllTaken(failed, objects.length);
   if (result.rehearsal !== undefined && objects.length === 0) throw nothingThere();
   const taken = result.rehearsal === undefined ? '' : `, and the API server would take all ${objects.length} objects`;
@@ -259,12 +269,12 @@ function noSettings(namespace: string): SottoError {
   });
 }
 
-function notAllOpen(closed: number, total: number): SottoError {
+function notAllOpen(closed: number, { openings: all, recovery }: Rehearsed): SottoError {
   return new SottoError({
     code: 'SOTTO-KEYS-080',
-    what: `${closed} of ${total} encrypted files do not come back`,
+    what: `${closed} of ${all.length} encrypted files do not come back`,
     why: 'neither the recovery identity opens them, nor the keys of backups that it opens',
-    next: 'sotto recipients add RECOVERY, or sotto keys backup --recipient RECOVERY --out NEW; then rehearse again with --backup NEW',
+    next: `sotto keys backup --recipient ${recovery} --out keys.age, or sotto recipients add ${recovery}; then rehearse again, with --backup keys.age`,
   });
 }
 

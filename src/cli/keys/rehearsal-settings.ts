@@ -11,6 +11,8 @@ import { readManifests } from '../../yaml/manifest.ts';
 /** Settings as a commit has them: a file of their own, or a ConfigMap manifest. */
 export interface CommittedSettings {
   readonly path: string;
+  /** As messages call them. */
+  readonly name: string;
   readonly text: string;
 }
 
@@ -51,11 +53,13 @@ function settingsIn(path: string, bytes: Uint8Array, namespace: string | undefin
   }
   return values.flatMap((value) => {
     const isOwnFile = values.length === 1 && stringAt(value, 'apiVersion') === API_VERSION;
-    if (isOwnFile && stringAt(value, 'kind') === 'Config') return [{ path, text }];
+    if (isOwnFile && stringAt(value, 'kind') === 'Config') return [{ path, name: path, text }];
     const isMap = stringAt(value, 'kind') === 'ConfigMap' && stringAt(value, 'metadata', 'name') === SETTINGS_NAME;
     const inside = isMap ? stringAt(value, 'data', SETTINGS_KEY) : undefined;
     const of = stringAt(value, 'metadata', 'namespace') ?? namespace;
-    return inside === undefined || (namespace !== undefined && of !== namespace) ? [] : [{ path, text: inside }];
+    return inside === undefined || (namespace !== undefined && of !== namespace)
+      ? []
+      : [{ path, name: `${path} ConfigMap/${SETTINGS_NAME}`, text: inside }];
   });
 }
 
