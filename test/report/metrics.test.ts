@@ -9,6 +9,8 @@ async function lines(act: (metrics: ReturnType<typeof createMetrics>) => void): 
   return (await metrics.render()).split('\n');
 }
 
+const day = (number: number): string => new Date(number * 86_400_000).toISOString();
+
 describe('metrics', () => {
   it('count passes and what they did', async () => {
     const text = await lines((metrics) =>
@@ -63,7 +65,6 @@ describe('metrics', () => {
   });
 
   it('tell the age of keys and their next end, of those that are there now', async () => {
-    const day = (number: number): string => new Date(number * 86_400_000).toISOString();
     const text = await lines((metrics) => {
       metrics.keys([{ kind: 'sealing', state: 'retired', since: day(1), until: undefined }]);
       metrics.keys([
