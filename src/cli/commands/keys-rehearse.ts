@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
+import type { EncryptedDocuments } from '../../authoring/rotation/documents.ts';
 import { type Rehearsal, rehearse } from '../../agent/preview/rehearse.ts';
 import { asSottoError, SottoError } from '../../core/errors.ts';
 import { type Checkout, openCheckout, readCheckout } from '../../git/checkout.ts';
@@ -29,7 +30,7 @@ import { openings } from '../keys/verify.ts';
 import { keyFileOption, outputOption, repeatable } from '../options.ts';
 import { say, writeData } from '../output.ts';
 import { rendererAtHand, workFolder } from '../renderer-at-hand.ts';
-import { type EncryptedDocuments, readDocuments } from '../rotate/documents.ts';
+import { readDocuments } from '../rotate/documents.ts';
 import { readWorkingTree } from '../working-tree.ts';
 import { whoAmI } from '../who.ts';
 

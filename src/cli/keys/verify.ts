@@ -1,11 +1,11 @@
 import { sealedDocuments } from '../../authoring/reseal-sealed.ts';
+import type { EncryptedDocuments, SealedSecretFile } from '../../authoring/rotation/documents.ts';
 import { asSottoError, type SottoError } from '../../core/errors.ts';
 import { openFiles } from '../../open/open.ts';
 import { Opener } from '../../open/opener.ts';
 import { unsealAll } from '../../sealed/unseal.ts';
 import type { FileKeys } from '../key-files.ts';
 import { openClear } from '../../sops/rekey.ts';
-import type { EncryptedDocuments, SealedSecretFile } from '../rotate/documents.ts';
 import type { KeySource } from './key-sources.ts';
 
 /** A document that keys do not open. */
