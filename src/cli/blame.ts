@@ -8,7 +8,7 @@ import type { WholeFormat } from '../sops/scalar.ts';
 import { noSuchValue } from '../sops/value-place.ts';
 import { valueText } from '../sops/value-edit.ts';
 import type { CommandContext } from './context.ts';
-import { recipientsOf } from './recipients/coverage.ts';
+import { recipientsOf } from '../authoring/coverage.ts';
 
 /** A commit that changed a file. */
 export interface FileCommit {

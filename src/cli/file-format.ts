@@ -1,3 +1,4 @@
+import { formatOfName } from '../authoring/sealed-file.ts';
 import { SottoError } from '../core/errors.ts';
 import type { WholeFormat } from '../sops/scalar.ts';
 
@@ -30,20 +31,5 @@ function formatNamed(word: string | undefined, flag: string): FileFormat | undef
     what: `${flag} does not know this format`,
     why: `it takes ${FORMATS.join(', ')}`,
     next: `${flag} yaml`,
-  });
-}
-
-/** Every name that tells nothing is binary, as in sops; content without a name is nothing until it is said. */
-function formatOfName(name: string): FileFormat {
-  if (/\.ya?ml$/.test(name)) return 'yaml';
-  if (name.endsWith('.json')) return 'json';
-  if (name.endsWith('.env')) return 'dotenv';
-  if (name.endsWith('.ini')) return 'ini';
-  if (name !== 'stdin') return 'binary';
-  throw new SottoError({
-    code: 'SOTTO-CLI-001',
-    what: 'nothing says what format the content on stdin has',
-    why: 'the format follows from the name, and there is none',
-    next: '--filename with the name of the file, or --input-type yaml',
   });
 }

@@ -1,27 +1,11 @@
 import { lstat, readdir, readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
+import { type SealedFile, sealedFormat } from '../authoring/sealed-file.ts';
 import { SottoError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
 import { type Checkout, openCheckout, runInCheckout } from '../git/checkout.ts';
-import { looksEncrypted } from '../sops/file.ts';
-import { metadataOf } from '../sops/rekey.ts';
-import type { WholeFormat } from '../sops/scalar.ts';
 import type { Surroundings } from './context.ts';
-import { fileFormat } from './file-format.ts';
 import { readFileBytes } from './files.ts';
-
-/** A SOPS file of a folder, as it was read. */
-export interface SealedFile {
-  /** Absolute. */
-  readonly path: string;
-  /** From the folder on, with slashes. */
-  readonly below: string;
-  /** As messages call it: from the working directory on. */
-  readonly name: string;
-  readonly format: WholeFormat;
-  readonly text: string;
-  readonly bytes: Uint8Array<ArrayBuffer>;
-}
 
 /** The files below a folder, sorted: what Git has or would take, else everything on the disk. Links are not followed. */
 export async function filesBelow(around: Surroundings, folder: string): Promise<string[]> {
@@ -88,33 +72,6 @@ function utf8(bytes: Uint8Array): string | undefined {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     return undefined;
-  }
-}
-
-/** The format in which a file is encrypted; undefined for one that is not. A name that tells nothing leaves it to the content. */
-export function sealedFormat(name: string, text: string): WholeFormat | undefined {
-  const format = fileFormat(name, {});
-  if (format !== 'binary') return SIGNS[format](text) ? format : undefined;
-  const likely = (['binary', 'json', 'yaml', 'dotenv', 'ini'] as const).filter((each) => SIGNS[each](text));
-  return likely.find((each) => isReadable(text, each, name));
-}
-
-const SIGNS: Readonly<Record<WholeFormat, (text: string) => boolean>> = {
-  yaml: looksEncrypted,
-  json: looksEncrypted,
-  binary: (text) => text.trimStart().startsWith('{') && /"sops"\s*:/.test(text),
-  dotenv: (text) => /^sops_(?:mac|version)=/m.test(text),
-  ini: (text) => /^[ \t]*\[sops\]/m.test(text),
-};
-
-/** A text that only speaks of sops is no SOPS file. */
-function isReadable(text: string, format: WholeFormat, file: string): boolean {
-  try {
-    metadataOf({ text, format, file });
-    return true;
-  } catch (thrown) {
-    if (thrown instanceof SottoError) return false;
-    throw thrown;
   }
 }
 

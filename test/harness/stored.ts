@@ -21,12 +21,12 @@ export async function rewriteStored(plane: ControlPlane, namespace: string, reso
     const [from, to] = [prefix, `${prefix.slice(0, -1)}0`].map((text) => Buffer.from(text).toString('base64'));
     const stored = arrayAt(await ask('/v3/kv/range', { key: from ?? '', range_end: to ?? '' }), 'kvs');
     for (const each of stored) {
-      const key = stringAt(each, 'key') ?? '';
+      const name = stringAt(each, 'key') ?? '';
       const value = stringAt(each, 'value') ?? '';
       // As a migrator does: what somebody has written meanwhile is new already, and must not be undone.
       await ask('/v3/kv/txn', {
-        compare: [{ key, target: 'MOD', result: 'EQUAL', mod_revision: stringAt(each, 'mod_revision') ?? '' }],
-        success: [{ request_put: { key, value } }],
+        compare: [{ key: name, target: 'MOD', result: 'EQUAL', mod_revision: stringAt(each, 'mod_revision') ?? '' }],
+        success: [{ request_put: { key: name, value } }],
       });
     }
     return stored.length;

@@ -3,8 +3,9 @@ import type { Checkout } from '../../git/checkout.ts';
 import { branchHeads } from '../../git/branch-heads.ts';
 import type { UnsealKey } from '../../sealed/sealing-key.ts';
 import { keyFor } from '../../sealed/unseal.ts';
-import { recipientsOf } from '../recipients/coverage.ts';
-import { type EncryptedDocuments, readDocuments } from '../rotate/documents.ts';
+import { recipientsOf } from '../../authoring/coverage.ts';
+import type { EncryptedDocuments } from '../../authoring/rotation/documents.ts';
+import { readDocuments } from '../rotate/documents.ts';
 
 /** What the head of a branch has encrypted. */
 export interface HeadDocuments {

@@ -3,7 +3,7 @@ import { asSottoError } from '../../core/errors.ts';
 import { unsealAll } from '../../sealed/unseal.ts';
 import type { FileKeys } from '../key-files.ts';
 import { openClear } from '../../sops/rekey.ts';
-import type { EncryptedDocuments } from '../rotate/documents.ts';
+import type { EncryptedDocuments } from '../../authoring/rotation/documents.ts';
 
 /** A document that keys do not open. */
 export interface Unopened {

@@ -14,11 +14,12 @@ import { isPgpFingerprint } from '../../sops/pgp.ts';
 import type { PgpKeyBlock } from '../../sops/pgp-key.ts';
 import { type Policy, type PolicyRule, readPolicy } from '../../sops/policy.ts';
 import { rekey, type RekeyMode } from '../../sops/rekey.ts';
-import type { SealedFile } from '../sealed-files.ts';
+import type { SealedFile } from '../../authoring/sealed-file.ts';
 import { writeInPlace } from '../write-in-place.ts';
-import { heldServices } from './held-services.ts';
-import { type Coverage, type CoveredFile, coverageOf, type PolicyFile } from './coverage.ts';
-import { wantedKeys } from './wanted-keys.ts';
+import { heldServices } from '../../authoring/held-services.ts';
+import { type Coverage, type CoveredFile, coverageOf, plantedRecipients } from '../../authoring/coverage.ts';
+import type { PolicyFile } from './coverage.ts';
+import { wantedKeys } from '../../authoring/wanted-keys.ts';
 
 export interface ChangeFlags {
   readonly rule?: string;
@@ -201,16 +202,5 @@ function whichRule(policy: Policy, why: string): SottoError {
     why,
     next: 'sotto recipients list shows rules and groups by number: --rule 1, --group 1, or --all-rules',
     file: policy.file,
-  });
-}
-
-export function plantedRecipients({ sealed }: CoveredFile, planted: readonly string[], policy: Policy): SottoError {
-  return new SottoError({
-    code: 'SOTTO-CLI-216',
-    what: 'nothing was changed, because a file is encrypted for somebody whom .sops.yaml does not name',
-    why: `it names ${planted.join(', ')}; nothing vouches for that, and what is encrypted now would be readable there`,
-    next: `if it belongs there, add it to ${policy.file}; else: sotto recipients remove '${planted[0] ?? ''}'`,
-    file: sealed.name,
-    key: 'sops',
   });
 }

@@ -1,5 +1,5 @@
-import type { PolicyFile, Coverage, CoveredFile } from './coverage.ts';
-import { isAsRule } from '../../sops/policy.ts';
+import { type Coverage, type CoveredFile, differences } from '../../authoring/coverage.ts';
+import type { PolicyFile } from './coverage.ts';
 
 /** One way in which a file is not as .sops.yaml says. */
 export interface PolicyFinding {
@@ -18,16 +18,6 @@ export function findingsOf(files: readonly Coverage[], { policy }: PolicyFile): 
       return [{ file: name, code: 'SOTTO-SOPS-019', message: `no creation rule of ${policy.file} matches it` }];
     return differences(file).map((message) => ({ file: name, code: 'SOTTO-CLI-217', message }));
   });
-}
-
-export function differences({ difference, rule }: CoveredFile): string[] {
-  if (rule === undefined || isAsRule(difference)) return [];
-  const { planted, missing, layout } = difference;
-  return [
-    ...planted.map((name) => `is encrypted for ${name}, which rule ${rule.number} does not name`),
-    ...missing.map((name) => `is not encrypted for ${name}, which rule ${rule.number} names`),
-    ...(layout === undefined ? [] : [layout]),
-  ];
 }
 
 /** A line of `recipients list`. */

@@ -8,10 +8,11 @@ import { type PushTarget, removeJournal, type RotationJournal, writeJournal } fr
 import type { CommandContext } from '../context.ts';
 import type { Base } from '../keep/repository-file.ts';
 import { say } from '../output.ts';
-import { type EncryptedDocuments, readDocuments } from './documents.ts';
+import type { EncryptedDocuments } from '../../authoring/rotation/documents.ts';
+import { readDocuments } from './documents.ts';
 import { finishRotation } from './finish.ts';
-import { planRotation, type RotationGoal } from './plan.ts';
-import { prepareRotation, type RotationKeys } from './prepare.ts';
+import { planRotation, type RotationGoal } from '../../authoring/rotation/plan.ts';
+import { prepareRotation, type RotationKeys } from '../../authoring/rotation/prepare.ts';
 
 /** Everything that does not change while a rotation is tried again. */
 export interface Rotation {

@@ -9,7 +9,7 @@ import type { Cluster } from '../cluster.ts';
 import type { CommandContext } from '../context.ts';
 import { say } from '../output.ts';
 import { type ClusterKeys, markState, readClusterKeys } from './cluster-keys.ts';
-import type { EncryptedDocuments } from './documents.ts';
+import type { EncryptedDocuments } from '../../authoring/rotation/documents.ts';
 
 /** A key of 4096 bits takes a moment, and the agent sees the mark first. */
 const MADE_MS = 120_000;

@@ -1,87 +1,15 @@
-import { join } from 'node:path';
+import { documentsOf, type EncryptedDocuments, isPolicyPath } from '../../authoring/rotation/documents.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { Checkout } from '../../git/checkout.ts';
 import type { CommitId } from '../../git/output.ts';
 import { listCommit, pathsHolding, readFiles } from '../../git/read-commit.ts';
-import { mayHoldSealed } from '../../authoring/reseal-sealed.ts';
-import { type Policy, readPolicy } from '../../sops/policy.ts';
-import { type SealedFile, sealedFormat } from '../sealed-files.ts';
 
-/** A .sops.yaml as a commit has it. */
-export interface CommittedPolicy {
-  readonly path: string;
-  readonly text: string;
-  readonly policy: Policy;
-}
-
-export interface SopsDocument {
-  readonly file: SealedFile;
-  /** The nearest one upwards; undefined where there is none. */
-  readonly policy: CommittedPolicy | undefined;
-}
-
-export interface SealedSecretFile {
-  readonly path: string;
-  readonly text: string;
-}
-
-/** Everything encrypted in a commit. */
-export interface EncryptedDocuments {
-  readonly policies: readonly CommittedPolicy[];
-  readonly sops: readonly SopsDocument[];
-  readonly sealed: readonly SealedSecretFile[];
-}
-
-const POLICY = '.sops.yaml';
-
-/** Reads what is encrypted, and for whom it shall be. Throws SottoError. */
+/** Reads what is encrypted in a commit, and for whom it shall be. Throws SottoError. */
 export async function readDocuments(checkout: Checkout, commit: CommitId): Promise<EncryptedDocuments> {
   const listed = await listCommit(checkout, commit);
   const paths = await pathsHolding(checkout, commit, ['sops', 'SealedSecret']);
   const files = listed.filter(
-    ({ path, sizeBytes }) => (paths.has(path) || isPolicy(path)) && sizeBytes <= LIMITS.maxLocalFileBytes,
+    ({ path, sizeBytes }) => (paths.has(path) || isPolicyPath(path)) && sizeBytes <= LIMITS.maxLocalFileBytes,
   );
-  const contents = await readFiles(checkout, files);
-  const policies: CommittedPolicy[] = [];
-  const sealed: SealedSecretFile[] = [];
-  const found: Omit<SealedFile, 'below'>[] = [];
-  for (const [path, content] of contents) {
-    const text = utf8(content);
-    if (text === undefined) continue;
-    if (isPolicy(path)) policies.push({ path, text, policy: readPolicy(text, path) });
-    else {
-      const format = sealedFormat(path, text);
-      const bytes = new Uint8Array(content);
-      if (format !== undefined) found.push({ path: join(checkout.root, path), name: path, format, text, bytes });
-      else if (/\.(?:ya?ml|json)$/.test(path) && mayHoldSealed(text)) sealed.push({ path, text });
-    }
-  }
-  const sops = found.map((file) => {
-    const policy = policyOf(policies, file.name);
-    return { file: { ...file, below: file.name.slice(policy === undefined ? 0 : folderOf(policy).length) }, policy };
-  });
-  return { policies, sops, sealed };
-}
-
-function isPolicy(path: string): boolean {
-  return path === POLICY || path.endsWith(`/${POLICY}`);
-}
-
-/** With a slash at its end, or empty. */
-function folderOf({ path }: CommittedPolicy): string {
-  return path.slice(0, -POLICY.length);
-}
-
-function policyOf(policies: readonly CommittedPolicy[], path: string): CommittedPolicy | undefined {
-  return policies
-    .filter((policy) => path.startsWith(folderOf(policy)))
-    .toSorted((a, b) => b.path.length - a.path.length)[0];
-}
-
-function utf8(bytes: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    return undefined;
-  }
+  return documentsOf(await readFiles(checkout, files), checkout.root);
 }

@@ -9,7 +9,7 @@ import { whoAmI } from '../who.ts';
 import { proveCanary } from './canary.ts';
 import { type ClusterKeys, markState, secretOf } from './cluster-keys.ts';
 import type { SealingCertificate } from '../../sealed/certificate.ts';
-import type { RotationGoal } from './plan.ts';
+import type { RotationGoal } from '../../authoring/rotation/plan.ts';
 import { changedGenerations, generations, untilApplied } from './settle.ts';
 
 /** The agent's side of a rotation: before the commit, and after it. */

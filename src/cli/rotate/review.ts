@@ -5,7 +5,7 @@ import { changedPaths } from '../../git/push.ts';
 import type { CommandContext } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { say, table, writeData } from '../output.ts';
-import { reviewRotation } from './check-rotation.ts';
+import { reviewRotation } from '../../authoring/rotation/review.ts';
 import { readDocuments } from './documents.ts';
 
 const CODE = 'SOTTO-ROTATE-018';

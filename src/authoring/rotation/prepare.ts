@@ -1,4 +1,4 @@
-import { isSealedFor, keyOf, reseal } from '../../authoring/reseal-sealed.ts';
+import { isSealedFor, keyOf, reseal } from '../reseal-sealed.ts';
 import type { SealingCertificate } from '../../sealed/certificate.ts';
 import type { UnsealKey } from '../../sealed/sealing-key.ts';
 import type { KeyServices } from '../../services/key-services.ts';
@@ -6,8 +6,8 @@ import type { Identity } from '../../sops/identity.ts';
 import type { PgpKeyBlock } from '../../sops/pgp-key.ts';
 import { metadataOf, rekey } from '../../sops/rekey.ts';
 import { unwrapBytes } from '../../sops/unwrap.ts';
-import { heldServices } from '../recipients/held-services.ts';
-import { wantedKeys } from '../recipients/wanted-keys.ts';
+import { heldServices } from '../held-services.ts';
+import { wantedKeys } from '../wanted-keys.ts';
 import type { RotationPlan } from './plan.ts';
 
 export interface RotationKeys {

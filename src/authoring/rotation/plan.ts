@@ -1,9 +1,9 @@
-import { withReplaced } from '../../authoring/sops-config.ts';
+import { withReplaced } from '../sops-config.ts';
 import { SottoError } from '../../core/errors.ts';
 import type { PolicyRule } from '../../sops/policy.ts';
-import { coverageOf, recipientsOf } from '../recipients/coverage.ts';
-import { plantedRecipients } from '../recipients/change.ts';
-import type { SealedFile } from '../sealed-files.ts';
+import { coverageOf, recipientsOf } from '../coverage.ts';
+import { plantedRecipients } from '../coverage.ts';
+import type { SealedFile } from '../sealed-file.ts';
 import type { CommittedPolicy, EncryptedDocuments, SealedSecretFile, SopsDocument } from './documents.ts';
 
 /** Which age recipient gives way to which. */

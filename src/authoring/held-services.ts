@@ -1,10 +1,10 @@
-import type { KeyServices } from '../../services/key-services.ts';
-import { isServiceEntry } from '../../sops/key-entry.ts';
-import { keyName } from '../../sops/key-name.ts';
-import { metadataOf, type RekeyFile } from '../../sops/rekey.ts';
-import { SERVICE_LISTS, type ServiceKey } from '../../sops/service-key.ts';
-import { serviceFields } from '../../sops/service-recipient.ts';
-import type { Recipient } from '../../sops/wrap.ts';
+import type { KeyServices } from '../services/key-services.ts';
+import { isServiceEntry } from '../sops/key-entry.ts';
+import { keyName } from '../sops/key-name.ts';
+import { metadataOf, type RekeyFile } from '../sops/rekey.ts';
+import { SERVICE_LISTS, type ServiceKey } from '../sops/service-key.ts';
+import { serviceFields } from '../sops/service-recipient.ts';
+import type { Recipient } from '../sops/wrap.ts';
 
 /**
  * The key services that a file is for, by the names that rules know them by: a new data key is wrapped by each again,

@@ -1,8 +1,8 @@
-import { bareFingerprint, namesKey } from '../../sops/pgp.ts';
-import type { PgpKeyBlock } from '../../sops/pgp-key.ts';
-import type { FileRecipients, PolicyRule } from '../../sops/policy.ts';
-import type { WantedKeys } from '../../sops/rekey.ts';
-import type { Recipient } from '../../sops/wrap.ts';
+import { bareFingerprint, namesKey } from '../sops/pgp.ts';
+import type { PgpKeyBlock } from '../sops/pgp-key.ts';
+import type { FileRecipients, PolicyRule } from '../sops/policy.ts';
+import type { WantedKeys } from '../sops/rekey.ts';
+import type { Recipient } from '../sops/wrap.ts';
 
 /** For whom a rule wants a file, with the public keys and key services that are at hand. Pure. */
 export function wantedKeys(

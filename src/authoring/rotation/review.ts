@@ -1,11 +1,11 @@
 import { asSottoError } from '../../core/errors.ts';
-import { sealedDocuments } from '../../authoring/reseal-sealed.ts';
+import { sealedDocuments } from '../reseal-sealed.ts';
 import { decodeBlob } from '../../sealed/blob.ts';
 import { byteLength } from '../../sops/enc.ts';
 import { metadataOf } from '../../sops/rekey.ts';
 import { withoutBlock } from '../../sops/replace-block.ts';
-import { coverageOf, recipientsOf } from '../recipients/coverage.ts';
-import { differences } from '../recipients/report.ts';
+import { coverageOf, recipientsOf } from '../coverage.ts';
+import { differences } from '../coverage.ts';
 import type { CommittedPolicy, EncryptedDocuments, SealedSecretFile, SopsDocument } from './documents.ts';
 
 /** A file of a commit that does more than a rotation. */
