@@ -30,7 +30,8 @@ const headOf = async (...recipients: readonly (string | undefined)[]): Promise<H
     text,
     bytes: new Uint8Array(),
   };
-  return { branches: ['main'], documents: { policies: [], sops: [{ file, policy: undefined }], sealed: [] } };
+  const commit = COMMIT as HeadDocuments['commit'];
+  return { commit, branches: ['main'], documents: { policies: [], sops: [{ file, policy: undefined }], sealed: [] } };
 };
 describe('a rotated revision', () => {
   it('counts as applied when every sync that has read it is ready with it, and one has', () => {
