@@ -106,4 +106,10 @@ export const ROTATE_CODES = {
       'sotto check --rotation needs no key: it compares a commit with the one before. A rotation replaces one recipient in .sops.yaml and files, makes every ciphertext new with the same type and length, and changes nothing else. A file of this commit is otherwise, so it has to be looked at by somebody. That values are equal only a key can show.',
     example: 'git show COMMIT -- FILE',
   },
+  'SOTTO-ROTATE-080': {
+    title: 'A rotation is not resumed with another cluster',
+    explain:
+      'What is left of a rotation is done with the agent that proved the new key: its commit is waited for, and the Secret of the old key is marked. The address of the API server is written down with it, so a context that leads elsewhere by now is noticed. Name the right one with --context or --kubeconfig.',
+    example: 'sotto rotate --resume --context NAME',
+  },
 } as const satisfies Record<string, CodeEntry>;
