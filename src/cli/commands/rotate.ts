@@ -32,7 +32,7 @@ import { newSealingKey } from '../rotate/cluster-sealing.ts';
 import { followCommit, lookAhead, sayLater } from '../rotate/lookout.ts';
 import { clusterKey, fileKey, type MadeKey, type NewKey } from '../rotate/new-key.ts';
 import { namedRecipients, planRotation, type RotationGoal, type RotationPlan } from '../../authoring/rotation/plan.ts';
-import { checkOpens, type RotationKeys } from '../../authoring/rotation/prepare.ts';
+import { checkOpens, checkUnseals, type RotationKeys } from '../../authoring/rotation/prepare.ts';
 import { finishWithAgent, resumeRotation } from '../rotate/resume.ts';
 import { planJson, planTable } from '../rotate/report.ts';
 import { rotationRows } from '../../authoring/rotation/rows.ts';
@@ -240,6 +240,7 @@ async function withNewSealing(
 ): Promise<Planned> {
   if (plan.sops.length + plan.sealed.length === 0) throw nothingToDo();
   await checkOpens(plan, keys);
+  await checkUnseals(plan, keys);
   const { namespace } = keys;
   const key = await newSealingKey(cluster, clusterKeys, documents, { until, namespace }, context);
   const certificate = sealingCertificate(key.certificatePem, new Date());
@@ -257,6 +258,7 @@ async function withNewKey(
   if (plan.sops.length + plan.sealed.length + plan.policies.length === 0) throw nothingToDo();
   if (newKey === undefined || goal.age?.made !== NOT_MADE) return { plan, goal, keys };
   await checkOpens(plan, keys);
+  await checkUnseals(plan, keys);
   const { identity, said } = await newKey.make(goal.age.old, recovery, new Date());
   await say(context, `new key ${identity.recipient}, ${said}`);
   const changed = { ...goal, age: { ...goal.age, made: identity.recipient } };
