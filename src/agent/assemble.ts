@@ -1,6 +1,6 @@
 import { createSecretKey, randomBytes } from 'node:crypto';
 import { LIMITS } from '../core/limits.ts';
-import { keyedDigest } from '../keys/fingerprint.ts';
+import { fingerprintId, type FingerprintKey, keyedDigest } from '../keys/fingerprint.ts';
 import { discover, type ResourceCatalog } from '../kube/discovery.ts';
 import { kubeError } from '../kube/errors.ts';
 import { apiVersionOf, CONFIG_MAPS } from '../kube/resource.ts';
@@ -22,7 +22,7 @@ import { computeStatus } from '../health/status.ts';
 import { policyOf } from './drift-policy.ts';
 import { EndingNamespace } from './ending-namespace.ts';
 import { EventRecorder } from './event-recorder.ts';
-import { loadFingerprint } from './fingerprint.ts';
+import { loadFingerprint, refuseOtherFingerprint } from './fingerprint.ts';
 import { InventoryStore } from './inventory-store.ts';
 import { KeyStore } from './key-store.ts';
 import { changedKinds, isOfKind, Kinds, waitedFor } from './kinds.ts';
@@ -81,7 +81,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
   const { signal, onDefect, repeat } = hooks;
   const place = placeOf(setup, inForce.current);
   const first = await discoverKinds(setup, repeat);
-  const key = await loadFingerprint(transport, place.agentNamespace, inForce.current.fingerprintSecret, repeat);
+  const fingerprint = await loadFingerprint(transport, place.agentNamespace, inForce.current.fingerprintSecret, repeat);
   const inventory = new InventoryStore({
     transport,
     clock,
@@ -90,15 +90,30 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     setId: place.setId,
     version: place.version,
     repeat,
-    mac: (bytes) => keyedDigest(key, 'inventory', place.agentNamespace, bytes),
+    mac: (bytes) => inventoryMac(fingerprint.current, place, bytes),
+    formerMac: () => {
+      const { former } = fingerprint;
+      return former && ((bytes) => inventoryMac(former, place, bytes));
+    },
+    keyId: () => fingerprintId(fingerprint.current),
     onStored: (size) => metrics.inventory(size),
   });
   await inventory.load();
+  refuseOtherFingerprint(fingerprint, inventory.madeWith, {
+    namespace: place.agentNamespace,
+    name: inForce.current.fingerprintSecret,
+  });
   const last = new LastStore({
     transport,
     namespace: place.agentNamespace,
     version: place.version,
-    keys: lastKeys(key, place.agentNamespace),
+    keys: () => {
+      const { current, former } = fingerprint;
+      return {
+        current: lastKeys(current, place.agentNamespace),
+        former: former && lastKeys(former, place.agentNamespace),
+      };
+    },
     inventory,
     repeat,
     onBroken: (error) => log.warn('what was applied last cannot be used', { code: error.code, error }),
@@ -234,7 +249,9 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     awaited,
     renderer: setup.renderer.renderer,
     signal,
-    fingerprint: key,
+    fingerprint,
+    exclusively: (task) => syncs.exclusively(task),
+    told: () => publisher.answered(),
     syncs: syncs.runtimes,
     settings: () => inForce.current,
     vetoes: () => vetoRules(inForce.current, place.agentNamespace, account, keys.markedSecrets()),
@@ -297,7 +314,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
   const publisher: StatusPublisher = new StatusPublisher({
     transport,
     namespace: place.agentNamespace,
-    key,
+    key: () => fingerprint.current,
     clock,
     log,
     lookAgainAtMs: () => nextLateMs(context),
@@ -352,6 +369,10 @@ function debounced(action: () => void, afterMs: number): () => void {
 
 function variableMapNames({ postBuild }: SyncSettings): readonly string[] {
   return postBuild === undefined ? [] : postBuild.substituteFrom.map(({ name }) => name);
+}
+
+function inventoryMac(key: FingerprintKey, { agentNamespace }: Place, bytes: Uint8Array): Uint8Array {
+  return keyedDigest(key, 'inventory', agentNamespace, bytes);
 }
 
 function placeOf(setup: AgentSetup, settings: Settings): Place {

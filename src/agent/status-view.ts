@@ -4,6 +4,7 @@ import { displayObject, objectIdOf } from '../core/ids.ts';
 import type { Held } from '../plan/hold.ts';
 import type { InventoryRow } from '../plan/inventory.ts';
 import { objectPause, type Pause, syncPause } from '../plan/pause.ts';
+import { fingerprintId } from '../keys/fingerprint.ts';
 import type { KeyRing } from '../keys/ring.ts';
 import { buildStatus, type SyncInput } from '../report/build-status.ts';
 import type { SettingsState } from '../settings/last-good.ts';
@@ -20,6 +21,7 @@ import type {
 import { type SyncFacts, type SyncState, syncState } from '../report/sync-state.ts';
 import { attention, attentionOf, type Seen } from './attention.ts';
 import type { AgentContext } from './context.ts';
+import { notCarried } from './fingerprint-carried.ts';
 import { orphanNote, orphanStatus } from './orphans.ts';
 import { healthOf, isLate } from './readiness.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
@@ -53,6 +55,12 @@ export function statusOf(sources: StatusSources): StatusDocument {
     orphans,
     pauses: agent.inventory.inventory.pauses.map(pauseStatus),
     handled,
+    fingerprint: {
+      id: fingerprintId(agent.fingerprint.current),
+      former: agent.fingerprint.former && fingerprintId(agent.fingerprint.former),
+      waits: leftOf(agent),
+      plan: agent.fingerprint.plan,
+    },
     sealing: certificate && { fingerprint: certificate.fingerprint, notBefore: rfc3339(certificate.notBefore) },
     renderer,
     keys: (ring?.report ?? []).map((key) => ({
@@ -67,6 +75,15 @@ export function statusOf(sources: StatusSources): StatusDocument {
     })),
     corrections,
   });
+}
+
+/** What keeps the former fingerprint key, if anything does. */
+export function leftOf(agent: AgentContext): string | undefined {
+  const left = notCarried(agent).map((sync) => {
+    const { name, state, message } = viewSync(agent, sync);
+    return `${name}: ${state}, ${message}`;
+  });
+  return left.length === 0 ? undefined : left.join('; ');
 }
 
 /** One sync as the status document tells it. Reads state; decides nothing. */

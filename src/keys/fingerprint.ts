@@ -3,10 +3,12 @@ import { SottoError } from '../core/errors.ts';
 import { ownedBytes, Sensitive } from '../core/sensitive.ts';
 
 /** What a keyed digest is for. Equal parts have unrelated digests in two domains. */
-export type DigestDomain = 'inventory' | 'status' | 'plan' | 'token' | 'restart' | 'last' | 'last-key';
+export type DigestDomain = 'inventory' | 'status' | 'plan' | 'token' | 'restart' | 'last' | 'last-key' | 'id';
 
 /** Entry of the fingerprint Secret that holds the key. */
 export const FINGERPRINT_ENTRY = 'key';
+/** Entry that holds the key before it, while something is not yet made with the new one. */
+export const FORMER_ENTRY = 'previous';
 const KEY_BYTES = 32;
 
 /** The key of all digests that leave the agent's memory. Its bytes are inside OpenSSL only. */
@@ -24,6 +26,15 @@ export function fingerprintKey(bytes: Sensitive): FingerprintKey {
     next: 'restore the Secret from its backup; without one, delete the inventory too and let every object be adopted again',
     key: FINGERPRINT_ENTRY,
   });
+}
+
+/** Tells keys apart without saying anything of them: 16 hexadecimal digits. */
+export function fingerprintId(key: FingerprintKey): string {
+  return keyedDigest(key, 'id').toString('hex', 0, 8);
+}
+
+export function isSameFingerprint(a: FingerprintKey, b: FingerprintKey): boolean {
+  return a.keyObject.equals(b.keyObject);
 }
 
 /** Bytes for a new fingerprint Secret. The caller wipes them. */

@@ -166,4 +166,23 @@ export const KEYS_CODES = {
       'sotto keys restore makes Secrets that are missing and never writes over one that holds something else. Nothing was restored. Find out which of the two is right; rename or delete the one in the cluster only if it is not.',
     example: 'kubectl get secret NAME -o yaml',
   },
+  'SOTTO-KEYS-100': {
+    title: 'The fingerprint key is another one than the inventory was made with',
+    explain:
+      'The inventory says the id of the key it was made with, and the Secret named by fingerprintSecret holds another key: it was replaced, or restored from a backup that is older than the last sotto rotate --fingerprint. The agent does not start: with a wrong key its record is worthless, and generated names would change. Put the right key back from the newest backup. Without one, delete the inventory: nothing is pruned then until every object was applied again.',
+    example:
+      'kubectl delete secret sotto-fingerprint -n team-app && sotto keys restore keys.age --key-file recovery.txt -n team-app',
+  },
+  'SOTTO-KEYS-101': {
+    title: 'The fingerprint Secret was changed while the agent runs',
+    explain:
+      'The Secret named by fingerprintSecret was deleted, or holds another key than the one that the agent read when it started. The running agent goes on with the key in memory; after a restart it would refuse to start (SOTTO-KEYS-021, SOTTO-KEYS-100). Put the right one back from the newest backup.',
+    example: 'sotto keys restore keys.age --key-file recovery.txt -n team-app',
+  },
+  'SOTTO-KEYS-102': {
+    title: 'The backup holds a former fingerprint key',
+    explain:
+      'The inventory in the cluster was made with another fingerprint key than the one in the backup: the backup is older than the last sotto rotate --fingerprint. Nothing was restored. Take a newer backup. Without one, delete the inventory and restore again: nothing is pruned then until every object was applied again, and generated names change.',
+    example: 'kubectl delete configmap sotto-inventory -n team-app',
+  },
 } as const satisfies Record<string, CodeEntry>;
