@@ -92,7 +92,7 @@ export class Agent {
       signal: this.#stop.signal,
       namespace: agentNamespace,
       onEvent: (event) => {
-        parts.keys.observe(event);
+        parts.onOwnSecret(event);
         if (event.type === 'synced') resolve();
         if (event.type === 'state' && event.state === 'stale') setTimeout(resolve, LIST_GRACE_MS).unref();
         else if (event.type === 'state') resolve();

@@ -6,6 +6,7 @@ import { kubeError } from '../kube/errors.ts';
 import { apiVersionOf, CONFIG_MAPS } from '../kube/resource.ts';
 import type { Repeat } from '../kube/retry.ts';
 import { accountOf } from '../kube/service-account.ts';
+import type { WatchEvent } from '../kube/watch.ts';
 import { Opener } from '../open/opener.ts';
 import { applySetId } from '../plan/applyset.ts';
 import { INVENTORY_NAME } from '../core/labels.ts';
@@ -23,6 +24,7 @@ import { policyOf } from './drift-policy.ts';
 import { EndingNamespace } from './ending-namespace.ts';
 import { EventRecorder } from './event-recorder.ts';
 import { loadFingerprint, refuseOtherFingerprint } from './fingerprint.ts';
+import { observeFingerprint } from './fingerprint-watch.ts';
 import { InventoryStore } from './inventory-store.ts';
 import { KeyStore } from './key-store.ts';
 import { changedKinds, isOfKind, Kinds, waitedFor } from './kinds.ts';
@@ -55,6 +57,8 @@ export interface Assembled {
   readonly place: Place;
   readonly context: AgentContext;
   readonly keys: KeyStore;
+  /** A Secret of the agent's namespace, seen as metadata. */
+  readonly onOwnSecret: (event: WatchEvent) => void;
   readonly inventory: InventoryStore;
   readonly watching: Watching;
   readonly corrector: Corrector;
@@ -189,7 +193,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     live,
     rows: () => inventory.inventory.rows.values(),
     onSecret: (event) => {
-      if (place.targetNamespace === place.agentNamespace) keys.observe(event);
+      if (place.targetNamespace === place.agentNamespace) onOwnSecret(event);
     },
     onState: (resource, state, why) => {
       metrics.watch(resource.kind, state === 'stale' || state === 'gone' ? 'broken' : state);
@@ -200,6 +204,10 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     onBack: (resource) => syncs.wakeBlocked(resource),
     onDefect,
   });
+  const onOwnSecret = (event: WatchEvent): void => {
+    keys.observe(event);
+    observeFingerprint(context, event);
+  };
   const variableMaps = new VariableMaps({
     transport,
     clock,
@@ -330,6 +338,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
   return {
     place,
     context,
+    onOwnSecret,
     keys,
     inventory,
     watching,

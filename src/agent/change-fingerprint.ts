@@ -4,11 +4,19 @@ import type { AgentContext } from './context.ts';
 import { planFingerprint } from './fingerprint-plan.ts';
 import { removeFormer, storeNewKey } from './fingerprint-secret.ts';
 import { leftOf } from './status-view.ts';
+import { isAtRest } from './sync-loop.ts';
 
 /** Tries out what another fingerprint key would change, for the status. */
 export async function showFingerprintPlan(agent: AgentContext): Promise<Answer> {
+  await passEach(agent);
   const found = await agent.exclusively(() => planned(agent));
   return { outcome: 'done', message: `plan ${found.planId}` };
+}
+
+/** As Git is now: what is planned for an older commit would be another plan a second later. */
+async function passEach(agent: AgentContext): Promise<void> {
+  const awake = [...agent.syncs.values()].filter((sync) => !isAtRest(agent, sync));
+  await Promise.all(awake.map(({ settings }) => agent.ask(settings.name)));
 }
 
 async function planned(agent: AgentContext): Promise<FingerprintPlan> {
@@ -25,6 +33,7 @@ async function planned(agent: AgentContext): Promise<FingerprintPlan> {
  * the former one is taken away (`settleFingerprint`).
  */
 export async function changeFingerprint(agent: AgentContext, planId: string): Promise<Answer> {
+  await passEach(agent);
   await agent.exclusively(async () => {
     const found = await planned(agent);
     if (found.planId !== planId) throw otherPlan(planId);
@@ -32,7 +41,7 @@ export async function changeFingerprint(agent: AgentContext, planId: string): Pr
     await agent.inventory.store();
   });
   agent.log.info('the fingerprint key was changed: what was made with the one before is made anew');
-  await Promise.all([...agent.syncs.keys()].map((name) => agent.ask(name)));
+  await passEach(agent);
   await settleFingerprint(agent);
   const left = leftOf(agent);
   if (left === undefined) return { outcome: 'done', message: 'nothing made with the former key is left' };

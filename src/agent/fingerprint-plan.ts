@@ -136,6 +136,7 @@ function unsettled(agent: AgentContext, sync: SyncRuntime): string | undefined {
     report.syncWait === undefined &&
     report.refusals.length === 0;
   if (isWhole) return undefined;
+  if (stale && trouble === undefined) return 'its next pass is due';
   const { state, message } = viewSync(agent, sync);
   return `${state}, ${message}`;
 }

@@ -1,4 +1,5 @@
 import { SottoError } from '../core/errors.ts';
+import { stringAt } from '../core/json.ts';
 import { INVENTORY_NAME } from '../core/labels.ts';
 import {
   FINGERPRINT_ENTRY,
@@ -17,7 +18,7 @@ import type { Transport } from '../kube/transport.ts';
 import type { FingerprintPlan } from '../report/status.ts';
 import { fingerprintBody } from './fingerprint-body.ts';
 
-/** The keys of digests as they are in force. Fields change in `change-fingerprint.ts` only. */
+/** The keys of digests as they are in force. Keys change in `change-fingerprint.ts` only. */
 export interface FingerprintKeys {
   current: FingerprintKey;
   /** The key before it, while something made with it may be left. */
@@ -26,6 +27,10 @@ export interface FingerprintKeys {
   readonly carried: Set<string>;
   /** What another key would change, as it was tried out last. */
   plan: FingerprintPlan | undefined;
+  /** Of the Secret, when it was last seen to hold the key. */
+  resourceVersion: string;
+  /** The Secret does not hold the key any more. */
+  trouble: SottoError | undefined;
 }
 
 /**
@@ -40,13 +45,16 @@ export async function loadFingerprint(
 ): Promise<FingerprintKeys> {
   const secret = await readSecret(transport, namespace, name, repeat);
   const stored = secret && storedKeys(secret);
-  if (stored !== undefined) return { ...stored, carried: new Set(), plan: undefined };
+  if (stored !== undefined) return keysWith(stored, secret?.resourceVersion ?? '');
   const target = { resource: CONFIG_MAPS, namespace, name: INVENTORY_NAME };
   const inventory = await repeat(() => getMetadata(transport, target));
   if (!inventory.ok) throw kubeError(inventory.failure, { verb: 'get', ...target });
   if (inventory.value !== undefined || secret !== undefined) throw fingerprintGone(name, namespace);
-  const current = await createFingerprint(transport, namespace, name, repeat);
-  return { current, former: undefined, carried: new Set(), plan: undefined };
+  return createFingerprint(transport, namespace, name, repeat);
+}
+
+function keysWith({ current, former }: StoredKeys, resourceVersion: string): FingerprintKeys {
+  return { current, former, carried: new Set(), plan: undefined, resourceVersion, trouble: undefined };
 }
 
 export type StoredKeys = Pick<FingerprintKeys, 'current' | 'former'>;
@@ -66,7 +74,7 @@ async function createFingerprint(
   namespace: string,
   name: string,
   repeat: Repeat,
-): Promise<FingerprintKey> {
+): Promise<FingerprintKeys> {
   using bytes = newFingerprintBytes();
   const target = { resource: SECRETS, namespace, name };
   const metadata = { name, namespace, labels: { 'app.kubernetes.io/managed-by': 'sotto' } };
@@ -74,12 +82,15 @@ async function createFingerprint(
   const answer = await repeat(() =>
     createObject(transport, { ...target, body: fingerprintBody(metadata, { [FINGERPRINT_ENTRY]: bytes }) }),
   );
-  if (answer.ok) return fingerprintKey(bytes);
+  if (answer.ok) {
+    const version = stringAt(answer.value.object, 'metadata', 'resourceVersion') ?? '';
+    return keysWith({ current: fingerprintKey(bytes), former: undefined }, version);
+  }
   // Ours, whose answer was lost, or that of an agent that began at the same moment: the stored one counts.
   const secret =
     answer.failure.kind === 'already-exists' ? await readSecret(transport, namespace, name, repeat) : undefined;
   const stored = secret && storedKeys(secret);
-  if (stored !== undefined) return stored.current;
+  if (stored !== undefined) return keysWith(stored, secret?.resourceVersion ?? '');
   throw kubeError(answer.failure, { verb: 'create', ...target });
 }
 

@@ -1,5 +1,5 @@
 import { rfc3339 } from '../core/clock.ts';
-import type { SottoError } from '../core/errors.ts';
+import { SottoError } from '../core/errors.ts';
 import { displayObject, objectIdOf } from '../core/ids.ts';
 import type { Held } from '../plan/hold.ts';
 import type { InventoryRow } from '../plan/inventory.ts';
@@ -46,7 +46,9 @@ export function statusOf(sources: StatusSources): StatusDocument {
   const certificate = ring?.sealingCertificate;
   const orphans = orphanStatus(agent);
   const notes = orphans === undefined ? [] : [orphanNote(orphans)];
-  const general = [...settings.problems, ...(ring?.problems ?? []), ...notes].map((error) => attention(error));
+  const general = [...settings.problems, ...(ring?.problems ?? []), ...fingerprintNotes(agent), ...notes].map((error) =>
+    attention(error),
+  );
   const syncs = [...agent.syncs.values()].map((sync) => viewSync(agent, sync));
   return buildStatus({
     agent: { version, instance, startedAt: rfc3339(startedAt) },
@@ -74,6 +76,22 @@ export function statusOf(sources: StatusSources): StatusDocument {
       origin: key.origin,
     })),
     corrections,
+  });
+}
+
+function fingerprintNotes(agent: AgentContext): SottoError[] {
+  const { trouble } = agent.fingerprint;
+  const waits = leftOf(agent);
+  const left = waits === undefined ? [] : [formerNeeded(waits)];
+  return trouble === undefined ? left : [trouble, ...left];
+}
+
+function formerNeeded(why: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-KEYS-103',
+    what: 'the fingerprint key was changed, and the former one is still needed',
+    why,
+    next: 'mend what is named, or say yes to its plan (sotto approve); the former key goes by itself then',
   });
 }
 

@@ -221,6 +221,8 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     former: undefined,
     carried: new Set(),
     plan: undefined,
+    resourceVersion: '',
+    trouble: undefined,
   };
   const last = new LastStore({
     transport,

@@ -185,4 +185,10 @@ export const KEYS_CODES = {
       'The inventory in the cluster was made with another fingerprint key than the one in the backup: the backup is older than the last sotto rotate --fingerprint. Nothing was restored. Take a newer backup. Without one, delete the inventory and restore again: nothing is pruned then until every object was applied again, and generated names change.',
     example: 'kubectl delete configmap sotto-inventory -n team-app',
   },
+  'SOTTO-KEYS-103': {
+    title: 'The former fingerprint key is still needed',
+    explain:
+      'sotto rotate --fingerprint has changed the key, and not everything that was made with the former one has been made anew: a sync is held, refused or paused. The Secret keeps both keys until then, in its entries key and previous; a restart of the agent goes on with it. When the sync is as its commit says, the former key is removed by itself.',
+    example: 'sotto status',
+  },
 } as const satisfies Record<string, CodeEntry>;
