@@ -217,7 +217,9 @@ describeReal('sotto rotate --fingerprint', TOOLS, () => {
         return { kind: 'cut', afterForward: true };
       });
       await ask(world, round, stringAt(plan, 'planId') ?? '');
-      const finished = agent.line('the end', ({ msg, id }) => msg === 'request answered' && id === `fingerprint-${round}`).catch(() => undefined);
+      const finished = agent
+        .line('the end', ({ msg, id }) => msg === 'request answered' && id === `fingerprint-${round}`)
+        .catch(() => undefined);
       await Promise.race([agent.ended(), finished]);
       await agent.kill('SIGKILL');
       proxy.setFault(() => undefined);
@@ -329,8 +331,8 @@ describeReal('sotto rotate --fingerprint', TOOLS, () => {
     const [pending] = arrayAt(syncOf(status), 'pending');
     // The status is the first agent's until the second one has written its own.
     await eventually('it is approved', async () => {
-      const { exit } = await person.sotto(['approve', stringAt(pending, 'planId') ?? '']);
-      return exit === 0 ? true : undefined;
+      const { stdout, stderr } = await person.sotto(['approve', stringAt(pending, 'planId') ?? '', '--yes']);
+      return (stdout + stderr).includes('SOTTO-PLAN-042') ? undefined : true;
     });
     await settleRollouts(world);
     await eventually(
