@@ -42,7 +42,10 @@ const MAY_REVEAL: readonly { readonly path: string; readonly why: string }[] = [
   { path: 'src/sealed/', why: 'codec: seals and unseals' },
   { path: 'src/keys/key-secret.ts', why: 'hands entries of key Secrets to the parsers of keys' },
   { path: 'src/keys/fingerprint.ts', why: 'makes the key object of the keyed digests' },
-  { path: 'src/agent/fingerprint.ts', why: 'writes a new fingerprint key into its Secret, once' },
+  {
+    path: 'src/agent/fingerprint-body.ts',
+    why: 'writes a new fingerprint key into its Secret, with the one before it',
+  },
   { path: 'src/agent/sealing-key.ts', why: 'writes a new sealing key into its Secret, once' },
   { path: 'src/services/', why: 'shows its credential to a key service that is allowed' },
   { path: 'src/git/credential.ts', why: 'writes the private configuration that git reads' },

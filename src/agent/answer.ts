@@ -7,6 +7,7 @@ import type { PauseTarget } from '../plan/pause.ts';
 import { parseRequest, type Request } from '../plan/request.ts';
 import type { Answer } from '../report/status.ts';
 import { answerCanary } from './canary.ts';
+import { changeFingerprint, showFingerprintPlan } from './change-fingerprint.ts';
 import type { AgentContext } from './context.ts';
 import { adoptOrphans, pruneOrphans } from './orphans.ts';
 import { pause, resume } from './pausing.ts';
@@ -25,7 +26,7 @@ export async function answerRequest(agent: AgentContext, text: string): Promise<
   } catch (thrown) {
     const error = asSottoError(thrown);
     agent.log.warn('a request was refused', { code: error.code, error });
-    return { outcome: error.code.startsWith('SOTTO-PLAN-') ? 'refused' : 'failed', message: error.text() };
+    return { outcome: /^SOTTO-(?:PLAN|ROTATE)-/.test(error.code) ? 'refused' : 'failed', message: error.text() };
   }
 }
 
@@ -41,6 +42,8 @@ function carryOutRequest(agent: AgentContext, request: Request): Promise<Answer>
       return approve(agent, request);
     case 'prune':
       return pruneOrphans(agent, request.plan);
+    case 'fingerprint':
+      return request.plan === undefined ? showFingerprintPlan(agent) : changeFingerprint(agent, request.plan);
     case 'canary':
       return answerCanary(agent, request);
     case 'rehearsed':

@@ -1,12 +1,12 @@
 import { createSecretKey, randomBytes } from 'node:crypto';
 import { LIMITS } from '../core/limits.ts';
-import { keyedDigest } from '../keys/fingerprint.ts';
-import { receiptSigner } from '../keys/receipt-key.ts';
+import { fingerprintId, type FingerprintKey, keyedDigest } from '../keys/fingerprint.ts';
 import { discover, type ResourceCatalog } from '../kube/discovery.ts';
 import { kubeError } from '../kube/errors.ts';
 import { apiVersionOf, CONFIG_MAPS } from '../kube/resource.ts';
 import type { Repeat } from '../kube/retry.ts';
 import { accountOf } from '../kube/service-account.ts';
+import type { WatchEvent } from '../kube/watch.ts';
 import { Opener } from '../open/opener.ts';
 import { applySetId } from '../plan/applyset.ts';
 import { INVENTORY_NAME } from '../core/labels.ts';
@@ -23,7 +23,9 @@ import { computeStatus } from '../health/status.ts';
 import { policyOf } from './drift-policy.ts';
 import { EndingNamespace } from './ending-namespace.ts';
 import { EventRecorder } from './event-recorder.ts';
-import { loadFingerprint } from './fingerprint.ts';
+import { loadFingerprint, refuseOtherFingerprint } from './fingerprint.ts';
+import { measureStatus } from './measure-status.ts';
+import { observeFingerprint } from './fingerprint-watch.ts';
 import { InventoryStore } from './inventory-store.ts';
 import { KeyStore } from './key-store.ts';
 import { changedKinds, isOfKind, Kinds, waitedFor } from './kinds.ts';
@@ -56,6 +58,8 @@ export interface Assembled {
   readonly place: Place;
   readonly context: AgentContext;
   readonly keys: KeyStore;
+  /** A Secret of the agent's namespace, seen as metadata. */
+  readonly onOwnSecret: (event: WatchEvent) => void;
   readonly inventory: InventoryStore;
   readonly watching: Watching;
   readonly corrector: Corrector;
@@ -82,7 +86,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
   const { signal, onDefect, repeat } = hooks;
   const place = placeOf(setup, inForce.current);
   const first = await discoverKinds(setup, repeat);
-  const key = await loadFingerprint(transport, place.agentNamespace, inForce.current.fingerprintSecret, repeat);
+  const fingerprint = await loadFingerprint(transport, place.agentNamespace, inForce.current.fingerprintSecret, repeat);
   const inventory = new InventoryStore({
     transport,
     clock,
@@ -91,15 +95,30 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     setId: place.setId,
     version: place.version,
     repeat,
-    mac: (bytes) => keyedDigest(key, 'inventory', place.agentNamespace, bytes),
+    mac: (bytes) => inventoryMac(fingerprint.current, place, bytes),
+    formerMac: () => {
+      const { former } = fingerprint;
+      return former && ((bytes) => inventoryMac(former, place, bytes));
+    },
+    keyId: () => fingerprintId(fingerprint.current),
     onStored: (size) => metrics.inventory(size),
   });
   await inventory.load();
+  refuseOtherFingerprint(fingerprint, inventory.madeWith, {
+    namespace: place.agentNamespace,
+    name: inForce.current.fingerprintSecret,
+  });
   const last = new LastStore({
     transport,
     namespace: place.agentNamespace,
     version: place.version,
-    keys: lastKeys(key, place.agentNamespace),
+    keys: () => {
+      const { current, former } = fingerprint;
+      return {
+        current: lastKeys(current, place.agentNamespace),
+        former: former && lastKeys(former, place.agentNamespace),
+      };
+    },
     inventory,
     repeat,
     onBroken: (error) => log.warn('what was applied last cannot be used', { code: error.code, error }),
@@ -175,7 +194,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     live,
     rows: () => inventory.inventory.rows.values(),
     onSecret: (event) => {
-      if (place.targetNamespace === place.agentNamespace) keys.observe(event);
+      if (place.targetNamespace === place.agentNamespace) onOwnSecret(event);
     },
     onState: (resource, state, why) => {
       metrics.watch(resource.kind, state === 'stale' || state === 'gone' ? 'broken' : state);
@@ -186,6 +205,10 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     onBack: (resource) => syncs.wakeBlocked(resource),
     onDefect,
   });
+  const onOwnSecret = (event: WatchEvent): void => {
+    keys.observe(event);
+    observeFingerprint(context, event);
+  };
   const variableMaps = new VariableMaps({
     transport,
     clock,
@@ -235,7 +258,9 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     awaited,
     renderer: setup.renderer.renderer,
     signal,
-    fingerprint: key,
+    fingerprint,
+    exclusively: (task) => syncs.exclusively(task),
+    told: () => publisher.answered(),
     syncs: syncs.runtimes,
     settings: () => inForce.current,
     vetoes: () => vetoRules(inForce.current, place.agentNamespace, account, keys.markedSecrets()),
@@ -285,14 +310,12 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
   };
   const desk: RequestDesk = new RequestDesk({ agent: context, answered: () => publisher.answered(), onDefect });
   const corrector: Corrector = new Corrector(context);
-  const receipts = { publicKey: receiptSigner(key).name };
   const document = (): StatusDocument =>
     statusOf({
       agent: context,
       startedAt,
       settings: inForce.state,
       ring: keys.ring,
-      receipts,
       renderer: setup.renderer.status(),
       corrections,
       handled: desk.handled,
@@ -300,24 +323,20 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
   const publisher: StatusPublisher = new StatusPublisher({
     transport,
     namespace: place.agentNamespace,
-    key,
+    key: () => fingerprint.current,
     clock,
     log,
     lookAgainAtMs: () => nextLateMs(context),
     build: () => {
       const status = document();
-      for (const sync of status.syncs) {
-        metrics.state(sync.name, sync.state);
-        metrics.objects(sync.name, sync.counts, sync.attentionTotal);
-      }
-      metrics.keys(status.keys);
-      if (status.rehearsal !== undefined) metrics.rehearsed(new Date(status.rehearsal.at));
+      measureStatus(metrics, status);
       return status;
     },
   });
   return {
     place,
     context,
+    onOwnSecret,
     keys,
     inventory,
     watching,
@@ -357,6 +376,10 @@ function debounced(action: () => void, afterMs: number): () => void {
 
 function variableMapNames({ postBuild }: SyncSettings): readonly string[] {
   return postBuild === undefined ? [] : postBuild.substituteFrom.map(({ name }) => name);
+}
+
+function inventoryMac(key: FingerprintKey, { agentNamespace }: Place, bytes: Uint8Array): Uint8Array {
+  return keyedDigest(key, 'inventory', agentNamespace, bytes);
 }
 
 function placeOf(setup: AgentSetup, settings: Settings): Place {

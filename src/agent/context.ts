@@ -5,7 +5,6 @@ import type { Json } from '../core/json.ts';
 import type { ResourceCatalog } from '../kube/discovery.ts';
 import type { Resource } from '../kube/resource.ts';
 import type { Transport } from '../kube/transport.ts';
-import type { FingerprintKey } from '../keys/fingerprint.ts';
 import type { CanaryKeys } from '../keys/canary.ts';
 import type { Opener } from '../open/opener.ts';
 import type { DesiredObject } from '../render/desired.ts';
@@ -22,6 +21,7 @@ import type { Lanes } from './lanes.ts';
 import type { LastStore } from './last-store.ts';
 import type { Awaited } from './awaited.ts';
 import type { EndingNamespace } from './ending-namespace.ts';
+import type { FingerprintKeys } from './fingerprint.ts';
 import type { Finding, LiveStore } from './live.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 import type { UndoneFacts } from './undone-edits.ts';
@@ -67,8 +67,12 @@ export interface AgentContext {
   checkKinds(): void;
   /** Why Pods of workloads are not looked at, for syncs with `health.strict`. */
   podTrouble(): SottoError | undefined;
-  /** The key of all digests that leave memory. */
-  readonly fingerprint: FingerprintKey;
+  /** The keys of all digests that leave memory. */
+  readonly fingerprint: FingerprintKeys;
+  /** No pass is under way meanwhile. */
+  exclusively<T>(task: () => Promise<T>): Promise<T>;
+  /** Resolves when the status says what is so now. */
+  told(): Promise<void>;
   /** What files of a sync are opened with now. */
   keysOf(sync: SyncRuntime): CanaryKeys;
   /** Keys of a sync, for one pass or one correction. */

@@ -16,6 +16,7 @@ export type Request = {
   | { readonly kind: 'approve'; readonly plan: string; readonly sync: string | undefined }
   | { readonly kind: 'prune'; readonly plan: string }
   | { readonly kind: 'adopt-orphans'; readonly plan: string; readonly sync: string | undefined }
+  | { readonly kind: 'fingerprint'; readonly plan: string | undefined }
   | { readonly kind: 'canary'; readonly key: string; readonly sealed: string }
   | { readonly kind: 'rehearsed'; readonly documents: number; readonly objects: number }
   | { readonly kind: 'adopt'; readonly target: PauseTarget; readonly from: string | undefined }
@@ -49,7 +50,7 @@ export interface RequestPlace {
   readonly now: Date;
 }
 
-const KINDS = ['sync', 'pause', 'resume', 'approve', 'adopt', 'prune', 'canary', 'rehearsed'] as const;
+const KINDS = ['sync', 'pause', 'resume', 'approve', 'adopt', 'prune', 'canary', 'rehearsed', 'fingerprint'] as const;
 /** Promised for later versions, so refused by name and not as a slip. */
 const LATER: ReadonlySet<string> = new Set(['rotate']);
 const FIELDS: ReadonlySet<string> = new Set([
@@ -77,8 +78,7 @@ export function parseRequest(text: string, place: RequestPlace): Request {
   const asked = textOf(object, 'kind') ?? '';
   if (LATER.has(asked)) throw unreadable(`requests of kind ${asked} are not in this version`);
   const kind = KINDS.find((each) => each === asked);
-  if (kind === undefined)
-    throw unreadable('its kind is none of sync, pause, resume, approve, adopt, prune, canary, rehearsed');
+  if (kind === undefined) throw unreadable(`its kind is none of ${KINDS.join(', ')}`);
   const common = {
     by: shortened(textOf(object, 'by') ?? 'unknown', LIMITS.maxRequestBy),
     reason: shortened(textOf(object, 'reason') ?? '', LIMITS.maxRequestReason),
@@ -94,6 +94,8 @@ export function parseRequest(text: string, place: RequestPlace): Request {
       return { ...common, kind: 'approve', plan: planOf(object), sync: textOf(object, 'sync') };
     case 'prune':
       return { ...common, kind: 'prune', plan: planOf(object) };
+    case 'fingerprint':
+      return { ...common, kind: 'fingerprint', plan: textOf(object, 'plan') };
     case 'canary':
       return { ...common, kind: 'canary', ...canaryOf(object) };
     case 'rehearsed':

@@ -4,6 +4,7 @@ import type {
   AgentStatus,
   Attention,
   CorrectionStatus,
+  FingerprintStatus,
   HandledRequest,
   KeyStatus,
   OrphanStatus,
@@ -30,6 +31,7 @@ export interface StatusInput {
   readonly sealing?: SealingStatus | undefined;
   readonly receipts?: ReceiptsStatus | undefined;
   readonly renderer?: RendererStatus | undefined;
+  readonly fingerprint?: FingerprintStatus | undefined;
   readonly keys: readonly KeyStatus[];
   readonly rehearsal?: RehearsalStatus | undefined;
   readonly corrections: readonly CorrectionStatus[];
@@ -45,6 +47,8 @@ interface Caps {
 const MAX_OTHERS = 500;
 const MAX_PATHS = 20;
 const MAX_PRUNED = 20;
+/** Of each list of what another fingerprint key would change. */
+const MAX_PLANNED = 200;
 
 /**
  * The status document: foreign text made harmless, lists within their caps, the whole within LIMITS.maxStatusBytes.
@@ -85,6 +89,7 @@ function withinCaps(input: StatusInput, caps: Caps): StatusDocument {
     ...(input.sealing === undefined ? {} : { sealing: input.sealing }),
     ...(input.receipts === undefined ? {} : { receipts: input.receipts }),
     ...(input.renderer === undefined ? {} : { renderer: input.renderer }),
+    ...(input.fingerprint === undefined ? {} : { fingerprint: input.fingerprint }),
     keys: input.keys.slice(0, caps.others),
     ...(input.rehearsal === undefined ? {} : { rehearsal: input.rehearsal }),
     corrections: input.corrections.slice(0, caps.corrections),
@@ -143,6 +148,7 @@ function cleanInput(input: StatusInput): StatusInput {
     sealing: input.sealing,
     receipts: input.receipts,
     renderer: input.renderer && cleanRenderer(input.renderer),
+    fingerprint: input.fingerprint && cleanFingerprint(input.fingerprint),
     keys: input.keys.map((key) => ({ ...key, id: name(key.id), secret: name(key.secret) })).toSorted(byKindAndId),
     rehearsal: input.rehearsal && { ...input.rehearsal, by: name(input.rehearsal.by) },
     corrections: input.corrections.map(cleanCorrection).toSorted((a, b) => compare(b.at, a.at)),
@@ -191,6 +197,23 @@ function cleanAttention(item: Attention): Attention {
 
 function cleanRenderer(renderer: RendererStatus): RendererStatus {
   return { ...renderer, kustomize: optional(renderer.kustomize) };
+}
+
+function cleanFingerprint({ id, former, waits, plan }: FingerprintStatus): FingerprintStatus {
+  const named = (objects: readonly string[]): string[] => objects.slice(0, MAX_PLANNED).map(name);
+  return {
+    id,
+    former,
+    waits: waits && sanitise(waits),
+    plan: plan && {
+      planId: plan.planId,
+      restarts: plan.restarts.slice(0, MAX_PLANNED).map(({ object, why }) => ({ object: name(object), why })),
+      renames: named(plan.renames),
+      changes: named(plan.changes),
+      holds: plan.holds.map(({ sync, why }) => ({ sync: name(sync), why: sanitise(why) })),
+      total: plan.total,
+    },
+  };
 }
 
 function cleanTarget(pause: PauseStatus): { object: string } | { sync: string } {

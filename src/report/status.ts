@@ -109,6 +109,31 @@ export type PauseStatus = ({ readonly object: string } | { readonly sync: string
   readonly reason: string;
 };
 
+/** The key of all digests, by its id: which one it is, and nothing of it. */
+export interface FingerprintStatus {
+  readonly id: string;
+  /** The key before, while something made with it may be left. */
+  readonly former?: string | undefined;
+  /** What it waits for, then. */
+  readonly waits?: string | undefined;
+  /** What another key would change, as somebody asked last. */
+  readonly plan?: FingerprintPlan | undefined;
+}
+
+export interface FingerprintPlan {
+  readonly planId: string;
+  /** Workloads whose Pods are replaced. */
+  readonly restarts: readonly { readonly object: string; readonly why: string }[];
+  /** Generated objects that get another name. */
+  readonly renames: readonly string[];
+  /** Other objects that refer to those. */
+  readonly changes: readonly string[];
+  /** Syncs whose prunes then wait for a yes. */
+  readonly holds: readonly { readonly sync: string; readonly why: string }[];
+  /** How many there are; the lists may hold fewer. */
+  readonly total: { readonly restarts: number; readonly renames: number; readonly changes: number };
+}
+
 export interface HandledRequest {
   readonly id: string;
   /** `accepted`: the agent is at it, and the answer follows under the same id. */
@@ -190,6 +215,7 @@ export interface StatusDocument {
   readonly receipts?: ReceiptsStatus | undefined;
   /** Absent where there is none: kustomizations are refused then. */
   readonly renderer?: RendererStatus | undefined;
+  readonly fingerprint?: FingerprintStatus | undefined;
   readonly keys: readonly KeyStatus[];
   /** Absent before the first. */
   readonly rehearsal?: RehearsalStatus | undefined;

@@ -101,7 +101,7 @@ describe('Pods whose workload wishes it', () => {
     await pass(secret('c3', 'two'));
     const openedBefore = opened;
     const end = await pass(secret('c3', 'two'));
-    expect([end, opened]).toEqual([{ refusals: [], retry: false }, openedBefore]);
+    expect([end, opened]).toEqual([{ refusals: [], retry: false, left: 0 }, openedBefore]);
     expect(api.received.map(({ method, path }) => [method, path])).toEqual([
       ['PATCH', '/apis/apps/v1/namespaces/team/deployments/x'],
     ]);
@@ -137,7 +137,7 @@ describe('Pods whose workload wishes it', () => {
     const end = await pass(secret('c2', 'two'));
     expect(end.refusals).toMatchObject([{ id: ID, error: { place: { object: 'apps/Deployment/x' } } }]);
     api.handle(stamped);
-    expect(await pass(secret('c2', 'two'))).toEqual({ refusals: [], retry: false });
+    expect(await pass(secret('c2', 'two'))).toEqual({ refusals: [], retry: false, left: 0 });
     expect(api.received.filter(({ method }) => method === 'PATCH').length).toBeGreaterThanOrEqual(2);
   });
 });

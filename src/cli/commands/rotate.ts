@@ -26,6 +26,7 @@ import { type ClusterKeys, readClusterKeys } from '../rotate/cluster-keys.ts';
 import { commitRotation, intoBranch, nothingToDo, ontoOwnBranch } from '../rotate/carry-out.ts';
 import type { EncryptedDocuments } from '../../authoring/rotation/documents.ts';
 import { readDocuments } from '../rotate/documents.ts';
+import { rotateFingerprint } from '../rotate/fingerprint.ts';
 import { newCertificate, oldRecipient } from '../rotate/goal.ts';
 import { freeJournal } from '../rotate/journal.ts';
 import { newSealingKey } from '../rotate/cluster-sealing.ts';
@@ -56,12 +57,12 @@ interface RotateFlags {
   readonly keepOld: number;
   readonly branch?: string;
   readonly push?: true;
+  readonly fingerprint?: true;
   readonly plan?: true;
   readonly resume?: true;
   /** Described, and not built. */
   readonly inCluster?: true;
   readonly reason?: string;
-  readonly fingerprint?: true;
   readonly yes?: true;
   readonly output?: 'json';
 }
@@ -79,6 +80,9 @@ With --new-secret the old keys are read from the agent's key Secrets, and the ne
 is encrypted for it, the running agent has to open a nonce made for it. With --push the agent is waited for, no workload
 may have got another generation, and the old key is marked as one that only opens, with an end (--keep-old).
 
+--fingerprint changes no file: the agent makes another key for its digests (inventory, names of generated Secrets, restarts)
+and says first which workloads that restarts. It is never done unasked.
+
 With --new-key, whoever opens the files (the agent: a Secret with the label sotto.dev/use=keys) needs the new key before
 it gets the commit. What was readable with the old key stays so in the history of Git.
 
@@ -88,6 +92,7 @@ Examples:
   sotto rotate --key-file sealing-keys.yaml --cert new-cert.pem
   sotto rotate --new-secret --new-sealing -n team-app --push      keys are made in the cluster and are in no file
   sotto rotate --resume                                 after an interruption, exactly what was begun
+  sotto rotate --fingerprint -n team-app --plan         what another key of the agent's digests restarts and renames
 
 Exit code: 0 done or planned, 1 a file is not as .sops.yaml says, nothing to do, or a race was lost, 2 usage, checkout or
 key files, 3 not pushed, 4 a file does not open, 6 interrupted: --resume.`;
@@ -113,18 +118,22 @@ export function register(program: Command, context: CommandContext): void {
         .argParser(durationOf)
         .default(parseDurationMs('90d'), '90d'),
     )
+    .option('--fingerprint', 'let the agent change the key of its own digests, and of nothing in Git')
     .option('--branch <name>', 'make the commit on a new branch; this one and the files stay as they are')
     .option('--push', 'push the branch, again from its new state when others were faster')
     .option('--plan', 'show every encrypted document and what would change, and change nothing')
     .option('--resume', 'go on with what was interrupted')
     .addOption(new Option('--in-cluster').hideHelp())
     .addOption(new Option('--reason <reason>').hideHelp())
-    .addOption(new Option('--fingerprint').hideHelp())
     .addOption(new Option('--yes', 'do not ask'))
     .addOption(outputOption(['json'], 'the plan as JSON'))
     .addHelpText('after', EXAMPLES)
     .action((flags: RotateFlags) => {
       refuseLater(flags);
+      if (flags.fingerprint === true) {
+        checkFingerprintFlags(flags);
+        return withCluster(flags, context, (cluster) => rotateFingerprint(flags, cluster, context));
+      }
       if (flags.resume === true) return resume(flags, context);
       checkFlags(flags);
       if (flags.newSecret !== true && flags.newSealing !== true) return rotate(flags, context);
@@ -294,7 +303,7 @@ function counts({ sops, sealed }: RotationPlan): string {
 }
 
 /** What the interface describes and this version does not do is refused by name. */
-function refuseLater({ inCluster, reason, fingerprint }: RotateFlags): void {
+function refuseLater({ inCluster, reason }: RotateFlags): void {
   const later = [
     {
       flag: '--in-cluster',
@@ -306,11 +315,6 @@ function refuseLater({ inCluster, reason, fingerprint }: RotateFlags): void {
       isAsked: reason !== undefined,
       next: 'rotate without it; sotto secret blame says since when a value is as it is',
     },
-    {
-      flag: '--fingerprint',
-      isAsked: fingerprint,
-      next: 'leave the fingerprint key as it is; it is in every sotto keys backup',
-    },
   ].find(({ isAsked }) => isAsked === true);
   if (later === undefined) return;
   const { flag, next } = later;
@@ -320,6 +324,16 @@ function refuseLater({ inCluster, reason, fingerprint }: RotateFlags): void {
     why: 'it is described but not built yet',
     next,
   });
+}
+
+/** It changes nothing in Git, so it goes with nothing that does. */
+function checkFingerprintFlags(flags: RotateFlags): void {
+  const its = ['fingerprint', 'namespace', 'kubeconfig', 'context', 'plan', 'yes', 'output', 'keepOld'];
+  const other = Object.keys(flags).find((flag) => !its.includes(flag));
+  if (other !== undefined)
+    throw usage('--fingerprint stands alone', 'it changes a key of the agent and no file in Git');
+  if (flags.output !== undefined && flags.plan !== true)
+    throw usage('-o json is for --plan', 'what is done is told in words');
 }
 
 function checkFlags({ newKey, newSecret, newSealing, cert, plan, output }: RotateFlags): void {
