@@ -310,6 +310,8 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
         metrics.state(sync.name, sync.state);
         metrics.objects(sync.name, sync.counts, sync.attentionTotal);
       }
+      metrics.keys(status.keys);
+      if (status.rehearsal !== undefined) metrics.rehearsed(new Date(status.rehearsal.at));
       return status;
     },
   });

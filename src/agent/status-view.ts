@@ -71,6 +71,7 @@ export function statusOf(sources: StatusSources): StatusDocument {
       secret: key.secret,
       origin: key.origin,
     })),
+    rehearsal: agent.inventory.inventory.rehearsal,
     corrections,
   });
 }

@@ -24,6 +24,26 @@ export async function pushTarget(checkout: Checkout, branch: string): Promise<Pu
   return usual === undefined ? undefined : { remote: usual, branch };
 }
 
+/** The address that a push to a remote goes to. */
+export async function remoteUrl(checkout: Checkout, remote: string): Promise<string> {
+  // A branch may name an address where others name a remote.
+  return textOf(await runInCheckout(checkout, { args: ['remote', 'get-url', '--push', remote] })) || remote;
+}
+
+/** A target as messages name it. A branch may name an address instead of a remote, with a password in it. */
+export function targetName({ remote, branch }: PushTarget): string {
+  return `${remote.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/]*@/i, '$1')}/${branch}`;
+}
+
+/**
+ * The branch that is checked out, its files and the index to a commit that comes after it, as `git pull --ff-only` would.
+ * False where a file that changes is not as it was: then nothing is.
+ */
+export async function fastForward(checkout: Checkout, commit: CommitId): Promise<boolean> {
+  const args = ['merge', '--ff-only', '--quiet', '--no-verify-signatures', '--no-autostash', commit];
+  return (await runInCheckout(checkout, { args })).ok;
+}
+
 /** Lets a branch at the remote point at a commit that comes after it; never by force. */
 export async function push(checkout: Checkout, target: PushTarget, commit: CommitId): Promise<PushEnd> {
   const refspec = `${commit}:refs/heads/${target.branch}`;

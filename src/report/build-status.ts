@@ -9,6 +9,7 @@ import type {
   OrphanStatus,
   PauseStatus,
   ReceiptsStatus,
+  RehearsalStatus,
   RendererStatus,
   SealingStatus,
   StatusDocument,
@@ -30,6 +31,7 @@ export interface StatusInput {
   readonly receipts?: ReceiptsStatus | undefined;
   readonly renderer?: RendererStatus | undefined;
   readonly keys: readonly KeyStatus[];
+  readonly rehearsal?: RehearsalStatus | undefined;
   readonly corrections: readonly CorrectionStatus[];
 }
 
@@ -84,6 +86,7 @@ function withinCaps(input: StatusInput, caps: Caps): StatusDocument {
     ...(input.receipts === undefined ? {} : { receipts: input.receipts }),
     ...(input.renderer === undefined ? {} : { renderer: input.renderer }),
     keys: input.keys.slice(0, caps.others),
+    ...(input.rehearsal === undefined ? {} : { rehearsal: input.rehearsal }),
     corrections: input.corrections.slice(0, caps.corrections),
   };
 }
@@ -141,6 +144,7 @@ function cleanInput(input: StatusInput): StatusInput {
     receipts: input.receipts,
     renderer: input.renderer && cleanRenderer(input.renderer),
     keys: input.keys.map((key) => ({ ...key, id: name(key.id), secret: name(key.secret) })).toSorted(byKindAndId),
+    rehearsal: input.rehearsal && { ...input.rehearsal, by: name(input.rehearsal.by) },
     corrections: input.corrections.map(cleanCorrection).toSorted((a, b) => compare(b.at, a.at)),
   };
 }

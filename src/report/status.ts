@@ -156,6 +156,16 @@ export interface KeyStatus {
   readonly origin: 'sotto' | 'foreign';
 }
 
+/** The last rehearsal of the loss of everything but the repository, as who made it said (`sotto keys rehearse`). */
+export interface RehearsalStatus {
+  readonly at: string;
+  readonly by: string;
+  /** Encrypted documents that opened. */
+  readonly documents: number;
+  /** Objects that the API server would have taken. */
+  readonly objects: number;
+}
+
 export interface CorrectionStatus {
   readonly at: string;
   readonly object: string;
@@ -181,6 +191,8 @@ export interface StatusDocument {
   /** Absent where there is none: kustomizations are refused then. */
   readonly renderer?: RendererStatus | undefined;
   readonly keys: readonly KeyStatus[];
+  /** Absent before the first. */
+  readonly rehearsal?: RehearsalStatus | undefined;
   readonly corrections: readonly CorrectionStatus[];
 }
 
