@@ -1,6 +1,6 @@
 import { createSecretKey, randomBytes } from 'node:crypto';
 import { LIMITS } from '../core/limits.ts';
-import { fingerprintId, type FingerprintKey, keyedDigest } from '../keys/fingerprint.ts';
+import { fingerprintId } from '../keys/fingerprint.ts';
 import { discover, type ResourceCatalog } from '../kube/discovery.ts';
 import { kubeError } from '../kube/errors.ts';
 import { apiVersionOf, CONFIG_MAPS } from '../kube/resource.ts';
@@ -23,7 +23,7 @@ import { computeStatus } from '../health/status.ts';
 import { policyOf } from './drift-policy.ts';
 import { EndingNamespace } from './ending-namespace.ts';
 import { EventRecorder } from './event-recorder.ts';
-import { loadFingerprint, refuseOtherFingerprint } from './fingerprint.ts';
+import { inventoryMac, loadFingerprint, refuseOtherFingerprint, withBoth } from './fingerprint.ts';
 import { measureStatus } from './measure-status.ts';
 import { observeFingerprint } from './fingerprint-watch.ts';
 import { InventoryStore } from './inventory-store.ts';
@@ -87,6 +87,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
   const place = placeOf(setup, inForce.current);
   const first = await discoverKinds(setup, repeat);
   const fingerprint = await loadFingerprint(transport, place.agentNamespace, inForce.current.fingerprintSecret, repeat);
+  const macs = () => withBoth(fingerprint, (key) => inventoryMac(key, place.agentNamespace));
   const inventory = new InventoryStore({
     transport,
     clock,
@@ -95,11 +96,8 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     setId: place.setId,
     version: place.version,
     repeat,
-    mac: (bytes) => inventoryMac(fingerprint.current, place, bytes),
-    formerMac: () => {
-      const { former } = fingerprint;
-      return former && ((bytes) => inventoryMac(former, place, bytes));
-    },
+    mac: (bytes) => macs().current(bytes),
+    formerMac: () => macs().former,
     keyId: () => fingerprintId(fingerprint.current),
     onStored: (size) => metrics.inventory(size),
   });
@@ -112,13 +110,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     transport,
     namespace: place.agentNamespace,
     version: place.version,
-    keys: () => {
-      const { current, former } = fingerprint;
-      return {
-        current: lastKeys(current, place.agentNamespace),
-        former: former && lastKeys(former, place.agentNamespace),
-      };
-    },
+    keys: () => withBoth(fingerprint, (key) => lastKeys(key, place.agentNamespace)),
     inventory,
     repeat,
     onBroken: (error) => log.warn('what was applied last cannot be used', { code: error.code, error }),
@@ -376,10 +368,6 @@ function debounced(action: () => void, afterMs: number): () => void {
 
 function variableMapNames({ postBuild }: SyncSettings): readonly string[] {
   return postBuild === undefined ? [] : postBuild.substituteFrom.map(({ name }) => name);
-}
-
-function inventoryMac(key: FingerprintKey, { agentNamespace }: Place, bytes: Uint8Array): Uint8Array {
-  return keyedDigest(key, 'inventory', agentNamespace, bytes);
 }
 
 function placeOf(setup: AgentSetup, settings: Settings): Place {

@@ -69,6 +69,7 @@ export async function settleFingerprint(agent: AgentContext): Promise<void> {
   await agent.exclusively(async () => {
     // Somebody else has done it meanwhile, or a pass has found something.
     if (!isDue()) return;
+    forgetMarksOfOthers(agent);
     try {
       await inventory.store();
       await agent.told();
@@ -84,6 +85,13 @@ export async function settleFingerprint(agent: AgentContext): Promise<void> {
     log.info('the former fingerprint key is gone');
   });
   agent.changed();
+}
+
+/** Of objects that no sync has: what their Pods read is looked at when one takes them. */
+function forgetMarksOfOthers({ inventory, syncs }: AgentContext): void {
+  for (const row of inventory.inventory.rows.values()) {
+    if (row.restart !== undefined && !syncs.has(row.sync)) inventory.set({ ...row, restart: undefined });
+  }
 }
 
 function beingChanged(agent: AgentContext): SottoError {

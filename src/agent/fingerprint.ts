@@ -7,6 +7,7 @@ import {
   type FingerprintKey,
   fingerprintKey,
   FORMER_ENTRY,
+  keyedDigest,
   newFingerprintBytes,
 } from '../keys/fingerprint.ts';
 import { kubeError } from '../kube/errors.ts';
@@ -15,6 +16,7 @@ import { CONFIG_MAPS, SECRETS } from '../kube/resource.ts';
 import { readSecret, type SecretContent } from '../kube/secret-reader.ts';
 import { type Repeat, unrepeated } from '../kube/retry.ts';
 import type { Transport } from '../kube/transport.ts';
+import type { Mac } from '../plan/inventory.ts';
 import type { FingerprintPlan } from '../report/status.ts';
 import { fingerprintBody } from './fingerprint-body.ts';
 
@@ -58,6 +60,18 @@ function keysWith({ current, former }: StoredKeys, resourceVersion: string): Fin
 }
 
 export type StoredKeys = Pick<FingerprintKeys, 'current' | 'former'>;
+
+/** What is made with a key, for each of them. */
+export function withBoth<Made>(
+  { current, former }: StoredKeys,
+  make: (key: FingerprintKey) => Made,
+): { readonly current: Made; readonly former: Made | undefined } {
+  return { current: make(current), former: former && make(former) };
+}
+
+export function inventoryMac(key: FingerprintKey, namespace: string): Mac {
+  return (bytes) => keyedDigest(key, 'inventory', namespace, bytes);
+}
 
 /** Wipes what was read. Throws SOTTO-KEYS-020 for what is no key. */
 export function storedKeys({ entries }: SecretContent): StoredKeys | undefined {

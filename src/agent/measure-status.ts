@@ -1,8 +1,8 @@
-import type {  } from '../report/metrics.ts';
+import type { Metrics } from '../report/metrics.ts';
 import type { StatusDocument } from '../report/status.ts';
 
 /** What of a status document is counted. */
-export function measureStatus(metrics: , { syncs, keys, rehearsal }: StatusDocument): void {
+export function measureStatus(metrics: Metrics, { syncs, keys, rehearsal }: StatusDocument): void {
   for (const { name, state, counts, attentionTotal } of syncs) {
     metrics.state(name, state);
     metrics.objects(name, counts, attentionTotal);

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
@@ -10,10 +11,13 @@ import { decodeInventory } from '../../src/plan/inventory.ts';
 import type { RunningAgent } from '../harness/agent.ts';
 import { passed } from '../harness/attention.ts';
 import { clone } from '../harness/checkout.ts';
+import { rulesOf } from '../harness/deploy.ts';
 import { startFaultProxy } from '../harness/fault-proxy.ts';
 import { configMapPath, editByHand, remove, secretPath } from '../harness/objects.ts';
 import { personIn } from '../harness/person.ts';
 import { describeReal, toolPath } from '../harness/real.ts';
+import { requestsFromNow, shown } from '../harness/requests.ts';
+import { bindAgent, forbidden } from '../harness/rights.ts';
 import { rolledOut } from '../harness/rollout.ts';
 import { newAgeKeyPair } from '../harness/stock.ts';
 import { createWorld, eventually, secret, syncOf, type World } from '../harness/world.ts';
@@ -344,6 +348,26 @@ describeReal('sotto rotate --fingerprint', TOOLS, () => {
     await expectAllMadeWith(world, await keyIn(world));
     const stamped = (before['stamped'] ?? 0) + 1;
     expect(await generations(world)).toEqual({ ...before, refers: (before['refers'] ?? 0) + 1, stamped });
+  });
+
+  test('takes no more rights than the two Roles of a split install give', async () => {
+    const target = `target-${randomBytes(4).toString('hex')}`;
+    const rules = rulesOf('deploy/overlays/split/agent/role.yaml');
+    await using world = await createWorld({ rules, top: `targetNamespace: ${target}` });
+    await world.own.plane.createNamespace(target);
+    await bindAgent(world, target, rulesOf('deploy/overlays/split/target/role.yaml'));
+    const log = await requestsFromNow(world);
+    const commit = await world.repository.commit(await world.canaryFile(), 'first');
+    await using agent = await world.start();
+    await passed(agent, commit);
+    const before = await entriesOf(world);
+    const person = await personIn(world);
+    const done = await person.sotto(['rotate', '--fingerprint', '--yes']);
+    expect(done).toMatchObject({ exit: 0, stdout: expect.stringContaining('done: ') as string });
+    const now = await entriesOf(world);
+    expect(Object.keys(now)).toEqual(['key']);
+    expect(now['key']).not.toBe(before['key']);
+    expect(shown(forbidden(await log.entries()))).toEqual([]);
   });
 });
 

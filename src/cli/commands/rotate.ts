@@ -94,7 +94,7 @@ Examples:
   sotto rotate --resume                                 after an interruption, exactly what was begun
   sotto rotate --fingerprint -n team-app --plan         what another key of the agent's digests restarts and renames
 
-Exit code: 0 done or planned, 1 a file is not as .sops.yaml says, nothing to do, or a race was lost, 2 usage, checkout or
+Exit code: 0 done or planned, 1 a file is not as .sops.yaml says, nothing to do, a race was lost, or the agent refuses, 2 usage, checkout or
 key files, 3 not pushed, 4 a file does not open, 6 interrupted: --resume.`;
 
 export function register(program: Command, context: CommandContext): void {
