@@ -261,7 +261,8 @@ describeReal('sotto rotate --fingerprint', TOOLS, () => {
     await using world = await createWorld();
     const { agent, commit } = await rolling(world);
     const keeper = await world.own.plane.createServiceAccount(world.namespace, 'kim', KEEPER);
-    const { run } = clone(world, keeper);
+    const checkout = clone(world, keeper);
+    const run = (...words: readonly string[]) => checkout.run(...words);
     const recovery = await newAgeKeyPair();
     const keyFile = join(world.folder, 'recovery.txt');
     writeFileSync(keyFile, `${recovery.identity}\n`);
