@@ -196,16 +196,16 @@ describe('what was applied last', () => {
   });
 });
 
-describe('a sync', () => {
-  const end = (more: Partial<PassEnd['outcome']> = {}, paused = 0): PassEnd => ({
-    snapshot: snapshot(),
-    desired: setOf(),
-    decided: { ...NO_STEPS, paused },
-    outcome: { refusals: [], waiting: [], waits: [], rollouts: [], applied: 0, pruned: 0, retry: false, ...more },
-    refusals: [],
-    startedMs: 0,
-  });
+const end = (more: Partial<PassEnd['outcome']> = {}, paused = 0): PassEnd => ({
+  snapshot: snapshot(),
+  desired: setOf(),
+  decided: { ...NO_STEPS, paused },
+  outcome: { refusals: [], waiting: [], waits: [], rollouts: [], applied: 0, pruned: 0, retry: false, ...more },
+  refusals: [],
+  startedMs: 0,
+});
 
+describe('a sync', () => {
   it('is carried over by a whole pass, and not any more by one that is not', () => {
     const sync = runtime('a', { keptOf: 'commit' });
     const { context } = testAgent(nobody(), [sync]);

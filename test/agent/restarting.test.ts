@@ -98,6 +98,26 @@ function world(api: FakeApi) {
   return { pass, agent: { ...agent, turn } };
 }
 
+/** A Deployment that carries a digest, or none. */
+const carrying = (stamp: string | undefined): FakeHandler => {
+  let annotations = stamp === undefined ? {} : { 'sotto.dev/secrets-digest': stamp };
+  return (received, response) => {
+    if (received.method === 'GET')
+      return sendJson(response, 200, deployment([D_OURS], { podAnnotations: annotations }));
+    const now = stringAt(
+      parseJson(received.body.toString()),
+      'spec',
+      'template',
+      'metadata',
+      'annotations',
+      'sotto.dev/secrets-digest',
+    );
+    annotations = { 'sotto.dev/secrets-digest': now ?? '' };
+    return stamped(received, response);
+  };
+};
+const patches = (api: FakeApi): number => api.received.filter(({ method }) => method === 'PATCH').length;
+
 describe('Pods whose workload wishes it', () => {
   it('are replaced once by a changed value, and neither by the first one nor by another encryption', async () => {
     await using api = await startFakeApi(stamped);
@@ -149,26 +169,6 @@ describe('Pods whose workload wishes it', () => {
   });
 
   describe('while the fingerprint key is changed', () => {
-    /** A Deployment that carries a digest, or none. */
-    const carrying = (stamp: string | undefined): FakeHandler => {
-      let annotations = stamp === undefined ? {} : { 'sotto.dev/secrets-digest': stamp };
-      return (received, response) => {
-        if (received.method === 'GET')
-          return sendJson(response, 200, deployment([D_OURS], { podAnnotations: annotations }));
-        const now = stringAt(
-          parseJson(received.body.toString()),
-          'spec',
-          'template',
-          'metadata',
-          'annotations',
-          'sotto.dev/secrets-digest',
-        );
-        annotations = { 'sotto.dev/secrets-digest': now ?? '' };
-        return stamped(received, response);
-      };
-    };
-    const patches = (api: FakeApi): number => api.received.filter(({ method }) => method === 'PATCH').length;
-
     it('are replaced once where they carry a digest, and only remembered anew where they carry none', async () => {
       for (const [stamp, expected] of [
         ['0'.repeat(64), 1],
