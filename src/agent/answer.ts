@@ -24,8 +24,13 @@ export async function answerRequest(agent: AgentContext, text: string): Promise<
   } catch (thrown) {
     const error = asSottoError(thrown);
     agent.log.warn('a request was refused', { code: error.code, error });
-    return { outcome: error.code.startsWith('SOTTO-PLAN-') ? 'refused' : 'failed', message: error.text() };
+    return { outcome: isRefusal(error) ? 'refused' : 'failed', message: error.text() };
   }
+}
+
+/** Nothing was tried, or nothing was found that could be done. */
+function isRefusal({ code }: SottoError): boolean {
+  return code.startsWith('SOTTO-PLAN-') || (code.startsWith('SOTTO-ROTATE-') && code !== 'SOTTO-ROTATE-024');
 }
 
 function carryOutRequest(agent: AgentContext, request: Request): Promise<Answer> {
@@ -42,6 +47,8 @@ function carryOutRequest(agent: AgentContext, request: Request): Promise<Answer>
       return pruneOrphans(agent, request.plan);
     case 'canary':
       return answerCanary(agent, request);
+    case 'rotate':
+      return agent.rotate(request, oneSync(agent, request.sync));
     case 'adopt-orphans':
       return adoptOrphans(agent, request.plan, oneSync(agent, request.sync).settings.name);
     case 'adopt':

@@ -2,12 +2,13 @@ import type { Clock } from '../core/clock.ts';
 import { asSottoError, SottoError } from '../core/errors.ts';
 import { isJsonObject, type Json, type JsonObject, member } from '../core/json.ts';
 import type { GitAccess } from '../git/credential.ts';
-import { checkCredentialUse, gitAccess } from '../keys/credentials.ts';
+import { checkCredentialUse, gitAccess, writeAccess } from '../keys/credentials.ts';
 import { type KeySecret, type SecretMark, wipeEntries } from '../keys/key-secret.ts';
+import { writeSecret } from '../keys/write-credential.ts';
 import { STOCK_SEALING_LABEL, USE_LABEL } from '../keys/marks.ts';
 import { type ParsedKeySecret, parseKeySecret } from '../keys/parse-keys.ts';
 import { hasSealingKey, type KeyRing, keyRing, type OpeningKeys, ringFor } from '../keys/ring.ts';
-import type { OpenKeys } from '../open/opener.ts';
+import type { KeyServices } from '../services/key-services.ts';
 import { ServiceMemory } from '../services/sessions.ts';
 import { agentServices } from './key-services.ts';
 import { makeSealingKey } from './sealing-key.ts';
@@ -69,7 +70,7 @@ export class KeyStore {
   }
 
   /** What a sync opens its files with: its own keys where it names some, and the key services it allows. */
-  keysOf(sync: SyncSettings): OpeningKeys & Pick<OpenKeys, 'services'> {
+  keysOf(sync: SyncSettings): OpeningKeys & { readonly services: KeyServices } {
     const secrets = [...this.#loaded.values()].map(({ parsed }) => parsed);
     const ring = ringFor(secrets, this.#options.settings(), sync.decryption);
     const { credentials } = ring;
@@ -79,6 +80,41 @@ export class KeyStore {
   /** Names of Secrets that say of themselves that they are keys or credentials: nothing from Git may refer to them. */
   markedSecrets(): ReadonlySet<string> {
     return new Set([...this.#marks.values()].filter(isMarked).map(({ name }) => name));
+  }
+
+  /** Every key Secret that was read, those of single syncs too. */
+  secrets(): readonly ParsedKeySecret[] {
+    return [...this.#loaded.values()].map(({ parsed }) => parsed);
+  }
+
+  /** A key Secret that the agent itself has just written: read at once, whatever the stream has told so far. */
+  async written(mark: SecretMark & { readonly resourceVersion: string }): Promise<void> {
+    this.#marks.set(mark.name, mark);
+    await this.load();
+    this.#options.onChange();
+  }
+
+  /**
+   * Runs a task with the credential for writing to a source, which is read for it alone and overwritten afterwards.
+   * Throws SottoError before anything is read when no Secret says that it is for that.
+   */
+  async withWriteAccess<T>(sourceUrl: string, task: (access: GitAccess) => Promise<T>): Promise<T> {
+    const { transport, namespace, repeat } = this.#options;
+    const { name } = this.writer(sourceUrl);
+    const secret = await readSecret(transport, namespace, name, repeat);
+    if (secret === undefined) throw noCredential(name, namespace);
+    try {
+      // What was read counts, not what the stream had told.
+      const { name: checked } = writeSecret([secret], { sourceUrl, namespace });
+      return await task(writeAccess({ ...secret, name: checked }, { sourceUrl, namespace }));
+    } finally {
+      wipeEntries(secret);
+    }
+  }
+
+  /** Which Secret that would be; nothing is read. */
+  writer(sourceUrl: string): SecretMark {
+    return writeSecret([...this.#marks.values()], { sourceUrl, namespace: this.#options.namespace });
   }
 
   /** Events of the agent namespace's Secrets. */

@@ -13,6 +13,7 @@ import type {
   PauseStatus,
   PendingPlan,
   RendererStatus,
+  RotationStatus,
   SourceStatus,
   StatusDocument,
   SyncCounts,
@@ -32,6 +33,7 @@ export interface StatusSources {
   readonly settings: SettingsState;
   readonly ring: KeyRing | undefined;
   readonly renderer: RendererStatus | undefined;
+  readonly rotations: readonly RotationStatus[];
   readonly corrections: readonly CorrectionStatus[];
   /** Oldest first. */
   readonly handled: readonly HandledRequest[];
@@ -39,7 +41,7 @@ export interface StatusSources {
 
 /** The status document as of now. */
 export function statusOf(sources: StatusSources): StatusDocument {
-  const { agent, startedAt, settings, ring, renderer, corrections, handled } = sources;
+  const { agent, startedAt, settings, ring, renderer, rotations, corrections, handled } = sources;
   const { version, instance } = agent.place;
   const certificate = ring?.sealingCertificate;
   const orphans = orphanStatus(agent);
@@ -65,6 +67,7 @@ export function statusOf(sources: StatusSources): StatusDocument {
       secret: key.secret,
       origin: key.origin,
     })),
+    rotations,
     corrections,
   });
 }

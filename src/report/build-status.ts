@@ -9,6 +9,7 @@ import type {
   OrphanStatus,
   PauseStatus,
   RendererStatus,
+  RotationStatus,
   SealingStatus,
   StatusDocument,
   SyncStatus,
@@ -28,6 +29,7 @@ export interface StatusInput {
   readonly sealing?: SealingStatus | undefined;
   readonly renderer?: RendererStatus | undefined;
   readonly keys: readonly KeyStatus[];
+  readonly rotations?: readonly RotationStatus[] | undefined;
   readonly corrections: readonly CorrectionStatus[];
 }
 
@@ -81,6 +83,9 @@ function withinCaps(input: StatusInput, caps: Caps): StatusDocument {
     ...(input.sealing === undefined ? {} : { sealing: input.sealing }),
     ...(input.renderer === undefined ? {} : { renderer: input.renderer }),
     keys: input.keys.slice(0, caps.others),
+    ...(input.rotations === undefined || input.rotations.length === 0
+      ? {}
+      : { rotations: input.rotations.slice(0, caps.others) }),
     corrections: input.corrections.slice(0, caps.corrections),
   };
 }
@@ -137,6 +142,7 @@ function cleanInput(input: StatusInput): StatusInput {
     sealing: input.sealing,
     renderer: input.renderer && cleanRenderer(input.renderer),
     keys: input.keys.map((key) => ({ ...key, id: name(key.id), secret: name(key.secret) })).toSorted(byKindAndId),
+    rotations: input.rotations?.map(cleanRotation),
     corrections: input.corrections.map(cleanCorrection).toSorted((a, b) => compare(b.at, a.at)),
   };
 }
@@ -191,6 +197,17 @@ function cleanTarget(pause: PauseStatus): { object: string } | { sync: string } 
 
 function cleanPause(pause: PauseStatus): Pick<PauseStatus, 'until' | 'by' | 'reason'> {
   return { until: optional(pause.until), by: name(pause.by), reason: sanitise(pause.reason) };
+}
+
+function cleanRotation(item: RotationStatus): RotationStatus {
+  const { pushed } = item;
+  return {
+    ...item,
+    old: name(item.old),
+    secret: name(item.secret),
+    oldSecret: name(item.oldSecret),
+    pushed: pushed && { ...pushed, url: withoutUserinfo(pushed.url), branch: name(pushed.branch) },
+  };
 }
 
 function cleanCorrection(item: CorrectionStatus): CorrectionStatus {

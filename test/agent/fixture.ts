@@ -258,6 +258,7 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     signal: stop.signal,
     fingerprint,
     renderer: undefined,
+    rotate: () => Promise.resolve({ outcome: 'failed', message: 'not in this fixture' }),
     syncs: new Map(syncs.map((sync) => [sync.settings.name, sync])),
     settings: () => SETTINGS,
     vetoes: () => vetoRules(SETTINGS, 'team', undefined, new Set()),

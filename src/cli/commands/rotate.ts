@@ -28,6 +28,7 @@ import { type ClusterKeys, readClusterKeys } from '../rotate/cluster-keys.ts';
 import { commitRotation, intoBranch, nothingToDo, ontoBranch, pushRecorded } from '../rotate/carry-out.ts';
 import type { EncryptedDocuments } from '../../authoring/rotation/documents.ts';
 import { readDocuments } from '../rotate/documents.ts';
+import { rotateInCluster } from '../rotate/in-cluster.ts';
 import { finishRotation } from '../rotate/finish.ts';
 import { newCertificate, oldRecipient } from '../rotate/goal.ts';
 import { freeJournal, openJournal } from '../rotate/journal.ts';
@@ -36,6 +37,7 @@ import { lookAhead } from '../rotate/lookout.ts';
 import { clusterKey, fileKey, type NewKey } from '../rotate/new-key.ts';
 import { namedRecipients, planRotation, type RotationGoal, type RotationPlan } from '../../authoring/rotation/plan.ts';
 import { checkOpens, type RotationKeys } from '../../authoring/rotation/prepare.ts';
+import { registerStatus } from '../rotate/status.ts';
 import { planJson, planTable } from '../rotate/report.ts';
 import { rotationRows } from '../../authoring/rotation/rows.ts';
 import { readKeyFiles } from '../key-files.ts';
@@ -59,8 +61,10 @@ interface RotateFlags {
   readonly push?: true;
   readonly plan?: true;
   readonly resume?: true;
-  /** Described, and not built. */
   readonly inCluster?: true;
+  readonly sync?: string;
+  readonly timeout: number;
+  /** Described, and not built. */
   readonly reason?: string;
   readonly fingerprint?: true;
   readonly yes?: true;
@@ -80,6 +84,10 @@ With --new-secret the old keys are read from the agent's key Secrets, and the ne
 is encrypted for it, the running agent has to open a nonce made for it. With --push the agent is waited for, no workload
 may have got another generation, and the old key is marked as one that only opens, with an end (--keep-old).
 
+With --in-cluster the agent does all of it: it shows what it would do, makes the key, encrypts in its memory and pushes a
+branch with the credential of a Secret that is for writing (label sotto.dev/use=git-write). No checkout and no key is
+needed here. Once the branch is merged and the agent runs it, the agent marks the old key itself.
+
 With --new-key, whoever opens the files (the agent: a Secret with the label sotto.dev/use=keys) needs the new key before
 it gets the commit. What was readable with the old key stays so in the history of Git.
 
@@ -88,13 +96,15 @@ Examples:
   sotto rotate --key-file old.txt --new-key /dev/shm/new.txt --branch rotate-keys --push
   sotto rotate --key-file sealing-keys.yaml --cert new-cert.pem
   sotto rotate --new-secret --new-sealing -n team-app --push      keys are made in the cluster and are in no file
+  sotto rotate --in-cluster -n team-app --branch rotate-2027      by the agent, from anywhere
+  sotto rotate status -n team-app                       rotations in course, and what comes next
   sotto rotate --resume                                 after an interruption, exactly what was begun
 
 Exit code: 0 done or planned, 1 a file is not as .sops.yaml says, nothing to do, or a race was lost, 2 usage, checkout or
 key files, 3 not pushed, 4 a file does not open, 6 interrupted: --resume.`;
 
 export function register(program: Command, context: CommandContext): void {
-  program
+  const command = program
     .command('rotate')
     .description('change the keys of everything encrypted in this repository')
     .addOption(keyFileOption())
@@ -118,7 +128,13 @@ export function register(program: Command, context: CommandContext): void {
     .option('--push', 'push the branch, again from its new state when others were faster')
     .option('--plan', 'show every encrypted document and what would change, and change nothing')
     .option('--resume', 'go on with what was interrupted')
-    .addOption(new Option('--in-cluster').hideHelp())
+    .option('--in-cluster', 'let the agent do all of it and push a branch: no private key leaves its namespace')
+    .option('--sync <name>', 'whose repository the agent rotates (with --in-cluster; default: the only one)')
+    .addOption(
+      new Option('--timeout <duration>', 'how long to wait for the agent (with --in-cluster)')
+        .argParser(durationOf)
+        .default(parseDurationMs('30m'), '30m'),
+    )
     .addOption(new Option('--reason <reason>').hideHelp())
     .addOption(new Option('--fingerprint').hideHelp())
     .addOption(new Option('--yes', 'do not ask'))
@@ -127,10 +143,15 @@ export function register(program: Command, context: CommandContext): void {
     .action((flags: RotateFlags) => {
       refuseLater(flags);
       if (flags.resume === true) return resume(flags, context);
+      if (flags.inCluster === true) {
+        checkInCluster(flags);
+        return withCluster(flags, context, (cluster) => rotateInCluster(flags, cluster, context));
+      }
       checkFlags(flags);
       if (flags.newSecret !== true && flags.newSealing !== true) return rotate(flags, context);
       return withCluster(flags, context, (cluster) => rotate(flags, context, cluster));
     });
+  registerStatus(command, context);
 }
 
 async function rotate(flags: RotateFlags, context: CommandContext, cluster?: Cluster): Promise<void> {
@@ -261,7 +282,7 @@ async function withNewKey(
 }
 
 async function resume(flags: RotateFlags, context: CommandContext): Promise<void> {
-  const others = Object.keys(flags).filter((flag) => !['resume', 'yes', 'keepOld'].includes(flag));
+  const others = Object.keys(flags).filter((flag) => !['resume', 'yes', 'keepOld', 'timeout'].includes(flag));
   if (others.length > 0) throw usage('--resume stands alone', 'what is to be done is written down');
   const checkout = await openCheckout(context.cwd, context.env, context.signal);
   const { path, journal } = await openJournal(checkout);
@@ -289,13 +310,8 @@ function counts({ sops, sealed }: RotationPlan): string {
 }
 
 /** What the interface describes and this version does not do is refused by name. */
-function refuseLater({ inCluster, reason, fingerprint }: RotateFlags): void {
+function refuseLater({ reason, fingerprint }: RotateFlags): void {
   const later = [
-    {
-      flag: '--in-cluster',
-      isAsked: inCluster,
-      next: 'rotate from a checkout: sotto rotate --new-secret -n NAMESPACE',
-    },
     {
       flag: '--reason',
       isAsked: reason !== undefined,
@@ -317,7 +333,17 @@ function refuseLater({ inCluster, reason, fingerprint }: RotateFlags): void {
   });
 }
 
-function checkFlags({ newKey, newSecret, newSealing, cert, plan, output }: RotateFlags): void {
+/** Keys in files and a checkout are what a rotation by the agent does without. */
+function checkInCluster(flags: RotateFlags): void {
+  const local = ['keyFile', 'pgpKey', 'keyService', 'newKey', 'recovery', 'cert', 'push', 'output'] as const;
+  const strange = local.find((name) => flags[name] !== undefined);
+  if (strange === undefined) return;
+  const flag = `--${strange.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  throw usage(`${flag} is not for --in-cluster`, 'the agent works with its own keys, settings and credentials');
+}
+
+function checkFlags({ newKey, newSecret, newSealing, cert, plan, output, sync }: RotateFlags): void {
+  if (sync !== undefined) throw usage('--sync is for --in-cluster', 'here the repository is that of the checkout');
   if (output !== undefined && plan !== true) throw usage('-o json is for --plan', 'what is done is told in words');
   if (newKey !== undefined && newSecret === true)
     throw usage('there is one new key', '--new-key and --new-secret exclude each other');
