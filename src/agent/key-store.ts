@@ -11,9 +11,10 @@ import { hasSealingKey, type KeyRing, keyRing, type OpeningKeys, ringFor } from 
 import type { KeyServices } from '../services/key-services.ts';
 import { ServiceMemory } from '../services/sessions.ts';
 import { agentServices } from './key-services.ts';
-import { makeSealingKey } from './sealing-key.ts';
+import { makeSealingKey, secretMarkOf } from './sealing-key.ts';
 import { isKeySecret, namedKeySecrets, selectKeySecrets } from '../keys/select.ts';
 import { kubeError } from '../kube/errors.ts';
+import { listMetadata } from '../kube/lists.ts';
 import { getMetadata } from '../kube/objects.ts';
 import { SECRETS } from '../kube/resource.ts';
 import type { Repeat } from '../kube/retry.ts';
@@ -100,21 +101,24 @@ export class KeyStore {
    */
   async withWriteAccess<T>(sourceUrl: string, task: (access: GitAccess) => Promise<T>): Promise<T> {
     const { transport, namespace, repeat } = this.#options;
-    const { name } = this.writer(sourceUrl);
+    const { name } = await this.writer(sourceUrl);
     const secret = await readSecret(transport, namespace, name, repeat);
     if (secret === undefined) throw noCredential(name, namespace);
     try {
-      // What was read counts, not what the stream had told.
-      const { name: checked } = writeSecret([secret], { sourceUrl, namespace });
-      return await task(writeAccess({ ...secret, name: checked }, { sourceUrl, namespace }));
+      // What was read counts, not what the list had told.
+      return await task(writeAccess(writeSecret([secret], { sourceUrl, namespace }), { sourceUrl, namespace }));
     } finally {
       wipeEntries(secret);
     }
   }
 
-  /** Which Secret that would be; nothing is read. */
-  writer(sourceUrl: string): SecretMark {
-    return writeSecret([...this.#marks.values()], { sourceUrl, namespace: this.#options.namespace });
+  /** Which Secret that would be. Asked anew: somebody makes it a moment before the rotation. No value is read. */
+  async writer(sourceUrl: string): Promise<SecretMark> {
+    const { transport, namespace, repeat } = this.#options;
+    const labelSelector = `${USE_LABEL}=git-write`;
+    const listed = await repeat(() => listMetadata(transport, SECRETS, { namespace, labelSelector }));
+    if (!listed.ok) throw kubeError(listed.failure, { verb: 'list', resource: SECRETS, namespace });
+    return writeSecret(listed.value.items.map(secretMarkOf), { sourceUrl, namespace });
   }
 
   /** Events of the agent namespace's Secrets. */

@@ -36,7 +36,7 @@ export async function rotateKeys(
 ): Promise<Answer> {
   const { agent, keys } = site;
   const { git } = sync.settings.source;
-  keys.writer(git.url);
+  await keys.writer(git.url);
   checkBranch(agent.settings(), git.url, request.branch);
   if (request.keys !== 'sealing') checkSyncs(agent.settings(), git.url);
   if (request.keys !== 'age') checkSealing(agent.settings().sealing);
