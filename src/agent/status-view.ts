@@ -12,6 +12,7 @@ import type {
   HandledRequest,
   PauseStatus,
   PendingPlan,
+  ReceiptsStatus,
   RendererStatus,
   RotationStatus,
   SourceStatus,
@@ -32,6 +33,7 @@ export interface StatusSources {
   readonly startedAt: Date;
   readonly settings: SettingsState;
   readonly ring: KeyRing | undefined;
+  readonly receipts: ReceiptsStatus;
   readonly renderer: RendererStatus | undefined;
   readonly rotations: readonly RotationStatus[];
   readonly corrections: readonly CorrectionStatus[];
@@ -41,7 +43,7 @@ export interface StatusSources {
 
 /** The status document as of now. */
 export function statusOf(sources: StatusSources): StatusDocument {
-  const { agent, startedAt, settings, ring, renderer, rotations, corrections, handled } = sources;
+  const { agent, startedAt, settings, ring, receipts, renderer, rotations, corrections, handled } = sources;
   const { version, instance } = agent.place;
   const certificate = ring?.sealingCertificate;
   const orphans = orphanStatus(agent);
@@ -56,6 +58,7 @@ export function statusOf(sources: StatusSources): StatusDocument {
     pauses: agent.inventory.inventory.pauses.map(pauseStatus),
     handled,
     sealing: certificate && { fingerprint: certificate.fingerprint, notBefore: rfc3339(certificate.notBefore) },
+    receipts,
     renderer,
     keys: (ring?.report ?? []).map((key) => ({
       kind: key.kind,
@@ -68,6 +71,7 @@ export function statusOf(sources: StatusSources): StatusDocument {
       origin: key.origin,
     })),
     rotations,
+    rehearsal: agent.inventory.inventory.rehearsal,
     corrections,
   });
 }

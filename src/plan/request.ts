@@ -20,6 +20,7 @@ export type Request = {
   | { readonly kind: 'adopt-orphans'; readonly plan: string; readonly sync: string | undefined }
   | { readonly kind: 'canary'; readonly key: string; readonly sealed: string }
   | RotateRequest
+  | { readonly kind: 'rehearsed'; readonly documents: number; readonly objects: number }
   | { readonly kind: 'adopt'; readonly target: PauseTarget; readonly from: string | undefined }
 );
 
@@ -63,6 +64,9 @@ export interface RequestText {
   readonly keys?: RotatedKeys | undefined;
   readonly old?: string | undefined;
   readonly keepOld?: string | undefined;
+  /** How many encrypted documents a rehearsal opened, and how many objects the API server would have taken. */
+  readonly documents?: number | undefined;
+  readonly objects?: number | undefined;
 }
 
 export interface RequestPlace {
@@ -71,7 +75,7 @@ export interface RequestPlace {
   readonly now: Date;
 }
 
-const KINDS = ['sync', 'pause', 'resume', 'approve', 'adopt', 'prune', 'canary', 'rotate'] as const;
+const KINDS = ['sync', 'pause', 'resume', 'approve', 'adopt', 'prune', 'canary', 'rehearsed', 'rotate'] as const;
 const FIELDS: ReadonlySet<string> = new Set([
   'kind',
   'sync',
@@ -87,6 +91,8 @@ const FIELDS: ReadonlySet<string> = new Set([
   'keys',
   'old',
   'keepOld',
+  'documents',
+  'objects',
 ]);
 
 /** Reads one request. Throws SottoError: whoever may write the ConfigMap may write anything into it. */
@@ -98,8 +104,7 @@ export function parseRequest(text: string, place: RequestPlace): Request {
   if (strange !== undefined) throw unreadable(`it has a field that requests do not have: ${JSON.stringify(strange)}`);
   const asked = textOf(object, 'kind') ?? '';
   const kind = KINDS.find((each) => each === asked);
-  if (kind === undefined)
-    throw unreadable('its kind is none of sync, pause, resume, approve, adopt, prune, canary, rotate');
+  if (kind === undefined) throw unreadable(`its kind is none of ${KINDS.join(', ')}`);
   const common = {
     by: shortened(textOf(object, 'by') ?? 'unknown', LIMITS.maxRequestBy),
     reason: shortened(textOf(object, 'reason') ?? '', LIMITS.maxRequestReason),
@@ -119,6 +124,13 @@ export function parseRequest(text: string, place: RequestPlace): Request {
       return { ...common, kind: 'canary', ...canaryOf(object) };
     case 'rotate':
       return { ...common, kind: 'rotate', ...rotationOf(object) };
+    case 'rehearsed':
+      return {
+        ...common,
+        kind: 'rehearsed',
+        documents: countOf(object, 'documents'),
+        objects: countOf(object, 'objects'),
+      };
     case 'adopt':
     default:
       if (textOf(object, 'plan') !== undefined)
@@ -183,6 +195,15 @@ function planOf(object: JsonObject): string {
   const plan = textOf(object, 'plan');
   if (plan === undefined) throw unreadable('an approval names its plan');
   return plan;
+}
+
+/** More than a repository or a namespace has. */
+const MAX_COUNT = 1_000_000;
+
+function countOf(object: JsonObject, field: 'documents' | 'objects'): number {
+  const value = member(object, field);
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_COUNT) return value;
+  throw unreadable(`a rehearsal says how many ${field} there were`);
 }
 
 function canaryOf(object: JsonObject): { readonly key: string; readonly sealed: string } {

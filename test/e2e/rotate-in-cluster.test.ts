@@ -1,8 +1,11 @@
+import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { arrayAt, type Json, memberAt, numberAt, parseJson, stringAt } from '../../src/core/json.ts';
+import { isolatedGitEnv } from '../../src/demo/git-repository.ts';
 import { needlesOf, scanProcess } from '../../src/demo/memory-scan.ts';
+import { sotto } from '../cli/session.ts';
 import type { RunningAgent } from '../harness/agent.ts';
 import { untilTried } from '../harness/attention.ts';
 import { logOf } from '../harness/leak-check.ts';
@@ -205,9 +208,27 @@ describeReal('sotto rotate --in-cluster', TOOLS, () => {
     expect(await open(commit, 'other/values.env', 'dotenv')).toContain(world.value(1));
     expect(await at.file(commit, '.sops.yaml')).not.toContain(world.recipient);
     const changed = await world.repository.git(['diff', '--name-only', first, commit]);
-    expect(changed.toString().trim().split('\n')).toEqual(['.sops.yaml', DATABASE, 'other/values.env']);
+    expect(changed.toString().trim().split('\n')).toEqual([
+      '.sops.yaml',
+      '.sotto/rotation.json',
+      DATABASE,
+      'other/values.env',
+    ]);
     const log = await world.repository.git(['log', '-1', '--format=%an <%ae> %P', commit]);
     expect(log.toString().trim()).toBe(`sotto in ${world.namespace} <sotto@${world.namespace}.invalid> ${first}`);
+
+    // Whoever reviews it needs no key: the receipt says which key opened what, signed by the agent.
+    const review = join(world.folder, 'review');
+    execFileSync('git', ['clone', '-q', '-b', branch, world.repository.folder, review], {
+      env: isolatedGitEnv(world.folder),
+    });
+    const signer = stringAt(await world.status(), 'receipts', 'publicKey') ?? '';
+    const checked = await sotto(['check', '--rotation', 'HEAD', '--receipt-key', signer, '--require-receipt'], {
+      cwd: review,
+      env: { PATH: process.env['PATH'] ?? '' },
+    });
+    expect(checked).toMatchObject({ exit: 0, stdout: '' });
+    expect(checked.stderr).toContain('0 are otherwise');
 
     // Whose answer was lost asks again, and gets the same.
     const again = await at.rotate();
@@ -338,14 +359,15 @@ describeReal('sotto rotate --in-cluster', TOOLS, () => {
   });
 });
 
+/** Its rule is right, and the data key in it is for nobody. */
+const damaged = (text: string): string => text.replace(/(?<=-> X25519 )\S{20}/, 'A'.repeat(20));
+const planted = async (world: World): Promise<string> => {
+  const { recipient } = await newAgeKeyPair();
+  const args = ['encrypt', '--age', `${world.recipient},${recipient}`, '--filename-override', 'x.env'];
+  return (await stockOutput('sops', args, { stdin: `TOKEN=${world.value(3)}\n` })).toString();
+};
+
 describeReal('what the agent does not rotate', TOOLS, () => {
-  /** Its rule is right, and the data key in it is for nobody. */
-  const damaged = (text: string): string => text.replace(/(?<=-> X25519 )\S{20}/, 'A'.repeat(20));
-  const planted = async (world: World): Promise<string> => {
-    const { recipient } = await newAgeKeyPair();
-    const args = ['encrypt', '--age', `${world.recipient},${recipient}`, '--filename-override', 'x.env'];
-    return (await stockOutput('sops', args, { stdin: `TOKEN=${world.value(3)}\n` })).toString();
-  };
   const rows: readonly {
     readonly what: string;
     readonly code: string;

@@ -46,7 +46,7 @@ export function checkHeld({ agent, keys, sync }: RotationWork, { identity, secre
 export async function checkEverythingOpens(work: RotationWork, { plan }: Intent): Promise<void> {
   for (const each of plan.sops) {
     await nextTurn();
-    await checkOpens({ ...plan, sops: [each] }, keysOf(work, undefined));
+    await checkOpens({ ...plan, sops: [each] }, rotationKeys(work, undefined));
   }
   if (plan.sealed.length === 0) return;
   const [inUse] = activeSealing(work);
@@ -70,7 +70,7 @@ async function encryptEach(
   plan: RotationPlan,
   certificate: SealingCertificate | undefined,
 ): Promise<Map<string, Uint8Array>> {
-  const keys = keysOf(work, certificate);
+  const keys = rotationKeys(work, certificate);
   const now = work.agent.clock.now();
   const none: RotationPlan = { policies: [], sops: [], sealed: [], kept: [] };
   const pieces = [
@@ -87,7 +87,7 @@ async function encryptEach(
   return files;
 }
 
-function keysOf(work: RotationWork, certificate: SealingCertificate | undefined): RotationKeys {
+export function rotationKeys(work: RotationWork, certificate: SealingCertificate | undefined): RotationKeys {
   const { services, sealingKeys } = work.keys.keysOf(work.sync.settings);
   return {
     identities: identitiesOf(work),

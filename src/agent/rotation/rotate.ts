@@ -1,4 +1,5 @@
 import type { EncryptedDocuments } from '../../authoring/rotation/documents.ts';
+import { RECEIPT_FILE } from '../../authoring/rotation/receipt.ts';
 import { SottoError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { parseBranch, parseGitUrl } from '../../git/address.ts';
@@ -16,6 +17,7 @@ import { checkBranch, checkFree, defaultBranch, publish, pushedBefore } from './
 import { type HeldKey, type Intent, intentOf, nothingToDo, withKey } from './goal.ts';
 import { annotate, checkSealing, makeAgeKey, newSealingKey, secretOfSealing } from './new-key.ts';
 import { checkEverythingOpens, checkHeld, checkSyncs, encryptAnew, identitiesOf } from './prepare.ts';
+import { receiptOf } from './receipt.ts';
 import { readRepository } from './read-repository.ts';
 import type { RotationWork } from './site.ts';
 
@@ -85,9 +87,11 @@ async function carryOut(
   const files = await encryptAnew(work, intent.plan, sealing, now);
   if (files.size === 0) throw nothingToDo();
   if (!isLast && (await repository.head()) !== head) return 'moved';
+  const made = { parent: head, documents, goal: intent.goal, sealing, files, now };
+  const receipt = await receiptOf(work, made);
   const commit = await commitBare(repository, {
     parent: head,
-    files,
+    files: new Map([...files, [RECEIPT_FILE, receipt]]),
     message: messageOf(intent.goal, files.size, request),
     by: identityIn(agent.place.agentNamespace),
     at: now,
