@@ -296,6 +296,7 @@ export class Agent {
       // Not awaited either: it waits for passes.
       void parts.syncs.clearLeft(parts.context).catch((thrown: unknown) => this.#fail(thrown));
       void settleFingerprint(parts.context).catch((thrown: unknown) => this.#fail(thrown));
+      parts.rotations.settle(parts.context);
       await endPauses(parts.context).catch((thrown: unknown) => this.#fail(thrown));
       await delay(TICK_MS, this.#stop.signal);
     }

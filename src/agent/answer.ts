@@ -26,8 +26,13 @@ export async function answerRequest(agent: AgentContext, text: string): Promise<
   } catch (thrown) {
     const error = asSottoError(thrown);
     agent.log.warn('a request was refused', { code: error.code, error });
-    return { outcome: /^SOTTO-(?:PLAN|ROTATE)-/.test(error.code) ? 'refused' : 'failed', message: error.text() };
+    return { outcome: isRefusal(error) ? 'refused' : 'failed', message: error.text() };
   }
+}
+
+/** Nothing was tried, or nothing was found that could be done. */
+function isRefusal({ code }: SottoError): boolean {
+  return code.startsWith('SOTTO-PLAN-') || (code.startsWith('SOTTO-ROTATE-') && code !== 'SOTTO-ROTATE-024');
 }
 
 function carryOutRequest(agent: AgentContext, request: Request): Promise<Answer> {
@@ -46,6 +51,8 @@ function carryOutRequest(agent: AgentContext, request: Request): Promise<Answer>
       return request.plan === undefined ? showFingerprintPlan(agent) : changeFingerprint(agent, request.plan);
     case 'canary':
       return answerCanary(agent, request);
+    case 'rotate':
+      return agent.rotate(request, oneSync(agent, request.sync));
     case 'rehearsed':
       return rehearsed(agent, request);
     case 'adopt-orphans':

@@ -36,6 +36,7 @@ import { LiveStore } from './live.ts';
 import { PodFaults } from './pod-faults.ts';
 import { reportYield } from './report-correction.ts';
 import { RequestDesk } from './request-desk.ts';
+import { Rotations } from './rotation/rotations.ts';
 import type { AgentSetup } from './setup.ts';
 import { StatusPublisher } from './status-publisher.ts';
 import { nextLateMs } from './readiness.ts';
@@ -66,6 +67,7 @@ export interface Assembled {
   readonly publisher: StatusPublisher;
   readonly desk: RequestDesk;
   readonly syncs: SyncSet;
+  readonly rotations: Rotations;
   readonly document: () => StatusDocument;
   readonly undone: () => readonly UndoneEdit[];
 }
@@ -135,6 +137,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     onError: (error) => log.warn('keys could not be read', { code: error.code, error }),
     onMade: (name) => log.info('a sealing key was made', { object: `Secret/${name}` }),
   });
+  const rotations = new Rotations(keys, setup.workDir);
   const syncs = new SyncSet({ workDir: setup.workDir, keys, signal, onDefect });
   const live: LiveStore = new LiveStore({
     macKey: createSecretKey(randomBytes(32)),
@@ -269,6 +272,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     },
     podTrouble: () => pods.trouble,
     keysOf: (sync) => keys.keysOf(sync.settings),
+    rotate: (request, sync) => rotations.rotate(context, request, sync),
     opener: (sync) =>
       new Opener(keys.keysOf(sync.settings), {
         onVerified: (format, outcome) => metrics.decrypted(format, outcome),
@@ -309,6 +313,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
       settings: inForce.state,
       ring: keys.ring,
       renderer: setup.renderer.status(),
+      rotations: rotations.status(syncs.runtimes),
       corrections,
       handled: desk.handled,
     });
@@ -336,6 +341,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     publisher,
     desk,
     syncs,
+    rotations,
     document,
     undone: () => undone.list(),
   };

@@ -13,7 +13,8 @@ import type { VetoRules } from '../render/veto-rules.ts';
 import type { EventFacts } from '../report/events.ts';
 import type { Logger } from '../report/log.ts';
 import type { Metrics } from '../report/metrics.ts';
-import type { CorrectionStatus } from '../report/status.ts';
+import type { RotateRequest } from '../plan/request.ts';
+import type { Answer, CorrectionStatus } from '../report/status.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Autoscaled } from './autoscaled.ts';
 import type { InventoryStore } from './inventory-store.ts';
@@ -75,6 +76,8 @@ export interface AgentContext {
   told(): Promise<void>;
   /** What files of a sync are opened with now. */
   keysOf(sync: SyncRuntime): CanaryKeys;
+  /** A rotation by the agent itself; one at a time. */
+  rotate(request: RotateRequest, sync: SyncRuntime): Promise<Answer>;
   /** Keys of a sync, for one pass or one correction. */
   opener(sync: SyncRuntime): Opener;
   /** ConfigMaps of the target namespace that syncs take variables from; those that do not exist are left out. */

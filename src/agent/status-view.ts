@@ -15,6 +15,7 @@ import type {
   PauseStatus,
   PendingPlan,
   RendererStatus,
+  RotationStatus,
   SourceStatus,
   StatusDocument,
   SyncCounts,
@@ -35,6 +36,7 @@ export interface StatusSources {
   readonly settings: SettingsState;
   readonly ring: KeyRing | undefined;
   readonly renderer: RendererStatus | undefined;
+  readonly rotations: readonly RotationStatus[];
   readonly corrections: readonly CorrectionStatus[];
   /** Oldest first. */
   readonly handled: readonly HandledRequest[];
@@ -42,7 +44,7 @@ export interface StatusSources {
 
 /** The status document as of now. */
 export function statusOf(sources: StatusSources): StatusDocument {
-  const { agent, startedAt, settings, ring, renderer, corrections, handled } = sources;
+  const { agent, startedAt, settings, ring, renderer, rotations, corrections, handled } = sources;
   const { version, instance } = agent.place;
   const certificate = ring?.sealingCertificate;
   const orphans = orphanStatus(agent);
@@ -80,6 +82,7 @@ export function statusOf(sources: StatusSources): StatusDocument {
       secret: key.secret,
       origin: key.origin,
     })),
+    rotations,
     rehearsal: agent.inventory.inventory.rehearsal,
     corrections,
   });

@@ -12,6 +12,7 @@ import type {
   ReceiptsStatus,
   RehearsalStatus,
   RendererStatus,
+  RotationStatus,
   SealingStatus,
   StatusDocument,
   SyncStatus,
@@ -33,6 +34,7 @@ export interface StatusInput {
   readonly renderer?: RendererStatus | undefined;
   readonly fingerprint?: FingerprintStatus | undefined;
   readonly keys: readonly KeyStatus[];
+  readonly rotations?: readonly RotationStatus[] | undefined;
   readonly rehearsal?: RehearsalStatus | undefined;
   readonly corrections: readonly CorrectionStatus[];
 }
@@ -91,6 +93,9 @@ function withinCaps(input: StatusInput, caps: Caps): StatusDocument {
     ...(input.renderer === undefined ? {} : { renderer: input.renderer }),
     ...(input.fingerprint === undefined ? {} : { fingerprint: input.fingerprint }),
     keys: input.keys.slice(0, caps.others),
+    ...(input.rotations === undefined || input.rotations.length === 0
+      ? {}
+      : { rotations: input.rotations.slice(0, caps.others) }),
     ...(input.rehearsal === undefined ? {} : { rehearsal: input.rehearsal }),
     corrections: input.corrections.slice(0, caps.corrections),
   };
@@ -150,6 +155,7 @@ function cleanInput(input: StatusInput): StatusInput {
     renderer: input.renderer && cleanRenderer(input.renderer),
     fingerprint: input.fingerprint && cleanFingerprint(input.fingerprint),
     keys: input.keys.map((key) => ({ ...key, id: name(key.id), secret: name(key.secret) })).toSorted(byKindAndId),
+    rotations: input.rotations?.map(cleanRotation),
     rehearsal: input.rehearsal && { ...input.rehearsal, by: name(input.rehearsal.by) },
     corrections: input.corrections.map(cleanCorrection).toSorted((a, b) => compare(b.at, a.at)),
   };
@@ -222,6 +228,17 @@ function cleanTarget(pause: PauseStatus): { object: string } | { sync: string } 
 
 function cleanPause(pause: PauseStatus): Pick<PauseStatus, 'until' | 'by' | 'reason'> {
   return { until: optional(pause.until), by: name(pause.by), reason: sanitise(pause.reason) };
+}
+
+function cleanRotation(item: RotationStatus): RotationStatus {
+  const { pushed } = item;
+  return {
+    ...item,
+    old: name(item.old),
+    secret: name(item.secret),
+    oldSecret: name(item.oldSecret),
+    pushed: pushed && { ...pushed, url: withoutUserinfo(pushed.url), branch: name(pushed.branch) },
+  };
 }
 
 function cleanCorrection(item: CorrectionStatus): CorrectionStatus {

@@ -181,6 +181,24 @@ export interface KeyStatus {
   readonly origin: 'sotto' | 'foreign';
 }
 
+/** A key that was made to take the place of another which is still there. */
+export interface RotationStatus {
+  /** Recipients: the public halves. */
+  readonly old: string;
+  readonly made: string;
+  /** The Secret of the new key. */
+  readonly secret: string;
+  readonly since?: string | undefined;
+  /** What the agent has pushed; absent where a person rotates from a checkout. */
+  readonly pushed?: { readonly url: string; readonly branch: string; readonly commit: string } | undefined;
+  /** Which of the two keys the files name that run now. */
+  readonly runs: 'old' | 'both' | 'new' | 'neither' | 'unknown';
+  readonly oldSecret: string;
+  readonly oldState: 'active' | 'decrypt-only';
+  /** When the old key may go; nothing happens by itself then. */
+  readonly until?: string | undefined;
+}
+
 /** The last rehearsal of the loss of everything but the repository, as who made it said (`sotto keys rehearse`). */
 export interface RehearsalStatus {
   readonly at: string;
@@ -217,6 +235,8 @@ export interface StatusDocument {
   readonly renderer?: RendererStatus | undefined;
   readonly fingerprint?: FingerprintStatus | undefined;
   readonly keys: readonly KeyStatus[];
+  /** Absent where there is none. */
+  readonly rotations?: readonly RotationStatus[] | undefined;
   /** Absent before the first. */
   readonly rehearsal?: RehearsalStatus | undefined;
   readonly corrections: readonly CorrectionStatus[];

@@ -269,6 +269,7 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     exclusively: (task) => task(),
     told: () => Promise.resolve(),
     renderer: undefined,
+    rotate: () => Promise.resolve({ outcome: 'failed', message: 'not in this fixture' }),
     syncs: new Map(syncs.map((sync) => [sync.settings.name, sync])),
     settings: () => SETTINGS,
     vetoes: () => vetoRules(SETTINGS, 'team', undefined, new Set()),

@@ -51,7 +51,7 @@ export const ROTATE_CODES = {
   'SOTTO-ROTATE-009': {
     title: 'Nothing says what the new key is',
     explain:
-      'A rotation is for a new age key, made into a file (--new-key) or as a Secret of the agent (--new-secret), or for a new sealing certificate (--cert). Rotation by the agent itself (--in-cluster) is not in this version.',
+      'A rotation is for a new age key, made into a file (--new-key) or as a Secret of the agent (--new-secret), or for a new sealing certificate (--cert). A rotation by the agent itself (--in-cluster) makes them by itself.',
   },
   'SOTTO-ROTATE-010': {
     title: 'Nothing vouches for the new sealing certificate',
