@@ -10,6 +10,7 @@ import { answerCanary } from './canary.ts';
 import type { AgentContext } from './context.ts';
 import { adoptOrphans, pruneOrphans } from './orphans.ts';
 import { pause, resume } from './pausing.ts';
+import { rehearsed } from './rehearsed.ts';
 import { viewSync } from './status-view.ts';
 import { isAtRest } from './sync-loop.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
@@ -42,6 +43,8 @@ function carryOutRequest(agent: AgentContext, request: Request): Promise<Answer>
       return pruneOrphans(agent, request.plan);
     case 'canary':
       return answerCanary(agent, request);
+    case 'rehearsed':
+      return rehearsed(agent, request);
     case 'adopt-orphans':
       return adoptOrphans(agent, request.plan, oneSync(agent, request.sync).settings.name);
     case 'adopt':

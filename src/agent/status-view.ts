@@ -12,6 +12,7 @@ import type {
   HandledRequest,
   PauseStatus,
   PendingPlan,
+  ReceiptsStatus,
   RendererStatus,
   SourceStatus,
   StatusDocument,
@@ -31,6 +32,7 @@ export interface StatusSources {
   readonly startedAt: Date;
   readonly settings: SettingsState;
   readonly ring: KeyRing | undefined;
+  readonly receipts: ReceiptsStatus;
   readonly renderer: RendererStatus | undefined;
   readonly corrections: readonly CorrectionStatus[];
   /** Oldest first. */
@@ -39,7 +41,7 @@ export interface StatusSources {
 
 /** The status document as of now. */
 export function statusOf(sources: StatusSources): StatusDocument {
-  const { agent, startedAt, settings, ring, renderer, corrections, handled } = sources;
+  const { agent, startedAt, settings, ring, receipts, renderer, corrections, handled } = sources;
   const { version, instance } = agent.place;
   const certificate = ring?.sealingCertificate;
   const orphans = orphanStatus(agent);
@@ -54,6 +56,7 @@ export function statusOf(sources: StatusSources): StatusDocument {
     pauses: agent.inventory.inventory.pauses.map(pauseStatus),
     handled,
     sealing: certificate && { fingerprint: certificate.fingerprint, notBefore: rfc3339(certificate.notBefore) },
+    receipts,
     renderer,
     keys: (ring?.report ?? []).map((key) => ({
       kind: key.kind,
@@ -65,6 +68,7 @@ export function statusOf(sources: StatusSources): StatusDocument {
       secret: key.secret,
       origin: key.origin,
     })),
+    rehearsal: agent.inventory.inventory.rehearsal,
     corrections,
   });
 }

@@ -108,23 +108,29 @@ export async function changedFiles(checkout: Checkout, from: CommitId, to: Commi
   return files;
 }
 
-/** Every path that differs between two commits, whatever it is, and whether it is of the same kind and mode. */
-export async function changedPaths(
-  checkout: Checkout,
-  from: CommitId,
-  to: CommitId,
-): Promise<{ readonly path: string; readonly isSameMode: boolean }[]> {
+/** A path that differs between two commits, whatever it is. What is not there has mode 000000 and an id of zeros. */
+export interface ChangedPath {
+  readonly path: string;
+  readonly isSameMode: boolean;
+  readonly mode: string;
+  readonly before: string;
+  readonly after: string;
+}
+
+export async function changedPaths(checkout: Checkout, from: CommitId, to: CommitId): Promise<ChangedPath[]> {
   const args = ['diff-tree', '-r', '-z', '--no-renames', '--raw', '--full-index', from, to];
   const records = expectOutput(await runInCheckout(checkout, { args }), 'git diff-tree')
     .toString('utf8')
     .split('\0');
-  const paths: { path: string; isSameMode: boolean }[] = [];
+  const paths: ChangedPath[] = [];
   for (let at = 0; at + 1 < records.length; at += 2) {
-    const [, before, after] = /^:([0-7]{6}) ([0-7]{6}) /.exec(records[at] ?? '') ?? [];
-    paths.push({ path: records[at + 1] ?? '', isSameMode: before === after });
+    const [, old = '', mode = '', before = '', after = ''] = RAW_CHANGE.exec(records[at] ?? '') ?? [];
+    paths.push({ path: records[at + 1] ?? '', isSameMode: old === mode, mode, before, after });
   }
   return paths;
 }
+
+const RAW_CHANGE = /^:([0-7]{6}) ([0-7]{6}) ([0-9a-f]{40}) ([0-9a-f]{40}) /;
 
 function remarksOf(complaint: string): string[] {
   return complaint.split('\n').flatMap((line) => /^remote:\s*(\S.*)$/.exec(line)?.[1]?.trim() ?? []);

@@ -13,6 +13,8 @@ export interface Checkout {
   readonly env: Readonly<Record<string, string>>;
   git(...args: readonly string[]): string;
   run(...words: readonly string[]): Promise<CliResult>;
+  /** The same with the rights of somebody else. */
+  runAs(person: ServiceAccountAccess, ...words: readonly string[]): Promise<CliResult>;
 }
 
 export interface CheckoutOptions {
@@ -28,16 +30,12 @@ export function clone(world: World, person: ServiceAccountAccess, options: Check
   execFileSync('git', ['clone', '-q', world.repository.folder, folder], { env: isolatedGitEnv(world.folder) });
   git('config', 'user.name', 'Kim');
   const env = { ...definedOf(isolatedGitEnv(world.folder, process.env['PATH'] ?? '')), ...options.env };
-  return {
-    folder,
-    env,
-    git,
-    run: (...words) =>
-      sotto([...words, '-n', world.namespace, '--kubeconfig', person.kubeconfigPath], {
-        cwd: join(folder, options.cwd ?? ''),
-        env,
-      }),
-  };
+  const runAs: Checkout['runAs'] = (who, ...words) =>
+    sotto([...words, '-n', world.namespace, '--kubeconfig', who.kubeconfigPath], {
+      cwd: join(folder, options.cwd ?? ''),
+      env,
+    });
+  return { folder, env, git, runAs, run: (...words) => runAs(person, ...words) };
 }
 
 function definedOf(env: NodeJS.ProcessEnv): Record<string, string> {
