@@ -4,6 +4,7 @@ import { displayObject, objectIdOf } from '../core/ids.ts';
 import type { Held } from '../plan/hold.ts';
 import type { InventoryRow } from '../plan/inventory.ts';
 import { objectPause, type Pause, syncPause } from '../plan/pause.ts';
+import { receiptKeyProblem } from '../keys/receipt-key.ts';
 import type { KeyRing } from '../keys/ring.ts';
 import { buildStatus, type SyncInput } from '../report/build-status.ts';
 import type { SettingsState } from '../settings/last-good.ts';
@@ -46,6 +47,8 @@ export function statusOf(sources: StatusSources): StatusDocument {
   const certificate = ring?.sealingCertificate;
   const orphans = orphanStatus(agent);
   const notes = orphans === undefined ? [] : [orphanNote(orphans)];
+  const unpinned = receiptKeyProblem(receipts.publicKey, settings.current?.rotation.receiptKey);
+  if (unpinned !== undefined) notes.push(unpinned);
   const general = [...settings.problems, ...(ring?.problems ?? []), ...notes].map((error) => attention(error));
   const syncs = [...agent.syncs.values()].map((sync) => viewSync(agent, sync));
   return buildStatus({

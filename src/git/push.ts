@@ -69,6 +69,10 @@ export async function fetchTip(checkout: Checkout, { remote, branch }: PushTarge
   return isCommitId(tip) ? tip : undefined;
 }
 
+export async function hasCommit(checkout: Checkout, commit: CommitId): Promise<boolean> {
+  return (await runInCheckout(checkout, { args: ['cat-file', '-e', `${commit}^{commit}`] })).ok;
+}
+
 export async function isAncestor(checkout: Checkout, older: CommitId, newer: CommitId): Promise<boolean> {
   return (await runInCheckout(checkout, { args: ['merge-base', '--is-ancestor', older, newer] })).ok;
 }

@@ -62,8 +62,8 @@ export function keyIds({ ageIdentities, pgpIdentities, sealingKey }: ParsedKeySe
   return [...[...ageIdentities, ...pgpIdentities].map(({ recipient }) => recipient), ...sealing];
 }
 
-function markOnly({ name, labels, annotations }: SecretMark): SecretMark {
-  return { name, labels, annotations };
+function markOnly({ name, labels, annotations, createdAt }: SecretMark): SecretMark {
+  return { name, labels, annotations, createdAt };
 }
 
 export function objectOf(secret: SecretMark): string {

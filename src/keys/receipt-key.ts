@@ -1,4 +1,5 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
+import { SottoError } from '../core/errors.ts';
 import { isReceiptKeyName, publicBytesOf, type ReceiptKeyName } from '../core/receipt-key.ts';
 import { ownedBytes } from '../core/sensitive.ts';
 import { type FingerprintKey, keyedDigest } from './fingerprint.ts';
@@ -21,6 +22,18 @@ export function receiptSigner(key: FingerprintKey): ReceiptSigner {
   const name = `ed25519:${spki.subarray(SPKI_HEAD.length).toString('base64')}`;
   if (!isReceiptKeyName(name)) throw new TypeError('an Ed25519 key of another form');
   return { name, sign: (text) => sign(null, text, privateKeyOf(key)) };
+}
+
+/** What is wrong when it is not the key that the settings pin; undefined when it is, or none is pinned. */
+export function receiptKeyProblem(own: ReceiptKeyName, pinned: ReceiptKeyName | undefined): SottoError | undefined {
+  if (pinned === undefined || pinned === own) return undefined;
+  return new SottoError({
+    code: 'SOTTO-ROTATE-047',
+    what: 'receipts of this agent are signed by another key than the pinned one',
+    why: `it signs as ${own}, rotation.receiptKey says ${pinned}`,
+    next: 'find out which one is right (sotto keys export), then correct sotto.yaml or restore the fingerprint Secret',
+    key: 'rotation.receiptKey',
+  });
 }
 
 /** False also for bytes that are no signature, and for a name behind which no key stands. */

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { isReceiptKeyName } from '../../src/core/receipt-key.ts';
 import { Sensitive } from '../../src/core/sensitive.ts';
 import { fingerprintKey, keyedDigest } from '../../src/keys/fingerprint.ts';
-import { isSignedBy, receiptSigner } from '../../src/keys/receipt-key.ts';
+import { isSignedBy, receiptKeyProblem, receiptSigner } from '../../src/keys/receipt-key.ts';
 
 const keyOf = (byte: number) => fingerprintKey(Sensitive.copyOf(Buffer.alloc(32, byte)));
 const signer = receiptSigner(keyOf(7));
@@ -21,6 +21,12 @@ describe('the key that signs receipts', () => {
     const text = Buffer.from('a receipt');
     const jwk = { kty: 'OKP', crv: 'Ed25519', x: Buffer.from(signer.name.slice(8), 'base64').toString('base64url') };
     expect(verify(null, text, createPublicKey({ key: jwk, format: 'jwk' }), signer.sign(text))).toBe(true);
+  });
+
+  it('is told to be another than the pinned one, and nothing is told where none is pinned', () => {
+    expect(receiptKeyProblem(signer.name, undefined)).toBeUndefined();
+    expect(receiptKeyProblem(signer.name, signer.name)).toBeUndefined();
+    expect(receiptKeyProblem(signer.name, receiptSigner(keyOf(8)).name)?.code).toBe('SOTTO-ROTATE-047');
   });
 
   it('shows nothing of its private half', () => {

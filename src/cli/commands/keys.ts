@@ -2,10 +2,10 @@ import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { SottoError } from '../../core/errors.ts';
-import { arrayAt, stringAt } from '../../core/json.ts';
+import { stringAt } from '../../core/json.ts';
 import { shellWord } from '../../core/shell-word.ts';
 import { fetchBranches } from '../../git/branch-heads.ts';
-import { type Checkout, openCheckout, readCheckout } from '../../git/checkout.ts';
+import { openCheckout, readCheckout } from '../../git/checkout.ts';
 import { keyLife } from '../../keys/key-state.ts';
 import { keyIds, type ParsedKeySecret } from '../../keys/parse-keys.ts';
 import { checkRecipients } from '../../sops/recipients.ts';
@@ -15,21 +15,22 @@ import type { CommandContext } from '../context.ts';
 import { reasonOf } from '../files.ts';
 import { keysInFile } from '../key-files.ts';
 import { backupList, openBackup, sealBackup, secretsIn } from '../keys/backup.ts';
-import { filesNaming, filesNeeding, filesSealedFor, type KeyNeed, readHeads } from '../keys/needs.ts';
+import { filesNeeding, filesSealedFor, type KeyNeed, needsText, readHeads } from '../keys/needs.ts';
 import { clusterReceiptKey } from '../keys/receipt-key.ts';
 import { restoreSecrets } from '../keys/restore.ts';
 import { unopened } from '../keys/verify.ts';
-import { keyFileOption, outputOption, repeatable } from '../options.ts';
+import { keyFileOption, repeatable } from '../options.ts';
 import { say, table, writeData } from '../output.ts';
 import { markState, readClusterKeys } from '../rotate/cluster-keys.ts';
 import { readDocuments } from '../rotate/documents.ts';
 import { recoveryRecipients } from '../sealing-pin.ts';
-import { noStatus, readStatus } from '../status-document.ts';
 import { addAdd } from './keys-add.ts';
+import { addList } from './keys-list.ts';
 import { addRehearse } from './keys-rehearse.ts';
 
 const EXAMPLES = `
-list shows what the agent says of its keys, and, inside a checkout, how many files of which branches still name each.
+list shows what the agent says of its keys, and, inside a checkout, how many files of which branches still name each, and
+which commits of the branches that are followed: to these a revert needs the key. -o json names the files.
 add puts a private key into a Secret of its own, with a copy for sealing.recovery, and waits until the agent holds it.
 retire keeps a key and opens nothing with it any more; it refuses while the head of a branch has a file that only this
 key opens. export prints public halves. backup and restore are for whoever may read key Secrets: a backup is an age file
@@ -56,9 +57,7 @@ export function register(program: Command, context: CommandContext): void {
     .command('keys')
     .description('keys of the agent: list, add, retire, export, backup, restore, rehearse')
     .addHelpText('after', EXAMPLES);
-  addClusterOptions(keys.command('list').description('what keys the agent has, and who still needs them'))
-    .addOption(outputOption(['json'], 'one JSON document'))
-    .action((flags: ListFlags) => withCluster(flags, context, (cluster) => list(cluster, flags, context)));
+  addList(keys, context);
   addClusterOptions(keys.command('retire').description('open nothing with a key any more, and keep it'))
     .argument('<key>', 'name of its Secret, or the recipient or fingerprint')
     .option('--no-fetch', 'take the branches of remotes as they were fetched last')
@@ -91,58 +90,6 @@ export function register(program: Command, context: CommandContext): void {
     .action((file: string, flags: RestoreFlags) =>
       withCluster(flags, context, (cluster) => restore(file, cluster, flags, context)),
     );
-}
-
-interface ListFlags extends ClusterFlags {
-  readonly output?: 'json';
-}
-
-async function list(cluster: Cluster, { output }: ListFlags, context: CommandContext): Promise<void> {
-  const status = await readStatus(cluster, context.signal);
-  if (status === undefined) throw noStatus(cluster.namespace);
-  const checkout = await checkoutHere(context);
-  const heads = checkout === undefined ? undefined : await readHeads(checkout);
-  const rows = arrayAt(status, 'keys').map((key) => {
-    const text = (field: string): string => stringAt(key, field) ?? '';
-    const isNamed = text('kind') === 'age' || text('kind') === 'pgp';
-    const name = text('kind') === 'pgp' ? `pgp ${text('id')}` : text('id');
-    const needs = heads === undefined || !isNamed ? undefined : filesNaming(heads, name);
-    return {
-      kind: text('kind'),
-      id: text('id'),
-      state: text('state'),
-      since: text('since'),
-      until: text('until'),
-      secret: text('secret'),
-      origin: text('origin'),
-      needs,
-    };
-  });
-  if (output === 'json') {
-    const keys = rows.map(({ needs, ...row }) => ({ ...row, files: needs ?? null }));
-    return writeData(context, `${JSON.stringify({ schema: 'sotto.dev/keys/v1alpha1', keys }, undefined, 2)}\n`);
-  }
-  const cells = rows.map(({ kind, state, since, until, secret, origin, id, needs }) => [
-    kind,
-    state,
-    since || '-',
-    until || '-',
-    secret,
-    origin,
-    needs === undefined ? '?' : needsText(needs),
-    id,
-  ]);
-  const header = ['KIND', 'STATE', 'SINCE', 'UNTIL', 'SECRET', 'ORIGIN', 'NAMED BY', 'KEY'];
-  await writeData(context, table(header, cells));
-  if (rows.some(({ kind }) => kind === 'sealing'))
-    await say(context, 'note: no SealedSecret says its key; sotto keys retire tries it');
-}
-
-/** `main 12, old 3`. */
-function needsText(needs: readonly KeyNeed[]): string {
-  const counts = Map.groupBy(needs, ({ branches }) => branches[0] ?? '');
-  if (counts.size === 0) return 'nothing';
-  return [...counts].map(([branch, files]) => `${branch} ${files.length}`).join(', ');
 }
 
 interface RetireFlags extends ClusterFlags {
@@ -283,15 +230,6 @@ async function restore(name: string, cluster: Cluster, flags: RestoreFlags, cont
     );
   } finally {
     content.fill(0);
-  }
-}
-
-async function checkoutHere({ cwd, env, signal }: CommandContext): Promise<Checkout | undefined> {
-  try {
-    return await openCheckout(cwd, env, signal);
-  } catch (thrown) {
-    if (thrown instanceof SottoError) return undefined;
-    throw thrown;
   }
 }
 

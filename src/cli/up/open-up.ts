@@ -9,7 +9,7 @@ import type { ValueSource } from '../change-values.ts';
 import { commitTree } from '../commit-tree.ts';
 import type { CommandContext } from '../context.ts';
 import { type Base, onBranch } from '../keep/repository-file.ts';
-import { freeJournal } from '../rotate/journal.ts';
+import { refuseHalfway } from '../rotate/journal.ts';
 import { whereTo } from './branch.ts';
 import { commitSource, pathInRepository } from './commit-source.ts';
 
@@ -44,7 +44,7 @@ export async function openUp(
   const absolute = resolve(context.cwd, file);
   const checkout = await openCheckout(dirname(absolute), context.env, context.signal);
   const { commit, branch: current, changed } = await onBranch(checkout);
-  await freeJournal(checkout);
+  await refuseHalfway(checkout);
   const path = pathInRepository(checkout.root, absolute) ?? '';
   const tree = await commitTree(checkout.root, commit, context.env);
   const isThere = (await tree.entryAt(path)) !== undefined;

@@ -37,10 +37,7 @@ export async function pushCommit(
     for (const remark of end.remarks) await say(context, `${targetName(target)}: ${remark}`);
     return end.remarks;
   }
-  if (end.kind === 'behind') {
-    note?.remove();
-    return undefined;
-  }
+  if (end.kind === 'behind') return undefined;
   // It may have come through, and only the answer was lost: then the note says how to go on.
   const tip = await fetchTip(checkout, target);
   if (tip === commit) return [];
@@ -59,7 +56,7 @@ export async function pushAgain<Made extends { readonly commit: CommitId }>(
   pushing: Pushing & { readonly from: CommitId; readonly make: (tip: CommitId) => Promise<Made> },
   context: CommandContext,
 ): Promise<Made> {
-  const { checkout, target, words, from, make } = pushing;
+  const { checkout, target, words, note, from, make } = pushing;
   for (let tries = 1; tries < MOST_TRIES; tries += 1) {
     const tip = await fetchTip(checkout, target);
     if (tip === undefined) throw words.notPushed(target, 'its new state cannot be fetched', false);
@@ -69,6 +66,7 @@ export async function pushAgain<Made extends { readonly commit: CommitId }>(
     await say(context, `${moved}: encrypting again from there`);
     const made = await make(tip);
     if ((await pushCommit(pushing, made.commit, context)) !== undefined) return made;
+    note?.remove();
   }
   throw words.lostRace(target, `it has moved ${MOST_TRIES} times`);
 }

@@ -12,7 +12,8 @@ import { say } from '../output.ts';
 import { ontoBranch } from './branch.ts';
 import { commitSource } from './commit-source.ts';
 import type { Up } from './open-up.ts';
-import { pushAgain, pushCommit, type PushWords } from './push-commit.ts';
+import { pushAgain, pushCommit } from './push-commit.ts';
+import { PUSH_WORDS } from './push-words.ts';
 
 /** A change of one value, which can be made of any version of the file. */
 export interface ValueChange {
@@ -38,7 +39,7 @@ export async function sendValue(
   const commit = await commitValue(up, base.commit, opened, change);
   if (commit === undefined) return false;
   if (branch !== undefined) {
-    const made = { name: branch, commit, base: base.branch, target, command: 'sotto secret', words: WORDS };
+    const made = { name: branch, commit, base: base.branch, target, command: 'sotto secret', words: PUSH_WORDS };
     await ontoBranch(base.checkout, made, context);
   } else if (target !== undefined) await pushHere({ ...up, target }, { commit, opened, change }, context);
   return true;
@@ -64,7 +65,7 @@ async function pushHere(
 ): Promise<void> {
   const { base, target } = up;
   const { checkout } = base;
-  const pushing = { checkout, target, words: WORDS };
+  const pushing = { checkout, target, words: PUSH_WORDS };
   const isFirst = (await pushCommit(pushing, commit, context)) !== undefined;
   const made = isFirst
     ? commit
@@ -104,23 +105,6 @@ async function changeAgain(
 function plain(path: string): string {
   return /\p{Cc}/u.test(path) ? JSON.stringify(path) : path;
 }
-
-const WORDS: PushWords = {
-  notPushed: (target, why) =>
-    new SottoError({
-      code: 'SOTTO-CLI-272',
-      what: `the change was not pushed to ${targetName(target)}`,
-      why,
-      next: 'mend that (try git push --dry-run), then run the same command again, or with --branch NAME; nothing was changed here',
-    }),
-  lostRace: (target, why) =>
-    new SottoError({
-      code: 'SOTTO-CLI-273',
-      what: `the change was not pushed to ${targetName(target)}`,
-      why,
-      next: `git pull --rebase, then the same command again; or --branch NAME (this checkout is as it was)`,
-    }),
-};
 
 function changedThere({ path, target }: Up & { readonly target: PushTarget }, key: string): SottoError {
   return new SottoError({

@@ -147,4 +147,16 @@ export const ROTATE_CODES = {
     explain:
       'Before a receipt is signed, the new files are judged as sotto check --rotation judges them. One of them changed in more than keys and ciphertext, or the receipt would be too large to be read. Nothing was committed.',
   },
+  'SOTTO-ROTATE-047': {
+    title: 'The agent signs receipts by another key than the pinned one',
+    explain:
+      'The agent’s key for receipts is derived from its fingerprint Secret, and rotation.receiptKey of its settings names another. Its receipts will not be taken (SOTTO-ROTATE-042). After the fingerprint Secret was made anew on purpose, put its new key into sotto.yaml; receipts of before stay good for the commits that they are in, with the old key given as --receipt-key.',
+    example: 'sotto keys export -n team-app',
+  },
+  'SOTTO-ROTATE-080': {
+    title: 'A rotation is not resumed with another cluster',
+    explain:
+      'What is left of a rotation is done with the agent that proved the new key: its commit is waited for, and the Secret of the old key is marked. The address of the API server is written down with it, so a context that leads elsewhere by now is noticed. Name the right one with --context or --kubeconfig.',
+    example: 'sotto rotate --resume --context NAME',
+  },
 } as const satisfies Record<string, CodeEntry>;
