@@ -202,7 +202,8 @@ function wordsOf(line: string): string[] {
 async function parseProblem(words: readonly string[]): Promise<string | undefined> {
   const program = await buildProgram(words, silentContext());
   for (const command of program.commands) {
-    if (command.commands.length === 0) command.action(() => undefined);
+    // `rotate` is a command of its own besides those below it.
+    if (command.commands.length === 0 || command.name() === 'rotate') command.action(() => undefined);
     for (const below of command.commands) below.action(() => undefined);
   }
   try {

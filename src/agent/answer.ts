@@ -7,6 +7,7 @@ import type { PauseTarget } from '../plan/pause.ts';
 import { parseRequest, type Request } from '../plan/request.ts';
 import type { Answer } from '../report/status.ts';
 import { answerCanary } from './canary.ts';
+import { changeFingerprint, showFingerprintPlan } from './change-fingerprint.ts';
 import type { AgentContext } from './context.ts';
 import { adoptOrphans, pruneOrphans } from './orphans.ts';
 import { pause, resume } from './pausing.ts';
@@ -25,8 +26,13 @@ export async function answerRequest(agent: AgentContext, text: string): Promise<
   } catch (thrown) {
     const error = asSottoError(thrown);
     agent.log.warn('a request was refused', { code: error.code, error });
-    return { outcome: error.code.startsWith('SOTTO-PLAN-') ? 'refused' : 'failed', message: error.text() };
+    return { outcome: isRefusal(error) ? 'refused' : 'failed', message: error.text() };
   }
+}
+
+/** Nothing was tried, or nothing was found that could be done. */
+function isRefusal({ code }: SottoError): boolean {
+  return code.startsWith('SOTTO-PLAN-') || (code.startsWith('SOTTO-ROTATE-') && code !== 'SOTTO-ROTATE-024');
 }
 
 function carryOutRequest(agent: AgentContext, request: Request): Promise<Answer> {
@@ -41,8 +47,12 @@ function carryOutRequest(agent: AgentContext, request: Request): Promise<Answer>
       return approve(agent, request);
     case 'prune':
       return pruneOrphans(agent, request.plan);
+    case 'fingerprint':
+      return request.plan === undefined ? showFingerprintPlan(agent) : changeFingerprint(agent, request.plan);
     case 'canary':
       return answerCanary(agent, request);
+    case 'rotate':
+      return agent.rotate(request, oneSync(agent, request.sync));
     case 'rehearsed':
       return rehearsed(agent, request);
     case 'adopt-orphans':

@@ -1,12 +1,12 @@
 import { createSecretKey, randomBytes } from 'node:crypto';
 import { LIMITS } from '../core/limits.ts';
-import { keyedDigest } from '../keys/fingerprint.ts';
-import { receiptSigner } from '../keys/receipt-key.ts';
+import { fingerprintId } from '../keys/fingerprint.ts';
 import { discover, type ResourceCatalog } from '../kube/discovery.ts';
 import { kubeError } from '../kube/errors.ts';
 import { apiVersionOf, CONFIG_MAPS } from '../kube/resource.ts';
 import type { Repeat } from '../kube/retry.ts';
 import { accountOf } from '../kube/service-account.ts';
+import type { WatchEvent } from '../kube/watch.ts';
 import { Opener } from '../open/opener.ts';
 import { applySetId } from '../plan/applyset.ts';
 import { INVENTORY_NAME } from '../core/labels.ts';
@@ -23,7 +23,9 @@ import { computeStatus } from '../health/status.ts';
 import { policyOf } from './drift-policy.ts';
 import { EndingNamespace } from './ending-namespace.ts';
 import { EventRecorder } from './event-recorder.ts';
-import { loadFingerprint } from './fingerprint.ts';
+import { inventoryMac, loadFingerprint, refuseOtherFingerprint, withBoth } from './fingerprint.ts';
+import { measureStatus } from './measure-status.ts';
+import { observeFingerprint } from './fingerprint-watch.ts';
 import { InventoryStore } from './inventory-store.ts';
 import { KeyStore } from './key-store.ts';
 import { changedKinds, isOfKind, Kinds, waitedFor } from './kinds.ts';
@@ -34,6 +36,7 @@ import { LiveStore } from './live.ts';
 import { PodFaults } from './pod-faults.ts';
 import { reportYield } from './report-correction.ts';
 import { RequestDesk } from './request-desk.ts';
+import { Rotations } from './rotation/rotations.ts';
 import type { AgentSetup } from './setup.ts';
 import { StatusPublisher } from './status-publisher.ts';
 import { nextLateMs } from './readiness.ts';
@@ -56,12 +59,15 @@ export interface Assembled {
   readonly place: Place;
   readonly context: AgentContext;
   readonly keys: KeyStore;
+  /** A Secret of the agent's namespace, seen as metadata. */
+  readonly onOwnSecret: (event: WatchEvent) => void;
   readonly inventory: InventoryStore;
   readonly watching: Watching;
   readonly corrector: Corrector;
   readonly publisher: StatusPublisher;
   readonly desk: RequestDesk;
   readonly syncs: SyncSet;
+  readonly rotations: Rotations;
   readonly document: () => StatusDocument;
   readonly undone: () => readonly UndoneEdit[];
 }
@@ -82,7 +88,8 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
   const { signal, onDefect, repeat } = hooks;
   const place = placeOf(setup, inForce.current);
   const first = await discoverKinds(setup, repeat);
-  const key = await loadFingerprint(transport, place.agentNamespace, inForce.current.fingerprintSecret, repeat);
+  const fingerprint = await loadFingerprint(transport, place.agentNamespace, inForce.current.fingerprintSecret, repeat);
+  const macs = () => withBoth(fingerprint, (key) => inventoryMac(key, place.agentNamespace));
   const inventory = new InventoryStore({
     transport,
     clock,
@@ -91,15 +98,21 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     setId: place.setId,
     version: place.version,
     repeat,
-    mac: (bytes) => keyedDigest(key, 'inventory', place.agentNamespace, bytes),
+    mac: (bytes) => macs().current(bytes),
+    formerMac: () => macs().former,
+    keyId: () => fingerprintId(fingerprint.current),
     onStored: (size) => metrics.inventory(size),
   });
   await inventory.load();
+  refuseOtherFingerprint(fingerprint, inventory.madeWith, {
+    namespace: place.agentNamespace,
+    name: inForce.current.fingerprintSecret,
+  });
   const last = new LastStore({
     transport,
     namespace: place.agentNamespace,
     version: place.version,
-    keys: lastKeys(key, place.agentNamespace),
+    keys: () => withBoth(fingerprint, (key) => lastKeys(key, place.agentNamespace)),
     inventory,
     repeat,
     onBroken: (error) => log.warn('what was applied last cannot be used', { code: error.code, error }),
@@ -124,6 +137,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     onError: (error) => log.warn('keys could not be read', { code: error.code, error }),
     onMade: (name) => log.info('a sealing key was made', { object: `Secret/${name}` }),
   });
+  const rotations = new Rotations(keys, setup.workDir);
   const syncs = new SyncSet({ workDir: setup.workDir, keys, signal, onDefect });
   const live: LiveStore = new LiveStore({
     macKey: createSecretKey(randomBytes(32)),
@@ -175,7 +189,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     live,
     rows: () => inventory.inventory.rows.values(),
     onSecret: (event) => {
-      if (place.targetNamespace === place.agentNamespace) keys.observe(event);
+      if (place.targetNamespace === place.agentNamespace) onOwnSecret(event);
     },
     onState: (resource, state, why) => {
       metrics.watch(resource.kind, state === 'stale' || state === 'gone' ? 'broken' : state);
@@ -186,6 +200,10 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     onBack: (resource) => syncs.wakeBlocked(resource),
     onDefect,
   });
+  const onOwnSecret = (event: WatchEvent): void => {
+    keys.observe(event);
+    observeFingerprint(context, event);
+  };
   const variableMaps = new VariableMaps({
     transport,
     clock,
@@ -235,7 +253,9 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     awaited,
     renderer: setup.renderer.renderer,
     signal,
-    fingerprint: key,
+    fingerprint,
+    exclusively: (task) => syncs.exclusively(task),
+    told: () => publisher.answered(),
     syncs: syncs.runtimes,
     settings: () => inForce.current,
     vetoes: () => vetoRules(inForce.current, place.agentNamespace, account, keys.markedSecrets()),
@@ -252,6 +272,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     },
     podTrouble: () => pods.trouble,
     keysOf: (sync) => keys.keysOf(sync.settings),
+    rotate: (request, sync) => rotations.rotate(context, request, sync),
     opener: (sync) =>
       new Opener(keys.keysOf(sync.settings), {
         onVerified: (format, outcome) => metrics.decrypted(format, outcome),
@@ -285,39 +306,34 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
   };
   const desk: RequestDesk = new RequestDesk({ agent: context, answered: () => publisher.answered(), onDefect });
   const corrector: Corrector = new Corrector(context);
-  const receipts = { publicKey: receiptSigner(key).name };
   const document = (): StatusDocument =>
     statusOf({
       agent: context,
       startedAt,
       settings: inForce.state,
       ring: keys.ring,
-      receipts,
       renderer: setup.renderer.status(),
+      rotations: rotations.status(syncs.runtimes),
       corrections,
       handled: desk.handled,
     });
   const publisher: StatusPublisher = new StatusPublisher({
     transport,
     namespace: place.agentNamespace,
-    key,
+    key: () => fingerprint.current,
     clock,
     log,
     lookAgainAtMs: () => nextLateMs(context),
     build: () => {
       const status = document();
-      for (const sync of status.syncs) {
-        metrics.state(sync.name, sync.state);
-        metrics.objects(sync.name, sync.counts, sync.attentionTotal);
-      }
-      metrics.keys(status.keys);
-      if (status.rehearsal !== undefined) metrics.rehearsed(new Date(status.rehearsal.at));
+      measureStatus(metrics, status);
       return status;
     },
   });
   return {
     place,
     context,
+    onOwnSecret,
     keys,
     inventory,
     watching,
@@ -325,6 +341,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     publisher,
     desk,
     syncs,
+    rotations,
     document,
     undone: () => undone.list(),
   };

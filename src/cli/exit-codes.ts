@@ -80,7 +80,16 @@ const EXCEPTIONS: readonly { readonly exit: ExitCode; readonly codes: readonly C
   // The files, again.
   {
     exit: EXIT.findings,
-    codes: ['SOTTO-ROTATE-006', 'SOTTO-ROTATE-007', 'SOTTO-ROTATE-011', 'SOTTO-ROTATE-016', 'SOTTO-ROTATE-018'],
+    codes: [
+      'SOTTO-ROTATE-006',
+      'SOTTO-ROTATE-007',
+      'SOTTO-ROTATE-011',
+      'SOTTO-ROTATE-016',
+      'SOTTO-ROTATE-018',
+      'SOTTO-ROTATE-070',
+      'SOTTO-ROTATE-071',
+      'SOTTO-ROTATE-072',
+    ],
   },
   // Resuming is possible.
   {
@@ -89,7 +98,7 @@ const EXCEPTIONS: readonly { readonly exit: ExitCode; readonly codes: readonly C
   },
   {
     exit: EXIT.findings,
-    codes: ['SOTTO-KEYS-063', 'SOTTO-KEYS-064', 'SOTTO-KEYS-067', 'SOTTO-KEYS-081'],
+    codes: ['SOTTO-KEYS-063', 'SOTTO-KEYS-064', 'SOTTO-KEYS-067', 'SOTTO-KEYS-081', 'SOTTO-KEYS-102'],
   },
   {
     exit: EXIT.usage,
@@ -213,7 +222,7 @@ const EXCEPTIONS: readonly { readonly exit: ExitCode; readonly codes: readonly C
   // The fingerprint key: a person has to put it back.
   {
     exit: EXIT.usage,
-    codes: ['SOTTO-KEYS-020', 'SOTTO-KEYS-021'],
+    codes: ['SOTTO-KEYS-020', 'SOTTO-KEYS-021', 'SOTTO-KEYS-100', 'SOTTO-KEYS-101'],
   },
   // Credentials that were refused.
   {

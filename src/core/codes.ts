@@ -8,6 +8,7 @@ import { KUBE_CODES } from './codes/kube.ts';
 import { PLAN_CODES } from './codes/plan.ts';
 import { RENDER_CODES } from './codes/render.ts';
 import { ROTATE_CODES } from './codes/rotate.ts';
+import { ROTATE_AGENT_CODES } from './codes/rotate-agent.ts';
 import { SEAL_CODES } from './codes/seal.ts';
 import { SOPS_CODES } from './codes/sops.ts';
 import { UP_CODES } from './codes/up.ts';
@@ -24,6 +25,7 @@ export const CODES = {
   ...PLAN_CODES,
   ...RENDER_CODES,
   ...ROTATE_CODES,
+  ...ROTATE_AGENT_CODES,
   ...SEAL_CODES,
   ...SOPS_CODES,
   ...UP_CODES,

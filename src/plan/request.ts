@@ -3,6 +3,8 @@ import { type ObjectKey, objectKey } from '../core/ids.ts';
 import { isJsonObject, type Json, type JsonObject, member } from '../core/json.ts';
 import { REQUESTS_NAME } from '../core/labels.ts';
 import { LIMITS } from '../core/limits.ts';
+import { type BranchName, parseBranch } from '../git/address.ts';
+import { parseDurationMs } from '../settings/duration.ts';
 import type { PauseTarget } from './pause.ts';
 
 export type Request = {
@@ -16,10 +18,30 @@ export type Request = {
   | { readonly kind: 'approve'; readonly plan: string; readonly sync: string | undefined }
   | { readonly kind: 'prune'; readonly plan: string }
   | { readonly kind: 'adopt-orphans'; readonly plan: string; readonly sync: string | undefined }
+  | { readonly kind: 'fingerprint'; readonly plan: string | undefined }
   | { readonly kind: 'canary'; readonly key: string; readonly sealed: string }
+  | RotateRequest
   | { readonly kind: 'rehearsed'; readonly documents: number; readonly objects: number }
   | { readonly kind: 'adopt'; readonly target: PauseTarget; readonly from: string | undefined }
 );
+
+/** A rotation by the agent itself. */
+export interface RotateRequest {
+  readonly kind: 'rotate';
+  readonly by: string;
+  readonly reason: string;
+  readonly sync: string | undefined;
+  /** The new branch; undefined: one named after the new key. */
+  readonly branch: BranchName | undefined;
+  readonly keys: RotatedKeys;
+  /** The age recipient that gives way, where more than one could. */
+  readonly old: string | undefined;
+  readonly keepOldMs: number;
+  /** What a person has seen and said yes to; undefined: it is only to be shown. */
+  readonly plan: string | undefined;
+}
+
+export type RotatedKeys = 'age' | 'sealing' | 'age,sealing';
 
 /** How a request is written: the fields of the interface page. */
 export interface RequestText {
@@ -38,6 +60,11 @@ export interface RequestText {
   readonly key?: string | undefined;
   /** The canary, encrypted for it. */
   readonly sealed?: string | undefined;
+  /** Of a rotation: the new branch, `age`, `sealing` or `age,sealing`, the recipient that goes, `90d`. */
+  readonly branch?: string | undefined;
+  readonly keys?: RotatedKeys | undefined;
+  readonly old?: string | undefined;
+  readonly keepOld?: string | undefined;
   /** How many encrypted documents a rehearsal opened, and how many objects the API server would have taken. */
   readonly documents?: number | undefined;
   readonly objects?: number | undefined;
@@ -49,9 +76,18 @@ export interface RequestPlace {
   readonly now: Date;
 }
 
-const KINDS = ['sync', 'pause', 'resume', 'approve', 'adopt', 'prune', 'canary', 'rehearsed'] as const;
-/** Promised for later versions, so refused by name and not as a slip. */
-const LATER: ReadonlySet<string> = new Set(['rotate']);
+const KINDS = [
+  'sync',
+  'pause',
+  'resume',
+  'approve',
+  'adopt',
+  'prune',
+  'canary',
+  'rehearsed',
+  'fingerprint',
+  'rotate',
+] as const;
 const FIELDS: ReadonlySet<string> = new Set([
   'kind',
   'sync',
@@ -63,6 +99,10 @@ const FIELDS: ReadonlySet<string> = new Set([
   'from',
   'key',
   'sealed',
+  'branch',
+  'keys',
+  'old',
+  'keepOld',
   'documents',
   'objects',
 ]);
@@ -75,10 +115,8 @@ export function parseRequest(text: string, place: RequestPlace): Request {
   const strange = Object.keys(object).find((field) => !FIELDS.has(field));
   if (strange !== undefined) throw unreadable(`it has a field that requests do not have: ${JSON.stringify(strange)}`);
   const asked = textOf(object, 'kind') ?? '';
-  if (LATER.has(asked)) throw unreadable(`requests of kind ${asked} are not in this version`);
   const kind = KINDS.find((each) => each === asked);
-  if (kind === undefined)
-    throw unreadable('its kind is none of sync, pause, resume, approve, adopt, prune, canary, rehearsed');
+  if (kind === undefined) throw unreadable(`its kind is none of ${KINDS.join(', ')}`);
   const common = {
     by: shortened(textOf(object, 'by') ?? 'unknown', LIMITS.maxRequestBy),
     reason: shortened(textOf(object, 'reason') ?? '', LIMITS.maxRequestReason),
@@ -94,8 +132,12 @@ export function parseRequest(text: string, place: RequestPlace): Request {
       return { ...common, kind: 'approve', plan: planOf(object), sync: textOf(object, 'sync') };
     case 'prune':
       return { ...common, kind: 'prune', plan: planOf(object) };
+    case 'fingerprint':
+      return { ...common, kind: 'fingerprint', plan: textOf(object, 'plan') };
     case 'canary':
       return { ...common, kind: 'canary', ...canaryOf(object) };
+    case 'rotate':
+      return { ...common, kind: 'rotate', ...rotationOf(object) };
     case 'rehearsed':
       return {
         ...common,
@@ -183,6 +225,34 @@ function canaryOf(object: JsonObject): { readonly key: string; readonly sealed: 
   if (key === undefined || sealed === undefined)
     throw unreadable('a canary names its key and what is encrypted for it');
   return { key, sealed };
+}
+
+const DEFAULT_KEEP_OLD = '90d';
+
+function rotationOf(object: JsonObject): Omit<RotateRequest, 'kind' | 'by' | 'reason'> {
+  const keys = textOf(object, 'keys') ?? 'age';
+  if (keys !== 'age' && keys !== 'sealing' && keys !== 'age,sealing')
+    throw unreadable('keys is none of age, sealing and age,sealing');
+  const keepOldMs = parseDurationMs(textOf(object, 'keepOld') ?? DEFAULT_KEEP_OLD);
+  if (keepOldMs === undefined || keepOldMs > LIMITS.maxKeepOldMs)
+    throw unreadable('keepOld is no duration of at most ten years (90d)');
+  return {
+    sync: textOf(object, 'sync'),
+    branch: branchOf(textOf(object, 'branch')),
+    keys,
+    old: textOf(object, 'old'),
+    keepOldMs: Math.round(keepOldMs),
+    plan: textOf(object, 'plan'),
+  };
+}
+
+function branchOf(name: string | undefined): BranchName | undefined {
+  if (name === undefined) return undefined;
+  try {
+    return parseBranch(name);
+  } catch {
+    throw unreadable('branch is no name that git allows for a branch');
+  }
 }
 
 function unreadable(why: string): SottoError {

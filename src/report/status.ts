@@ -109,6 +109,31 @@ export type PauseStatus = ({ readonly object: string } | { readonly sync: string
   readonly reason: string;
 };
 
+/** The key of all digests, by its id: which one it is, and nothing of it. */
+export interface FingerprintStatus {
+  readonly id: string;
+  /** The key before, while something made with it may be left. */
+  readonly former?: string | undefined;
+  /** What it waits for, then. */
+  readonly waits?: string | undefined;
+  /** What another key would change, as somebody asked last. */
+  readonly plan?: FingerprintPlan | undefined;
+}
+
+export interface FingerprintPlan {
+  readonly planId: string;
+  /** Workloads whose Pods are replaced. */
+  readonly restarts: readonly { readonly object: string; readonly why: string }[];
+  /** Generated objects that get another name. */
+  readonly renames: readonly string[];
+  /** Other objects that refer to those. */
+  readonly changes: readonly string[];
+  /** Syncs whose prunes then wait for a yes. */
+  readonly holds: readonly { readonly sync: string; readonly why: string }[];
+  /** How many there are; the lists may hold fewer. */
+  readonly total: { readonly restarts: number; readonly renames: number; readonly changes: number };
+}
+
 export interface HandledRequest {
   readonly id: string;
   /** `accepted`: the agent is at it, and the answer follows under the same id. */
@@ -156,6 +181,24 @@ export interface KeyStatus {
   readonly origin: 'sotto' | 'foreign';
 }
 
+/** A key that was made to take the place of another which is still there. */
+export interface RotationStatus {
+  /** Recipients: the public halves. */
+  readonly old: string;
+  readonly made: string;
+  /** The Secret of the new key. */
+  readonly secret: string;
+  readonly since?: string | undefined;
+  /** What the agent has pushed; absent where a person rotates from a checkout. */
+  readonly pushed?: { readonly url: string; readonly branch: string; readonly commit: string } | undefined;
+  /** Which of the two keys the files name that run now. */
+  readonly runs: 'old' | 'both' | 'new' | 'neither' | 'unknown';
+  readonly oldSecret: string;
+  readonly oldState: 'active' | 'decrypt-only';
+  /** When the old key may go; nothing happens by itself then. */
+  readonly until?: string | undefined;
+}
+
 /** The last rehearsal of the loss of everything but the repository, as who made it said (`sotto keys rehearse`). */
 export interface RehearsalStatus {
   readonly at: string;
@@ -190,7 +233,10 @@ export interface StatusDocument {
   readonly receipts?: ReceiptsStatus | undefined;
   /** Absent where there is none: kustomizations are refused then. */
   readonly renderer?: RendererStatus | undefined;
+  readonly fingerprint?: FingerprintStatus | undefined;
   readonly keys: readonly KeyStatus[];
+  /** Absent where there is none. */
+  readonly rotations?: readonly RotationStatus[] | undefined;
   /** Absent before the first. */
   readonly rehearsal?: RehearsalStatus | undefined;
   readonly corrections: readonly CorrectionStatus[];

@@ -2,6 +2,7 @@ import { createHash, createSecretKey } from 'node:crypto';
 import type { AgentContext } from '../../src/agent/context.ts';
 import { Awaited } from '../../src/agent/awaited.ts';
 import { EndingNamespace } from '../../src/agent/ending-namespace.ts';
+import type { FingerprintKeys } from '../../src/agent/fingerprint.ts';
 import { InventoryStore } from '../../src/agent/inventory-store.ts';
 import { Lanes } from '../../src/agent/lanes.ts';
 import { lastKeys } from '../../src/agent/last-parts.ts';
@@ -216,12 +217,19 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     repeat,
     onStored: () => undefined,
   });
-  const fingerprint = { keyObject: createSecretKey(Buffer.alloc(32, 7)) };
+  const fingerprint: FingerprintKeys = {
+    current: { keyObject: createSecretKey(Buffer.alloc(32, 7)) },
+    former: undefined,
+    carried: new Set(),
+    plan: undefined,
+    resourceVersion: '',
+    trouble: undefined,
+  };
   const last = new LastStore({
     transport,
     namespace: 'team',
     version: '0',
-    keys: lastKeys(fingerprint, 'team'),
+    keys: () => ({ current: lastKeys(fingerprint.current, 'team'), former: undefined }),
     inventory,
     repeat,
     onBroken: () => undefined,
@@ -258,7 +266,10 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     awaited: new Awaited(() => true),
     signal: stop.signal,
     fingerprint,
+    exclusively: (task) => task(),
+    told: () => Promise.resolve(),
     renderer: undefined,
+    rotate: () => Promise.resolve({ outcome: 'failed', message: 'not in this fixture' }),
     syncs: new Map(syncs.map((sync) => [sync.settings.name, sync])),
     settings: () => SETTINGS,
     vetoes: () => vetoRules(SETTINGS, 'team', undefined, new Set()),

@@ -236,7 +236,7 @@ async function addReceipt(at: Rotating, signer: ReceiptSigner, oldKeys = 'old.tx
     unsealKeys: [parseUnsealKey(Buffer.from(privateKeyOf(at)))],
     namespace: 'team',
   };
-  const content = receiptFor(
+  const content = await receiptFor(
     {
       parent,
       at: new Date(),

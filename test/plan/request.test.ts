@@ -32,6 +32,8 @@ describe('a request', () => {
       target: { kind: 'sync', name: 'app' },
     });
     expect(parseRequest('{"kind":"adopt","object":"Secret/db"}', place)).toMatchObject({ kind: 'adopt' });
+    expect(parseRequest('{"kind":"fingerprint"}', place)).toMatchObject({ kind: 'fingerprint', plan: undefined });
+    expect(parseRequest('{"kind":"fingerprint","plan":"p"}', place)).toMatchObject({ plan: 'p' });
   });
 
   it('of a rehearsal says how much came back, in whole numbers', () => {

@@ -1,4 +1,5 @@
 import { createHash, createPublicKey } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { SottoError } from '../../core/errors.ts';
 import type { UnsealKey } from '../../sealed/sealing-key.ts';
 import { keyFor } from '../../sealed/unseal.ts';
@@ -59,15 +60,24 @@ function joined(names: readonly string[] | undefined): string | undefined {
   return names?.join(' and ');
 }
 
-/** Public names of the keys at hand that open each of these files: what its receipt says of it. */
+/**
+ * Public names of the keys at hand that open each of these files: what its receipt says of it. The agent goes on with
+ * everything else between them.
+ */
 export async function openingKeys(
   { sops, sealed }: EncryptedDocuments,
   paths: ReadonlySet<string>,
   keys: OpeningKeys,
 ): Promise<ReadonlyMap<string, readonly string[]>> {
   const found = new Map<string, readonly string[]>();
-  for (const { file } of sops) if (paths.has(file.name)) found.set(file.name, (await opensSops(file, keys)) ?? []);
-  for (const file of sealed) if (paths.has(file.path)) found.set(file.path, opensSealed(file, keys) ?? []);
+  for (const { file } of sops.filter((each) => paths.has(each.file.name))) {
+    await nextTurn();
+    found.set(file.name, (await opensSops(file, keys)) ?? []);
+  }
+  for (const file of sealed.filter((each) => paths.has(each.path))) {
+    await nextTurn();
+    found.set(file.path, opensSealed(file, keys) ?? []);
+  }
   return found;
 }
 

@@ -20,7 +20,7 @@ import { addClusterOptions, type Cluster, type ClusterFlags, withCluster } from 
 import type { CommandContext } from '../context.ts';
 import { readInput } from '../files.ts';
 import { type AddedKey, addedKey } from '../keys/added-key.ts';
-import { keySecretBody } from '../keys/secret-body.ts';
+import { keySecretBody } from '../../authoring/secret-body.ts';
 import { say } from '../output.ts';
 import { proveCanary } from '../rotate/canary.ts';
 import { type ClusterKeys, readClusterKeys } from '../rotate/cluster-keys.ts';

@@ -1,6 +1,5 @@
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import { SottoError } from '../../core/errors.ts';
 import { checkNewBranch } from '../../git/commit-files.ts';
 import { parseDurationMs } from '../../settings/duration.ts';
 import { sealingCertificate } from '../../sealed/certificate.ts';
@@ -26,6 +25,8 @@ import { type ClusterKeys, readClusterKeys } from '../rotate/cluster-keys.ts';
 import { commitRotation, intoBranch, nothingToDo, ontoOwnBranch } from '../rotate/carry-out.ts';
 import type { EncryptedDocuments } from '../../authoring/rotation/documents.ts';
 import { readDocuments } from '../rotate/documents.ts';
+import { rotateFingerprint } from '../rotate/fingerprint.ts';
+import { rotateInCluster } from '../rotate/in-cluster.ts';
 import { newCertificate, oldRecipient } from '../rotate/goal.ts';
 import { freeJournal } from '../rotate/journal.ts';
 import { newSealingKey } from '../rotate/cluster-sealing.ts';
@@ -33,67 +34,25 @@ import { followCommit, lookAhead, sayLater } from '../rotate/lookout.ts';
 import { clusterKey, fileKey, type MadeKey, type NewKey } from '../rotate/new-key.ts';
 import { namedRecipients, planRotation, type RotationGoal, type RotationPlan } from '../../authoring/rotation/plan.ts';
 import { checkOpens, checkUnseals, type RotationKeys } from '../../authoring/rotation/prepare.ts';
+import {
+  checkFingerprintFlags,
+  checkFlags,
+  checkInCluster,
+  checkResume,
+  EXAMPLES,
+  refuseLater,
+  type RotateFlags,
+} from '../rotate/flags.ts';
 import { finishWithAgent, resumeRotation } from '../rotate/resume.ts';
+import { registerStatus } from '../rotate/status.ts';
 import { planJson, planTable } from '../rotate/report.ts';
 import { rotationRows } from '../../authoring/rotation/rows.ts';
 import { readKeyFiles } from '../key-files.ts';
 import { whereTo } from '../up/branch.ts';
 import { recoveryRecipients } from '../sealing-pin.ts';
 
-interface RotateFlags {
-  readonly keyFile?: readonly string[];
-  readonly pgpKey?: readonly string[];
-  readonly keyService?: readonly string[];
-  readonly newKey?: string;
-  readonly old?: string;
-  readonly recovery?: readonly string[];
-  readonly cert?: string;
-  readonly newSecret?: true;
-  readonly newSealing?: true;
-  readonly namespace?: string;
-  readonly kubeconfig?: string;
-  readonly context?: string;
-  readonly keepOld: number;
-  readonly branch?: string;
-  readonly push?: true;
-  readonly plan?: true;
-  readonly resume?: true;
-  /** Described, and not built. */
-  readonly inCluster?: true;
-  readonly reason?: string;
-  readonly fingerprint?: true;
-  readonly yes?: true;
-  readonly output?: 'json';
-}
-
-const EXAMPLES = `
-Changes the keys of everything encrypted in HEAD: an age recipient gives way to a new one in every .sops.yaml and every
-SOPS file (--new-key), and SealedSecrets are sealed for a new certificate (--cert). Each SOPS file gets a new data key.
-Every document is opened, encrypted, opened again and compared; only then one commit is made, signed where git is set up
-so. Nothing but keys and ciphertext changes in a file. The checkout has to be clean, and on a branch.
-
-The new identity is written to the file that --new-key names, or taken from it if it is there. With --recovery, or
-sealing.recovery of sotto.yaml, a copy encrypted to those is written first, beside it.
-
-With --new-secret the old keys are read from the agent's key Secrets, and the new one is made as another. Before anything
-is encrypted for it, the running agent has to open a nonce made for it. With --push the agent is waited for, no workload
-may have got another generation, and the old key is marked as one that only opens, with an end (--keep-old).
-
-With --new-key, whoever opens the files (the agent: a Secret with the label sotto.dev/use=keys) needs the new key before
-it gets the commit. What was readable with the old key stays so in the history of Git.
-
-Examples:
-  sotto rotate --key-file old.txt --new-key /dev/shm/new.txt --plan
-  sotto rotate --key-file old.txt --new-key /dev/shm/new.txt --branch rotate-keys --push
-  sotto rotate --key-file sealing-keys.yaml --cert new-cert.pem
-  sotto rotate --new-secret --new-sealing -n team-app --push      keys are made in the cluster and are in no file
-  sotto rotate --resume                                 after an interruption, exactly what was begun
-
-Exit code: 0 done or planned, 1 a file is not as .sops.yaml says, nothing to do, or a race was lost, 2 usage, checkout or
-key files, 3 not pushed, 4 a file does not open, 6 interrupted: --resume.`;
-
 export function register(program: Command, context: CommandContext): void {
-  program
+  const command = program
     .command('rotate')
     .description('change the keys of everything encrypted in this repository')
     .addOption(keyFileOption())
@@ -113,23 +72,41 @@ export function register(program: Command, context: CommandContext): void {
         .argParser(durationOf)
         .default(parseDurationMs('90d'), '90d'),
     )
+    .option('--fingerprint', 'let the agent change the key of its own digests, and of nothing in Git')
     .option('--branch <name>', 'make the commit on a new branch; this one and the files stay as they are')
     .option('--push', 'push the branch, again from its new state when others were faster')
     .option('--plan', 'show every encrypted document and what would change, and change nothing')
     .option('--resume', 'go on with what was interrupted')
-    .addOption(new Option('--in-cluster').hideHelp())
+    .option('--in-cluster', 'let the agent do all of it and push a branch: no private key leaves its namespace')
+    .option('--sync <name>', 'whose repository the agent rotates (with --in-cluster; default: the only one)')
+    .addOption(
+      new Option('--timeout <duration>', 'how long to wait for the agent (with --in-cluster)')
+        .argParser(durationOf)
+        .default(parseDurationMs('30m'), '30m'),
+    )
     .addOption(new Option('--reason <reason>').hideHelp())
-    .addOption(new Option('--fingerprint').hideHelp())
     .addOption(new Option('--yes', 'do not ask'))
     .addOption(outputOption(['json'], 'the plan as JSON'))
     .addHelpText('after', EXAMPLES)
     .action((flags: RotateFlags) => {
       refuseLater(flags);
-      if (flags.resume === true) return resume(flags, context);
+      if (flags.fingerprint === true) {
+        checkFingerprintFlags(flags);
+        return withCluster(flags, context, (cluster) => rotateFingerprint(flags, cluster, context));
+      }
+      if (flags.resume === true) {
+        checkResume(flags);
+        return resumeRotation(flags, context);
+      }
+      if (flags.inCluster === true) {
+        checkInCluster(flags);
+        return withCluster(flags, context, (cluster) => rotateInCluster(flags, cluster, context));
+      }
       checkFlags(flags);
       if (flags.newSecret !== true && flags.newSealing !== true) return rotate(flags, context);
       return withCluster(flags, context, (cluster) => rotate(flags, context, cluster));
     });
+  registerStatus(command, context);
 }
 
 async function rotate(flags: RotateFlags, context: CommandContext, cluster?: Cluster): Promise<void> {
@@ -266,14 +243,6 @@ async function withNewKey(
   return { plan: planRotation(documents, changed), goal: changed, keys: { ...keys, identities } };
 }
 
-/** What is to be done is written down; how the cluster is reached may have changed since. */
-function resume(flags: RotateFlags, context: CommandContext): Promise<void> {
-  const known = ['resume', 'yes', 'keepOld', 'kubeconfig', 'context'];
-  if (Object.keys(flags).some((flag) => !known.includes(flag)))
-    throw usage('--resume stands alone', 'what is to be done is written down');
-  return resumeRotation(flags, context);
-}
-
 async function show(
   { plan, goal, keys, found }: Planned,
   newKey: NewKey | undefined,
@@ -291,52 +260,4 @@ async function show(
 
 function counts({ sops, sealed }: RotationPlan): string {
   return `${sops.length} SOPS files and ${sealed.length} files with SealedSecrets`;
-}
-
-/** What the interface describes and this version does not do is refused by name. */
-function refuseLater({ inCluster, reason, fingerprint }: RotateFlags): void {
-  const later = [
-    {
-      flag: '--in-cluster',
-      isAsked: inCluster,
-      next: 'rotate from a checkout: sotto rotate --new-secret -n NAMESPACE',
-    },
-    {
-      flag: '--reason',
-      isAsked: reason !== undefined,
-      next: 'rotate without it; sotto secret blame says since when a value is as it is',
-    },
-    {
-      flag: '--fingerprint',
-      isAsked: fingerprint,
-      next: 'leave the fingerprint key as it is; it is in every sotto keys backup',
-    },
-  ].find(({ isAsked }) => isAsked === true);
-  if (later === undefined) return;
-  const { flag, next } = later;
-  throw new SottoError({
-    code: 'SOTTO-CLI-003',
-    what: `not in this version: sotto rotate ${flag}`,
-    why: 'it is described but not built yet',
-    next,
-  });
-}
-
-function checkFlags({ newKey, newSecret, newSealing, cert, plan, output }: RotateFlags): void {
-  if (output !== undefined && plan !== true) throw usage('-o json is for --plan', 'what is done is told in words');
-  if (newKey !== undefined && newSecret === true)
-    throw usage('there is one new key', '--new-key and --new-secret exclude each other');
-  if (cert !== undefined && newSealing === true)
-    throw usage('there is one new sealing key', '--cert and --new-sealing exclude each other');
-  if (newKey !== undefined || newSecret === true || newSealing === true || cert !== undefined) return;
-  throw new SottoError({
-    code: 'SOTTO-ROTATE-009',
-    what: 'nothing says what the new key is',
-    why: 'a rotation is for a new age key (--new-key, --new-secret) or a new sealing key (--new-sealing, --cert)',
-    next: 'sotto rotate --key-file old.txt --new-key /dev/shm/new.txt --plan',
-  });
-}
-
-function usage(what: string, why: string): SottoError {
-  return new SottoError({ code: 'SOTTO-CLI-001', what, why, next: 'sotto rotate --help' });
 }

@@ -12,7 +12,7 @@ import { readInput } from '../files.ts';
 import { readHidden } from '../hidden-input.ts';
 import { openByPassphrase } from '../passphrase.ts';
 import type { ClusterKeys } from '../rotate/cluster-keys.ts';
-import { keySecretBody } from './secret-body.ts';
+import { keySecretBody } from '../../authoring/secret-body.ts';
 
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 

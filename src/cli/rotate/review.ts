@@ -99,7 +99,7 @@ async function verdictOn(
   subject: ReceiptSubject,
 ): Promise<ReceiptVerdict> {
   const stored = (await listCommit(checkout, commit)).find(({ path }) => path === RECEIPT_FILE);
-  if (stored === undefined || mode !== '100644') return noReceipt('it is not a plain file');
+  if (stored === undefined || !mode.startsWith('100')) return noReceipt('it is not a plain file');
   if (stored.sizeBytes > LIMITS.maxReceiptBytes) return noReceipt(`it has more than ${LIMITS.maxReceiptBytes} bytes`);
   const content = (await readFiles(checkout, [stored])).get(RECEIPT_FILE);
   return content === undefined ? noReceipt('it cannot be read') : verifyReceipt(content, pinned, subject);

@@ -213,4 +213,29 @@ export const KEYS_CODES = {
       'The Secret with the key was made, and then the agent was asked to open something that was encrypted for it, or to list it. It did not within half a minute: it does not run, may not read the Secret, or the settings name other keys. The Secret stays.',
     example: 'sotto keys list -n team-app',
   },
+  'SOTTO-KEYS-100': {
+    title: 'The fingerprint key is another one than the inventory was made with',
+    explain:
+      'The inventory says the id of the key it was made with, and the Secret named by fingerprintSecret holds another key: it was replaced, or restored from a backup that is older than the last sotto rotate --fingerprint. The agent does not start: with a wrong key its record is worthless, and generated names would change. Put the right key back from the newest backup. Without one, delete the inventory: nothing is pruned then until every object was applied again.',
+    example:
+      'kubectl delete secret sotto-fingerprint -n team-app && sotto keys restore keys.age --key-file recovery.txt -n team-app',
+  },
+  'SOTTO-KEYS-101': {
+    title: 'The fingerprint Secret was changed while the agent runs',
+    explain:
+      'The Secret named by fingerprintSecret was deleted, or holds another key than the one that the agent read when it started. The running agent goes on with the key in memory; after a restart it would refuse to start (SOTTO-KEYS-021, SOTTO-KEYS-100). Put the right one back from the newest backup.',
+    example: 'sotto keys restore keys.age --key-file recovery.txt -n team-app',
+  },
+  'SOTTO-KEYS-102': {
+    title: 'The backup holds a former fingerprint key',
+    explain:
+      'The inventory in the cluster was made with another fingerprint key than the one in the backup: the backup is older than the last sotto rotate --fingerprint. Nothing was restored. Take a newer backup. Without one, delete the inventory and restore again: nothing is pruned then until every object was applied again, and generated names change.',
+    example: 'kubectl delete configmap sotto-inventory -n team-app',
+  },
+  'SOTTO-KEYS-103': {
+    title: 'The former fingerprint key is still needed',
+    explain:
+      'sotto rotate --fingerprint has changed the key, and not everything that was made with the former one has been made anew: a sync is held, refused or paused. The Secret keeps both keys until then, in its entries key and previous; a restart of the agent goes on with it. When the sync is as its commit says, the former key is removed by itself.',
+    example: 'sotto status',
+  },
 } as const satisfies Record<string, CodeEntry>;

@@ -51,7 +51,7 @@ export const ROTATE_CODES = {
   'SOTTO-ROTATE-009': {
     title: 'Nothing says what the new key is',
     explain:
-      'A rotation is for a new age key, made into a file (--new-key) or as a Secret of the agent (--new-secret), or for a new sealing certificate (--cert). Rotation by the agent itself (--in-cluster) is not in this version.',
+      'A rotation is for a new age key, made into a file (--new-key) or as a Secret of the agent (--new-secret), or for a new sealing certificate (--cert). A rotation by the agent itself (--in-cluster) makes them by itself.',
   },
   'SOTTO-ROTATE-010': {
     title: 'Nothing vouches for the new sealing certificate',
@@ -158,5 +158,29 @@ export const ROTATE_CODES = {
     explain:
       'What is left of a rotation is done with the agent that proved the new key: its commit is waited for, and the Secret of the old key is marked. The address of the API server is written down with it, so a context that leads elsewhere by now is noticed. Name the right one with --context or --kubeconfig.',
     example: 'sotto rotate --resume --context NAME',
+  },
+  'SOTTO-ROTATE-070': {
+    title: 'The fingerprint key is not changed now',
+    explain:
+      'A change of the fingerprint key makes everything anew that was made with it, so every sync has to be as its commit says, and nothing may be paused or suspended. Otherwise what it restarts could not be told, and the former key could not go.',
+    example: 'sotto status',
+  },
+  'SOTTO-ROTATE-071': {
+    title: 'The fingerprint key is being changed already',
+    explain:
+      'The key was changed, and something made with the former one is left; the Secret holds both until then. It goes on by itself, also after a restart of the agent. The message says what it waits for: mostly a plan that is held.',
+    example: 'sotto status',
+  },
+  'SOTTO-ROTATE-072': {
+    title: 'The plan of a change of the fingerprint key is another one by now',
+    explain:
+      'What was shown before the yes is not what would happen now, because a commit, the settings or the key have changed. Nothing was changed. Look at the plan again.',
+    example: 'sotto rotate --fingerprint --plan',
+  },
+  'SOTTO-ROTATE-073': {
+    title: 'The agent does not say what a change of the fingerprint key does',
+    explain:
+      'The agent has answered, but its status has no plan: it is of another version, or somebody else writes the status.',
+    example: 'sotto version',
   },
 } as const satisfies Record<string, CodeEntry>;

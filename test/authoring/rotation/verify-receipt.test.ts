@@ -81,8 +81,8 @@ const codesOf = ({ findings }: ReceiptVerdict): string[] =>
   findings.map(({ file, code }) => `${file} ${code.slice(-3)}`);
 
 describe('the receipt of a rotation', () => {
-  it('is one for what was prepared, with who opened each file and how many values it has', () => {
-    const { signed, findings } = verdictOn(receiptFor(rotation, signer));
+  it('is one for what was prepared, with who opened each file and how many values it has', async () => {
+    const { signed, findings } = verdictOn(await receiptFor(rotation, signer));
     expect(findings).toEqual([]);
     expect(signed?.receipt).toMatchObject({
       parent: PARENT,
@@ -95,8 +95,8 @@ describe('the receipt of a rotation', () => {
     });
   });
 
-  it('is not one with any byte of a file changed, before or after', () => {
-    const receipt = receiptFor(rotation, signer);
+  it('is not one with any byte of a file changed, before or after', async () => {
+    const receipt = await receiptFor(rotation, signer);
     fc.assert(
       fc.property(
         fc.constantFrom(...contents.keys()),
@@ -123,8 +123,8 @@ describe('the receipt of a rotation', () => {
     );
   });
 
-  it('is not one with a file more or less than it names', () => {
-    const receipt = receiptFor(rotation, signer);
+  it('is not one with a file more or less than it names', async () => {
+    const receipt = await receiptFor(rotation, signer);
     const after = new Map([...contents, ...rotation.files]);
     expect(codesOf(verdictOn(receipt, contents, new Map([...after, ['new.yaml', Buffer.from('a: b\n')]])))).toEqual([
       'new.yaml 043',
@@ -142,8 +142,8 @@ describe('the receipt of a rotation', () => {
     ]);
   });
 
-  it('is not one on another parent, and says whether the files are those of the receipt', () => {
-    const receipt = receiptFor(rotation, signer);
+  it('is not one on another parent, and says whether the files are those of the receipt', async () => {
+    const receipt = await receiptFor(rotation, signer);
     const moved = verdictOn(receipt, undefined, undefined, 'b'.repeat(40));
     expect(moved.findings).toEqual([
       {
@@ -157,9 +157,9 @@ describe('the receipt of a rotation', () => {
     expect(elsewhere.findings[0]?.finding).toContain('belongs to another commit');
   });
 
-  it('must not say that a key opened a file that was not for it', () => {
+  it('must not say that a key opened a file that was not for it', async () => {
     const openedBy = new Map([...rotation.openedBy, ['b.env', [other.recipient]]]);
-    expect(codesOf(verdictOn(receiptFor({ ...rotation, openedBy }, signer)))).toEqual(['b.env 043']);
+    expect(codesOf(verdictOn(await receiptFor({ ...rotation, openedBy }, signer)))).toEqual(['b.env 043']);
   });
 
   it('is not signed for what its own check would not take', async () => {
