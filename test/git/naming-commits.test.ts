@@ -10,6 +10,8 @@ import { branchLine, namingCommits, type NamingCommits } from '../../src/git/nam
 
 const PATTERN = 'recipient"?[[:space:]]*[:=][[:space:]]*"?age1abc';
 
+const data = (text: string): string => `data ${Buffer.byteLength(text)}\n${text}\n`;
+
 /** How many files of each commit, oldest first, name the recipient. */
 async function namingIn(counts: readonly number[]): Promise<{ ids: string[]; found: NamingCommits | undefined }> {
   const folder = mkdtempSync(join(tmpdir(), 'sotto-naming-'));
@@ -18,7 +20,6 @@ async function namingIn(counts: readonly number[]): Promise<{ ids: string[]; fou
     const git = (args: readonly string[], input?: string): string =>
       execFileSync('git', ['-C', folder, ...args], { env, input, encoding: 'utf8' });
     git(['init', '-q', '-b', 'main']);
-    const data = (text: string): string => `data ${Buffer.byteLength(text)}\n${text}\n`;
     const commits = counts.map((count, index) => {
       const files = Array.from({ length: 3 }, (_, file) => {
         const names = file < count ? 'age1abc' : 'age1other';
