@@ -1,6 +1,7 @@
 import { createSecretKey, randomBytes } from 'node:crypto';
 import { LIMITS } from '../core/limits.ts';
 import { keyedDigest } from '../keys/fingerprint.ts';
+import { receiptSigner } from '../keys/receipt-key.ts';
 import { discover, type ResourceCatalog } from '../kube/discovery.ts';
 import { kubeError } from '../kube/errors.ts';
 import { apiVersionOf, CONFIG_MAPS } from '../kube/resource.ts';
@@ -284,12 +285,14 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
   };
   const desk: RequestDesk = new RequestDesk({ agent: context, answered: () => publisher.answered(), onDefect });
   const corrector: Corrector = new Corrector(context);
+  const receipts = { publicKey: receiptSigner(key).name };
   const document = (): StatusDocument =>
     statusOf({
       agent: context,
       startedAt,
       settings: inForce.state,
       ring: keys.ring,
+      receipts,
       renderer: setup.renderer.status(),
       corrections,
       handled: desk.handled,

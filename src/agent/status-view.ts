@@ -4,6 +4,7 @@ import { displayObject, objectIdOf } from '../core/ids.ts';
 import type { Held } from '../plan/hold.ts';
 import type { InventoryRow } from '../plan/inventory.ts';
 import { objectPause, type Pause, syncPause } from '../plan/pause.ts';
+import { receiptKeyProblem } from '../keys/receipt-key.ts';
 import type { KeyRing } from '../keys/ring.ts';
 import { buildStatus, type SyncInput } from '../report/build-status.ts';
 import type { SettingsState } from '../settings/last-good.ts';
@@ -12,6 +13,7 @@ import type {
   HandledRequest,
   PauseStatus,
   PendingPlan,
+  ReceiptsStatus,
   RendererStatus,
   SourceStatus,
   StatusDocument,
@@ -31,6 +33,7 @@ export interface StatusSources {
   readonly startedAt: Date;
   readonly settings: SettingsState;
   readonly ring: KeyRing | undefined;
+  readonly receipts: ReceiptsStatus;
   readonly renderer: RendererStatus | undefined;
   readonly corrections: readonly CorrectionStatus[];
   /** Oldest first. */
@@ -39,11 +42,13 @@ export interface StatusSources {
 
 /** The status document as of now. */
 export function statusOf(sources: StatusSources): StatusDocument {
-  const { agent, startedAt, settings, ring, renderer, corrections, handled } = sources;
+  const { agent, startedAt, settings, ring, receipts, renderer, corrections, handled } = sources;
   const { version, instance } = agent.place;
   const certificate = ring?.sealingCertificate;
   const orphans = orphanStatus(agent);
   const notes = orphans === undefined ? [] : [orphanNote(orphans)];
+  const unpinned = receiptKeyProblem(receipts.publicKey, settings.current?.rotation.receiptKey);
+  if (unpinned !== undefined) notes.push(unpinned);
   const general = [...settings.problems, ...(ring?.problems ?? []), ...notes].map((error) => attention(error));
   const syncs = [...agent.syncs.values()].map((sync) => viewSync(agent, sync));
   return buildStatus({
@@ -54,6 +59,7 @@ export function statusOf(sources: StatusSources): StatusDocument {
     pauses: agent.inventory.inventory.pauses.map(pauseStatus),
     handled,
     sealing: certificate && { fingerprint: certificate.fingerprint, notBefore: rfc3339(certificate.notBefore) },
+    receipts,
     renderer,
     keys: (ring?.report ?? []).map((key) => ({
       kind: key.kind,

@@ -8,6 +8,7 @@ import type {
   KeyStatus,
   OrphanStatus,
   PauseStatus,
+  ReceiptsStatus,
   RehearsalStatus,
   RendererStatus,
   SealingStatus,
@@ -27,6 +28,7 @@ export interface StatusInput {
   readonly pauses: readonly PauseStatus[];
   readonly handled: readonly HandledRequest[];
   readonly sealing?: SealingStatus | undefined;
+  readonly receipts?: ReceiptsStatus | undefined;
   readonly renderer?: RendererStatus | undefined;
   readonly keys: readonly KeyStatus[];
   readonly rehearsal?: RehearsalStatus | undefined;
@@ -81,6 +83,7 @@ function withinCaps(input: StatusInput, caps: Caps): StatusDocument {
     pauses: input.pauses.slice(0, caps.others),
     handled: input.handled.slice(-LIMITS.maxHandled),
     ...(input.sealing === undefined ? {} : { sealing: input.sealing }),
+    ...(input.receipts === undefined ? {} : { receipts: input.receipts }),
     ...(input.renderer === undefined ? {} : { renderer: input.renderer }),
     keys: input.keys.slice(0, caps.others),
     ...(input.rehearsal === undefined ? {} : { rehearsal: input.rehearsal }),
@@ -138,6 +141,7 @@ function cleanInput(input: StatusInput): StatusInput {
     pauses: input.pauses.map((pause) => ({ ...cleanTarget(pause), ...cleanPause(pause) })),
     handled: input.handled.map((item) => ({ ...item, id: name(item.id), message: sanitise(item.message) })),
     sealing: input.sealing,
+    receipts: input.receipts,
     renderer: input.renderer && cleanRenderer(input.renderer),
     keys: input.keys.map((key) => ({ ...key, id: name(key.id), secret: name(key.secret) })).toSorted(byKindAndId),
     rehearsal: input.rehearsal && { ...input.rehearsal, by: name(input.rehearsal.by) },

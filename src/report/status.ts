@@ -1,4 +1,5 @@
 import type { Code } from '../core/codes.ts';
+import type { ReceiptKeyName } from '../core/receipt-key.ts';
 
 /** The status document of docs/interface.md: ConfigMap `sotto-status`, key `status.json`. Times are RFC 3339 UTC. */
 export const STATUS_SCHEMA = 'sotto.dev/status/v1alpha1';
@@ -135,6 +136,11 @@ export interface SealingStatus {
   readonly notBefore: string;
 }
 
+/** Who signs the receipts of its rotations: what `rotation.receiptKey` of sotto.yaml pins. */
+export interface ReceiptsStatus {
+  readonly publicKey: ReceiptKeyName;
+}
+
 export interface KeyStatus {
   readonly kind: 'age' | 'pgp' | 'sealing' | 'vault';
   /** Recipient or fingerprint: the public half. */
@@ -181,6 +187,7 @@ export interface StatusDocument {
   readonly handled: readonly HandledRequest[];
   /** Absent while the agent has no sealing key. */
   readonly sealing?: SealingStatus | undefined;
+  readonly receipts?: ReceiptsStatus | undefined;
   /** Absent where there is none: kustomizations are refused then. */
   readonly renderer?: RendererStatus | undefined;
   readonly keys: readonly KeyStatus[];

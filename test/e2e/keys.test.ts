@@ -89,6 +89,9 @@ describeReal('sotto keys', TOOLS, () => {
     expect(stdout).toContain(`# Secret sops-age, active\n${world.recipient}\n`);
     expect(stdout).toContain('-----BEGIN CERTIFICATE-----');
     expect(stdout).not.toMatch(/PRIVATE|SECRET-KEY/);
+    const status = await world.until('a status', () => true);
+    expect(stdout).toContain(`# signs receipts: rotation.receiptKey\n${stringAt(status, 'receipts', 'publicKey')}\n`);
+    expect(stdout).toMatch(/^ed25519:[A-Za-z0-9+/]{43}=$/m);
   });
 
   test('backup is what stock age opens, verified against the repository, and restores what is missing', async () => {

@@ -16,6 +16,7 @@ import { reasonOf } from '../files.ts';
 import { keysInFile } from '../key-files.ts';
 import { backupList, openBackup, sealBackup, secretsIn } from '../keys/backup.ts';
 import { filesNeeding, filesSealedFor, type KeyNeed, needsText, readHeads } from '../keys/needs.ts';
+import { clusterReceiptKey } from '../keys/receipt-key.ts';
 import { restoreSecrets } from '../keys/restore.ts';
 import { unopened } from '../keys/verify.ts';
 import { keyFileOption, repeatable } from '../options.ts';
@@ -64,9 +65,9 @@ export function register(program: Command, context: CommandContext): void {
     .action((key: string, flags: RetireFlags) =>
       withCluster(flags, context, (cluster) => retire(key, cluster, flags, context)),
     );
-  addClusterOptions(keys.command('export').description('print the public halves: recipients and certificates')).action(
-    (flags: ClusterFlags) => withCluster(flags, context, (cluster) => exportPublic(cluster, context)),
-  );
+  addClusterOptions(
+    keys.command('export').description('print public halves: recipients, certificates, the key of receipts'),
+  ).action((flags: ClusterFlags) => withCluster(flags, context, (cluster) => exportPublic(cluster, context)));
   addClusterOptions(
     keys.command('backup').description('encrypt every key Secret and the fingerprint Secret into a file'),
   )
@@ -138,13 +139,15 @@ function namesOf({ ageIdentities, pgpIdentities }: ParsedKeySecret): string[] {
 }
 
 async function exportPublic(cluster: Cluster, context: CommandContext): Promise<void> {
-  const { secrets } = await readClusterKeys(cluster, context.signal);
+  const { secrets, settings } = await readClusterKeys(cluster, context.signal);
   for (const secret of secrets) {
     await writeData(context, `# Secret ${secret.mark.name}, ${keyLife(secret.mark).state}\n`);
     for (const { recipient } of [...secret.ageIdentities, ...secret.pgpIdentities])
       await writeData(context, `${recipient}\n`);
     if (secret.sealingKey !== undefined) await writeData(context, secret.sealingKey.certificatePem);
   }
+  const receiptKey = await clusterReceiptKey(cluster, settings.fingerprintSecret, context.signal);
+  if (receiptKey !== undefined) await writeData(context, `# signs receipts: rotation.receiptKey\n${receiptKey}\n`);
 }
 
 interface BackupFlags extends ClusterFlags {

@@ -1,9 +1,7 @@
+import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { SottoError } from '../../core/errors.ts';
 import { checkNewBranch } from '../../git/commit-files.ts';
-import { type Checkout, openCheckout } from '../../git/checkout.ts';
-import { pushTarget } from '../../git/push.ts';
-import type { PushTarget } from '../../git/rotation-journal.ts';
 import { parseDurationMs } from '../../settings/duration.ts';
 import { sealingCertificate } from '../../sealed/certificate.ts';
 import type { PgpKeyBlock } from '../../sops/pgp-key.ts';
@@ -25,20 +23,21 @@ import { say, writeData } from '../output.ts';
 import { publicKeys } from '../recipients.ts';
 import { durationOf } from '../request-flags.ts';
 import { type ClusterKeys, readClusterKeys } from '../rotate/cluster-keys.ts';
-import { commitRotation, intoBranch, nothingToDo, ontoBranch, pushRecorded } from '../rotate/carry-out.ts';
+import { commitRotation, intoBranch, nothingToDo, ontoOwnBranch } from '../rotate/carry-out.ts';
 import type { EncryptedDocuments } from '../../authoring/rotation/documents.ts';
 import { readDocuments } from '../rotate/documents.ts';
-import { finishRotation } from '../rotate/finish.ts';
 import { newCertificate, oldRecipient } from '../rotate/goal.ts';
-import { freeJournal, openJournal } from '../rotate/journal.ts';
+import { freeJournal } from '../rotate/journal.ts';
 import { newSealingKey } from '../rotate/cluster-sealing.ts';
-import { lookAhead } from '../rotate/lookout.ts';
-import { clusterKey, fileKey, type NewKey } from '../rotate/new-key.ts';
+import { followCommit, lookAhead, sayLater } from '../rotate/lookout.ts';
+import { clusterKey, fileKey, type MadeKey, type NewKey } from '../rotate/new-key.ts';
 import { namedRecipients, planRotation, type RotationGoal, type RotationPlan } from '../../authoring/rotation/plan.ts';
-import { checkOpens, type RotationKeys } from '../../authoring/rotation/prepare.ts';
+import { checkOpens, checkUnseals, type RotationKeys } from '../../authoring/rotation/prepare.ts';
+import { finishWithAgent, resumeRotation } from '../rotate/resume.ts';
 import { planJson, planTable } from '../rotate/report.ts';
 import { rotationRows } from '../../authoring/rotation/rows.ts';
 import { readKeyFiles } from '../key-files.ts';
+import { whereTo } from '../up/branch.ts';
 import { recoveryRecipients } from '../sealing-pin.ts';
 
 interface RotateFlags {
@@ -157,16 +156,19 @@ async function rotate(flags: RotateFlags, context: CommandContext, cluster?: Clu
   const proving = {
     age: rotation.goal.age,
     certificate: flags.newSealing === true ? rotation.keys.certificate : undefined,
+    until,
+    flags: { ...flags, ...(flags.kubeconfig && { kubeconfig: resolve(context.cwd, flags.kubeconfig) }) },
   };
-  const lookout = cluster && clusterKeys && (await lookAhead(cluster, clusterKeys, proving, until, context));
+  const agent = cluster && clusterKeys && (await lookAhead(cluster, clusterKeys, proving, context));
   const made = await commitRotation(rotation, base.commit, documents);
   if (flags.branch !== undefined) {
-    await ontoBranch(flags.branch, { checkout, made, base, target }, context);
-    await lookout?.later();
-    return;
+    await ontoOwnBranch(flags.branch, { checkout, made, base, target }, context);
+    return agent && sayLater(agent, context);
   }
-  const commit = await intoBranch({ ...rotation, made, base, journal, target }, context);
-  await (target === undefined ? lookout?.later() : lookout?.follow(commit));
+  const commit = await intoBranch({ ...rotation, made, base, journal, target, agent }, context);
+  if (agent === undefined || cluster === undefined) return;
+  if (target === undefined) return sayLater(agent, context);
+  await finishWithAgent(journal, () => followCommit(cluster, { checkout, commit, target, agent }, context));
 }
 
 async function newKeyOf(
@@ -194,6 +196,8 @@ interface Planned {
   readonly plan: RotationPlan;
   readonly goal: RotationGoal;
   readonly keys: RotationKeys;
+  /** The new key, where it is there already: whoever looks at the plan can tell whether it is theirs. */
+  readonly found?: MadeKey | undefined;
 }
 
 /** Stands where the new recipient will, as long as there is none: it is in no file. */
@@ -217,13 +221,13 @@ async function plannedRotation(
   const named = namedRecipients(documents);
   const old = newKey && oldRecipient(flags.old, identities, named, newKey.given?.recipient);
   const made = old === undefined ? undefined : newKey?.find(old);
-  const age = old === undefined ? undefined : { old, made: made?.recipient ?? NOT_MADE };
+  const age = old === undefined ? undefined : { old, made: made?.identity.recipient ?? NOT_MADE };
   const goal = { age, seals: certificate !== undefined || flags.newSealing === true };
   const namespace = flags.namespace ?? clusterKeys?.settings.targetNamespace ?? '';
-  const all = made === undefined ? identities : [...identities, made];
+  const all = made === undefined ? identities : [...identities, made.identity];
   const services = servicesAtHand(context, flags.keyService);
   const keys = { identities: all, services, unsealKeys, pgpKeys, certificate, namespace };
-  return { plan: planRotation(documents, goal), goal, keys };
+  return { plan: planRotation(documents, goal), goal, keys, found: made };
 }
 
 async function withNewSealing(
@@ -236,6 +240,7 @@ async function withNewSealing(
 ): Promise<Planned> {
   if (plan.sops.length + plan.sealed.length === 0) throw nothingToDo();
   await checkOpens(plan, keys);
+  await checkUnseals(plan, keys);
   const { namespace } = keys;
   const key = await newSealingKey(cluster, clusterKeys, documents, { until, namespace }, context);
   const certificate = sealingCertificate(key.certificatePem, new Date());
@@ -253,6 +258,7 @@ async function withNewKey(
   if (plan.sops.length + plan.sealed.length + plan.policies.length === 0) throw nothingToDo();
   if (newKey === undefined || goal.age?.made !== NOT_MADE) return { plan, goal, keys };
   await checkOpens(plan, keys);
+  await checkUnseals(plan, keys);
   const { identity, said } = await newKey.make(goal.age.old, recovery, new Date());
   await say(context, `new key ${identity.recipient}, ${said}`);
   const changed = { ...goal, age: { ...goal.age, made: identity.recipient } };
@@ -260,18 +266,16 @@ async function withNewKey(
   return { plan: planRotation(documents, changed), goal: changed, keys: { ...keys, identities } };
 }
 
-async function resume(flags: RotateFlags, context: CommandContext): Promise<void> {
-  const others = Object.keys(flags).filter((flag) => !['resume', 'yes', 'keepOld'].includes(flag));
-  if (others.length > 0) throw usage('--resume stands alone', 'what is to be done is written down');
-  const checkout = await openCheckout(context.cwd, context.env, context.signal);
-  const { path, journal } = await openJournal(checkout);
-  await pushRecorded(checkout, path, journal, context);
-  await finishRotation(checkout, path, journal);
-  await say(context, `done: branch ${journal.branch} is at ${journal.to.slice(0, 12)}, as are files and index`);
+/** What is to be done is written down; how the cluster is reached may have changed since. */
+function resume(flags: RotateFlags, context: CommandContext): Promise<void> {
+  const known = ['resume', 'yes', 'keepOld', 'kubeconfig', 'context'];
+  if (Object.keys(flags).some((flag) => !known.includes(flag)))
+    throw usage('--resume stands alone', 'what is to be done is written down');
+  return resumeRotation(flags, context);
 }
 
 async function show(
-  { plan, goal, keys }: Planned,
+  { plan, goal, keys, found }: Planned,
   newKey: NewKey | undefined,
   documents: EncryptedDocuments,
   { plan: isPlan, output }: RotateFlags,
@@ -282,6 +286,7 @@ async function show(
   await writeData(context, planTable(rows));
   if (newKey !== undefined && goal.age?.made === NOT_MADE)
     await say(context, `the new key will be made: ${newKey.where}`);
+  if (found !== undefined) await say(context, `the new key is there: ${found.identity.recipient}, ${found.said}`);
 }
 
 function counts({ sops, sealed }: RotationPlan): string {
@@ -330,12 +335,6 @@ function checkFlags({ newKey, newSecret, newSealing, cert, plan, output }: Rotat
     why: 'a rotation is for a new age key (--new-key, --new-secret) or a new sealing key (--new-sealing, --cert)',
     next: 'sotto rotate --key-file old.txt --new-key /dev/shm/new.txt --plan',
   });
-}
-
-async function whereTo(checkout: Checkout, branch: string): Promise<PushTarget> {
-  const target = await pushTarget(checkout, branch);
-  if (target !== undefined) return target;
-  throw usage('--push has no remote', `git remote lists none that branch ${branch} would go to`);
 }
 
 function usage(what: string, why: string): SottoError {

@@ -2,7 +2,7 @@ import { storeRecovery } from '../../agent/sealing-key.ts';
 import { rfc3339 } from '../../core/clock.ts';
 import { SottoError } from '../../core/errors.ts';
 import { isJsonObject, type Json, type JsonObject, member, stringAt } from '../../core/json.ts';
-import { keyLife } from '../../keys/key-state.ts';
+import { keyLife, type KeyLife } from '../../keys/key-state.ts';
 import { markOf, type SecretMark, wipeEntries } from '../../keys/key-secret.ts';
 import {
   ORIGIN_ANNOTATION,
@@ -16,7 +16,7 @@ import { parseKeySecret, type ParsedKeySecret } from '../../keys/parse-keys.ts';
 import { namedKeySecrets, selectKeySecrets } from '../../keys/select.ts';
 import { kubeError } from '../../kube/errors.ts';
 import { listMetadata } from '../../kube/lists.ts';
-import { createObject, mergePatch } from '../../kube/objects.ts';
+import { createObject, getMetadata, mergePatch } from '../../kube/objects.ts';
 import { SECRETS } from '../../kube/resource.ts';
 import { unrepeated } from '../../kube/retry.ts';
 import { readSecret } from '../../kube/secret-reader.ts';
@@ -64,11 +64,15 @@ export async function readClusterKeys(
 }
 
 /** The key that an interrupted rotation made for the same purpose. */
-export function pendingKey({ secrets }: ClusterKeys, old: string): AgeIdentity | undefined {
+export function pendingKey(
+  { secrets }: ClusterKeys,
+  old: string,
+): { readonly identity: AgeIdentity; readonly secret: string } | undefined {
   const found = secrets.find(
     ({ mark }) => markOf(mark.annotations, REPLACES_ANNOTATION) === old && keyLife(mark).state === 'active',
   );
-  return found?.ageIdentities[0];
+  const identity = found?.ageIdentities[0];
+  return found && identity && { identity, secret: found.mark.name };
 }
 
 /**
@@ -120,6 +124,18 @@ export async function markState(
     patch: { metadata: { annotations } },
   });
   if (!marked.ok) throw kubeError(marked.failure, { ...target, verb: 'patch', user: connection.user });
+}
+
+/** How far the key of a Secret is on its way out; undefined where there is no such Secret. */
+export async function stateOf(
+  { transport, namespace, connection }: Cluster,
+  name: string,
+  signal: AbortSignal,
+): Promise<KeyLife['state'] | undefined> {
+  const target = { resource: SECRETS, namespace, name };
+  const found = await getMetadata(transport, { ...target, signal });
+  if (!found.ok) throw kubeError(found.failure, { ...target, verb: 'get', user: connection.user });
+  return found.value && keyLife(markOfObject(found.value)).state;
 }
 
 function markOfObject(object: Json): SecretMark {
