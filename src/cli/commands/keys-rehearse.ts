@@ -186,7 +186,8 @@ async function tryObjects(
     ageIdentities: sources.flatMap((source) => source.keys.identities),
     sealingKeys: sources.flatMap((source) => source.keys.unsealKeys),
   };
-  return rehearse(trees, {
+  // The folder must outlive what is built in it.
+  return await rehearse(trees, {
     settings,
     keys,
     renderer,
