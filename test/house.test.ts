@@ -58,6 +58,7 @@ const MAY_REVEAL: readonly { readonly path: string; readonly why: string }[] = [
   { path: 'src/keys/canary.ts', why: 'makes the key of a proof out of a nonce that was made for nothing else' },
   { path: 'src/cli/rotate/canary.ts', why: 'encrypts that nonce for a new key' },
   { path: 'src/cli/rotate/cluster-keys.ts', why: 'writes a new age identity into its Secret, once' },
+  { path: 'src/cli/commands/keys-add.ts', why: 'writes a key that somebody brings into its Secret, once' },
   { path: 'src/cli/keys/backup.ts', why: 'encrypts key Secrets into a backup' },
   { path: 'src/cli/keys/secret-body.ts', why: 'writes keys into the body of their Secret' },
   { path: 'src/cli/rotate/new-key.ts', why: 'writes a new age identity into the file that the person names' },

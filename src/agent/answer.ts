@@ -11,6 +11,7 @@ import { changeFingerprint, showFingerprintPlan } from './change-fingerprint.ts'
 import type { AgentContext } from './context.ts';
 import { adoptOrphans, pruneOrphans } from './orphans.ts';
 import { pause, resume } from './pausing.ts';
+import { rehearsed } from './rehearsed.ts';
 import { viewSync } from './status-view.ts';
 import { isAtRest } from './sync-loop.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
@@ -45,6 +46,8 @@ function carryOutRequest(agent: AgentContext, request: Request): Promise<Answer>
       return request.plan === undefined ? showFingerprintPlan(agent) : changeFingerprint(agent, request.plan);
     case 'canary':
       return answerCanary(agent, request);
+    case 'rehearsed':
+      return rehearsed(agent, request);
     case 'adopt-orphans':
       return adoptOrphans(agent, request.plan, oneSync(agent, request.sync).settings.name);
     case 'adopt':

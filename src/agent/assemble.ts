@@ -1,6 +1,7 @@
 import { createSecretKey, randomBytes } from 'node:crypto';
 import { LIMITS } from '../core/limits.ts';
 import { fingerprintId } from '../keys/fingerprint.ts';
+import { receiptSigner } from '../keys/receipt-key.ts';
 import { discover, type ResourceCatalog } from '../kube/discovery.ts';
 import { kubeError } from '../kube/errors.ts';
 import { apiVersionOf, CONFIG_MAPS } from '../kube/resource.ts';
@@ -8,9 +9,7 @@ import type { Repeat } from '../kube/retry.ts';
 import { accountOf } from '../kube/service-account.ts';
 import type { WatchEvent } from '../kube/watch.ts';
 import { Opener } from '../open/opener.ts';
-import { applySetId } from '../plan/applyset.ts';
-import { INVENTORY_NAME } from '../core/labels.ts';
-import type { CorrectionStatus, StatusDocument } from '../report/status.ts';
+import type { CorrectionStatus, ReceiptsStatus, StatusDocument } from '../report/status.ts';
 import type { SettingsState } from '../settings/last-good.ts';
 import type { Settings, SyncSettings } from '../settings/settings.ts';
 import { Awaited } from './awaited.ts';
@@ -35,7 +34,7 @@ import { LiveStore } from './live.ts';
 import { PodFaults } from './pod-faults.ts';
 import { reportYield } from './report-correction.ts';
 import { RequestDesk } from './request-desk.ts';
-import type { AgentSetup } from './setup.ts';
+import { type AgentSetup, placeOf } from './setup.ts';
 import { StatusPublisher } from './status-publisher.ts';
 import { nextLateMs } from './readiness.ts';
 import { statusOf } from './status-view.ts';
@@ -301,12 +300,19 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
   };
   const desk: RequestDesk = new RequestDesk({ agent: context, answered: () => publisher.answered(), onDefect });
   const corrector: Corrector = new Corrector(context);
+  let signer = { of: fingerprint.current, name: receiptSigner(fingerprint.current).name };
+  const receipts = (): ReceiptsStatus => {
+    const { current } = fingerprint;
+    if (signer.of !== current) signer = { of: current, name: receiptSigner(current).name };
+    return { publicKey: signer.name };
+  };
   const document = (): StatusDocument =>
     statusOf({
       agent: context,
       startedAt,
       settings: inForce.state,
       ring: keys.ring,
+      receipts: receipts(),
       renderer: setup.renderer.status(),
       corrections,
       handled: desk.handled,
@@ -324,6 +330,8 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
         metrics.state(sync.name, sync.state);
         metrics.objects(sync.name, sync.counts, sync.attentionTotal);
       }
+      metrics.keys(status.keys);
+      if (status.rehearsal !== undefined) metrics.rehearsed(new Date(status.rehearsal.at));
       return status;
     },
   });
@@ -370,17 +378,6 @@ function debounced(action: () => void, afterMs: number): () => void {
 
 function variableMapNames({ postBuild }: SyncSettings): readonly string[] {
   return postBuild === undefined ? [] : postBuild.substituteFrom.map(({ name }) => name);
-}
-
-function placeOf(setup: AgentSetup, settings: Settings): Place {
-  const { agentNamespace, instance, version } = setup;
-  return {
-    agentNamespace,
-    targetNamespace: settings.targetNamespace ?? agentNamespace,
-    setId: applySetId(INVENTORY_NAME, agentNamespace),
-    instance,
-    version,
-  };
 }
 
 async function discoverKinds({ transport, agentNamespace }: AgentSetup, repeat: Repeat): Promise<ResourceCatalog> {

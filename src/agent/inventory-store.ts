@@ -23,6 +23,7 @@ import {
   type LastRecord,
   type LeavingRule,
   type Mac,
+  type Rehearsal,
 } from '../plan/inventory.ts';
 import type { Pause } from '../plan/pause.ts';
 import type { TokenMemory } from '../render/tokens/content.ts';
@@ -172,6 +173,12 @@ export class InventoryStore {
 
   setPauses(pauses: readonly Pause[]): void {
     this.#header = { ...this.#header, pauses };
+    this.#touch();
+  }
+
+  /** Undefined: as if there had been none, where it could not be stored. */
+  setRehearsal(rehearsal: Rehearsal | undefined): void {
+    this.#header = { ...this.#header, rehearsal };
     this.#touch();
   }
 

@@ -13,6 +13,7 @@ import type {
   HandledRequest,
   PauseStatus,
   PendingPlan,
+  ReceiptsStatus,
   RendererStatus,
   SourceStatus,
   StatusDocument,
@@ -33,6 +34,7 @@ export interface StatusSources {
   readonly startedAt: Date;
   readonly settings: SettingsState;
   readonly ring: KeyRing | undefined;
+  readonly receipts: ReceiptsStatus;
   readonly renderer: RendererStatus | undefined;
   readonly corrections: readonly CorrectionStatus[];
   /** Oldest first. */
@@ -41,7 +43,7 @@ export interface StatusSources {
 
 /** The status document as of now. */
 export function statusOf(sources: StatusSources): StatusDocument {
-  const { agent, startedAt, settings, ring, renderer, corrections, handled } = sources;
+  const { agent, startedAt, settings, ring, receipts, renderer, corrections, handled } = sources;
   const { version, instance } = agent.place;
   const certificate = ring?.sealingCertificate;
   const orphans = orphanStatus(agent);
@@ -64,6 +66,7 @@ export function statusOf(sources: StatusSources): StatusDocument {
       plan: agent.fingerprint.plan,
     },
     sealing: certificate && { fingerprint: certificate.fingerprint, notBefore: rfc3339(certificate.notBefore) },
+    receipts,
     renderer,
     keys: (ring?.report ?? []).map((key) => ({
       kind: key.kind,
@@ -75,6 +78,7 @@ export function statusOf(sources: StatusSources): StatusDocument {
       secret: key.secret,
       origin: key.origin,
     })),
+    rehearsal: agent.inventory.inventory.rehearsal,
     corrections,
   });
 }

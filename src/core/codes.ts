@@ -10,6 +10,7 @@ import { RENDER_CODES } from './codes/render.ts';
 import { ROTATE_CODES } from './codes/rotate.ts';
 import { SEAL_CODES } from './codes/seal.ts';
 import { SOPS_CODES } from './codes/sops.ts';
+import { UP_CODES } from './codes/up.ts';
 import { YAML_CODES } from './codes/yaml.ts';
 
 /** Every error code with its page. A code is never renamed and never used for a second meaning. */
@@ -25,6 +26,7 @@ export const CODES = {
   ...ROTATE_CODES,
   ...SEAL_CODES,
   ...SOPS_CODES,
+  ...UP_CODES,
   ...YAML_CODES,
 } as const satisfies Record<string, CodeEntry>;
 

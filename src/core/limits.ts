@@ -68,4 +68,6 @@ export const LIMITS = {
   maxListAnswerBytes: 64 * 1024 * 1024,
   maxErrorBodyBytes: 64 * 1024,
   maxSettingsBytes: 256 * 1024,
+  /** The receipt of a rotation: half a kilobyte for each file. */
+  maxReceiptBytes: 8 * 1024 * 1024,
 } as const;

@@ -56,6 +56,12 @@ export function parseKeySecret(secret: KeySecret): ParsedKeySecret {
   return { mark: markOnly(secret), ageIdentities, pgpIdentities, sealingKey, credentials, problems };
 }
 
+/** The public halves, as the status calls them. */
+export function keyIds({ ageIdentities, pgpIdentities, sealingKey }: ParsedKeySecret): string[] {
+  const sealing = sealingKey === undefined ? [] : [sealingKey.fingerprint];
+  return [...[...ageIdentities, ...pgpIdentities].map(({ recipient }) => recipient), ...sealing];
+}
+
 function markOnly({ name, labels, annotations }: SecretMark): SecretMark {
   return { name, labels, annotations };
 }

@@ -83,7 +83,18 @@ export interface Inventory {
   readonly sources: Readonly<Record<string, SourceDigest>>;
   /** Where what was applied last is kept, by sync. */
   readonly last: Readonly<Record<string, LastRecord>>;
+  /** The last time that somebody showed that everything comes back. */
+  readonly rehearsal?: Rehearsal | undefined;
   readonly rows: ReadonlyMap<ObjectKey, InventoryRow>;
+}
+
+/** What who rehearsed the loss of the namespace said of it. */
+export interface Rehearsal {
+  /** RFC 3339. */
+  readonly at: string;
+  readonly by: string;
+  readonly documents: number;
+  readonly objects: number;
 }
 
 /** The ConfigMaps that hold what a sync applied last: only these, with this content, by this version and for these settings. */
@@ -136,9 +147,9 @@ type RowTuple = [
 
 /** The one entry of ConfigMap `sotto-inventory`: MAC, then gzip of the rows. */
 export function encodeInventory(inventory: Inventory, mac: Mac): Buffer {
-  const { epoch, holder, revisions, pauses, approvals, tokens, leaving, sources, last } = inventory;
-  const rows = [...inventory.rows.values()].toSorted((a, b) => (a.key < b.key ? -1 : 1)).map(toTuple);
-  const stored = { format: FORMAT, epoch, holder, revisions, pauses, approvals, tokens, leaving, sources, last, rows };
+  const { rows: byKey, ...header } = inventory;
+  const rows = [...byKey.values()].toSorted((a, b) => (a.key < b.key ? -1 : 1)).map(toTuple);
+  const stored = { format: FORMAT, ...header, rows };
   const packed = gzipSync(JSON.stringify(stored));
   return Buffer.concat([mac(packed), packed]);
 }
@@ -154,6 +165,7 @@ interface Stored {
   readonly leaving?: Record<string, LeavingRule>;
   readonly sources?: Record<string, SourceDigest>;
   readonly last?: Record<string, LastRecord>;
+  readonly rehearsal?: Rehearsal;
   readonly rows: RowTuple[];
 }
 
@@ -165,7 +177,17 @@ export function decodeInventory(entry: Uint8Array, mac: Mac): Inventory | undefi
   // Only what the MAC vouches for is unpacked, so this is text that sotto itself wrote.
   const stored = JSON.parse(gunzipSync(packed).toString('utf8')) as Stored;
   if (stored.format !== FORMAT) return undefined;
-  const { epoch, holder, revisions, approvals = {}, tokens = {}, leaving = {}, sources = {}, last = {} } = stored;
+  const {
+    epoch,
+    holder,
+    rehearsal,
+    revisions,
+    approvals = {},
+    tokens = {},
+    leaving = {},
+    sources = {},
+    last = {},
+  } = stored;
   const pauses = (stored.pauses ?? []).map((pause) => ({ ...pause, until: new Date(pause.until) }));
   return {
     epoch,
@@ -177,6 +199,7 @@ export function decodeInventory(entry: Uint8Array, mac: Mac): Inventory | undefi
     leaving,
     sources,
     last,
+    rehearsal,
     rows: new Map(stored.rows.map(toRow).map((row) => [row.key, row])),
   };
 }

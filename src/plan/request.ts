@@ -18,6 +18,7 @@ export type Request = {
   | { readonly kind: 'adopt-orphans'; readonly plan: string; readonly sync: string | undefined }
   | { readonly kind: 'fingerprint'; readonly plan: string | undefined }
   | { readonly kind: 'canary'; readonly key: string; readonly sealed: string }
+  | { readonly kind: 'rehearsed'; readonly documents: number; readonly objects: number }
   | { readonly kind: 'adopt'; readonly target: PauseTarget; readonly from: string | undefined }
 );
 
@@ -38,6 +39,9 @@ export interface RequestText {
   readonly key?: string | undefined;
   /** The canary, encrypted for it. */
   readonly sealed?: string | undefined;
+  /** How many encrypted documents a rehearsal opened, and how many objects the API server would have taken. */
+  readonly documents?: number | undefined;
+  readonly objects?: number | undefined;
 }
 
 export interface RequestPlace {
@@ -46,7 +50,7 @@ export interface RequestPlace {
   readonly now: Date;
 }
 
-const KINDS = ['sync', 'pause', 'resume', 'approve', 'adopt', 'prune', 'canary', 'fingerprint'] as const;
+const KINDS = ['sync', 'pause', 'resume', 'approve', 'adopt', 'prune', 'canary', 'rehearsed', 'fingerprint'] as const;
 /** Promised for later versions, so refused by name and not as a slip. */
 const LATER: ReadonlySet<string> = new Set(['rotate']);
 const FIELDS: ReadonlySet<string> = new Set([
@@ -60,6 +64,8 @@ const FIELDS: ReadonlySet<string> = new Set([
   'from',
   'key',
   'sealed',
+  'documents',
+  'objects',
 ]);
 
 /** Reads one request. Throws SottoError: whoever may write the ConfigMap may write anything into it. */
@@ -73,7 +79,7 @@ export function parseRequest(text: string, place: RequestPlace): Request {
   if (LATER.has(asked)) throw unreadable(`requests of kind ${asked} are not in this version`);
   const kind = KINDS.find((each) => each === asked);
   if (kind === undefined)
-    throw unreadable('its kind is none of sync, pause, resume, approve, adopt, prune, canary, fingerprint');
+    throw unreadable('its kind is none of sync, pause, resume, approve, adopt, prune, canary, rehearsed, fingerprint');
   const common = {
     by: shortened(textOf(object, 'by') ?? 'unknown', LIMITS.maxRequestBy),
     reason: shortened(textOf(object, 'reason') ?? '', LIMITS.maxRequestReason),
@@ -93,6 +99,13 @@ export function parseRequest(text: string, place: RequestPlace): Request {
       return { ...common, kind: 'fingerprint', plan: textOf(object, 'plan') };
     case 'canary':
       return { ...common, kind: 'canary', ...canaryOf(object) };
+    case 'rehearsed':
+      return {
+        ...common,
+        kind: 'rehearsed',
+        documents: countOf(object, 'documents'),
+        objects: countOf(object, 'objects'),
+      };
     case 'adopt':
     default:
       if (textOf(object, 'plan') !== undefined)
@@ -157,6 +170,15 @@ function planOf(object: JsonObject): string {
   const plan = textOf(object, 'plan');
   if (plan === undefined) throw unreadable('an approval names its plan');
   return plan;
+}
+
+/** More than a repository or a namespace has. */
+const MAX_COUNT = 1_000_000;
+
+function countOf(object: JsonObject, field: 'documents' | 'objects'): number {
+  const value = member(object, field);
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_COUNT) return value;
+  throw unreadable(`a rehearsal says how many ${field} there were`);
 }
 
 function canaryOf(object: JsonObject): { readonly key: string; readonly sealed: string } {

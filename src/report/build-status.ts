@@ -9,6 +9,8 @@ import type {
   KeyStatus,
   OrphanStatus,
   PauseStatus,
+  ReceiptsStatus,
+  RehearsalStatus,
   RendererStatus,
   SealingStatus,
   StatusDocument,
@@ -27,9 +29,11 @@ export interface StatusInput {
   readonly pauses: readonly PauseStatus[];
   readonly handled: readonly HandledRequest[];
   readonly sealing?: SealingStatus | undefined;
+  readonly receipts?: ReceiptsStatus | undefined;
   readonly renderer?: RendererStatus | undefined;
   readonly fingerprint?: FingerprintStatus | undefined;
   readonly keys: readonly KeyStatus[];
+  readonly rehearsal?: RehearsalStatus | undefined;
   readonly corrections: readonly CorrectionStatus[];
 }
 
@@ -83,9 +87,11 @@ function withinCaps(input: StatusInput, caps: Caps): StatusDocument {
     pauses: input.pauses.slice(0, caps.others),
     handled: input.handled.slice(-LIMITS.maxHandled),
     ...(input.sealing === undefined ? {} : { sealing: input.sealing }),
+    ...(input.receipts === undefined ? {} : { receipts: input.receipts }),
     ...(input.renderer === undefined ? {} : { renderer: input.renderer }),
     ...(input.fingerprint === undefined ? {} : { fingerprint: input.fingerprint }),
     keys: input.keys.slice(0, caps.others),
+    ...(input.rehearsal === undefined ? {} : { rehearsal: input.rehearsal }),
     corrections: input.corrections.slice(0, caps.corrections),
   };
 }
@@ -140,9 +146,11 @@ function cleanInput(input: StatusInput): StatusInput {
     pauses: input.pauses.map((pause) => ({ ...cleanTarget(pause), ...cleanPause(pause) })),
     handled: input.handled.map((item) => ({ ...item, id: name(item.id), message: sanitise(item.message) })),
     sealing: input.sealing,
+    receipts: input.receipts,
     renderer: input.renderer && cleanRenderer(input.renderer),
     fingerprint: input.fingerprint && cleanFingerprint(input.fingerprint),
     keys: input.keys.map((key) => ({ ...key, id: name(key.id), secret: name(key.secret) })).toSorted(byKindAndId),
+    rehearsal: input.rehearsal && { ...input.rehearsal, by: name(input.rehearsal.by) },
     corrections: input.corrections.map(cleanCorrection).toSorted((a, b) => compare(b.at, a.at)),
   };
 }

@@ -1,4 +1,5 @@
 import type { Code } from '../core/codes.ts';
+import type { ReceiptKeyName } from '../core/receipt-key.ts';
 
 /** The status document of docs/interface.md: ConfigMap `sotto-status`, key `status.json`. Times are RFC 3339 UTC. */
 export const STATUS_SCHEMA = 'sotto.dev/status/v1alpha1';
@@ -160,6 +161,11 @@ export interface SealingStatus {
   readonly notBefore: string;
 }
 
+/** Who signs the receipts of its rotations: what `rotation.receiptKey` of sotto.yaml pins. */
+export interface ReceiptsStatus {
+  readonly publicKey: ReceiptKeyName;
+}
+
 export interface KeyStatus {
   readonly kind: 'age' | 'pgp' | 'sealing' | 'vault';
   /** Recipient or fingerprint: the public half. */
@@ -173,6 +179,16 @@ export interface KeyStatus {
   /** Name of the Secret it lies in. */
   readonly secret: string;
   readonly origin: 'sotto' | 'foreign';
+}
+
+/** The last rehearsal of the loss of everything but the repository, as who made it said (`sotto keys rehearse`). */
+export interface RehearsalStatus {
+  readonly at: string;
+  readonly by: string;
+  /** Encrypted documents that opened. */
+  readonly documents: number;
+  /** Objects that the API server would have taken. */
+  readonly objects: number;
 }
 
 export interface CorrectionStatus {
@@ -196,10 +212,13 @@ export interface StatusDocument {
   readonly handled: readonly HandledRequest[];
   /** Absent while the agent has no sealing key. */
   readonly sealing?: SealingStatus | undefined;
+  readonly receipts?: ReceiptsStatus | undefined;
   /** Absent where there is none: kustomizations are refused then. */
   readonly renderer?: RendererStatus | undefined;
   readonly fingerprint?: FingerprintStatus | undefined;
   readonly keys: readonly KeyStatus[];
+  /** Absent before the first. */
+  readonly rehearsal?: RehearsalStatus | undefined;
   readonly corrections: readonly CorrectionStatus[];
 }
 

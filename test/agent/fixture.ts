@@ -193,6 +193,7 @@ const SETTINGS: Settings = {
   fingerprintSecret: 'sotto-fingerprint',
   decryption: { secretNames: [], services: NO_SERVICES },
   sealing: { enabled: false, secretNames: [], certificate: undefined, recovery: [] },
+  rotation: { receiptKey: undefined },
   plaintextSecrets: 'refuse',
   liftedVetoes: [],
   pageListen: undefined,

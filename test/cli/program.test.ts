@@ -68,8 +68,8 @@ exit 2
 $ sotto rotate --new-key k --reason compromised
 ! SOTTO-CLI-003: not in this version: sotto rotate --reason — …
 exit 2
-$ sotto keys rehearse -n team
-! SOTTO-CLI-003: not in this version: sotto keys rehearse — …
+$ sotto keys rehearse -n team --offline
+! SOTTO-CLI-001: nothing was rehearsed, because there is nothing to open with — …
 exit 2
 $ sotto guard --plan
 ! SOTTO-CLI-003: not in this version: sotto guard — the command is described but not built yet — sotto --help

@@ -7,6 +7,7 @@ import { arrayAt, type Json, type JsonObject, memberAt, numberAt, parseJson, str
 import { Sensitive } from '../../src/core/sensitive.ts';
 import type { PolicyRule } from '../../src/demo/control-plane.ts';
 import { type FingerprintKey, fingerprintId, fingerprintKey, keyedDigest } from '../../src/keys/fingerprint.ts';
+import { receiptSigner } from '../../src/keys/receipt-key.ts';
 import { decodeInventory } from '../../src/plan/inventory.ts';
 import type { RunningAgent } from '../harness/agent.ts';
 import { passed } from '../harness/attention.ts';
@@ -117,6 +118,7 @@ async function expectAllMadeWith(world: World, key: FingerprintKey): Promise<voi
   const status = await world.get(configMapPath(world.namespace, 'sotto-status'));
   const signed = keyedDigest(key, 'status', Buffer.from(stringAt(status, 'data', 'status.json') ?? ''));
   expect(stringAt(status, 'metadata', 'annotations', 'sotto.dev/signature')).toBe(signed.toString('base64'));
+  expect(stringAt(await world.status(), 'receipts', 'publicKey')).toBe(receiptSigner(key).name);
   const last = inventory?.last['app'];
   expect(last?.parts.length).toBeGreaterThan(0);
   for (const { at, id } of last?.parts ?? []) {

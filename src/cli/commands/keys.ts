@@ -7,7 +7,7 @@ import { shellWord } from '../../core/shell-word.ts';
 import { fetchBranches } from '../../git/branch-heads.ts';
 import { type Checkout, openCheckout, readCheckout } from '../../git/checkout.ts';
 import { keyLife } from '../../keys/key-state.ts';
-import type { ParsedKeySecret } from '../../keys/parse-keys.ts';
+import { keyIds, type ParsedKeySecret } from '../../keys/parse-keys.ts';
 import { checkRecipients } from '../../sops/recipients.ts';
 import { confirmed } from '../ask.ts';
 import { addClusterOptions, type Cluster, type ClusterFlags, withCluster } from '../cluster.ts';
@@ -16,6 +16,7 @@ import { reasonOf } from '../files.ts';
 import { keysInFile } from '../key-files.ts';
 import { backupList, openBackup, sealBackup, secretsIn } from '../keys/backup.ts';
 import { filesNaming, filesNeeding, filesSealedFor, type KeyNeed, readHeads } from '../keys/needs.ts';
+import { clusterReceiptKey } from '../keys/receipt-key.ts';
 import { restoreSecrets } from '../keys/restore.ts';
 import { unopened } from '../keys/verify.ts';
 import { keyFileOption, outputOption, repeatable } from '../options.ts';
@@ -24,19 +25,28 @@ import { markState, readClusterKeys } from '../rotate/cluster-keys.ts';
 import { readDocuments } from '../rotate/documents.ts';
 import { recoveryRecipients } from '../sealing-pin.ts';
 import { noStatus, readStatus } from '../status-document.ts';
+import { addAdd } from './keys-add.ts';
+import { addRehearse } from './keys-rehearse.ts';
 
 const EXAMPLES = `
 list shows what the agent says of its keys, and, inside a checkout, how many files of which branches still name each.
+add puts a private key into a Secret of its own, with a copy for sealing.recovery, and waits until the agent holds it.
 retire keeps a key and opens nothing with it any more; it refuses while the head of a branch has a file that only this
 key opens. export prints public halves. backup and restore are for whoever may read key Secrets: a backup is an age file
 that stock age opens, and holds the fingerprint Secret too; restore makes what is missing and writes over nothing.
+rehearse opens every document of HEAD with the recovery identity and the keys of backups that it opens, those in the
+repository too, and sends each object of every sync as a dry run, as into an empty namespace. The key Secrets of the
+cluster do not count. When all succeeded, the agent is told the date.
 
 Examples:
   sotto keys list -n team-app
+  sotto keys add new.txt -n team-app
+  age-keygen | sotto keys add - -n team-app                          in no file at all
   sotto keys backup -n team-app --recipient age1… --out keys.age
   sotto keys backup --verify keys.age --key-file recovery.txt        every document of HEAD, with those keys alone
   sotto keys restore keys.age --key-file recovery.txt -n team-app
   sotto keys retire sops-age -n team-app
+  sotto keys rehearse --key-file recovery.txt -n team-app            what if the cluster were gone
 
 Exit code: 0 done, 1 a key is still needed, a document does not open, a Secret differs, 2 usage, 3 cluster or remote
 unreachable, 4 the backup does not open, 5 forbidden.`;
@@ -44,7 +54,7 @@ unreachable, 4 the backup does not open, 5 forbidden.`;
 export function register(program: Command, context: CommandContext): void {
   const keys = program
     .command('keys')
-    .description('keys of the agent: list, retire, export, backup, restore')
+    .description('keys of the agent: list, add, retire, export, backup, restore, rehearse')
     .addHelpText('after', EXAMPLES);
   addClusterOptions(keys.command('list').description('what keys the agent has, and who still needs them'))
     .addOption(outputOption(['json'], 'one JSON document'))
@@ -56,9 +66,9 @@ export function register(program: Command, context: CommandContext): void {
     .action((key: string, flags: RetireFlags) =>
       withCluster(flags, context, (cluster) => retire(key, cluster, flags, context)),
     );
-  addClusterOptions(keys.command('export').description('print the public halves: recipients and certificates')).action(
-    (flags: ClusterFlags) => withCluster(flags, context, (cluster) => exportPublic(cluster, context)),
-  );
+  addClusterOptions(
+    keys.command('export').description('print public halves: recipients, certificates, the key of receipts'),
+  ).action((flags: ClusterFlags) => withCluster(flags, context, (cluster) => exportPublic(cluster, context)));
   addClusterOptions(
     keys.command('backup').description('encrypt every key Secret and the fingerprint Secret into a file'),
   )
@@ -72,14 +82,8 @@ export function register(program: Command, context: CommandContext): void {
         ? withCluster(flags, context, (cluster) => backup(cluster, flags, context))
         : verify(flags.verify, flags, context),
     );
-  for (const name of LATER)
-    keys
-      .command(name, { hidden: true })
-      .allowUnknownOption()
-      .allowExcessArguments()
-      .action(() => {
-        throw notBuilt(name);
-      });
+  addRehearse(keys, context);
+  addAdd(keys, context);
   addClusterOptions(keys.command('restore').description('make the key Secrets of a backup that are missing'))
     .argument('<file>', 'what sotto keys backup has made')
     .addOption(keyFileOption())
@@ -87,21 +91,6 @@ export function register(program: Command, context: CommandContext): void {
     .action((file: string, flags: RestoreFlags) =>
       withCluster(flags, context, (cluster) => restore(file, cluster, flags, context)),
     );
-}
-
-/** Described, and not built: refused by name. */
-const LATER = ['rehearse', 'add'] as const;
-
-function notBuilt(name: (typeof LATER)[number]): SottoError {
-  return new SottoError({
-    code: 'SOTTO-CLI-003',
-    what: `not in this version: sotto keys ${name}`,
-    why: 'the command is described but not built yet',
-    next:
-      name === 'add'
-        ? 'kubectl create secret generic NAME --from-file=age.agekey=FILE; kubectl label secret NAME sotto.dev/use=keys'
-        : 'sotto keys backup --verify FILE opens every document with the keys of a backup alone',
-  });
 }
 
 interface ListFlags extends ClusterFlags {
@@ -164,7 +153,7 @@ interface RetireFlags extends ClusterFlags {
 async function retire(word: string, cluster: Cluster, flags: RetireFlags, context: CommandContext): Promise<void> {
   const checkout = await openCheckout(context.cwd, context.env, context.signal);
   const keys = await readClusterKeys(cluster, context.signal);
-  const meant = keys.secrets.find((secret) => secret.mark.name === word || idsOf(secret).includes(word));
+  const meant = keys.secrets.find((secret) => secret.mark.name === word || keyIds(secret).includes(word));
   if (meant === undefined) throw noSuchKey(word);
   const { name } = meant.mark;
   if (keyLife(meant.mark).state === 'retired') return say(context, `Secret ${name} is retired already`);
@@ -194,11 +183,6 @@ async function retire(word: string, cluster: Cluster, flags: RetireFlags, contex
   );
 }
 
-function idsOf(secret: ParsedKeySecret): string[] {
-  const sealing = secret.sealingKey === undefined ? [] : [secret.sealingKey.fingerprint];
-  return [...[...secret.ageIdentities, ...secret.pgpIdentities].map(({ recipient }) => recipient), ...sealing];
-}
-
 /** As files name them. */
 function namesOf({ ageIdentities, pgpIdentities }: ParsedKeySecret): string[] {
   return [
@@ -208,13 +192,15 @@ function namesOf({ ageIdentities, pgpIdentities }: ParsedKeySecret): string[] {
 }
 
 async function exportPublic(cluster: Cluster, context: CommandContext): Promise<void> {
-  const { secrets } = await readClusterKeys(cluster, context.signal);
+  const { secrets, settings } = await readClusterKeys(cluster, context.signal);
   for (const secret of secrets) {
     await writeData(context, `# Secret ${secret.mark.name}, ${keyLife(secret.mark).state}\n`);
     for (const { recipient } of [...secret.ageIdentities, ...secret.pgpIdentities])
       await writeData(context, `${recipient}\n`);
     if (secret.sealingKey !== undefined) await writeData(context, secret.sealingKey.certificatePem);
   }
+  const receiptKey = await clusterReceiptKey(cluster, settings.fingerprintSecret, context.signal);
+  if (receiptKey !== undefined) await writeData(context, `# signs receipts: rotation.receiptKey\n${receiptKey}\n`);
 }
 
 interface BackupFlags extends ClusterFlags {

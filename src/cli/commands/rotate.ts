@@ -34,7 +34,7 @@ import { newCertificate, oldRecipient } from '../rotate/goal.ts';
 import { freeJournal, openJournal } from '../rotate/journal.ts';
 import { newSealingKey } from '../rotate/cluster-sealing.ts';
 import { lookAhead } from '../rotate/lookout.ts';
-import { clusterKey, fileKey, type NewKey } from '../rotate/new-key.ts';
+import { clusterKey, fileKey, type MadeKey, type NewKey } from '../rotate/new-key.ts';
 import { namedRecipients, planRotation, type RotationGoal, type RotationPlan } from '../../authoring/rotation/plan.ts';
 import { checkOpens, type RotationKeys } from '../../authoring/rotation/prepare.ts';
 import { planJson, planTable } from '../rotate/report.ts';
@@ -203,6 +203,8 @@ interface Planned {
   readonly plan: RotationPlan;
   readonly goal: RotationGoal;
   readonly keys: RotationKeys;
+  /** The new key, where it is there already: whoever looks at the plan can tell whether it is theirs. */
+  readonly found?: MadeKey | undefined;
 }
 
 /** Stands where the new recipient will, as long as there is none: it is in no file. */
@@ -226,13 +228,13 @@ async function plannedRotation(
   const named = namedRecipients(documents);
   const old = newKey && oldRecipient(flags.old, identities, named, newKey.given?.recipient);
   const made = old === undefined ? undefined : newKey?.find(old);
-  const age = old === undefined ? undefined : { old, made: made?.recipient ?? NOT_MADE };
+  const age = old === undefined ? undefined : { old, made: made?.identity.recipient ?? NOT_MADE };
   const goal = { age, seals: certificate !== undefined || flags.newSealing === true };
   const namespace = flags.namespace ?? clusterKeys?.settings.targetNamespace ?? '';
-  const all = made === undefined ? identities : [...identities, made];
+  const all = made === undefined ? identities : [...identities, made.identity];
   const services = servicesAtHand(context, flags.keyService);
   const keys = { identities: all, services, unsealKeys, pgpKeys, certificate, namespace };
-  return { plan: planRotation(documents, goal), goal, keys };
+  return { plan: planRotation(documents, goal), goal, keys, found: made };
 }
 
 async function withNewSealing(
@@ -280,7 +282,7 @@ async function resume(flags: RotateFlags, context: CommandContext): Promise<void
 }
 
 async function show(
-  { plan, goal, keys }: Planned,
+  { plan, goal, keys, found }: Planned,
   newKey: NewKey | undefined,
   documents: EncryptedDocuments,
   { plan: isPlan, output }: RotateFlags,
@@ -291,6 +293,7 @@ async function show(
   await writeData(context, planTable(rows));
   if (newKey !== undefined && goal.age?.made === NOT_MADE)
     await say(context, `the new key will be made: ${newKey.where}`);
+  if (found !== undefined) await say(context, `the new key is there: ${found.identity.recipient}, ${found.said}`);
 }
 
 function counts({ sops, sealed }: RotationPlan): string {

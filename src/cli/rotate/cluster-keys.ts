@@ -64,11 +64,15 @@ export async function readClusterKeys(
 }
 
 /** The key that an interrupted rotation made for the same purpose. */
-export function pendingKey({ secrets }: ClusterKeys, old: string): AgeIdentity | undefined {
+export function pendingKey(
+  { secrets }: ClusterKeys,
+  old: string,
+): { readonly identity: AgeIdentity; readonly secret: string } | undefined {
   const found = secrets.find(
     ({ mark }) => markOf(mark.annotations, REPLACES_ANNOTATION) === old && keyLife(mark).state === 'active',
   );
-  return found?.ageIdentities[0];
+  const identity = found?.ageIdentities[0];
+  return found && identity && { identity, secret: found.mark.name };
 }
 
 /**

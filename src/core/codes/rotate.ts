@@ -106,6 +106,47 @@ export const ROTATE_CODES = {
       'sotto check --rotation needs no key: it compares a commit with the one before. A rotation replaces one recipient in .sops.yaml and files, makes every ciphertext new with the same type and length, and changes nothing else. A file of this commit is otherwise, so it has to be looked at by somebody. That values are equal only a key can show.',
     example: 'git show COMMIT -- FILE',
   },
+  'SOTTO-ROTATE-040': {
+    title: 'The receipt of a rotation cannot be read',
+    explain:
+      'A commit brings .sotto/rotation.json, and it is no receipt as sotto writes it: a plain file with one form only, in which every byte counts. Whoever changed it by hand, by a formatter or by a filter of git has made it worthless. Nothing that it says is taken.',
+    example: 'git show COMMIT -- .sotto/rotation.json',
+  },
+  'SOTTO-ROTATE-041': {
+    title: 'The signature of a receipt is not good',
+    explain:
+      'The receipt was changed after it was signed, or the key that it names has never signed it. Nothing that it says is taken: look at who made the commit.',
+    example: 'git log --show-signature -1 COMMIT',
+  },
+  'SOTTO-ROTATE-042': {
+    title: 'A receipt is not signed by the key that is pinned',
+    explain:
+      'Anybody can sign a receipt with a key of their own; the agent’s is the one that rotation.receiptKey of sotto.yaml (or --receipt-key) names. It is derived from the fingerprint Secret, so a new one of those has another key. With --require-receipt a receipt is found too if no key is pinned at all.',
+    example: 'sotto keys export -n team-app',
+  },
+  'SOTTO-ROTATE-043': {
+    title: 'A receipt speaks of other content than the commit has',
+    explain:
+      'The receipt names each file that the rotation changed, with the ids of its content before and after. This file is another one, was added to the commit, or is missing from it: so nobody who holds a key has said that it is equal. Rotate again from the branch as it is now.',
+    example: 'git show COMMIT -- FILE',
+  },
+  'SOTTO-ROTATE-044': {
+    title: 'A receipt was made for another commit',
+    explain:
+      'The receipt names the commit that everything was read from, and it is not the parent of this one. After a rebase or a cherry-pick the files may all be as the receipt says, and then only what stands beside them is another; a receipt that was taken from elsewhere has other files as well. Check the commit that was rotated, or rotate again from here.',
+    example: 'sotto check --rotation COMMIT_BEFORE_THE_REBASE',
+  },
+  'SOTTO-ROTATE-045': {
+    title: 'A rotation has no receipt',
+    explain:
+      'With --require-receipt a rotation is taken only with a receipt of the agent. One that a person made in a checkout has none: without a key it shows that only keys and ciphertext changed, and not that values are equal.',
+    example: 'sotto check --rotation COMMIT',
+  },
+  'SOTTO-ROTATE-046': {
+    title: 'No receipt was signed for a rotation',
+    explain:
+      'Before a receipt is signed, the new files are judged as sotto check --rotation judges them. One of them changed in more than keys and ciphertext, or the receipt would be too large to be read. Nothing was committed.',
+  },
   'SOTTO-ROTATE-070': {
     title: 'The fingerprint key is not changed now',
     explain:
