@@ -337,6 +337,34 @@ describeReal('sotto rotate --in-cluster', TOOLS, () => {
     await agent.stop();
   });
 
+  test('what a person has seen and what is there now is another plan by then, and nothing is made', async () => {
+    await using at = await scene();
+    const { world } = at;
+    await at.pushing.secret();
+    await using agent = await running(at);
+    const [, plan = ''] = /plan ([0-9a-f]{16}): /.exec((await at.rotate('--plan')).stdout) ?? [];
+    const { recipient } = await newAgeKeyPair();
+    const args = ['encrypt', '--age', `${world.recipient},${recipient}`, '--filename-override', 'x.env'];
+    const text = (await stockOutput('sops', args, { stdin: `TOKEN=${world.value(3)}\n` })).toString();
+    const rules = `creation_rules:\n- age: ${world.recipient},${recipient}\n`;
+    await world.repository.commit({ 'x/.sops.yaml': rules, 'x/x.env': text }, 'one more who reads');
+    const path = configMapPath(world.namespace, 'sotto-requests');
+    const request = JSON.stringify({ kind: 'rotate', plan });
+    await world.own.plane.admin('PATCH', path, { data: { late: request } }, 'application/merge-patch+json');
+    const status = await world.until('it is answered', (document) =>
+      arrayAt(document, 'handled').some((each) => stringAt(each, 'id') === 'late'),
+    );
+    const answer = arrayAt(status, 'handled').find((each) => stringAt(each, 'id') === 'late');
+    expect(answer).toMatchObject({
+      outcome: 'refused',
+      message: expect.stringContaining('SOTTO-ROTATE-027') as string,
+    });
+    expect(await at.newKeys()).toEqual([]);
+    // The new plan names who else is going to read.
+    expect((await at.rotate('--plan')).stdout).toContain(`besides they are for ${recipient}`);
+    await agent.stop();
+  });
+
   test('a branch that is somebody else’s, or that is followed, stays as it is', async () => {
     await using at = await scene();
     const { world, first } = at;
@@ -360,7 +388,7 @@ describeReal('sotto rotate --in-cluster', TOOLS, () => {
 });
 
 /** Its rule is right, and the data key in it is for nobody. */
-const damaged = (text: string): string => text.replace(/(?<=-> X25519 )\S{20}/, 'A'.repeat(20));
+const damaged = (text: string): string => text.replace(/(?<=BEGIN AGE ENCRYPTED FILE-----\\n.{46}).{8}/, 'AAAAAAAA');
 const planted = async (world: World): Promise<string> => {
   const { recipient } = await newAgeKeyPair();
   const args = ['encrypt', '--age', `${world.recipient},${recipient}`, '--filename-override', 'x.env'];

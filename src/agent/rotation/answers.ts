@@ -23,7 +23,10 @@ export function planText(
   head: CommitId,
 ): string {
   const counts = `${plan.sops.length} of ${documents.sops.length} SOPS files, ${plan.sealed.length} files with SealedSecrets, ${plan.policies.length} .sops.yaml`;
-  const made = pending === undefined ? 'a new key' : `${pending.identity.recipient}, which is made already`;
+  const made =
+    pending === undefined
+      ? 'a new key'
+      : `${pending.identity.recipient}, which is there already in Secret ${pending.secret.mark.name}`;
   const age = goal.age === undefined ? [] : [`${goal.age.old} gives way to ${made}`];
   const besides = others.length === 0 ? 'nobody else opens the SOPS files' : `besides they are for ${named(others)}`;
   const sealing = goal.seals ? ['SealedSecrets get a new sealing key'] : [];

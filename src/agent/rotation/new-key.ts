@@ -43,18 +43,26 @@ export async function newSealingKey(
   { sealed }: EncryptedDocuments,
   until: Date,
 ): Promise<SealingKey> {
-  const { agent } = site;
   const active = activeSealing(site);
   const [inUse] = active;
   if (inUse === undefined) throw noSealing('the agent has made none yet');
-  for (const { path, text } of sealed) {
-    if (!(await isSealedFor(inUse.key, text, path, agent.place.targetNamespace))) return inUse.key;
-  }
+  if (!(await isAllSealedFor(inUse.key, sealed, site))) return inUse.key;
   for (const { secret } of active)
     await annotate(site, secret, { [STATE_ANNOTATION]: 'decrypt-only', [UNTIL_ANNOTATION]: rfc3339(until) });
   const [made] = activeSealing(site);
   if (made === undefined) throw noSealing('the agent could not make one; its status says why');
   return made.key;
+}
+
+export async function isAllSealedFor(
+  key: SealingKey,
+  sealed: EncryptedDocuments['sealed'],
+  { agent }: RotationSite,
+): Promise<boolean> {
+  for (const { path, text } of sealed) {
+    if (!(await isSealedFor(key, text, path, agent.place.targetNamespace))) return false;
+  }
+  return true;
 }
 
 /** Of those that sotto made and that may seal, newest first. */

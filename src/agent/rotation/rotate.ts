@@ -58,7 +58,7 @@ export async function rotateKeys(
     const intent = intentOf(documents, identitiesOf(work), keys.secrets(), request);
     if (request.plan === undefined) return { outcome: 'done', message: planText(intent, documents, head) };
     if (request.plan !== intent.id) throw otherPlan(request.plan, intent.id);
-    const before = await pushedBefore(work, intent.pending);
+    const before = await pushedBefore(work, intent.pending, documents);
     if (before !== undefined) return { outcome: 'done', message: doneAlready(before) };
     const pushed = await carryOut(work, head, documents, intent, tries === MOST_TRIES);
     if (pushed !== 'moved') return { outcome: 'done', message: pushedText(pushed) };
