@@ -43,7 +43,9 @@ describe('the manifests of an install', () => {
       'RoleBinding',
     ]);
     const own = split.find((object) => isAgentRole(object) && namespaceOf(object) === 'a');
-    expect(arrayAt(own, 'rules').flatMap(resourceWords)).toEqual(['secrets', 'configmaps', 'pods']);
+    expect(arrayAt(own, 'rules').flatMap(resourceWords)).toEqual(['secrets', 'secrets', 'configmaps', 'pods']);
+    // The second one is the fingerprint Secret alone.
+    expect(arrayAt(own, 'rules').flatMap((rule) => arrayAt(rule, 'resourceNames'))).toEqual(['sotto-fingerprint']);
   });
 });
 
