@@ -199,10 +199,13 @@ function wordsOf(line: string): string[] {
 }
 
 /** What the parser says against it; nothing is run. */
+/** Commands that do something themselves, besides having others below them. */
+const ALSO_ALONE: ReadonlySet<string> = new Set(['rotate']);
+
 async function parseProblem(words: readonly string[]): Promise<string | undefined> {
   const program = await buildProgram(words, silentContext());
   for (const command of program.commands) {
-    if (command.commands.length === 0) command.action(() => undefined);
+    if (command.commands.length === 0 || ALSO_ALONE.has(command.name())) command.action(() => undefined);
     for (const below of command.commands) below.action(() => undefined);
   }
   try {

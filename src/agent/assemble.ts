@@ -22,6 +22,8 @@ import { computeStatus } from '../health/status.ts';
 import { policyOf } from './drift-policy.ts';
 import { EndingNamespace } from './ending-namespace.ts';
 import { EventRecorder } from './event-recorder.ts';
+import { ExposureStore } from './exposure/store.ts';
+import { exposureKey } from './exposure/stored.ts';
 import { loadFingerprint } from './fingerprint.ts';
 import { InventoryStore } from './inventory-store.ts';
 import { KeyStore } from './key-store.ts';
@@ -103,6 +105,16 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     repeat,
     onBroken: (error) => log.warn('what was applied last cannot be used', { code: error.code, error }),
   });
+  const exposures = new ExposureStore({
+    transport,
+    namespace: place.agentNamespace,
+    key: exposureKey(key, place.agentNamespace),
+    inventory,
+    repeat,
+    now: () => clock.now(),
+  });
+  await exposures.load();
+  if (exposures.lost !== undefined) log.error('what is exposed cannot be told', { error: exposures.lost });
   const account = accountOf(await transport.connection.authorize(false));
   if (inventory.lost) log.error('the inventory cannot be trusted: nothing is pruned until it was made anew');
 
@@ -228,6 +240,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     metrics,
     inventory,
     last,
+    exposures,
     live,
     lanes,
     ending: new EndingNamespace(),
@@ -303,6 +316,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     lookAgainAtMs: () => nextLateMs(context),
     build: () => {
       const status = document();
+      metrics.exposed(exposures.exposures.reduce((sum, { values }) => sum + values.length, 0));
       for (const sync of status.syncs) {
         metrics.state(sync.name, sync.state);
         metrics.objects(sync.name, sync.counts, sync.attentionTotal);

@@ -20,6 +20,7 @@ import type {
 import { type SyncFacts, type SyncState, syncState } from '../report/sync-state.ts';
 import { attention, attentionOf, type Seen } from './attention.ts';
 import type { AgentContext } from './context.ts';
+import { exposureStatus } from './exposure/exposure-status.ts';
 import { orphanNote, orphanStatus } from './orphans.ts';
 import { healthOf, isLate } from './readiness.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
@@ -44,6 +45,8 @@ export function statusOf(sources: StatusSources): StatusDocument {
   const certificate = ring?.sealingCertificate;
   const orphans = orphanStatus(agent);
   const notes = orphans === undefined ? [] : [orphanNote(orphans)];
+  const lost = agent.exposures.lost;
+  if (lost !== undefined) notes.push(lost);
   const general = [...settings.problems, ...(ring?.problems ?? []), ...notes].map((error) => attention(error));
   const syncs = [...agent.syncs.values()].map((sync) => viewSync(agent, sync));
   return buildStatus({
@@ -51,6 +54,7 @@ export function statusOf(sources: StatusSources): StatusDocument {
     // Settings and keys are everybody's: each sync tells what may be the reason of its own trouble.
     syncs: syncs.map((sync) => ({ ...sync, attention: [...sync.attention, ...general] })),
     orphans,
+    exposures: agent.exposures.exposures.map(exposureStatus),
     pauses: agent.inventory.inventory.pauses.map(pauseStatus),
     handled,
     sealing: certificate && { fingerprint: certificate.fingerprint, notBefore: rfc3339(certificate.notBefore) },

@@ -3,7 +3,16 @@ import { SottoError } from '../core/errors.ts';
 import { ownedBytes, Sensitive } from '../core/sensitive.ts';
 
 /** What a keyed digest is for. Equal parts have unrelated digests in two domains. */
-export type DigestDomain = 'inventory' | 'status' | 'plan' | 'token' | 'restart' | 'last' | 'last-key';
+export type DigestDomain =
+  | 'inventory'
+  | 'status'
+  | 'plan'
+  | 'token'
+  | 'restart'
+  | 'last'
+  | 'last-key'
+  | 'exposure'
+  | 'exposure-key';
 
 /** Entry of the fingerprint Secret that holds the key. */
 export const FINGERPRINT_ENTRY = 'key';

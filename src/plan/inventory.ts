@@ -83,6 +83,8 @@ export interface Inventory {
   readonly sources: Readonly<Record<string, SourceDigest>>;
   /** Where what was applied last is kept, by sync. */
   readonly last: Readonly<Record<string, LastRecord>>;
+  /** What the agent has left in ConfigMap `sotto-exposure`. */
+  readonly exposure?: ExposureMark | undefined;
   readonly rows: ReadonlyMap<ObjectKey, InventoryRow>;
 }
 
@@ -93,6 +95,12 @@ export interface LastRecord {
   readonly shape: string;
   /** `at` is the N of `sotto-last-N`; the id is a keyed digest of the content. */
   readonly parts: readonly { readonly at: number; readonly id: string }[];
+}
+
+export interface ExposureMark {
+  /** One more with each write: an older ConfigMap, or none, is not what the agent has left there. */
+  readonly serial: number;
+  readonly isEmpty: boolean;
 }
 
 /** Of the settings of a sync, what must be known when they are gone. */
@@ -136,9 +144,10 @@ type RowTuple = [
 
 /** The one entry of ConfigMap `sotto-inventory`: MAC, then gzip of the rows. */
 export function encodeInventory(inventory: Inventory, mac: Mac): Buffer {
-  const { epoch, holder, revisions, pauses, approvals, tokens, leaving, sources, last } = inventory;
+  const { epoch, holder, revisions, pauses, approvals, tokens, leaving, sources, last, exposure } = inventory;
   const rows = [...inventory.rows.values()].toSorted((a, b) => (a.key < b.key ? -1 : 1)).map(toTuple);
-  const stored = { format: FORMAT, epoch, holder, revisions, pauses, approvals, tokens, leaving, sources, last, rows };
+  const records = { approvals, tokens, leaving, sources, last, exposure };
+  const stored = { format: FORMAT, epoch, holder, revisions, pauses, ...records, rows };
   const packed = gzipSync(JSON.stringify(stored));
   return Buffer.concat([mac(packed), packed]);
 }
@@ -154,6 +163,7 @@ interface Stored {
   readonly leaving?: Record<string, LeavingRule>;
   readonly sources?: Record<string, SourceDigest>;
   readonly last?: Record<string, LastRecord>;
+  readonly exposure?: ExposureMark;
   readonly rows: RowTuple[];
 }
 
@@ -165,7 +175,8 @@ export function decodeInventory(entry: Uint8Array, mac: Mac): Inventory | undefi
   // Only what the MAC vouches for is unpacked, so this is text that sotto itself wrote.
   const stored = JSON.parse(gunzipSync(packed).toString('utf8')) as Stored;
   if (stored.format !== FORMAT) return undefined;
-  const { epoch, holder, revisions, approvals = {}, tokens = {}, leaving = {}, sources = {}, last = {} } = stored;
+  const { epoch, holder, revisions, exposure } = stored;
+  const { approvals = {}, tokens = {}, leaving = {}, sources = {}, last = {} } = stored;
   const pauses = (stored.pauses ?? []).map((pause) => ({ ...pause, until: new Date(pause.until) }));
   return {
     epoch,
@@ -177,6 +188,7 @@ export function decodeInventory(entry: Uint8Array, mac: Mac): Inventory | undefi
     leaving,
     sources,
     last,
+    exposure,
     rows: new Map(stored.rows.map(toRow).map((row) => [row.key, row])),
   };
 }

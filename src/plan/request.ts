@@ -17,6 +17,9 @@ export type Request = {
   | { readonly kind: 'prune'; readonly plan: string }
   | { readonly kind: 'adopt-orphans'; readonly plan: string; readonly sync: string | undefined }
   | { readonly kind: 'canary'; readonly key: string; readonly sealed: string }
+  | { readonly kind: 'expose'; readonly key: string }
+  /** Undefined: everything that is exposed. */
+  | { readonly kind: 'accept'; readonly value: { readonly file: string; readonly key: string } | undefined }
   | { readonly kind: 'adopt'; readonly target: PauseTarget; readonly from: string | undefined }
 );
 
@@ -33,10 +36,15 @@ export interface RequestText {
   readonly plan?: string | undefined;
   /** The tool that an object is taken over from. */
   readonly from?: string | undefined;
-  /** The key that a canary is for: an age recipient, or the fingerprint of a sealing certificate. */
+  /**
+   * The key that a canary is for, or that is in wrong hands: an age recipient, or the fingerprint of a sealing
+   * certificate. Of a value that is accepted: where it stands in its file.
+   */
   readonly key?: string | undefined;
   /** The canary, encrypted for it. */
   readonly sealed?: string | undefined;
+  /** Of a value that is accepted, from the root of the repository. */
+  readonly file?: string | undefined;
 }
 
 export interface RequestPlace {
@@ -45,7 +53,7 @@ export interface RequestPlace {
   readonly now: Date;
 }
 
-const KINDS = ['sync', 'pause', 'resume', 'approve', 'adopt', 'prune', 'canary'] as const;
+const KINDS = ['sync', 'pause', 'resume', 'approve', 'adopt', 'prune', 'canary', 'expose', 'accept'] as const;
 /** Promised for later versions, so refused by name and not as a slip. */
 const LATER: ReadonlySet<string> = new Set(['rotate']);
 const FIELDS: ReadonlySet<string> = new Set([
@@ -59,6 +67,7 @@ const FIELDS: ReadonlySet<string> = new Set([
   'from',
   'key',
   'sealed',
+  'file',
 ]);
 
 /** Reads one request. Throws SottoError: whoever may write the ConfigMap may write anything into it. */
@@ -71,7 +80,7 @@ export function parseRequest(text: string, place: RequestPlace): Request {
   const asked = textOf(object, 'kind') ?? '';
   if (LATER.has(asked)) throw unreadable(`requests of kind ${asked} are not in this version`);
   const kind = KINDS.find((each) => each === asked);
-  if (kind === undefined) throw unreadable('its kind is none of sync, pause, resume, approve, adopt, prune, canary');
+  if (kind === undefined) throw unreadable(`its kind is none of ${KINDS.join(', ')}`);
   const common = {
     by: shortened(textOf(object, 'by') ?? 'unknown', LIMITS.maxRequestBy),
     reason: shortened(textOf(object, 'reason') ?? '', LIMITS.maxRequestReason),
@@ -89,6 +98,11 @@ export function parseRequest(text: string, place: RequestPlace): Request {
       return { ...common, kind: 'prune', plan: planOf(object) };
     case 'canary':
       return { ...common, kind: 'canary', ...canaryOf(object) };
+    case 'expose':
+      return { ...common, kind: 'expose', key: exposedKeyOf(object) };
+    case 'accept':
+      if (common.reason === '') throw unreadable('an acceptance needs its reason');
+      return { ...common, kind: 'accept', value: valueOf(object) };
     case 'adopt':
     default:
       if (textOf(object, 'plan') !== undefined)
@@ -160,6 +174,20 @@ function canaryOf(object: JsonObject): { readonly key: string; readonly sealed: 
   if (key === undefined || sealed === undefined)
     throw unreadable('a canary names its key and what is encrypted for it');
   return { key, sealed };
+}
+
+function exposedKeyOf(object: JsonObject): string {
+  const key = textOf(object, 'key');
+  if (key === undefined)
+    throw unreadable('what is exposed needs the name of the key: an age recipient or a fingerprint');
+  return key;
+}
+
+function valueOf(object: JsonObject): { readonly file: string; readonly key: string } | undefined {
+  const [file, key] = [textOf(object, 'file'), textOf(object, 'key')];
+  if (file === undefined && key === undefined) return undefined;
+  if (file === undefined || key === undefined) throw unreadable('a value is named by its file and its key');
+  return { file, key };
 }
 
 function unreadable(why: string): SottoError {

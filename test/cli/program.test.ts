@@ -65,9 +65,6 @@ exit 2
 $ sotto rotate --in-cluster
 ! SOTTO-CLI-003: not in this version: sotto rotate --in-cluster — it is described but not built yet — …
 exit 2
-$ sotto rotate --new-key k --reason compromised
-! SOTTO-CLI-003: not in this version: sotto rotate --reason — …
-exit 2
 $ sotto keys rehearse -n team
 ! SOTTO-CLI-003: not in this version: sotto keys rehearse — …
 exit 2

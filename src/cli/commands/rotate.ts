@@ -31,6 +31,9 @@ import { readDocuments } from '../rotate/documents.ts';
 import { finishRotation } from '../rotate/finish.ts';
 import { newCertificate, oldRecipient } from '../rotate/goal.ts';
 import { freeJournal, openJournal } from '../rotate/journal.ts';
+import { registerExposed } from '../rotate/exposed-commands.ts';
+import { exposeAtAgent, exposureOf, keysGivingWay, reasonLine, showExposure, toChange } from '../rotate/exposed.ts';
+import { type ExposureReport, exposureJson } from '../rotate/exposure-report.ts';
 import { newSealingKey } from '../rotate/cluster-sealing.ts';
 import { lookAhead } from '../rotate/lookout.ts';
 import { clusterKey, fileKey, type NewKey } from '../rotate/new-key.ts';
@@ -59,9 +62,9 @@ interface RotateFlags {
   readonly push?: true;
   readonly plan?: true;
   readonly resume?: true;
+  readonly reason?: string;
   /** Described, and not built. */
   readonly inCluster?: true;
-  readonly reason?: string;
   readonly fingerprint?: true;
   readonly yes?: true;
   readonly output?: 'json';
@@ -80,6 +83,10 @@ With --new-secret the old keys are read from the agent's key Secrets, and the ne
 is encrypted for it, the running agent has to open a nonce made for it. With --push the agent is waited for, no workload
 may have got another generation, and the old key is marked as one that only opens, with an end (--keep-old).
 
+With --reason compromised (or "compromised: …") every value that the old key could open is listed, with the commit since
+which it could. With --new-secret or --new-sealing the agent follows them until each is another value (sotto status);
+expose asks for that alone, and accept says that one need not change.
+
 With --new-key, whoever opens the files (the agent: a Secret with the label sotto.dev/use=keys) needs the new key before
 it gets the commit. What was readable with the old key stays so in the history of Git.
 
@@ -87,6 +94,7 @@ Examples:
   sotto rotate --key-file old.txt --new-key /dev/shm/new.txt --plan
   sotto rotate --key-file old.txt --new-key /dev/shm/new.txt --branch rotate-keys --push
   sotto rotate --key-file sealing-keys.yaml --cert new-cert.pem
+  sotto rotate --new-secret --reason compromised -n team-app --push
   sotto rotate --new-secret --new-sealing -n team-app --push      keys are made in the cluster and are in no file
   sotto rotate --resume                                 after an interruption, exactly what was begun
 
@@ -94,8 +102,10 @@ Exit code: 0 done or planned, 1 a file is not as .sops.yaml says, nothing to do,
 key files, 3 not pushed, 4 a file does not open, 6 interrupted: --resume.`;
 
 export function register(program: Command, context: CommandContext): void {
-  program
-    .command('rotate')
+  // What stands behind a subcommand is its own: it has flags of the same names.
+  const command = program.enablePositionalOptions().command('rotate').enablePositionalOptions();
+  registerExposed(command, context);
+  command
     .description('change the keys of everything encrypted in this repository')
     .addOption(keyFileOption())
     .addOption(repeatable('--pgp-key <file>', 'public OpenPGP keys (.asc) that files name beside the old key'))
@@ -116,10 +126,10 @@ export function register(program: Command, context: CommandContext): void {
     )
     .option('--branch <name>', 'make the commit on a new branch; this one and the files stay as they are')
     .option('--push', 'push the branch, again from its new state when others were faster')
+    .option('--reason <text>', 'goes into the commit; compromised also reports what the old key could open')
     .option('--plan', 'show every encrypted document and what would change, and change nothing')
     .option('--resume', 'go on with what was interrupted')
     .addOption(new Option('--in-cluster').hideHelp())
-    .addOption(new Option('--reason <reason>').hideHelp())
     .addOption(new Option('--fingerprint').hideHelp())
     .addOption(new Option('--yes', 'do not ask'))
     .addOption(outputOption(['json'], 'the plan as JSON'))
@@ -143,7 +153,8 @@ async function rotate(flags: RotateFlags, context: CommandContext, cluster?: Clu
   const clusterKeys = cluster && (await readClusterKeys(cluster, context.signal));
   const newKey = await newKeyOf(flags, context, checkout.root, cluster, clusterKeys);
   const planned = await plannedRotation(flags, context, documents, newKey, clusterKeys);
-  await show(planned, newKey, documents, flags, context);
+  const report = await exposureOf({ ...planned, checkout, documents }, flags.reason, context);
+  await show(planned, newKey, documents, report, flags, context);
   if (flags.plan === true) return;
   const question = `Rotate ${counts(planned.plan)}?`;
   if (!(await confirmed(context, question, { command: 'sotto rotate …', ...flags }))) return;
@@ -153,20 +164,24 @@ async function rotate(flags: RotateFlags, context: CommandContext, cluster?: Clu
     flags.newSealing === true && cluster && clusterKeys
       ? await withNewSealing(planned, cluster, clusterKeys, documents, until, context)
       : planned;
-  const rotation = { ...(await withNewKey(withSealing, newKey, documents, recovery, context)), checkout };
+  const withKeys = await withNewKey(withSealing, newKey, documents, recovery, context);
+  const rotation = { ...withKeys, checkout, reason: reasonLine(flags.reason) };
   const proving = {
     age: rotation.goal.age,
     certificate: flags.newSealing === true ? rotation.keys.certificate : undefined,
   };
   const lookout = cluster && clusterKeys && (await lookAhead(cluster, clusterKeys, proving, until, context));
+  if (report !== undefined && cluster && clusterKeys)
+    await exposeAtAgent(cluster, keysGivingWay(rotation, clusterKeys), flags.reason ?? '', context);
   const made = await commitRotation(rotation, base.commit, documents);
   if (flags.branch !== undefined) {
     await ontoBranch(flags.branch, { checkout, made, base, target }, context);
     await lookout?.later();
-    return;
+    return toChange(report, cluster !== undefined, context);
   }
   const commit = await intoBranch({ ...rotation, made, base, journal, target }, context);
   await (target === undefined ? lookout?.later() : lookout?.follow(commit));
+  await toChange(report, cluster !== undefined, context);
 }
 
 async function newKeyOf(
@@ -274,12 +289,15 @@ async function show(
   { plan, goal, keys }: Planned,
   newKey: NewKey | undefined,
   documents: EncryptedDocuments,
+  report: ExposureReport | undefined,
   { plan: isPlan, output }: RotateFlags,
   context: CommandContext,
 ): Promise<void> {
   const rows = await rotationRows(plan, documents, keys);
-  if (isPlan === true && output === 'json') return writeData(context, planJson(rows));
+  if (isPlan === true && output === 'json')
+    return writeData(context, planJson(rows, report && exposureJson(goal.age?.old, report)));
   await writeData(context, planTable(rows));
+  if (report !== undefined) await showExposure(report, context);
   if (newKey !== undefined && goal.age?.made === NOT_MADE)
     await say(context, `the new key will be made: ${newKey.where}`);
 }
@@ -289,17 +307,12 @@ function counts({ sops, sealed }: RotationPlan): string {
 }
 
 /** What the interface describes and this version does not do is refused by name. */
-function refuseLater({ inCluster, reason, fingerprint }: RotateFlags): void {
+function refuseLater({ inCluster, fingerprint }: RotateFlags): void {
   const later = [
     {
       flag: '--in-cluster',
       isAsked: inCluster,
       next: 'rotate from a checkout: sotto rotate --new-secret -n NAMESPACE',
-    },
-    {
-      flag: '--reason',
-      isAsked: reason !== undefined,
-      next: 'rotate without it; sotto secret blame says since when a value is as it is',
     },
     {
       flag: '--fingerprint',
