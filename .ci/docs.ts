@@ -103,6 +103,8 @@ function sampleAll(metrics: Metrics): void {
   metrics.sourceAsked('app', at);
   metrics.sourceFailed('app', at);
   metrics.decrypted('sops', 'opened');
+  metrics.keys([{ kind: 'age', state: 'decrypt-only', since: at.toISOString(), until: at.toISOString() }]);
+  metrics.rehearsed(at);
   metrics.inventory({ objects: 1, bytes: 1 });
 }
 

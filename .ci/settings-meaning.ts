@@ -21,6 +21,8 @@ export const SETTINGS_MEANING: Readonly<Record<string, string>> = {
     'fingerprint of the certificate in use: `sotto seal` takes no other, and the agent tells when its own is another',
   'sealing.recovery': 'age recipients that each new key is encrypted to before it is used (ConfigMap `sotto-recovery`)',
   'sealing.renewEvery': 'how old a sealing key may become',
+  'rotation.receiptKey':
+    'by whom the receipts of rotations are signed: `sotto check --rotation HEAD` takes no other (docs/rotation.md)',
   plaintextSecrets: 'Secrets in clear in Git: refused, applied and reported, or applied',
   'vetoes.allow': 'vetoes on what comes from Git that do not count: docs/threat-model.md says what each one refuses',
   'page.listen': 'address of `/status.json`; the page itself is not in this version',

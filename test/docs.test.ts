@@ -199,13 +199,11 @@ function wordsOf(line: string): string[] {
 }
 
 /** What the parser says against it; nothing is run. */
-/** Commands that do something themselves, besides having others below them. */
-const ALSO_ALONE: ReadonlySet<string> = new Set(['rotate']);
-
 async function parseProblem(words: readonly string[]): Promise<string | undefined> {
   const program = await buildProgram(words, silentContext());
   for (const command of program.commands) {
-    if (command.commands.length === 0 || ALSO_ALONE.has(command.name())) command.action(() => undefined);
+    // `rotate` is a command of its own besides those below it.
+    if (command.commands.length === 0 || command.name() === 'rotate') command.action(() => undefined);
     for (const below of command.commands) below.action(() => undefined);
   }
   try {

@@ -9,6 +9,7 @@ import { wakeDependents } from './dependents.ts';
 import { isHeldByOther, otherAgent } from './fence.ts';
 import { takenOver } from './inventory-store.ts';
 import type { AgentEnd } from './options.ts';
+import { settleFingerprint } from './change-fingerprint.ts';
 import { endPauses } from './pausing.ts';
 import { patienceMs } from './sync-order.ts';
 import type { ProbeView } from './serve/probes.ts';
@@ -91,7 +92,7 @@ export class Agent {
       signal: this.#stop.signal,
       namespace: agentNamespace,
       onEvent: (event) => {
-        parts.keys.observe(event);
+        parts.onOwnSecret(event);
         if (event.type === 'synced') resolve();
         if (event.type === 'state' && event.state === 'stale') setTimeout(resolve, LIST_GRACE_MS).unref();
         else if (event.type === 'state') resolve();
@@ -294,6 +295,8 @@ export class Agent {
       }
       // Not awaited either: it waits for passes.
       void parts.syncs.clearLeft(parts.context).catch((thrown: unknown) => this.#fail(thrown));
+      void settleFingerprint(parts.context).catch((thrown: unknown) => this.#fail(thrown));
+      parts.rotations.settle(parts.context);
       await endPauses(parts.context).catch((thrown: unknown) => this.#fail(thrown));
       await delay(TICK_MS, this.#stop.signal);
     }

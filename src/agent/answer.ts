@@ -8,10 +8,12 @@ import { parseRequest, type Request } from '../plan/request.ts';
 import type { Answer } from '../report/status.ts';
 import { isAtRest } from './at-rest.ts';
 import { answerCanary } from './canary.ts';
+import { changeFingerprint, showFingerprintPlan } from './change-fingerprint.ts';
 import type { AgentContext } from './context.ts';
 import { acceptExposed, expose } from './exposure/expose.ts';
 import { adoptOrphans, pruneOrphans } from './orphans.ts';
 import { pause, resume } from './pausing.ts';
+import { rehearsed } from './rehearsed.ts';
 import { viewSync } from './status-view.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 
@@ -25,8 +27,13 @@ export async function answerRequest(agent: AgentContext, text: string): Promise<
   } catch (thrown) {
     const error = asSottoError(thrown);
     agent.log.warn('a request was refused', { code: error.code, error });
-    return { outcome: error.code.startsWith('SOTTO-PLAN-') ? 'refused' : 'failed', message: error.text() };
+    return { outcome: isRefusal(error) ? 'refused' : 'failed', message: error.text() };
   }
+}
+
+/** Nothing was tried, or nothing was found that could be done. */
+function isRefusal({ code }: SottoError): boolean {
+  return code.startsWith('SOTTO-PLAN-') || (code.startsWith('SOTTO-ROTATE-') && code !== 'SOTTO-ROTATE-024');
 }
 
 function carryOutRequest(agent: AgentContext, request: Request): Promise<Answer> {
@@ -41,12 +48,18 @@ function carryOutRequest(agent: AgentContext, request: Request): Promise<Answer>
       return approve(agent, request);
     case 'prune':
       return pruneOrphans(agent, request.plan);
+    case 'fingerprint':
+      return request.plan === undefined ? showFingerprintPlan(agent) : changeFingerprint(agent, request.plan);
     case 'canary':
       return answerCanary(agent, request);
     case 'expose':
       return expose(agent, request);
     case 'accept':
       return acceptExposed(agent, request);
+    case 'rotate':
+      return agent.rotate(request, oneSync(agent, request.sync));
+    case 'rehearsed':
+      return rehearsed(agent, request);
     case 'adopt-orphans':
       return adoptOrphans(agent, request.plan, oneSync(agent, request.sync).settings.name);
     case 'adopt':

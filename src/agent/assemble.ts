@@ -1,11 +1,12 @@
 import { createSecretKey, randomBytes } from 'node:crypto';
 import { LIMITS } from '../core/limits.ts';
-import { keyedDigest } from '../keys/fingerprint.ts';
+import { fingerprintId } from '../keys/fingerprint.ts';
 import { discover, type ResourceCatalog } from '../kube/discovery.ts';
 import { kubeError } from '../kube/errors.ts';
 import { apiVersionOf, CONFIG_MAPS } from '../kube/resource.ts';
 import type { Repeat } from '../kube/retry.ts';
 import { accountOf } from '../kube/service-account.ts';
+import type { WatchEvent } from '../kube/watch.ts';
 import { Opener } from '../open/opener.ts';
 import { applySetId } from '../plan/applyset.ts';
 import { INVENTORY_NAME } from '../core/labels.ts';
@@ -22,9 +23,10 @@ import { computeStatus } from '../health/status.ts';
 import { policyOf } from './drift-policy.ts';
 import { EndingNamespace } from './ending-namespace.ts';
 import { EventRecorder } from './event-recorder.ts';
-import { ExposureStore } from './exposure/store.ts';
-import { exposureKey } from './exposure/stored.ts';
-import { loadFingerprint } from './fingerprint.ts';
+import { loadExposures } from './exposure/load.ts';
+import { inventoryMac, loadFingerprint, refuseOtherFingerprint, withBoth } from './fingerprint.ts';
+import { measureStatus } from './measure-status.ts';
+import { observeFingerprint } from './fingerprint-watch.ts';
 import { InventoryStore } from './inventory-store.ts';
 import { KeyStore } from './key-store.ts';
 import { changedKinds, isOfKind, Kinds, waitedFor } from './kinds.ts';
@@ -35,6 +37,7 @@ import { LiveStore } from './live.ts';
 import { PodFaults } from './pod-faults.ts';
 import { reportYield } from './report-correction.ts';
 import { RequestDesk } from './request-desk.ts';
+import { Rotations } from './rotation/rotations.ts';
 import type { AgentSetup } from './setup.ts';
 import { StatusPublisher } from './status-publisher.ts';
 import { nextLateMs } from './readiness.ts';
@@ -57,12 +60,15 @@ export interface Assembled {
   readonly place: Place;
   readonly context: AgentContext;
   readonly keys: KeyStore;
+  /** A Secret of the agent's namespace, seen as metadata. */
+  readonly onOwnSecret: (event: WatchEvent) => void;
   readonly inventory: InventoryStore;
   readonly watching: Watching;
   readonly corrector: Corrector;
   readonly publisher: StatusPublisher;
   readonly desk: RequestDesk;
   readonly syncs: SyncSet;
+  readonly rotations: Rotations;
   readonly document: () => StatusDocument;
   readonly undone: () => readonly UndoneEdit[];
 }
@@ -83,7 +89,8 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
   const { signal, onDefect, repeat } = hooks;
   const place = placeOf(setup, inForce.current);
   const first = await discoverKinds(setup, repeat);
-  const key = await loadFingerprint(transport, place.agentNamespace, inForce.current.fingerprintSecret, repeat);
+  const fingerprint = await loadFingerprint(transport, place.agentNamespace, inForce.current.fingerprintSecret, repeat);
+  const macs = () => withBoth(fingerprint, (key) => inventoryMac(key, place.agentNamespace));
   const inventory = new InventoryStore({
     transport,
     clock,
@@ -92,29 +99,26 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     setId: place.setId,
     version: place.version,
     repeat,
-    mac: (bytes) => keyedDigest(key, 'inventory', place.agentNamespace, bytes),
+    mac: (bytes) => macs().current(bytes),
+    formerMac: () => macs().former,
+    keyId: () => fingerprintId(fingerprint.current),
     onStored: (size) => metrics.inventory(size),
   });
   await inventory.load();
+  refuseOtherFingerprint(fingerprint, inventory.madeWith, {
+    namespace: place.agentNamespace,
+    name: inForce.current.fingerprintSecret,
+  });
   const last = new LastStore({
     transport,
     namespace: place.agentNamespace,
     version: place.version,
-    keys: lastKeys(key, place.agentNamespace),
+    keys: () => withBoth(fingerprint, (key) => lastKeys(key, place.agentNamespace)),
     inventory,
     repeat,
     onBroken: (error) => log.warn('what was applied last cannot be used', { code: error.code, error }),
   });
-  const exposures = new ExposureStore({
-    transport,
-    namespace: place.agentNamespace,
-    key: exposureKey(key, place.agentNamespace),
-    inventory,
-    repeat,
-    now: () => clock.now(),
-  });
-  await exposures.load();
-  if (exposures.lost !== undefined) log.error('what is exposed cannot be told', { error: exposures.lost });
+  const exposures = await loadExposures(setup, { place, fingerprint, inventory, repeat });
   const account = accountOf(await transport.connection.authorize(false));
   if (inventory.lost) log.error('the inventory cannot be trusted: nothing is pruned until it was made anew');
 
@@ -135,6 +139,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     onError: (error) => log.warn('keys could not be read', { code: error.code, error }),
     onMade: (name) => log.info('a sealing key was made', { object: `Secret/${name}` }),
   });
+  const rotations = new Rotations(keys, setup.workDir);
   const syncs = new SyncSet({ workDir: setup.workDir, keys, signal, onDefect });
   const live: LiveStore = new LiveStore({
     macKey: createSecretKey(randomBytes(32)),
@@ -186,7 +191,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     live,
     rows: () => inventory.inventory.rows.values(),
     onSecret: (event) => {
-      if (place.targetNamespace === place.agentNamespace) keys.observe(event);
+      if (place.targetNamespace === place.agentNamespace) onOwnSecret(event);
     },
     onState: (resource, state, why) => {
       metrics.watch(resource.kind, state === 'stale' || state === 'gone' ? 'broken' : state);
@@ -197,6 +202,10 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     onBack: (resource) => syncs.wakeBlocked(resource),
     onDefect,
   });
+  const onOwnSecret = (event: WatchEvent): void => {
+    keys.observe(event);
+    observeFingerprint(context, event);
+  };
   const variableMaps = new VariableMaps({
     transport,
     clock,
@@ -247,7 +256,9 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     awaited,
     renderer: setup.renderer.renderer,
     signal,
-    fingerprint: key,
+    fingerprint,
+    exclusively: (task) => syncs.exclusively(task),
+    told: () => publisher.answered(),
     syncs: syncs.runtimes,
     settings: () => inForce.current,
     vetoes: () => vetoRules(inForce.current, place.agentNamespace, account, keys.markedSecrets()),
@@ -264,6 +275,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     },
     podTrouble: () => pods.trouble,
     keysOf: (sync) => keys.keysOf(sync.settings),
+    rotate: (request, sync) => rotations.rotate(context, request, sync),
     opener: (sync) =>
       new Opener(keys.keysOf(sync.settings), {
         onVerified: (format, outcome) => metrics.decrypted(format, outcome),
@@ -304,29 +316,27 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
       settings: inForce.state,
       ring: keys.ring,
       renderer: setup.renderer.status(),
+      rotations: rotations.status(syncs.runtimes),
       corrections,
       handled: desk.handled,
     });
   const publisher: StatusPublisher = new StatusPublisher({
     transport,
     namespace: place.agentNamespace,
-    key,
+    key: () => fingerprint.current,
     clock,
     log,
     lookAgainAtMs: () => nextLateMs(context),
     build: () => {
       const status = document();
-      metrics.exposed(exposures.exposures.reduce((sum, { values }) => sum + values.length, 0));
-      for (const sync of status.syncs) {
-        metrics.state(sync.name, sync.state);
-        metrics.objects(sync.name, sync.counts, sync.attentionTotal);
-      }
+      measureStatus(metrics, status);
       return status;
     },
   });
   return {
     place,
     context,
+    onOwnSecret,
     keys,
     inventory,
     watching,
@@ -334,6 +344,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     publisher,
     desk,
     syncs,
+    rotations,
     document,
     undone: () => undone.list(),
   };

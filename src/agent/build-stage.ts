@@ -3,8 +3,10 @@ import { SottoError } from '../core/errors.ts';
 import { type JsonObject, stringAt } from '../core/json.ts';
 import { groupOf } from '../core/ids.ts';
 import type { Opener } from '../open/opener.ts';
-import { build, buildDigest } from '../render/kustomize/build.ts';
+import { build, type BuildContext, buildDigest, type Built } from '../render/kustomize/build.ts';
+import type { Find } from '../render/kustomize/file-tree.ts';
 import { noRenderer } from '../render/kustomize/renderer-failure.ts';
+import type { ScanResult } from '../render/kustomize/scan-result.ts';
 import type { SyncSettings } from '../settings/settings.ts';
 import type { AgentContext } from './context.ts';
 import { openSnapshot } from './pass-stages.ts';
@@ -41,16 +43,12 @@ async function buildSnapshot(
   const rules = JSON.stringify([plaintextSecrets, secretsIn]);
   const digest = sourceDigest('said', buildDigest(scanned.result, find, namespace), rules);
   if (sync.built?.digest === digest) return sync.built.said;
-  if (agent.renderer === undefined) return { ok: false, errors: [noRenderer()] };
-  const built = await build(scanned.result, find, {
-    key: agent.fingerprint,
-    opener,
-    namespace,
-    renderer: agent.renderer,
-    plaintextSecrets,
-    allowed: { mayHoldSecrets: (object) => mayHoldSecrets(object, secretsIn) },
-    recall: (ofFile) => agent.inventory.tokens(name, ofFile),
-  });
+  const built = await buildWith(
+    agent,
+    sync,
+    { scanned: scanned.result, find },
+    { key: agent.fingerprint.current, opener, recall: (ofFile) => agent.inventory.tokens(name, ofFile) },
+  );
   if (!built.ok) return built;
   const { documents, refusals, warnings, memories, unused } = built;
   agent.inventory.setTokens(name, memories);
@@ -60,6 +58,25 @@ async function buildSnapshot(
   const said = { ok: true, documents, refusals, warnings } as const;
   sync.built = { digest, said };
   return said;
+}
+
+/** A kustomization of a sync, with tokens of one key. */
+export async function buildWith(
+  agent: AgentContext,
+  { settings }: SyncRuntime,
+  { scanned, find }: { readonly scanned: ScanResult; readonly find: Find },
+  made: Pick<BuildContext, 'key' | 'opener' | 'recall'>,
+): Promise<Built> {
+  const { renderer, place } = agent;
+  if (renderer === undefined) return { ok: false, errors: [noRenderer()] };
+  const { secretsIn } = settings;
+  return build(scanned, find, {
+    ...made,
+    namespace: place.targetNamespace,
+    renderer,
+    plaintextSecrets: agent.settings().plaintextSecrets,
+    allowed: { mayHoldSecrets: (object) => mayHoldSecrets(object, secretsIn) },
+  });
 }
 
 export function mayHoldSecrets(object: JsonObject, allowed: SyncSettings['secretsIn']): boolean {

@@ -5,7 +5,6 @@ import type { Json } from '../core/json.ts';
 import type { ResourceCatalog } from '../kube/discovery.ts';
 import type { Resource } from '../kube/resource.ts';
 import type { Transport } from '../kube/transport.ts';
-import type { FingerprintKey } from '../keys/fingerprint.ts';
 import type { CanaryKeys } from '../keys/canary.ts';
 import type { Opener } from '../open/opener.ts';
 import type { DesiredObject } from '../render/desired.ts';
@@ -14,7 +13,8 @@ import type { VetoRules } from '../render/veto-rules.ts';
 import type { EventFacts } from '../report/events.ts';
 import type { Logger } from '../report/log.ts';
 import type { Metrics } from '../report/metrics.ts';
-import type { CorrectionStatus } from '../report/status.ts';
+import type { RotateRequest } from '../plan/request.ts';
+import type { Answer, CorrectionStatus } from '../report/status.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Autoscaled } from './autoscaled.ts';
 import type { ExposureStore } from './exposure/store.ts';
@@ -23,6 +23,7 @@ import type { Lanes } from './lanes.ts';
 import type { LastStore } from './last-store.ts';
 import type { Awaited } from './awaited.ts';
 import type { EndingNamespace } from './ending-namespace.ts';
+import type { FingerprintKeys } from './fingerprint.ts';
 import type { Finding, LiveStore } from './live.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 import type { UndoneFacts } from './undone-edits.ts';
@@ -69,10 +70,16 @@ export interface AgentContext {
   checkKinds(): void;
   /** Why Pods of workloads are not looked at, for syncs with `health.strict`. */
   podTrouble(): SottoError | undefined;
-  /** The key of all digests that leave memory. */
-  readonly fingerprint: FingerprintKey;
+  /** The keys of all digests that leave memory. */
+  readonly fingerprint: FingerprintKeys;
+  /** No pass is under way meanwhile. */
+  exclusively<T>(task: () => Promise<T>): Promise<T>;
+  /** Resolves when the status says what is so now. */
+  told(): Promise<void>;
   /** What files of a sync are opened with now. */
   keysOf(sync: SyncRuntime): CanaryKeys;
+  /** A rotation by the agent itself; one at a time. */
+  rotate(request: RotateRequest, sync: SyncRuntime): Promise<Answer>;
   /** Keys of a sync, for one pass or one correction. */
   opener(sync: SyncRuntime): Opener;
   /** ConfigMaps of the target namespace that syncs take variables from; those that do not exist are left out. */

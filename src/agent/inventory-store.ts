@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts';
 import { SottoError } from '../core/errors.ts';
 import type { ObjectKey, SourceDigest } from '../core/ids.ts';
 import { type JsonObject, stringAt, stringifyJson } from '../core/json.ts';
-import { INVENTORY_NAME } from '../core/labels.ts';
+import { FINGERPRINT_ANNOTATION, INVENTORY_NAME } from '../core/labels.ts';
 import { LIMITS } from '../core/limits.ts';
 import { kubeError } from '../kube/errors.ts';
 import type { FailureKind } from '../kube/failure.ts';
@@ -24,6 +24,7 @@ import {
   type LastRecord,
   type LeavingRule,
   type Mac,
+  type Rehearsal,
 } from '../plan/inventory.ts';
 import type { Pause } from '../plan/pause.ts';
 import type { TokenMemory } from '../render/tokens/content.ts';
@@ -46,6 +47,10 @@ export interface InventoryStoreOptions {
   readonly setId: string;
   readonly version: string;
   readonly mac: Mac;
+  /** Of the key before, while something made with it may be left. */
+  readonly formerMac?: () => Mac | undefined;
+  /** Of the key in force. */
+  readonly keyId?: () => string;
   readonly repeat: Repeat;
   readonly clock: Clock;
   readonly onStored: (size: { readonly objects: number; readonly bytes: number }) => void;
@@ -68,6 +73,8 @@ export class InventoryStore {
   #writing: Promise<void> = Promise.resolve();
   /** The stored record could not be trusted; nothing is pruned until it was made anew. */
   lost = false;
+  /** Of a record that could not be trusted, the id of the key it was made with, as it says itself. */
+  madeWith: string | undefined;
   /** `Deployment.apps`, as the ConfigMap says them: kinds to look for what was applied once. Nothing vouches for them. */
   hintedKinds: readonly string[] = [];
 
@@ -85,7 +92,7 @@ export class InventoryStore {
 
   /** Reads the stored inventory. Its absence is a first start; a wrong MAC is a loss, and both begin with no rows. */
   async load(): Promise<void> {
-    const { transport, namespace, mac, repeat } = this.#options;
+    const { transport, namespace, repeat } = this.#options;
     const target = { resource: CONFIG_MAPS, namespace, name: INVENTORY_NAME };
     const answer = await repeat(() => getObject(transport, target));
     if (!answer.ok) throw kubeError(answer.failure, { verb: 'get', ...target });
@@ -93,15 +100,33 @@ export class InventoryStore {
     this.#resourceVersion = stringAt(answer.value, 'metadata', 'resourceVersion');
     const entry = stringAt(answer.value, 'binaryData', ENTRY);
     this.#stored = entry;
-    const inventory = entry === undefined ? undefined : decodeInventory(Buffer.from(entry, 'base64'), mac);
-    if (inventory === undefined) {
+    const known = entry === undefined ? undefined : this.#decode(entry);
+    if (known === undefined) {
+      this.madeWith = stringAt(answer.value, 'metadata', 'annotations', FINGERPRINT_ANNOTATION);
       this.lost = true;
       this.hintedKinds = stringAt(answer.value, 'metadata', 'annotations', APPLYSET_KINDS)?.split(',') ?? [];
       return;
     }
-    const { rows, ...header } = inventory;
+    const { rows, ...header } = known.inventory;
     this.#header = header;
     this.#rows = new Map(rows);
+    if (known.isFormer) this.forgetTokens();
+  }
+
+  #decode(entry: string): { readonly inventory: Inventory; readonly isFormer: boolean } | undefined {
+    const { mac, formerMac } = this.#options;
+    const bytes = Buffer.from(entry, 'base64');
+    const inventory = decodeInventory(bytes, mac);
+    if (inventory !== undefined) return { inventory, isFormer: false };
+    const before = formerMac?.();
+    const former = before && decodeInventory(bytes, before);
+    return former && { inventory: former, isFormer: true };
+  }
+
+  /** The fingerprint key is another one: what stood for secrets is made anew, and everything is stored with the new key. */
+  forgetTokens(): void {
+    this.#header = { ...this.#header, tokens: {} };
+    this.#touch();
   }
 
   /** Takes the inventory over: a new epoch, so that an older agent notices at its next write that it is out. */
@@ -113,13 +138,13 @@ export class InventoryStore {
   /** False when another agent has written the inventory since our last write; an unreachable server proves nothing. */
   async isHeldByUs(instance: string): Promise<boolean> {
     await this.#writing;
-    const { transport, namespace, mac } = this.#options;
+    const { transport, namespace } = this.#options;
     const live = await getObject(transport, { resource: CONFIG_MAPS, namespace, name: INVENTORY_NAME });
     if (!live.ok || live.value === undefined) return true;
     const entry = stringAt(live.value, 'binaryData', ENTRY);
     if (entry === undefined || entry === this.#stored) return true;
-    const inventory = decodeInventory(Buffer.from(entry, 'base64'), mac);
-    return inventory === undefined || inventory.holder?.instance === instance;
+    const known = this.#decode(entry);
+    return known === undefined || known.inventory.holder?.instance === instance;
   }
 
   /** A clean stop: whoever starts next need not ask whether we are alive. */
@@ -149,6 +174,12 @@ export class InventoryStore {
 
   setPauses(pauses: readonly Pause[]): void {
     this.#header = { ...this.#header, pauses };
+    this.#touch();
+  }
+
+  /** Undefined: as if there had been none, where it could not be stored. */
+  setRehearsal(rehearsal: Rehearsal | undefined): void {
+    this.#header = { ...this.#header, rehearsal };
     this.#touch();
   }
 
@@ -294,7 +325,8 @@ export class InventoryStore {
   }
 
   #manifest(entry: string): JsonObject {
-    const { namespace, targetNamespace, setId, version } = this.#options;
+    const { namespace, targetNamespace, setId, version, keyId } = this.#options;
+    const madeWith = keyId?.();
     return {
       apiVersion: 'v1',
       kind: 'ConfigMap',
@@ -305,6 +337,7 @@ export class InventoryStore {
         annotations: {
           [APPLYSET_TOOLING]: `sotto/v${version}`,
           [APPLYSET_KINDS]: groupKinds(this.inventory),
+          ...(madeWith === undefined ? {} : { [FINGERPRINT_ANNOTATION]: madeWith }),
           ...(targetNamespace === namespace ? {} : { [APPLYSET_NAMESPACES]: targetNamespace }),
         },
         ...(this.#resourceVersion === undefined ? {} : { resourceVersion: this.#resourceVersion }),

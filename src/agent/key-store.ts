@@ -2,17 +2,19 @@ import type { Clock } from '../core/clock.ts';
 import { asSottoError, SottoError } from '../core/errors.ts';
 import { isJsonObject, type Json, type JsonObject, member } from '../core/json.ts';
 import type { GitAccess } from '../git/credential.ts';
-import { checkCredentialUse, gitAccess } from '../keys/credentials.ts';
+import { checkCredentialUse, gitAccess, writeAccess } from '../keys/credentials.ts';
 import { type KeySecret, type SecretMark, wipeEntries } from '../keys/key-secret.ts';
+import { writeSecret } from '../keys/write-credential.ts';
 import { STOCK_SEALING_LABEL, USE_LABEL } from '../keys/marks.ts';
 import { type ParsedKeySecret, parseKeySecret } from '../keys/parse-keys.ts';
 import { hasSealingKey, type KeyRing, keyRing, type OpeningKeys, ringFor } from '../keys/ring.ts';
-import type { OpenKeys } from '../open/opener.ts';
+import type { KeyServices } from '../services/key-services.ts';
 import { ServiceMemory } from '../services/sessions.ts';
 import { agentServices } from './key-services.ts';
-import { makeSealingKey } from './sealing-key.ts';
+import { makeSealingKey, secretMarkOf } from './sealing-key.ts';
 import { isKeySecret, namedKeySecrets, selectKeySecrets } from '../keys/select.ts';
 import { kubeError } from '../kube/errors.ts';
+import { listMetadata } from '../kube/lists.ts';
 import { getMetadata } from '../kube/objects.ts';
 import { SECRETS } from '../kube/resource.ts';
 import type { Repeat } from '../kube/retry.ts';
@@ -69,7 +71,7 @@ export class KeyStore {
   }
 
   /** What a sync opens its files with: its own keys where it names some, and the key services it allows. */
-  keysOf(sync: SyncSettings): OpeningKeys & Pick<OpenKeys, 'services'> {
+  keysOf(sync: SyncSettings): OpeningKeys & { readonly services: KeyServices } {
     const secrets = [...this.#loaded.values()].map(({ parsed }) => parsed);
     const ring = ringFor(secrets, this.#options.settings(), sync.decryption);
     const { credentials } = ring;
@@ -79,6 +81,44 @@ export class KeyStore {
   /** Names of Secrets that say of themselves that they are keys or credentials: nothing from Git may refer to them. */
   markedSecrets(): ReadonlySet<string> {
     return new Set([...this.#marks.values()].filter(isMarked).map(({ name }) => name));
+  }
+
+  /** Every key Secret that was read, those of single syncs too. */
+  secrets(): readonly ParsedKeySecret[] {
+    return [...this.#loaded.values()].map(({ parsed }) => parsed);
+  }
+
+  /** A key Secret that the agent itself has just written: read at once, whatever the stream has told so far. */
+  async written(mark: SecretMark & { readonly resourceVersion: string }): Promise<void> {
+    this.#marks.set(mark.name, mark);
+    await this.load();
+    this.#options.onChange();
+  }
+
+  /**
+   * Runs a task with the credential for writing to a source, which is read for it alone and overwritten afterwards.
+   * Throws SottoError before anything is read when no Secret says that it is for that.
+   */
+  async withWriteAccess<T>(sourceUrl: string, task: (access: GitAccess) => Promise<T>): Promise<T> {
+    const { transport, namespace, repeat } = this.#options;
+    const { name } = await this.writer(sourceUrl);
+    const secret = await readSecret(transport, namespace, name, repeat);
+    if (secret === undefined) throw noCredential(name, namespace);
+    try {
+      // What was read counts, not what the list had told.
+      return await task(writeAccess(writeSecret([secret], { sourceUrl, namespace }), { sourceUrl, namespace }));
+    } finally {
+      wipeEntries(secret);
+    }
+  }
+
+  /** Which Secret that would be. Asked anew: somebody makes it a moment before the rotation. No value is read. */
+  async writer(sourceUrl: string): Promise<SecretMark> {
+    const { transport, namespace, repeat } = this.#options;
+    const labelSelector = `${USE_LABEL}=git-write`;
+    const listed = await repeat(() => listMetadata(transport, SECRETS, { namespace, labelSelector }));
+    if (!listed.ok) throw kubeError(listed.failure, { verb: 'list', resource: SECRETS, namespace });
+    return writeSecret(listed.value.items.map(secretMarkOf), { sourceUrl, namespace });
   }
 
   /** Events of the agent namespace's Secrets. */

@@ -18,7 +18,8 @@ export interface LastStoreOptions {
   readonly transport: Transport;
   readonly namespace: string;
   readonly version: string;
-  readonly keys: LastKeys;
+  /** In force now; parts that the former ones sealed are still opened. */
+  readonly keys: () => { readonly current: LastKeys; readonly former: LastKeys | undefined };
   readonly inventory: Pick<InventoryStore, 'inventory' | 'setLast'>;
   readonly repeat: Repeat;
   /** What is stored is not what the inventory says; it is written anew by the next pass. */
@@ -72,13 +73,16 @@ export class LastStore {
 
   /** The compressed objects of a part. A server that does not answer says nothing about it. */
   async #part(sync: string, { version }: LastRecord, { at, id }: Part): Promise<Buffer | 'lost' | SottoError> {
-    const { transport, repeat, keys } = this.#options;
+    const { transport, repeat } = this.#options;
+    const { current, former } = this.#options.keys();
     const target = this.#target(at);
     const answer = await repeat(() => getObject(transport, target));
     if (!answer.ok) return kubeError(answer.failure, { verb: 'get', ...target });
     const entry = stringAt(answer.value, 'binaryData', ENTRY);
     const bytes = entry === undefined ? undefined : Buffer.from(entry, 'base64');
-    return (bytes && openPart(bytes, keys, { sync, version, id })) ?? 'lost';
+    if (bytes === undefined) return 'lost';
+    const place = { sync, version, id };
+    return openPart(bytes, current, place) ?? (former && openPart(bytes, former, place)) ?? 'lost';
   }
 
   /** What a sync applied last. Throws SottoError: SOTTO-KUBE-046 when it cannot be used, others when nobody answers. */
@@ -104,7 +108,8 @@ export class LastStore {
   /** Writes what changed, and into the inventory where it is: who calls stores that. Throws SottoError. */
   async keep({ sync, shape, objects, syncs }: Keeping): Promise<{ readonly leftOut: readonly ObjectKey[] }> {
     await this.#checked;
-    const { inventory, keys, version } = this.#options;
+    const { inventory, version } = this.#options;
+    const keys = this.#options.keys().current;
     await this.#emptyOthers(syncs);
     const before = inventory.inventory.last[sync];
     const isSame = before?.version === version;

@@ -10,7 +10,7 @@ import { isKept } from '../plan/keep.ts';
 import type { InventoryRow } from '../plan/inventory.ts';
 import { type Ordered, type Ordering, ranksIn } from '../plan/ordering.ts';
 import { objectPause } from '../plan/pause.ts';
-import { type ApplyStep, type Plan, plan } from '../plan/plan.ts';
+import { type ApplyStep, type Plan, plan, type PlanInput } from '../plan/plan.ts';
 import { compareRanks, rankOf } from '../plan/rank.ts';
 import { restartTrouble } from '../plan/restart.ts';
 import type { DesiredObject, DesiredSet } from '../render/desired.ts';
@@ -178,8 +178,23 @@ export function decide(
   desired: DesiredSet,
   refusals: readonly Refusal[],
 ): Plan {
+  const decided = plan(planInput(agent, sync, snapshot, desired, refusals));
+  for (const key of decided.left) sync.desired.delete(key);
+  // A new commit may hold what was missing: everything is tried once.
+  const isNewCommit = sync.report?.attemptedRevision !== snapshot.revision;
+  return isNewCommit ? decided : withoutBlocked(agent, sync, decided);
+}
+
+/** What a plan of a sync is made of, as things are now. */
+export function planInput(
+  agent: AgentContext,
+  sync: SyncRuntime,
+  snapshot: Snapshot,
+  desired: DesiredSet,
+  refusals: readonly Refusal[],
+): PlanInput {
   const { prune } = sync.settings;
-  const decided = plan({
+  return {
     sync: sync.settings.name,
     revision: snapshot.revision,
     desired,
@@ -194,11 +209,7 @@ export function decide(
     claimedBy: (key) => claimedBy(agent, sync, key),
     wantedBy: (key) =>
       [...agent.syncs.values()].find((other) => other !== sync && other.wanted.has(key))?.settings.name,
-  });
-  for (const key of decided.left) sync.desired.delete(key);
-  // A new commit may hold what was missing: everything is tried once.
-  const isNewCommit = sync.report?.attemptedRevision !== snapshot.revision;
-  return isNewCommit ? decided : withoutBlocked(agent, sync, decided);
+  };
 }
 
 /**

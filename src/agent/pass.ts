@@ -3,6 +3,7 @@ import { isAutoscaler } from './autoscaled.ts';
 import { ordered } from '../plan/ordering.ts';
 import { readSnapshot } from './build-stage.ts';
 import { type Carried, carryOut } from './carry-out.ts';
+import { noteCarried } from './fingerprint-carried.ts';
 import type { AgentContext } from './context.ts';
 import { announce, decide, handOver, refreshRows, refusedKeys, release, renderSet, rowKinds } from './pass-stages.ts';
 import { lookAtExposed } from './exposure/expose.ts';
@@ -68,6 +69,7 @@ export async function runPass(
   if (decided.steps.some((step) => step.action === 'prune' && isAutoscaler(step.id))) freeReplicas(agent);
   await keepLast(agent, sync, end);
   await lookAtExposed(agent);
+  noteCarried(agent, sync, end, restarts.left);
   await agent.inventory.store();
   return [];
 }

@@ -1,12 +1,12 @@
 import { asSottoError } from '../core/errors.ts';
 import { displayObject, type ObjectKey } from '../core/ids.ts';
-import type { Json } from '../core/json.ts';
+import { type Json, stringAt } from '../core/json.ts';
 import { RESTART_MANAGER, STAMP_ANNOTATION } from '../core/labels.ts';
 import type { Refusal } from '../core/refusal.ts';
 import { judgeEvent } from '../drift/judge.ts';
 import type { LiveRecord } from '../drift/record.ts';
 import { kubeError } from '../kube/errors.ts';
-import { applyObject } from '../kube/objects.ts';
+import { applyObject, getObject } from '../kube/objects.ts';
 import type { ValueOpener } from '../apply/fill.ts';
 import type { InventoryRow, RestartMark } from '../plan/inventory.ts';
 import { pauseOf } from '../plan/pause.ts';
@@ -23,6 +23,8 @@ export interface Restarts {
   readonly refusals: readonly Refusal[];
   /** Something failed that trying again may mend. */
   readonly retry: boolean;
+  /** Workloads that nothing may be written to now, with digests of the former key. */
+  readonly left: number;
 }
 
 /** After the objects of a pass: Pods of workloads that wish it are replaced where a value that they read has changed. */
@@ -36,15 +38,30 @@ export async function restartPods(
   const appliedNow = new Set(
     decided.steps.flatMap((step) => (step.action === 'apply' && step.reason === 'changed' ? [step.object.key] : [])),
   );
+  const { current, former } = agent.fingerprint;
   const ends: StampEnd[] = [];
+  let left = 0;
   for (const object of desired.objects) {
-    const found = restartCase(object, { row: (key) => agent.inventory.row(key), wanted });
+    const found = restartCase(object, {
+      row: (key) => agent.inventory.row(key),
+      wanted,
+      isKeyChanging: former !== undefined,
+    });
     if (found.kind === 'forget') remember(agent, object.key, undefined);
-    if (found.kind !== 'open' || !isOurs(agent, sync, object.key)) continue;
+    if (found.kind !== 'open') continue;
+    if (!isOurs(agent, sync, object.key)) {
+      left += former === undefined ? 0 : 1;
+      continue;
+    }
     const known = agent.inventory.row(object.key)?.restart;
     try {
-      const now = { ...found.seen, values: await valuesDigest(found.uses, opener, agent.fingerprint) };
-      const isDue = mustRestart(known, now, appliedNow.has(object.key));
+      const now = { ...found.seen, values: await valuesDigest(found.uses, opener, current) };
+      const isChanged = mustRestart(known, now, appliedNow.has(object.key));
+      const isDue =
+        former === undefined
+          ? isChanged
+          : (isChanged && known?.values !== (await valuesDigest(found.uses, opener, former))) ||
+            isOtherStamp(await liveStamp(agent, object), now.values);
       const end = isDue ? await stamp(agent, sync, object, now.values) : DONE;
       // A mark without its stamp would hide the change for good.
       if (end.refusal === undefined && !end.again) remember(agent, object.key, now);
@@ -53,7 +70,23 @@ export async function restartPods(
       ends.push(refusedBy(object, asSottoError(thrown), false));
     }
   }
-  return { refusals: ends.flatMap(({ refusal }) => refusal ?? []), retry: ends.some(({ again }) => again) };
+  return { refusals: ends.flatMap(({ refusal }) => refusal ?? []), retry: ends.some(({ again }) => again), left };
+}
+
+/** The digest that Pods carry, of whatever key. Throws SottoError where nobody answers. */
+export async function liveStamp(agent: AgentContext, object: DesiredObject): Promise<string | undefined> {
+  const { transport, signal } = agent;
+  const resource = agent.catalog().find(object.apiVersion, object.id.kind);
+  if (resource === undefined || resource.secret) return undefined;
+  const { namespace, name } = object.id;
+  const target = { resource, namespace, name, signal };
+  const answer = await getObject(transport, target);
+  if (!answer.ok) throw kubeError(answer.failure, { verb: 'get', ...target });
+  return stringAt(answer.value, 'spec', 'template', 'metadata', 'annotations', STAMP_ANNOTATION);
+}
+
+function isOtherStamp(found: string | undefined, values: string): boolean {
+  return found !== undefined && found !== values;
 }
 
 interface StampEnd {

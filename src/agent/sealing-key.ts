@@ -52,7 +52,7 @@ async function ownSealingKey({ transport, namespace, repeat }: SealingKeyPlace):
   const listed = await repeat(() => listMetadata(transport, SECRETS, { namespace, labelSelector }));
   if (!listed.ok) throw kubeError(listed.failure, { verb: 'list', resource: SECRETS, namespace });
   return listed.value.items
-    .map(markOf)
+    .map(secretMarkOf)
     .find((mark) => mark.annotations[ORIGIN_ANNOTATION] === ORIGIN_SOTTO && keyLife(mark).state === 'active');
 }
 
@@ -64,7 +64,7 @@ async function createKeySecret(
 ): Promise<SealingKeySecret> {
   const target = { resource: SECRETS, namespace, name };
   const answer = await repeat(() => createObject(transport, { ...target, body: fill().reveal() }));
-  if (answer.ok) return markOf(answer.value.object);
+  if (answer.ok) return secretMarkOf(answer.value.object);
   // Ours, whose answer was lost: the name is made of the key.
   const stored =
     answer.failure.kind === 'already-exists' ? await ownSealingKey({ transport, namespace, repeat }) : undefined;
@@ -124,7 +124,8 @@ function noRecovery({ what, why, next }: SottoError): SottoError {
   });
 }
 
-function markOf(object: Json): SealingKeySecret {
+/** What the answer to a write says of a Secret. */
+export function secretMarkOf(object: Json): SealingKeySecret {
   return {
     name: stringAt(object, 'metadata', 'name') ?? '',
     labels: texts(member(member(object, 'metadata'), 'labels')),

@@ -25,7 +25,8 @@ import {
 export interface StatusPublisherOptions {
   readonly transport: Transport;
   readonly namespace: string;
-  readonly key: FingerprintKey;
+  /** In force now. */
+  key(): FingerprintKey;
   readonly clock: Clock;
   readonly log: Logger;
   /** The document as it is now. */
@@ -128,7 +129,8 @@ export class StatusPublisher {
   }
 
   async #write(document: StatusDocument, digest: string, waiting: readonly (() => void)[]): Promise<void> {
-    const { transport, namespace, key, clock, log } = this.#options;
+    const { transport, namespace, clock, log } = this.#options;
+    const key = this.#options.key();
     this.#writing = true;
     const { text, signature } = signStatus(document, (bytes) => keyedDigest(key, 'status', bytes).toString('base64'));
     const body = Buffer.from(

@@ -1,9 +1,11 @@
 import { rfc3339 } from '../core/clock.ts';
-import type { SottoError } from '../core/errors.ts';
+import { SottoError } from '../core/errors.ts';
 import { displayObject, objectIdOf } from '../core/ids.ts';
 import type { Held } from '../plan/hold.ts';
 import type { InventoryRow } from '../plan/inventory.ts';
 import { objectPause, type Pause, syncPause } from '../plan/pause.ts';
+import { fingerprintId } from '../keys/fingerprint.ts';
+import { receiptKeyProblem, receiptSigner } from '../keys/receipt-key.ts';
 import type { KeyRing } from '../keys/ring.ts';
 import { buildStatus, type SyncInput } from '../report/build-status.ts';
 import type { SettingsState } from '../settings/last-good.ts';
@@ -13,6 +15,7 @@ import type {
   PauseStatus,
   PendingPlan,
   RendererStatus,
+  RotationStatus,
   SourceStatus,
   StatusDocument,
   SyncCounts,
@@ -21,6 +24,7 @@ import { type SyncFacts, type SyncState, syncState } from '../report/sync-state.
 import { attention, attentionOf, type Seen } from './attention.ts';
 import type { AgentContext } from './context.ts';
 import { exposureStatus } from './exposure/exposure-status.ts';
+import { notCarried } from './fingerprint-carried.ts';
 import { orphanNote, orphanStatus } from './orphans.ts';
 import { healthOf, isLate } from './readiness.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
@@ -33,6 +37,7 @@ export interface StatusSources {
   readonly settings: SettingsState;
   readonly ring: KeyRing | undefined;
   readonly renderer: RendererStatus | undefined;
+  readonly rotations: readonly RotationStatus[];
   readonly corrections: readonly CorrectionStatus[];
   /** Oldest first. */
   readonly handled: readonly HandledRequest[];
@@ -40,14 +45,19 @@ export interface StatusSources {
 
 /** The status document as of now. */
 export function statusOf(sources: StatusSources): StatusDocument {
-  const { agent, startedAt, settings, ring, renderer, corrections, handled } = sources;
+  const { agent, startedAt, settings, ring, renderer, rotations, corrections, handled } = sources;
   const { version, instance } = agent.place;
   const certificate = ring?.sealingCertificate;
   const orphans = orphanStatus(agent);
   const notes = orphans === undefined ? [] : [orphanNote(orphans)];
   const lost = agent.exposures.lost;
   if (lost !== undefined) notes.push(lost);
-  const general = [...settings.problems, ...(ring?.problems ?? []), ...notes].map((error) => attention(error));
+  const receipts = { publicKey: receiptSigner(agent.fingerprint.current).name };
+  const unpinned = receiptKeyProblem(receipts.publicKey, settings.current?.rotation.receiptKey);
+  if (unpinned !== undefined) notes.push(unpinned);
+  const general = [...settings.problems, ...(ring?.problems ?? []), ...fingerprintNotes(agent), ...notes].map((error) =>
+    attention(error),
+  );
   const syncs = [...agent.syncs.values()].map((sync) => viewSync(agent, sync));
   return buildStatus({
     agent: { version, instance, startedAt: rfc3339(startedAt) },
@@ -57,7 +67,14 @@ export function statusOf(sources: StatusSources): StatusDocument {
     exposures: agent.exposures.exposures.map(exposureStatus),
     pauses: agent.inventory.inventory.pauses.map(pauseStatus),
     handled,
+    fingerprint: {
+      id: fingerprintId(agent.fingerprint.current),
+      former: agent.fingerprint.former && fingerprintId(agent.fingerprint.former),
+      waits: leftOf(agent),
+      plan: agent.fingerprint.plan,
+    },
     sealing: certificate && { fingerprint: certificate.fingerprint, notBefore: rfc3339(certificate.notBefore) },
+    receipts,
     renderer,
     keys: (ring?.report ?? []).map((key) => ({
       kind: key.kind,
@@ -69,8 +86,35 @@ export function statusOf(sources: StatusSources): StatusDocument {
       secret: key.secret,
       origin: key.origin,
     })),
+    rotations,
+    rehearsal: agent.inventory.inventory.rehearsal,
     corrections,
   });
+}
+
+function fingerprintNotes(agent: AgentContext): SottoError[] {
+  const { trouble } = agent.fingerprint;
+  const waits = leftOf(agent);
+  const left = waits === undefined ? [] : [formerNeeded(waits)];
+  return trouble === undefined ? left : [trouble, ...left];
+}
+
+function formerNeeded(why: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-KEYS-103',
+    what: 'the fingerprint key was changed, and the former one is still needed',
+    why,
+    next: 'mend what is named, or say yes to its plan (sotto approve); the former key goes by itself then',
+  });
+}
+
+/** What keeps the former fingerprint key, if anything does. */
+export function leftOf(agent: AgentContext): string | undefined {
+  const left = notCarried(agent).map((sync) => {
+    const { name, state, message } = viewSync(agent, sync);
+    return `${name}: ${state}, ${message}`;
+  });
+  return left.length === 0 ? undefined : left.join('; ');
 }
 
 /** One sync as the status document tells it. Reads state; decides nothing. */

@@ -171,7 +171,7 @@ export class SyncSet {
     if (this.#isClearing || !isDue(agent, this.#clearedMs)) return;
     this.#isClearing = true;
     try {
-      await this.#exclusively(() => clearLeft(agent));
+      await this.exclusively(() => clearLeft(agent));
     } finally {
       this.#clearedMs = agent.clock.elapsedMs();
       this.#isClearing = false;
@@ -203,11 +203,12 @@ export class SyncSet {
       sync,
       signal,
       openSource: (of) => this.#openSource(of.settings, signal),
-      exclusively: (task) => this.#exclusively(task),
+      exclusively: (task) => this.exclusively(task),
     });
   }
 
-  #exclusively<T>(task: () => Promise<T>): Promise<T> {
+  /** One pass at a time in the whole agent; what must not meet one goes here too. */
+  exclusively<T>(task: () => Promise<T>): Promise<T> {
     const next = this.#queue.then(task, task);
     this.#queue = next.catch(() => undefined);
     return next;

@@ -121,7 +121,7 @@ export async function applyAbsent(
 }
 
 /** Never the version of a stored object: etcd's first revision is the empty store. */
-const NO_VERSION = '1';
+export const NO_VERSION = '1';
 
 async function takeOver(
   object: DesiredObject,

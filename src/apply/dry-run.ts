@@ -1,7 +1,8 @@
+import type { FailureKind, KubeFailure } from '../kube/failure.ts';
 import type { Outcome, Written } from '../kube/objects.ts';
 import type { Resource } from '../kube/resource.ts';
 import type { DesiredObject } from '../render/desired.ts';
-import { type ApplyContext, patch } from './apply.ts';
+import { type ApplyContext, NO_VERSION, patch } from './apply.ts';
 
 type TrialContext = Omit<ApplyContext, 'adopt'>;
 
@@ -34,4 +35,35 @@ export async function contestedFields(
   if (answer.ok) return { ok: true, value: [] };
   if (answer.failure.kind !== 'conflict') return answer;
   return { ok: true, value: answer.failure.causes.map(({ field }) => field) };
+}
+
+/** An object of this name is there; or what its managers wrote is not to be read, and nobody would have written anything. */
+const IS_THERE: ReadonlySet<FailureKind> = new Set<FailureKind>(['changed', 'entry-version']);
+
+/**
+ * Why the API server would not have the object where there is nothing yet; undefined when it would. One of this name is
+ * no obstacle: it is judged as a create all the same, which says "already exists" only when it has no other objection.
+ */
+export async function dryCreate(
+  object: DesiredObject,
+  resource: Resource,
+  context: TrialContext,
+): Promise<KubeFailure | undefined> {
+  const trial = { ...context, adopt: 'equal' as const };
+  const absent = await patch(object, resource, trial, { force: true, dryRun: true, resourceVersion: NO_VERSION });
+  if (absent.ok) return undefined;
+  if (!IS_THERE.has(absent.failure.kind)) return absent.failure;
+  const created = await patch(object, resource, trial, { force: true, dryRun: true, create: true });
+  if (created.ok || created.failure.kind === 'already-exists') return undefined;
+  if (!mayTakeItsOwnPlace(created.failure)) return created.failure;
+  const merged = await dryRun(object, resource, context);
+  return merged.ok ? undefined : merged.failure;
+}
+
+const ALLOCATED = /^spec\.(?:clusterIPs?(?:\[\d+\])?|healthCheckNodePort|ports\[\d+\]\.nodePort)$/;
+
+/** Addresses, ports and quota that the live object of this name has already. */
+function mayTakeItsOwnPlace({ kind, causes }: KubeFailure): boolean {
+  if (kind === 'quota') return true;
+  return kind === 'invalid' && causes.length > 0 && causes.every(({ field }) => ALLOCATED.test(field));
 }

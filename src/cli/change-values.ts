@@ -5,10 +5,11 @@ import type { ChangeableSops } from '../sops/change.ts';
 import { openForChange } from '../sops/change.ts';
 import { formatKeyPath, type KeyPath } from '../sops/key-path.ts';
 import type { ClearFile } from '../sops/value-edit.ts';
-import { valueText } from '../sops/value-edit.ts';
+import { valueText, writtenAt } from '../sops/value-edit.ts';
 import { LOCAL_LIMITS } from '../yaml/limits.ts';
 import { readManifests } from '../yaml/manifest.ts';
 import type { CommandContext } from './context.ts';
+import type { RuleFiles } from './creation-rules.ts';
 import { fileFormat } from './file-format.ts';
 import { type InputFile, readFileBytes, readInput, textOf } from './files.ts';
 import { encryptNewFile, isToBeMade, keysOfNewFile, refuseRecipients } from './new-file.ts';
@@ -36,38 +37,71 @@ export interface OpenedValue extends Disposable {
   readonly isBase64: boolean;
   /** As the file has it; undefined where there is none. */
   readonly value: string | undefined;
-  /** Encrypts the changed clear text and replaces the file, or leaves it when nothing changed: then false. */
+  /** What stands at the path, a mapping too, as it is written: to be compared with another version of the file. */
+  written(): string | undefined;
+  /** The file with the changed clear text encrypted; undefined when nothing changed. */
+  seal(changed: string): Promise<Uint8Array | undefined>;
+  /** Seals, and puts it into the file; false when nothing changed. */
   write(changed: string): Promise<boolean>;
+}
+
+/** Where the file of a value is read from, and the rules for it: the disk, or a commit. */
+export interface ValueSource {
+  /** Throws SottoError. */
+  read(file: string): Promise<InputFile>;
+  /** Whether it is not there and can be made. Throws SottoError. */
+  isToBeMade(file: string): Promise<boolean>;
+  readonly rules?: RuleFiles;
+}
+
+function diskSource(context: CommandContext): ValueSource {
+  return {
+    read: (file) => readInput(context, file),
+    isToBeMade: async (file) => isToBeMade({ path: resolve(context.cwd, file), name: file }),
+  };
+}
+
+export interface ValueOpening {
+  /** What was typed, for hints: `secret set`. */
+  readonly command: string;
+  readonly file: string;
+  readonly path: KeyPath;
+  readonly flags: ValueFlags;
+  /** A mapping may be at the path as well. */
+  readonly anything?: true;
 }
 
 export async function openValue(
   context: CommandContext,
-  command: string,
-  file: string,
-  path: KeyPath,
-  flags: ValueFlags,
-  { anything = false }: { readonly anything?: boolean } = {},
+  asked: ValueOpening,
+  source: ValueSource = diskSource(context),
 ): Promise<OpenedValue> {
+  const { command, file, path, flags, anything } = asked;
   if (file === '-') throw noStdin();
   refuseRecipients(flags, file);
-  const input = await readInput(context, file);
+  const input = await source.read(file);
   const format = fileFormat(input.name, flags);
   const opened = await opening(context, command, input, flags);
   try {
     const text = Buffer.from(opened.clear.reveal()).toString('utf8');
     const clear: ClearFile = { text, format, file: input.name, document: documentNumber(flags) };
+    const seal = async (changed: string): Promise<Uint8Array | undefined> => {
+      if (changed === text) return undefined;
+      await checkAgainstRules(context, input, opened.metadata, source.rules);
+      return Buffer.from(await opened.sealed(Buffer.from(changed), new Date()));
+    };
     return {
       name: input.name,
       isNew: false,
       clear,
       isBase64: flags.asIs !== true && isDataOfSecret(clear, path),
-      value: anything ? undefined : valueText(clear, path),
+      value: anything === true ? undefined : valueText(clear, path),
+      written: () => writtenAt(clear, path),
+      seal,
       write: async (changed) => {
-        if (changed === text) return false;
-        await checkAgainstRules(context, input, opened.metadata);
-        const sealed = await opened.sealed(Buffer.from(changed), new Date());
-        await replaceUnchanged(input, Buffer.from(sealed));
-        return true;
+        const sealed = await seal(changed);
+        if (sealed !== undefined) await replaceUnchanged(input, sealed);
+        return sealed !== undefined;
       },
       [Symbol.dispose]: () => opened[Symbol.dispose](),
     };
@@ -83,27 +117,29 @@ const EMPTY: Readonly<Partial<Record<string, string>>> = { yaml: '---\n', json: 
 /** As openValue, and a file that does not exist is made with this value in it, as the rule of `.sops.yaml` says. */
 export async function openOrMake(
   context: CommandContext,
-  command: string,
-  file: string,
-  path: KeyPath,
-  flags: ValueFlags,
+  asked: ValueOpening,
+  source: ValueSource = diskSource(context),
 ): Promise<OpenedValue> {
+  const { command, file, path, flags } = asked;
+  if (file === '-' || !(await source.isToBeMade(file))) return openValue(context, asked, source);
   const made = { path: resolve(context.cwd, file), name: file };
-  if (file === '-' || !isToBeMade(made)) return openValue(context, command, file, path, flags);
   const format = fileFormat(file, flags);
   const clear: ClearFile = { text: EMPTY[format] ?? '', format, file, document: documentNumber(flags) };
   // Says what format has no single values, before anything is asked for.
   valueText(clear, path);
-  const keys = await keysOfNewFile(context, made, flags, command);
+  const keys = await keysOfNewFile(context, made, flags, command, source.rules);
+  const seal = async (changed: string): Promise<Uint8Array> =>
+    Buffer.from(await encryptNewFile(Buffer.from(changed.replace(/^---\n/, '')), made, format, keys));
   return {
     name: file,
     isNew: true,
     clear,
     isBase64: false,
     value: undefined,
+    written: () => undefined,
+    seal,
     write: async (changed) => {
-      const text = Buffer.from(changed.replace(/^---\n/, ''));
-      writeNewFile(made.path, file, Buffer.from(await encryptNewFile(text, made, format, keys)));
+      writeNewFile(made.path, file, await seal(changed));
       return true;
     },
     [Symbol.dispose]: () => undefined,

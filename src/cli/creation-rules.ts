@@ -3,9 +3,25 @@ import { dirname, join, resolve, sep } from 'node:path';
 import type { CreationRule, CreationRuleOptions } from '../sops/creation-rule.ts';
 import { creationRule } from '../sops/creation-rule.ts';
 import type { Surroundings } from './context.ts';
-import { readInput, textOf } from './files.ts';
+import { readFileBytes, textOf } from './files.ts';
 
 const NAME = '.sops.yaml';
+
+/** Where configuration is looked for: the disk, or a commit. Paths are absolute. */
+export interface RuleFiles {
+  isFile(path: string): Promise<boolean>;
+  /** Throws SottoError. */
+  text(path: string): Promise<string>;
+}
+
+export const ON_DISK: RuleFiles = {
+  isFile: (path) =>
+    stat(path).then(
+      (found) => found.isFile(),
+      () => false,
+    ),
+  text: (path) => readFileText(path),
+};
 const MAX_LEVELS = 100;
 
 /**
@@ -16,11 +32,11 @@ const MAX_LEVELS = 100;
 export async function findCreationRule(
   around: Surroundings,
   filePath: string,
-  options: Pick<CreationRuleOptions, 'selectorOnly'> = {},
+  { files = ON_DISK, ...options }: Pick<CreationRuleOptions, 'selectorOnly'> & { readonly files?: RuleFiles } = {},
 ): Promise<CreationRule | undefined> {
-  const config = await findConfig(around);
+  const config = await findConfig(around, files);
   if (config === undefined) return undefined;
-  const text = textOf(await readInput(around, config));
+  const text = await files.text(config);
   // sops takes the folder of its configuration off as a literal prefix; other files keep their absolute path.
   const prefix = `${dirname(config)}${sep}`;
   const path = filePath.startsWith(prefix) ? filePath.slice(prefix.length) : filePath;
@@ -28,13 +44,13 @@ export async function findCreationRule(
 }
 
 /** The .sops.yaml that sops would use here, whatever is in it. */
-export async function findConfig(around: Surroundings): Promise<string | undefined> {
+export async function findConfig(around: Surroundings, files: RuleFiles = ON_DISK): Promise<string | undefined> {
   const named = around.env['SOPS_CONFIG'] ?? '';
   if (named !== '') return resolve(around.cwd, named);
   let folder = resolve(around.cwd);
   for (let level = 0; level < MAX_LEVELS; level += 1) {
     const candidate = join(folder, NAME);
-    if (await isFile(candidate)) return candidate;
+    if (await files.isFile(candidate)) return candidate;
     const parent = dirname(folder);
     if (parent === folder) return undefined;
     folder = parent;
@@ -42,9 +58,6 @@ export async function findConfig(around: Surroundings): Promise<string | undefin
   return undefined;
 }
 
-async function isFile(path: string): Promise<boolean> {
-  return stat(path).then(
-    (found) => found.isFile(),
-    () => false,
-  );
+async function readFileText(path: string): Promise<string> {
+  return textOf({ path, name: path, isStdin: false, bytes: await readFileBytes(path, path) });
 }

@@ -11,7 +11,7 @@ import type { KeyGroups } from '../sops/wrap.ts';
 import { LOCAL_LIMITS } from '../yaml/limits.ts';
 import { readManifests } from '../yaml/manifest.ts';
 import type { Surroundings } from './context.ts';
-import { findCreationRule } from './creation-rules.ts';
+import { findCreationRule, type RuleFiles } from './creation-rules.ts';
 import type { FileFormat } from './file-format.ts';
 import type { InputFile } from './files.ts';
 import { namedKeys, type RecipientFlags, recipientsOf } from './recipients.ts';
@@ -31,9 +31,10 @@ export async function keysOfNewFile(
   file: NewFile,
   flags: RecipientFlags,
   command: string,
+  files?: RuleFiles,
 ): Promise<NewFileKeys> {
   const given = namedKeys(flags, around.env);
-  const rule = await ruleFor(around, file, given.length > 0);
+  const rule = await ruleFor(around, file, { isNamed: given.length > 0, files });
   const named = given.length > 0 ? { groups: [given], threshold: 1 } : rule;
   if (named === undefined || named.groups.length === 0) throw noRecipient(file, command);
   return { recipients: await recipientsOf(around, named, flags, file.name), rule };
@@ -107,9 +108,13 @@ export function refuseRecipients(flags: RecipientFlags, name: string): void {
 }
 
 /** Recipients of the command line replace those of the rule; its selector stays in force, as in sops. */
-async function ruleFor(around: Surroundings, file: NewFile, isNamed: boolean): Promise<CreationRule | undefined> {
+async function ruleFor(
+  around: Surroundings,
+  file: NewFile,
+  { isNamed, files }: { readonly isNamed: boolean; readonly files: RuleFiles | undefined },
+): Promise<CreationRule | undefined> {
   try {
-    return await findCreationRule(around, file.path, { selectorOnly: isNamed });
+    return await findCreationRule(around, file.path, { selectorOnly: isNamed, ...(files && { files }) });
   } catch (thrown) {
     // Whoever names the recipients needs no rule for the file.
     if (thrown instanceof SottoError && thrown.code === 'SOTTO-SOPS-019' && isNamed) return undefined;

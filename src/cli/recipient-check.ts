@@ -5,7 +5,7 @@ import type { SopsMetadata } from '../sops/metadata.ts';
 import { bareFingerprint } from '../sops/pgp.ts';
 import { serviceKeyName, serviceKeyTitle } from '../sops/service-key.ts';
 import type { CommandContext } from './context.ts';
-import { findCreationRule } from './creation-rules.ts';
+import { findCreationRule, type RuleFiles } from './creation-rules.ts';
 import type { InputFile } from './files.ts';
 import { say } from './output.ts';
 
@@ -17,8 +17,9 @@ export async function checkAgainstRules(
   context: CommandContext,
   input: InputFile,
   metadata: SopsMetadata,
+  files?: RuleFiles,
 ): Promise<void> {
-  const rule = await ruleOf(context, input);
+  const rule = await ruleOf(context, input, files);
   if (rule === undefined || rule.groups.length === 0) return;
   const planted = plantedKeys(metadata.groups, rule.groups);
   if (planted.length > 0) throw notInRule(input.name, metadata.line, planted);
@@ -74,9 +75,13 @@ function titleOf(key: RuleKey): string {
   return key.kind === 'pgp' ? `OpenPGP key ${key.fingerprint}` : serviceKeyTitle(key);
 }
 
-async function ruleOf(context: CommandContext, input: InputFile): Promise<CreationRule | undefined> {
+async function ruleOf(
+  context: CommandContext,
+  input: InputFile,
+  files: RuleFiles | undefined,
+): Promise<CreationRule | undefined> {
   try {
-    return await findCreationRule(context, input.path);
+    return await findCreationRule(context, input.path, files === undefined ? {} : { files });
   } catch (thrown) {
     // No rule speaks of this file.
     if (thrown instanceof SottoError && thrown.code === 'SOTTO-SOPS-019') return undefined;

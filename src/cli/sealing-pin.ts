@@ -1,4 +1,5 @@
 import { join, relative } from 'node:path';
+import type { ReceiptKeyName } from '../core/receipt-key.ts';
 import { parseSettings } from '../settings/parse.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { CommandContext } from './context.ts';
@@ -16,6 +17,11 @@ export async function pinnedCertificate(context: CommandContext): Promise<string
 /** `sealing.recovery` of the same file: to whom each new key is encrypted. */
 export async function recoveryRecipients(context: CommandContext): Promise<readonly string[]> {
   return (await settingsHere(context))?.sealing.recovery ?? [];
+}
+
+/** `rotation.receiptKey` of the same file: by whom receipts of rotations have to be signed. */
+export async function pinnedReceiptKey(context: CommandContext): Promise<ReceiptKeyName | undefined> {
+  return (await settingsHere(context))?.rotation.receiptKey;
 }
 
 async function settingsHere(context: CommandContext): Promise<Settings | undefined> {

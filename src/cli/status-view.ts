@@ -23,6 +23,7 @@ export function statusText(status: Json, paint: Paint): string {
     pauses(status, paint),
     corrections(status, paint),
     keys(status, paint),
+    rehearsal(status),
   ];
   return sections.filter((section) => section !== '').join('\n');
 }
@@ -219,6 +220,14 @@ function keys(status: Json, paint: Paint): string {
   return rows.length === 0
     ? ''
     : `${paint('bold', 'Keys')}\n${table(['KIND', 'ID', 'STATE', 'SECRET', 'ORIGIN'], rows)}`;
+}
+
+function rehearsal(status: Json): string {
+  const at = text(status, 'rehearsal', 'at');
+  if (at === '') return '';
+  const count = (field: string): string => String(numberAt(status, 'rehearsal', field) ?? '?');
+  const by = text(status, 'rehearsal', 'by');
+  return `Rehearsed ${at} by ${by}: ${count('documents')} documents, ${count('objects')} objects\n`;
 }
 
 function revision(from: Json, ...path: readonly string[]): string {

@@ -8,8 +8,10 @@ import { KUBE_CODES } from './codes/kube.ts';
 import { PLAN_CODES } from './codes/plan.ts';
 import { RENDER_CODES } from './codes/render.ts';
 import { ROTATE_CODES } from './codes/rotate.ts';
+import { ROTATE_AGENT_CODES } from './codes/rotate-agent.ts';
 import { SEAL_CODES } from './codes/seal.ts';
 import { SOPS_CODES } from './codes/sops.ts';
+import { UP_CODES } from './codes/up.ts';
 import { YAML_CODES } from './codes/yaml.ts';
 
 /** Every error code with its page. A code is never renamed and never used for a second meaning. */
@@ -23,8 +25,10 @@ export const CODES = {
   ...PLAN_CODES,
   ...RENDER_CODES,
   ...ROTATE_CODES,
+  ...ROTATE_AGENT_CODES,
   ...SEAL_CODES,
   ...SOPS_CODES,
+  ...UP_CODES,
   ...YAML_CODES,
 } as const satisfies Record<string, CodeEntry>;
 

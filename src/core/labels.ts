@@ -10,6 +10,8 @@ export const RESTART_MANAGER = 'sotto-restart';
 export const STAMP_ANNOTATION = 'sotto.dev/secrets-digest';
 
 export const INVENTORY_NAME = 'sotto-inventory';
+/** On the inventory: the id of the fingerprint key that it was made with. */
+export const FINGERPRINT_ANNOTATION = 'sotto.dev/fingerprint';
 /** ConfigMaps `sotto-last-0`, `-1`, …: what was applied last, closed. */
 export const LAST_PREFIX = 'sotto-last-';
 /** ConfigMap with what keys in wrong hands could open, sealed. */

@@ -12,6 +12,9 @@ export const LIMITS = {
   maxTreeEntries: 100_000,
   /** One download from a Git server, as it stands on the volume. */
   maxFetchBytes: 256 * 1024 * 1024,
+  /** The same for a rotation by the agent, beside what the syncs have there; and what the agent writes in one commit. */
+  maxRotationFetchBytes: 64 * 1024 * 1024,
+  maxRotatedFiles: 10_000,
   maxIgnoreBytes: 64 * 1024,
   maxIgnorePatterns: 500,
   /** YAML and JSON nesting. */
@@ -61,6 +64,8 @@ export const LIMITS = {
   maxRequestBytes: 4 * 1024,
   maxPauseMs: 90 * 24 * 3_600_000,
   maxPauses: 500,
+  /** How long the old key of a rotation may be asked to open older commits. */
+  maxKeepOldMs: 10 * 365 * 24 * 3_600_000,
   /** UTF-16 units of what a request says of itself: pauses keep it in the inventory, which must not be filled by it. */
   maxRequestBy: 100,
   maxRequestReason: 300,
@@ -72,4 +77,6 @@ export const LIMITS = {
   maxListAnswerBytes: 64 * 1024 * 1024,
   maxErrorBodyBytes: 64 * 1024,
   maxSettingsBytes: 256 * 1024,
+  /** The receipt of a rotation: half a kilobyte for each file. */
+  maxReceiptBytes: 8 * 1024 * 1024,
 } as const;

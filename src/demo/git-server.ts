@@ -45,6 +45,8 @@ export interface GitServer extends AsyncDisposable {
   url(repository: TestRepository): string;
   createRepository(name: string, branch?: string): Promise<TestRepository>;
   setAccess(access: GitAccess): void;
+  /** Who may push, and read: from now on the others only read. */
+  setWriter(access: GitAccess): void;
   /** From now on for every request, until `null`; what hangs is cut then, as by a server that starts again. */
   setFault(fault: GitFault | null): void;
   stop(): Promise<void>;
@@ -65,7 +67,16 @@ export async function startGitServer(
   const caPath = join(folder, 'ca.crt');
   await writeFile(caPath, authority.certificatePem);
 
-  const state: ServerState = { root, home, programPath, access, fault: null, hanging: new Set(), requests: [] };
+  const state: ServerState = {
+    root,
+    home,
+    programPath,
+    access,
+    writer: undefined,
+    fault: null,
+    hanging: new Set(),
+    requests: [],
+  };
   const server = createServer({ cert: issued.certificatePem, key: issued.privateKeyPem }, (incoming, outgoing) => {
     answer(state, incoming, outgoing);
   });
@@ -81,6 +92,7 @@ export async function startGitServer(
     url: (repository) => `https://127.0.0.1:${port}/${repository.name}.git`,
     createRepository: (name, branch = 'main') => createRepository(root, home, name, branch, programPath),
     setAccess: (wanted) => void (state.access = wanted),
+    setWriter: (wanted) => void (state.writer = wanted),
     setFault: (wanted) => {
       state.fault = wanted;
       for (const outgoing of state.hanging) outgoing.destroy();
@@ -96,6 +108,7 @@ interface ServerState {
   readonly home: string;
   readonly programPath: string;
   access: GitAccess;
+  writer: GitAccess | undefined;
   fault: GitFault | null;
   readonly hanging: Set<ServerResponse>;
   readonly requests: GitRequest[];
@@ -120,7 +133,9 @@ function closeServer(server: Server): Promise<void> {
 
 function answer(state: ServerState, incoming: IncomingMessage, outgoing: ServerResponse): void {
   const [path = '', query = ''] = (incoming.url ?? '').split('?');
-  const authorized = isAuthorized(state.access, incoming.headers.authorization);
+  const header = incoming.headers.authorization;
+  const isWriter = state.writer !== undefined && isAuthorized(state.writer, header);
+  const authorized = isWriter || isAuthorized(state.access, header);
   const record = (status: number): void => {
     const userAgent = incoming.headers['user-agent'] ?? '';
     state.requests.push({ method: incoming.method ?? '', path, query, status, authorized, userAgent });
@@ -138,6 +153,8 @@ function answer(state: ServerState, incoming: IncomingMessage, outgoing: ServerR
   if (fault?.kind === 'redirect') return refuse(fault.status ?? 302, { location: fault.location });
   if (fault?.kind === 'status') return refuse(fault.status, challenge(fault.status), fault.body);
   if (!authorized) return refuse(401, challenge(401));
+  const writes = path.endsWith('/git-receive-pack') || query.includes('service=git-receive-pack');
+  if (writes && state.writer !== undefined && !isWriter) return refuse(403);
   const cutAfterBytes = fault?.kind === 'cut' ? fault.afterBytes : undefined;
   runBackend({ state, path, query, incoming, outgoing, record, cutAfterBytes });
 }

@@ -24,6 +24,26 @@ export async function pushTarget(checkout: Checkout, branch: string): Promise<Pu
   return usual === undefined ? undefined : { remote: usual, branch };
 }
 
+/** The address that a push to a remote goes to. */
+export async function remoteUrl(checkout: Checkout, remote: string): Promise<string> {
+  // A branch may name an address where others name a remote.
+  return textOf(await runInCheckout(checkout, { args: ['remote', 'get-url', '--push', remote] })) || remote;
+}
+
+/** A target as messages name it. A branch may name an address instead of a remote, with a password in it. */
+export function targetName({ remote, branch }: PushTarget): string {
+  return `${remote.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/]*@/i, '$1')}/${branch}`;
+}
+
+/**
+ * The branch that is checked out, its files and the index to a commit that comes after it, as `git pull --ff-only` would.
+ * False where a file that changes is not as it was: then nothing is.
+ */
+export async function fastForward(checkout: Checkout, commit: CommitId): Promise<boolean> {
+  const args = ['merge', '--ff-only', '--quiet', '--no-verify-signatures', '--no-autostash', commit];
+  return (await runInCheckout(checkout, { args })).ok;
+}
+
 /** Lets a branch at the remote point at a commit that comes after it; never by force. */
 export async function push(checkout: Checkout, target: PushTarget, commit: CommitId): Promise<PushEnd> {
   const refspec = `${commit}:refs/heads/${target.branch}`;
@@ -47,6 +67,10 @@ export async function fetchTip(checkout: Checkout, { remote, branch }: PushTarge
     await runInCheckout(checkout, { args: ['rev-parse', '--verify', '--quiet', 'FETCH_HEAD^{commit}'] }),
   );
   return isCommitId(tip) ? tip : undefined;
+}
+
+export async function hasCommit(checkout: Checkout, commit: CommitId): Promise<boolean> {
+  return (await runInCheckout(checkout, { args: ['cat-file', '-e', `${commit}^{commit}`] })).ok;
 }
 
 export async function isAncestor(checkout: Checkout, older: CommitId, newer: CommitId): Promise<boolean> {
@@ -84,23 +108,29 @@ export async function changedFiles(checkout: Checkout, from: CommitId, to: Commi
   return files;
 }
 
-/** Every path that differs between two commits, whatever it is, and whether it is of the same kind and mode. */
-export async function changedPaths(
-  checkout: Checkout,
-  from: CommitId,
-  to: CommitId,
-): Promise<{ readonly path: string; readonly isSameMode: boolean }[]> {
+/** A path that differs between two commits, whatever it is. What is not there has mode 000000 and an id of zeros. */
+export interface ChangedPath {
+  readonly path: string;
+  readonly isSameMode: boolean;
+  readonly mode: string;
+  readonly before: string;
+  readonly after: string;
+}
+
+export async function changedPaths(checkout: Checkout, from: CommitId, to: CommitId): Promise<ChangedPath[]> {
   const args = ['diff-tree', '-r', '-z', '--no-renames', '--raw', '--full-index', from, to];
   const records = expectOutput(await runInCheckout(checkout, { args }), 'git diff-tree')
     .toString('utf8')
     .split('\0');
-  const paths: { path: string; isSameMode: boolean }[] = [];
+  const paths: ChangedPath[] = [];
   for (let at = 0; at + 1 < records.length; at += 2) {
-    const [, before, after] = /^:([0-7]{6}) ([0-7]{6}) /.exec(records[at] ?? '') ?? [];
-    paths.push({ path: records[at + 1] ?? '', isSameMode: before === after });
+    const [, old = '', mode = '', before = '', after = ''] = RAW_CHANGE.exec(records[at] ?? '') ?? [];
+    paths.push({ path: records[at + 1] ?? '', isSameMode: old === mode, mode, before, after });
   }
   return paths;
 }
+
+const RAW_CHANGE = /^:([0-7]{6}) ([0-7]{6}) ([0-9a-f]{40}) ([0-9a-f]{40}) /;
 
 function remarksOf(complaint: string): string[] {
   return complaint.split('\n').flatMap((line) => /^remote:\s*(\S.*)$/.exec(line)?.[1]?.trim() ?? []);

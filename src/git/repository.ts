@@ -2,7 +2,7 @@ import { chmod, mkdir, rm } from 'node:fs/promises';
 import { LIMITS } from '../core/limits.ts';
 import type { BranchName, GitUrl } from './address.ts';
 import { writeBareRepository } from './bare.ts';
-import { folderBytes, type GitPlace, runCatFile, runGit } from './command.ts';
+import { folderBytes, type GitOutcome, type GitPlace, runCatFile, runGit } from './command.ts';
 import { batches, checkSizes, type PathOf, type SizedBlobs, withheld } from './content.ts';
 import { type GitAccess, writePrivateFiles } from './credential.ts';
 import { type FailureContext, noBranch, onVolume, outputOf, sha256Repository } from './failure.ts';
@@ -30,10 +30,18 @@ export interface GitRepositoryOptions {
   /** PATH for git. */
   readonly programPath?: string | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Of one download; default: the cap of a sync. */
+  readonly maxFetchBytes?: number | undefined;
 }
 
 /** Whether a commit is an ancestor of the head. `unknown`: the server did not show enough history to tell. */
 export type Descent = 'yes' | 'no' | 'unknown';
+
+interface RemoteCommand {
+  readonly args: readonly string[];
+  readonly input?: string;
+  readonly maxOutputBytes: number;
+}
 
 const PROGRAM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/homebrew/bin';
 const HEAD_REF = 'refs/sotto/head';
@@ -115,9 +123,17 @@ export class GitRepository implements AsyncDisposable {
     return head;
   }
 
+  /** Where any branch points on the server; undefined: there is none of this name. */
+  async branchHead(branch: BranchName): Promise<CommitId | undefined> {
+    const head = (await this.#heads([`refs/heads/${branch}`])).get(branch);
+    if (head === undefined) return undefined;
+    if (!isCommitId(head)) throw sha256Repository(this.#context());
+    return head;
+  }
+
   /** Brings a commit and its trees. The commit is one that `head` told. */
   async fetch(commit: CommitId): Promise<void> {
-    const isFull = (await folderBytes(this.#packs)) > LIMITS.maxFetchBytes / 2;
+    const isFull = (await folderBytes(this.#packs)) > this.#maxFetchBytes / 2;
     if (this.#isSpent || isFull || this.#fetches >= FETCHES_PER_REPOSITORY) await this.#startOver();
     const complaint = await this.#fetchCommit(commit, 1, 'blob:none');
     // A server without partial clone ignores the filter and sends everything of the commit.
@@ -167,10 +183,21 @@ export class GitRepository implements AsyncDisposable {
 
   /** Contents by id; what is not here yet is fetched in one request. Checked against the caps before they are read. */
   async read(blobs: readonly BlobId[], pathOf: PathOf): Promise<BlobsRead> {
+    await this.bring(blobs);
+    return this.readHere(blobs, pathOf);
+  }
+
+  /** Fetches contents in one request, for `readHere` and for commands that look into files. */
+  async bring(blobs: readonly BlobId[]): Promise<void> {
+    const wanted = [...new Set(blobs)];
+    if (this.#isBlobless && wanted.length > 0) await this.#fetchBlobs(wanted);
+  }
+
+  /** As `read`, of what is here already. */
+  async readHere(blobs: readonly BlobId[], pathOf: PathOf): Promise<BlobsRead> {
     const wanted = [...new Set(blobs)];
     const contents = new Map<BlobId, Uint8Array>();
     if (wanted.length === 0) return { contents, tooLarge: new Map() };
-    if (this.#isBlobless) await this.#fetchBlobs(wanted);
     const sizes = await this.#sizes(wanted);
     const { fitting, tooLarge } = checkSizes(wanted, sizes, pathOf, this.#options.url);
     for (const batch of batches(fitting, sizes, READ_BATCH_BYTES)) {
@@ -183,6 +210,22 @@ export class GitRepository implements AsyncDisposable {
       }
     }
     return { contents, tooLarge };
+  }
+
+  /** A command that talks to nobody, for `write-branch.ts`; how it ended is for the caller to judge. */
+  run(args: readonly string[], input?: string): Promise<GitOutcome<string>> {
+    const command = { args, maxOutputBytes: MAX_LIST_BYTES, ...(input === undefined ? {} : { input }) };
+    return this.#inTurn(() => runGit(this.#place, command));
+  }
+
+  /** A command that talks to the server with another credential than the one for reading. */
+  runWith(access: GitAccess, args: readonly string[]): Promise<GitOutcome<string>> {
+    return this.#talk({ args, maxOutputBytes: MAX_HEADS_BYTES }, async () => access);
+  }
+
+  /** The output of a command that succeeded; otherwise throws the coded error. */
+  outputOf(outcome: GitOutcome<string>): string {
+    return outputOf(outcome, this.#context());
   }
 
   /** Removes the folders. Waits for the command in hand. */
@@ -259,27 +302,31 @@ export class GitRepository implements AsyncDisposable {
     return outputOf(outcome, this.#context());
   }
 
-  async #remote(command: {
-    readonly args: readonly string[];
-    readonly input?: string;
-    readonly maxOutputBytes: number;
-  }): Promise<{ output: string; complaint: string }> {
-    const outcome = await this.#inTurn(async () => {
-      const access = await this.#options.access();
+  async #remote(command: RemoteCommand): Promise<{ output: string; complaint: string }> {
+    const outcome = await this.#talk(command, this.#options.access);
+    const output = outputOf(outcome, this.#context());
+    return { output, complaint: outcome.kind === 'done' ? outcome.complaint : '' };
+  }
+
+  #talk(command: RemoteCommand, accessOf: () => Promise<GitAccess>): Promise<GitOutcome<string>> {
+    return this.#inTurn(async () => {
+      const access = await accessOf();
       this.#hasCredential = access.credential.kind !== 'none';
       const name = String(++this.#commands);
       const files = await onVolume(this.#options.workDir, () =>
         writePrivateFiles(this.#privateFolder, name, this.#options.url, access),
       );
       try {
-        const download = { folder: this.#packs, maxBytes: LIMITS.maxFetchBytes };
+        const download = { folder: this.#packs, maxBytes: this.#maxFetchBytes };
         return await runGit(this.#place, { ...command, configPath: files.configPath, download });
       } finally {
         await files.remove();
       }
     });
-    const output = outputOf(outcome, this.#context());
-    return { output, complaint: outcome.kind === 'done' ? outcome.complaint : '' };
+  }
+
+  get #maxFetchBytes(): number {
+    return this.#options.maxFetchBytes ?? LIMITS.maxFetchBytes;
   }
 
   get #packs(): string {

@@ -73,6 +73,16 @@ export function gitAccess(secret: KeySecret, request: CredentialRequest): GitAcc
   return { credential, caCertificate };
 }
 
+/** How git authenticates for a push: a credential besides an authority, from a Secret that is for writing. */
+export function writeAccess(
+  secret: KeySecret,
+  { sourceUrl, namespace }: Pick<CredentialRequest, 'sourceUrl' | 'namespace'>,
+): GitAccess {
+  const access = gitAccess(secret, { use: 'git-write', sourceUrl, namespace, allowSources: [] });
+  if (access.credential.kind === 'none') throw noCredential(secret);
+  return access;
+}
+
 function credentialOf(secret: KeySecret): GitCredential {
   const username = secret.entries.get('username');
   const password = secret.entries.get('password');

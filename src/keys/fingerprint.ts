@@ -12,11 +12,15 @@ export type DigestDomain =
   | 'last'
   | 'last-key'
   | 'exposure'
-  | 'exposure-key';
+  | 'exposure-key'
+  | 'receipt-key'
+  | 'id';
 
 /** Entry of the fingerprint Secret that holds the key. */
 export const FINGERPRINT_ENTRY = 'key';
-const KEY_BYTES = 32;
+/** Entry that holds the key before it, while something is not yet made with the new one. */
+export const FORMER_ENTRY = 'previous';
+export const FINGERPRINT_BYTES = 32;
 
 /** The key of all digests that leave the agent's memory. Its bytes are inside OpenSSL only. */
 export interface FingerprintKey {
@@ -25,19 +29,28 @@ export interface FingerprintKey {
 
 /** Copies the key into OpenSSL; the caller wipes the bytes. Throws SOTTO-KEYS-020 unless they are 32. */
 export function fingerprintKey(bytes: Sensitive): FingerprintKey {
-  if (bytes.length === KEY_BYTES) return { keyObject: createSecretKey(bytes.reveal()) };
+  if (bytes.length === FINGERPRINT_BYTES) return { keyObject: createSecretKey(bytes.reveal()) };
   throw new SottoError({
     code: 'SOTTO-KEYS-020',
     what: 'the fingerprint key cannot be used',
-    why: `it has ${bytes.length} bytes instead of ${KEY_BYTES}`,
+    why: `it has ${bytes.length} bytes instead of ${FINGERPRINT_BYTES}`,
     next: 'restore the Secret from its backup; without one, delete the inventory too and let every object be adopted again',
     key: FINGERPRINT_ENTRY,
   });
 }
 
+/** Tells keys apart without saying anything of them: 16 hexadecimal digits. */
+export function fingerprintId(key: FingerprintKey): string {
+  return keyedDigest(key, 'id').toString('hex', 0, 8);
+}
+
+export function isSameFingerprint(a: FingerprintKey, b: FingerprintKey): boolean {
+  return a.keyObject.equals(b.keyObject);
+}
+
 /** Bytes for a new fingerprint Secret. The caller wipes them. */
 export function newFingerprintBytes(): Sensitive {
-  return Sensitive.adopt(randomFillSync(ownedBytes(KEY_BYTES)));
+  return Sensitive.adopt(randomFillSync(ownedBytes(FINGERPRINT_BYTES)));
 }
 
 /**

@@ -5,6 +5,8 @@ export interface SecretMark {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
+  /** When the Secret was made (RFC 3339), where it was read. */
+  readonly createdAt?: string | undefined;
 }
 
 /** A Secret that was read, because it is for keys or credentials. Whoever read it wipes the entries. */

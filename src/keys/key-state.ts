@@ -8,17 +8,19 @@ export type KeyState = 'active' | 'decrypt-only' | 'retired';
 
 export interface KeyLife {
   readonly state: KeyState;
+  /** As its Secret says, else when that was made. */
   readonly since: Date | undefined;
   /** When a key that is on its way out may go. */
   readonly until: Date | undefined;
 }
 
 /** What the annotations of a key Secret say. A word that nobody knows leaves the key active: it opens. */
-export function keyLife({ annotations }: Pick<SecretMark, 'annotations'>): KeyLife {
+export function keyLife({ annotations, createdAt }: Pick<SecretMark, 'annotations' | 'createdAt'>): KeyLife {
   const word = markOf(annotations, STATE_ANNOTATION);
   const state = word === 'decrypt-only' || word === 'retired' ? word : 'active';
   const until = timeOf(markOf(annotations, UNTIL_ANNOTATION));
-  return { state, since: timeOf(markOf(annotations, SINCE_ANNOTATION)), until: state === 'active' ? undefined : until };
+  const since = timeOf(markOf(annotations, SINCE_ANNOTATION)) ?? timeOf(createdAt);
+  return { state, since, until: state === 'active' ? undefined : until };
 }
 
 /** A key past its end: told, and never acted on. */

@@ -12,6 +12,11 @@ export const SINCE_ANNOTATION = 'sotto.dev/since';
 /** On keys that are on their way out: when they may go. RFC 3339. Nothing is deleted by a clock. */
 export const UNTIL_ANNOTATION = 'sotto.dev/until';
 
+/** On a key that a rotation made: the recipient that gives way to it. So an interrupted one finds it again. */
+export const REPLACES_ANNOTATION = 'sotto.dev/replaces';
+/** On a key that the agent rotates to: what it has pushed (`rotation-mark.ts`). */
+export const ROTATION_ANNOTATION = 'sotto.dev/rotation';
+
 /** The SealedSecrets controller's own label; only the value `active` counts, `compromised` and others hide a key. */
 export const STOCK_SEALING_LABEL = 'sealedsecrets.bitnami.com/sealed-secrets-key';
 export const STOCK_SEALING_ACTIVE = 'active';

@@ -56,8 +56,14 @@ export function parseKeySecret(secret: KeySecret): ParsedKeySecret {
   return { mark: markOnly(secret), ageIdentities, pgpIdentities, sealingKey, credentials, problems };
 }
 
-function markOnly({ name, labels, annotations }: SecretMark): SecretMark {
-  return { name, labels, annotations };
+/** The public halves, as the status calls them. */
+export function keyIds({ ageIdentities, pgpIdentities, sealingKey }: ParsedKeySecret): string[] {
+  const sealing = sealingKey === undefined ? [] : [sealingKey.fingerprint];
+  return [...[...ageIdentities, ...pgpIdentities].map(({ recipient }) => recipient), ...sealing];
+}
+
+function markOnly({ name, labels, annotations, createdAt }: SecretMark): SecretMark {
+  return { name, labels, annotations, createdAt };
 }
 
 export function objectOf(secret: SecretMark): string {

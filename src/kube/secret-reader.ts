@@ -20,6 +20,8 @@ export interface SecretContent {
   readonly resourceVersion: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
+  /** RFC 3339. */
+  readonly createdAt?: string | undefined;
   readonly type: string;
   /** The caller wipes them. */
   readonly entries: ReadonlyMap<string, Sensitive>;
@@ -125,6 +127,7 @@ function headOf(secret: JsonObject): Omit<SecretContent, 'entries'> {
     resourceVersion: stringAt(secret, 'metadata', 'resourceVersion') ?? '',
     labels: textMap(secret, 'labels'),
     annotations: textMap(secret, 'annotations'),
+    createdAt: stringAt(secret, 'metadata', 'creationTimestamp'),
     type: stringAt(secret, 'type') ?? '',
   };
 }

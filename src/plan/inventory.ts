@@ -85,7 +85,18 @@ export interface Inventory {
   readonly last: Readonly<Record<string, LastRecord>>;
   /** What the agent has left in ConfigMap `sotto-exposure`. */
   readonly exposure?: ExposureMark | undefined;
+  /** The last time that somebody showed that everything comes back. */
+  readonly rehearsal?: Rehearsal | undefined;
   readonly rows: ReadonlyMap<ObjectKey, InventoryRow>;
+}
+
+/** What who rehearsed the loss of the namespace said of it. */
+export interface Rehearsal {
+  /** RFC 3339. */
+  readonly at: string;
+  readonly by: string;
+  readonly documents: number;
+  readonly objects: number;
 }
 
 /** The ConfigMaps that hold what a sync applied last: only these, with this content, by this version and for these settings. */
@@ -144,10 +155,9 @@ type RowTuple = [
 
 /** The one entry of ConfigMap `sotto-inventory`: MAC, then gzip of the rows. */
 export function encodeInventory(inventory: Inventory, mac: Mac): Buffer {
-  const { epoch, holder, revisions, pauses, approvals, tokens, leaving, sources, last, exposure } = inventory;
-  const rows = [...inventory.rows.values()].toSorted((a, b) => (a.key < b.key ? -1 : 1)).map(toTuple);
-  const records = { approvals, tokens, leaving, sources, last, exposure };
-  const stored = { format: FORMAT, epoch, holder, revisions, pauses, ...records, rows };
+  const { rows: byKey, ...header } = inventory;
+  const rows = [...byKey.values()].toSorted((a, b) => (a.key < b.key ? -1 : 1)).map(toTuple);
+  const stored = { format: FORMAT, ...header, rows };
   const packed = gzipSync(JSON.stringify(stored));
   return Buffer.concat([mac(packed), packed]);
 }
@@ -164,6 +174,7 @@ interface Stored {
   readonly sources?: Record<string, SourceDigest>;
   readonly last?: Record<string, LastRecord>;
   readonly exposure?: ExposureMark;
+  readonly rehearsal?: Rehearsal;
   readonly rows: RowTuple[];
 }
 
@@ -175,8 +186,18 @@ export function decodeInventory(entry: Uint8Array, mac: Mac): Inventory | undefi
   // Only what the MAC vouches for is unpacked, so this is text that sotto itself wrote.
   const stored = JSON.parse(gunzipSync(packed).toString('utf8')) as Stored;
   if (stored.format !== FORMAT) return undefined;
-  const { epoch, holder, revisions, exposure } = stored;
-  const { approvals = {}, tokens = {}, leaving = {}, sources = {}, last = {} } = stored;
+  const {
+    epoch,
+    exposure,
+    holder,
+    rehearsal,
+    revisions,
+    approvals = {},
+    tokens = {},
+    leaving = {},
+    sources = {},
+    last = {},
+  } = stored;
   const pauses = (stored.pauses ?? []).map((pause) => ({ ...pause, until: new Date(pause.until) }));
   return {
     epoch,
@@ -189,6 +210,7 @@ export function decodeInventory(entry: Uint8Array, mac: Mac): Inventory | undefi
     sources,
     last,
     exposure,
+    rehearsal,
     rows: new Map(stored.rows.map(toRow).map((row) => [row.key, row])),
   };
 }

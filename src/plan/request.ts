@@ -3,6 +3,8 @@ import { type ObjectKey, objectKey } from '../core/ids.ts';
 import { isJsonObject, type Json, type JsonObject, member } from '../core/json.ts';
 import { REQUESTS_NAME } from '../core/labels.ts';
 import { LIMITS } from '../core/limits.ts';
+import { type BranchName, parseBranch } from '../git/address.ts';
+import { parseDurationMs } from '../settings/duration.ts';
 import type { PauseTarget } from './pause.ts';
 
 export type Request = {
@@ -16,12 +18,33 @@ export type Request = {
   | { readonly kind: 'approve'; readonly plan: string; readonly sync: string | undefined }
   | { readonly kind: 'prune'; readonly plan: string }
   | { readonly kind: 'adopt-orphans'; readonly plan: string; readonly sync: string | undefined }
+  | { readonly kind: 'fingerprint'; readonly plan: string | undefined }
   | { readonly kind: 'canary'; readonly key: string; readonly sealed: string }
   | { readonly kind: 'expose'; readonly key: string }
   /** Undefined: everything that is exposed. */
   | { readonly kind: 'accept'; readonly value: { readonly file: string; readonly key: string } | undefined }
+  | RotateRequest
+  | { readonly kind: 'rehearsed'; readonly documents: number; readonly objects: number }
   | { readonly kind: 'adopt'; readonly target: PauseTarget; readonly from: string | undefined }
 );
+
+/** A rotation by the agent itself. */
+export interface RotateRequest {
+  readonly kind: 'rotate';
+  readonly by: string;
+  readonly reason: string;
+  readonly sync: string | undefined;
+  /** The new branch; undefined: one named after the new key. */
+  readonly branch: BranchName | undefined;
+  readonly keys: RotatedKeys;
+  /** The age recipient that gives way, where more than one could. */
+  readonly old: string | undefined;
+  readonly keepOldMs: number;
+  /** What a person has seen and said yes to; undefined: it is only to be shown. */
+  readonly plan: string | undefined;
+}
+
+export type RotatedKeys = 'age' | 'sealing' | 'age,sealing';
 
 /** How a request is written: the fields of the interface page. */
 export interface RequestText {
@@ -45,6 +68,14 @@ export interface RequestText {
   readonly sealed?: string | undefined;
   /** Of a value that is accepted, from the root of the repository. */
   readonly file?: string | undefined;
+  /** Of a rotation: the new branch, `age`, `sealing` or `age,sealing`, the recipient that goes, `90d`. */
+  readonly branch?: string | undefined;
+  readonly keys?: RotatedKeys | undefined;
+  readonly old?: string | undefined;
+  readonly keepOld?: string | undefined;
+  /** How many encrypted documents a rehearsal opened, and how many objects the API server would have taken. */
+  readonly documents?: number | undefined;
+  readonly objects?: number | undefined;
 }
 
 export interface RequestPlace {
@@ -53,9 +84,20 @@ export interface RequestPlace {
   readonly now: Date;
 }
 
-const KINDS = ['sync', 'pause', 'resume', 'approve', 'adopt', 'prune', 'canary', 'expose', 'accept'] as const;
-/** Promised for later versions, so refused by name and not as a slip. */
-const LATER: ReadonlySet<string> = new Set(['rotate']);
+const KINDS = [
+  'sync',
+  'pause',
+  'resume',
+  'approve',
+  'adopt',
+  'prune',
+  'canary',
+  'expose',
+  'accept',
+  'rehearsed',
+  'fingerprint',
+  'rotate',
+] as const;
 const FIELDS: ReadonlySet<string> = new Set([
   'kind',
   'sync',
@@ -68,6 +110,12 @@ const FIELDS: ReadonlySet<string> = new Set([
   'key',
   'sealed',
   'file',
+  'branch',
+  'keys',
+  'old',
+  'keepOld',
+  'documents',
+  'objects',
 ]);
 
 /** Reads one request. Throws SottoError: whoever may write the ConfigMap may write anything into it. */
@@ -78,7 +126,6 @@ export function parseRequest(text: string, place: RequestPlace): Request {
   const strange = Object.keys(object).find((field) => !FIELDS.has(field));
   if (strange !== undefined) throw unreadable(`it has a field that requests do not have: ${JSON.stringify(strange)}`);
   const asked = textOf(object, 'kind') ?? '';
-  if (LATER.has(asked)) throw unreadable(`requests of kind ${asked} are not in this version`);
   const kind = KINDS.find((each) => each === asked);
   if (kind === undefined) throw unreadable(`its kind is none of ${KINDS.join(', ')}`);
   const common = {
@@ -96,6 +143,8 @@ export function parseRequest(text: string, place: RequestPlace): Request {
       return { ...common, kind: 'approve', plan: planOf(object), sync: textOf(object, 'sync') };
     case 'prune':
       return { ...common, kind: 'prune', plan: planOf(object) };
+    case 'fingerprint':
+      return { ...common, kind: 'fingerprint', plan: textOf(object, 'plan') };
     case 'canary':
       return { ...common, kind: 'canary', ...canaryOf(object) };
     case 'expose':
@@ -103,6 +152,15 @@ export function parseRequest(text: string, place: RequestPlace): Request {
     case 'accept':
       if (common.reason === '') throw unreadable('an acceptance needs its reason');
       return { ...common, kind: 'accept', value: valueOf(object) };
+    case 'rotate':
+      return { ...common, kind: 'rotate', ...rotationOf(object) };
+    case 'rehearsed':
+      return {
+        ...common,
+        kind: 'rehearsed',
+        documents: countOf(object, 'documents'),
+        objects: countOf(object, 'objects'),
+      };
     case 'adopt':
     default:
       if (textOf(object, 'plan') !== undefined)
@@ -169,6 +227,15 @@ function planOf(object: JsonObject): string {
   return plan;
 }
 
+/** More than a repository or a namespace has. */
+const MAX_COUNT = 1_000_000;
+
+function countOf(object: JsonObject, field: 'documents' | 'objects'): number {
+  const value = member(object, field);
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_COUNT) return value;
+  throw unreadable(`a rehearsal says how many ${field} there were`);
+}
+
 function canaryOf(object: JsonObject): { readonly key: string; readonly sealed: string } {
   const [key, sealed] = [textOf(object, 'key'), textOf(object, 'sealed')];
   if (key === undefined || sealed === undefined)
@@ -188,6 +255,34 @@ function valueOf(object: JsonObject): { readonly file: string; readonly key: str
   if (file === undefined && key === undefined) return undefined;
   if (file === undefined || key === undefined) throw unreadable('a value is named by its file and its key');
   return { file, key };
+}
+
+const DEFAULT_KEEP_OLD = '90d';
+
+function rotationOf(object: JsonObject): Omit<RotateRequest, 'kind' | 'by' | 'reason'> {
+  const keys = textOf(object, 'keys') ?? 'age';
+  if (keys !== 'age' && keys !== 'sealing' && keys !== 'age,sealing')
+    throw unreadable('keys is none of age, sealing and age,sealing');
+  const keepOldMs = parseDurationMs(textOf(object, 'keepOld') ?? DEFAULT_KEEP_OLD);
+  if (keepOldMs === undefined || keepOldMs > LIMITS.maxKeepOldMs)
+    throw unreadable('keepOld is no duration of at most ten years (90d)');
+  return {
+    sync: textOf(object, 'sync'),
+    branch: branchOf(textOf(object, 'branch')),
+    keys,
+    old: textOf(object, 'old'),
+    keepOldMs: Math.round(keepOldMs),
+    plan: textOf(object, 'plan'),
+  };
+}
+
+function branchOf(name: string | undefined): BranchName | undefined {
+  if (name === undefined) return undefined;
+  try {
+    return parseBranch(name);
+  } catch {
+    throw unreadable('branch is no name that git allows for a branch');
+  }
 }
 
 function unreadable(why: string): SottoError {

@@ -17,7 +17,7 @@ export function restartTrouble({ id, tree }: Pick<DesiredObject, 'id' | 'tree'>)
   const word = wishOf(tree);
   if (word === undefined || word === 'false') return undefined;
   if (word !== 'true') return 'its value is neither "true" nor "false"';
-  if (!RESTARTED.has(`${id.group}/${id.kind}`)) return 'only Deployments, StatefulSets and DaemonSets are restarted';
+  if (!isRestarted({ id })) return 'only Deployments, StatefulSets and DaemonSets are restarted';
   const declared = stringAt(tree, 'spec', 'template', 'metadata', 'annotations', STAMP_ANNOTATION);
   return declared === undefined
     ? undefined
@@ -28,7 +28,7 @@ function wishOf(tree: ClosedObject): string | undefined {
   return stringAt(tree, 'metadata', 'annotations', ANNOTATION);
 }
 
-function isWished(object: DesiredObject): boolean {
+export function isWished(object: DesiredObject): boolean {
   return wishOf(object.tree) === 'true' && restartTrouble(object) === undefined;
 }
 
@@ -43,17 +43,19 @@ export interface RestartInput {
   readonly row: (key: ObjectKey) => InventoryRow | undefined;
   /** What the sync wants, by key. */
   readonly wanted: ReadonlyMap<ObjectKey, DesiredObject>;
+  /** The digests known are of another key: equal sources say nothing of them. */
+  readonly isKeyChanging: boolean;
 }
 
 /** Whether the values that the Pods of a workload read have to be looked at. Nothing is opened for this. */
-export function restartCase(object: DesiredObject, { row, wanted }: RestartInput): RestartCase {
+export function restartCase(object: DesiredObject, { row, wanted, isKeyChanging }: RestartInput): RestartCase {
   const known = row(object.key)?.restart;
   if (!isWished(object)) return { kind: known === undefined ? 'nothing' : 'forget' };
   const uses = usesOf(object).flatMap((key) => wanted.get(key) ?? []);
   // Pods must not start before everything that they read is there.
   if (![object, ...uses].every((each) => isApplied(each, row(each.key)))) return { kind: 'nothing' };
   const sources = sourceDigest(...uses.flatMap(({ key, digest }) => [key, digest]));
-  if (known?.sources === sources) return { kind: 'nothing' };
+  if (known?.sources === sources && !isKeyChanging) return { kind: 'nothing' };
   return { kind: 'open', uses, seen: { sources, template: templateDigest(object) } };
 }
 
@@ -68,7 +70,13 @@ function isApplied({ digest }: DesiredObject, row: InventoryRow | undefined): bo
   return row !== undefined && row.uid !== '' && row.digest === digest;
 }
 
-function templateDigest({ tree }: DesiredObject): SourceDigest {
+/** Whether Pods are replaced when the template changes. */
+export function isRestarted({ id }: Pick<DesiredObject, 'id'>): boolean {
+  return RESTARTED.has(`${id.group}/${id.kind}`);
+}
+
+/** What Pods start from, values left out. */
+export function templateDigest({ tree }: Pick<DesiredObject, 'tree'>): SourceDigest {
   const template = member(withoutSecrets(tree, ''), 'spec');
   return sourceDigest(canonicalJson(member(template, 'template') ?? null));
 }

@@ -5,11 +5,15 @@ import type {
   Attention,
   CorrectionStatus,
   ExposureStatus,
+  FingerprintStatus,
   HandledRequest,
   KeyStatus,
   OrphanStatus,
   PauseStatus,
+  ReceiptsStatus,
+  RehearsalStatus,
   RendererStatus,
+  RotationStatus,
   SealingStatus,
   StatusDocument,
   SyncStatus,
@@ -28,8 +32,12 @@ export interface StatusInput {
   readonly pauses: readonly PauseStatus[];
   readonly handled: readonly HandledRequest[];
   readonly sealing?: SealingStatus | undefined;
+  readonly receipts?: ReceiptsStatus | undefined;
   readonly renderer?: RendererStatus | undefined;
+  readonly fingerprint?: FingerprintStatus | undefined;
   readonly keys: readonly KeyStatus[];
+  readonly rotations?: readonly RotationStatus[] | undefined;
+  readonly rehearsal?: RehearsalStatus | undefined;
   readonly corrections: readonly CorrectionStatus[];
 }
 
@@ -44,6 +52,8 @@ const MAX_OTHERS = 500;
 const MAX_PATHS = 20;
 const MAX_PRUNED = 20;
 const MAX_EXPOSED = 50;
+/** Of each list of what another fingerprint key would change. */
+const MAX_PLANNED = 200;
 
 /**
  * The status document: foreign text made harmless, lists within their caps, the whole within LIMITS.maxStatusBytes.
@@ -85,8 +95,14 @@ function withinCaps(input: StatusInput, caps: Caps): StatusDocument {
     pauses: input.pauses.slice(0, caps.others),
     handled: input.handled.slice(-LIMITS.maxHandled),
     ...(input.sealing === undefined ? {} : { sealing: input.sealing }),
+    ...(input.receipts === undefined ? {} : { receipts: input.receipts }),
     ...(input.renderer === undefined ? {} : { renderer: input.renderer }),
+    ...(input.fingerprint === undefined ? {} : { fingerprint: input.fingerprint }),
     keys: input.keys.slice(0, caps.others),
+    ...(input.rotations === undefined || input.rotations.length === 0
+      ? {}
+      : { rotations: input.rotations.slice(0, caps.others) }),
+    ...(input.rehearsal === undefined ? {} : { rehearsal: input.rehearsal }),
     corrections: input.corrections.slice(0, caps.corrections),
   };
 }
@@ -153,8 +169,12 @@ function cleanInput(input: StatusInput): StatusInput {
     pauses: input.pauses.map((pause) => ({ ...cleanTarget(pause), ...cleanPause(pause) })),
     handled: input.handled.map((item) => ({ ...item, id: name(item.id), message: sanitise(item.message) })),
     sealing: input.sealing,
+    receipts: input.receipts,
     renderer: input.renderer && cleanRenderer(input.renderer),
+    fingerprint: input.fingerprint && cleanFingerprint(input.fingerprint),
     keys: input.keys.map((key) => ({ ...key, id: name(key.id), secret: name(key.secret) })).toSorted(byKindAndId),
+    rotations: input.rotations?.map(cleanRotation),
+    rehearsal: input.rehearsal && { ...input.rehearsal, by: name(input.rehearsal.by) },
     corrections: input.corrections.map(cleanCorrection).toSorted((a, b) => compare(b.at, a.at)),
   };
 }
@@ -203,12 +223,40 @@ function cleanRenderer(renderer: RendererStatus): RendererStatus {
   return { ...renderer, kustomize: optional(renderer.kustomize) };
 }
 
+function cleanFingerprint({ id, former, waits, plan }: FingerprintStatus): FingerprintStatus {
+  const named = (objects: readonly string[]): string[] => objects.slice(0, MAX_PLANNED).map(name);
+  return {
+    id,
+    former,
+    waits: waits && sanitise(waits),
+    plan: plan && {
+      planId: plan.planId,
+      restarts: plan.restarts.slice(0, MAX_PLANNED).map(({ object, why }) => ({ object: name(object), why })),
+      renames: named(plan.renames),
+      changes: named(plan.changes),
+      holds: plan.holds.map(({ sync, why }) => ({ sync: name(sync), why: sanitise(why) })),
+      total: plan.total,
+    },
+  };
+}
+
 function cleanTarget(pause: PauseStatus): { object: string } | { sync: string } {
   return 'object' in pause ? { object: name(pause.object) } : { sync: name(pause.sync) };
 }
 
 function cleanPause(pause: PauseStatus): Pick<PauseStatus, 'until' | 'by' | 'reason'> {
   return { until: optional(pause.until), by: name(pause.by), reason: sanitise(pause.reason) };
+}
+
+function cleanRotation(item: RotationStatus): RotationStatus {
+  const { pushed } = item;
+  return {
+    ...item,
+    old: name(item.old),
+    secret: name(item.secret),
+    oldSecret: name(item.oldSecret),
+    pushed: pushed && { ...pushed, url: withoutUserinfo(pushed.url), branch: name(pushed.branch) },
+  };
 }
 
 function cleanCorrection(item: CorrectionStatus): CorrectionStatus {

@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { SyncCounts, SyncStateName } from './status.ts';
+import type { KeyStatus, SyncCounts, SyncStateName } from './status.ts';
 import { SYNC_STATES } from './status.ts';
 
 export type PassOutcome = 'applied' | 'unchanged' | 'held' | 'failed';
@@ -23,6 +23,10 @@ export interface Metrics {
   sourceAsked(sync: string, at: Date): void;
   sourceFailed(sync: string, at: Date): void;
   decrypted(format: 'sops' | 'sealed', outcome: 'opened' | 'failed'): void;
+  /** All that the agent has, as the status tells them. */
+  keys(keys: readonly Pick<KeyStatus, 'kind' | 'state' | 'since' | 'until'>[]): void;
+  /** The last time that somebody showed that everything comes back. */
+  rehearsed(at: Date): void;
   inventory(size: { readonly objects: number; readonly bytes: number }): void;
   /** Values in use that a key in wrong hands could open. */
   exposed(values: number): void;
@@ -81,6 +85,8 @@ export function createMetrics(version: string): Metrics {
     sourceAsked: (sync, at) => series.asked.set({ sync }, at.getTime() / 1000),
     sourceFailed: (sync, at) => series.sourceFailed.set({ sync }, at.getTime() / 1000),
     decrypted: (format, outcome) => series.decrypts.inc({ format, outcome }),
+    keys: (keys) => setKeys(series, keys),
+    rehearsed: (at) => series.rehearsed.set(at.getTime() / 1000),
     inventory({ objects, bytes }) {
       series.inventoryObjects.set(objects);
       series.inventoryBytes.set(bytes);
@@ -135,10 +141,39 @@ function defineSeries(registry: Registry) {
       'Encrypted documents and items opened to be checked, and those that did not open',
       ['format', 'outcome'],
     ),
+    keys: gauge('sotto_keys', 'Keys of the agent now', ['kind', 'state']),
+    keySince: gauge('sotto_key_since_timestamp_seconds', 'Since when the oldest key is there', ['kind', 'state']),
+    keyUntil: gauge('sotto_key_until_timestamp_seconds', 'The next end that is set for a key that only opens', [
+      'kind',
+    ]),
+    rehearsed: gauge(
+      'sotto_last_rehearsal_timestamp_seconds',
+      'When somebody last showed that everything comes back with the recovery identity; 0 for never',
+      [],
+    ),
     inventoryObjects: gauge('sotto_inventory_objects', 'Objects in the inventory', []),
     exposed: gauge('sotto_exposed_values', 'Values in use that a key in wrong hands could open', []),
     inventoryBytes: gauge('sotto_inventory_bytes', 'Stored size of the inventory', []),
   };
+}
+
+/** What is not there any more has no series: a key that went must not look old. */
+function setKeys(series: Series, keys: Parameters<Metrics['keys']>[0]): void {
+  for (const each of [series.keys, series.keySince, series.keyUntil]) each.reset();
+  for (const group of Map.groupBy(keys, ({ kind, state }) => `${kind} ${state}`).values()) {
+    const [{ kind, state } = { kind: 'age', state: 'active' }] = group;
+    series.keys.set({ kind, state }, group.length);
+    const since = earliest(group.map((key) => key.since));
+    if (since !== undefined) series.keySince.set({ kind, state }, since);
+    const until = state === 'decrypt-only' ? earliest(group.map((key) => key.until)) : undefined;
+    if (until !== undefined) series.keyUntil.set({ kind }, until);
+  }
+}
+
+/** In seconds, of times in RFC 3339. */
+function earliest(times: readonly (string | undefined)[]): number | undefined {
+  const found = times.flatMap((time) => (time === undefined ? [] : [new Date(time).getTime() / 1000]));
+  return found.length === 0 ? undefined : Math.min(...found);
 }
 
 /** The two cheap ones of the usual process metrics, under their usual names; the rest costs memory and says little. */

@@ -1,4 +1,5 @@
 import type { Code } from '../core/codes.ts';
+import type { ReceiptKeyName } from '../core/receipt-key.ts';
 
 /** The status document of docs/interface.md: ConfigMap `sotto-status`, key `status.json`. Times are RFC 3339 UTC. */
 export const STATUS_SCHEMA = 'sotto.dev/status/v1alpha1';
@@ -123,6 +124,31 @@ export type PauseStatus = ({ readonly object: string } | { readonly sync: string
   readonly reason: string;
 };
 
+/** The key of all digests, by its id: which one it is, and nothing of it. */
+export interface FingerprintStatus {
+  readonly id: string;
+  /** The key before, while something made with it may be left. */
+  readonly former?: string | undefined;
+  /** What it waits for, then. */
+  readonly waits?: string | undefined;
+  /** What another key would change, as somebody asked last. */
+  readonly plan?: FingerprintPlan | undefined;
+}
+
+export interface FingerprintPlan {
+  readonly planId: string;
+  /** Workloads whose Pods are replaced. */
+  readonly restarts: readonly { readonly object: string; readonly why: string }[];
+  /** Generated objects that get another name. */
+  readonly renames: readonly string[];
+  /** Other objects that refer to those. */
+  readonly changes: readonly string[];
+  /** Syncs whose prunes then wait for a yes. */
+  readonly holds: readonly { readonly sync: string; readonly why: string }[];
+  /** How many there are; the lists may hold fewer. */
+  readonly total: { readonly restarts: number; readonly renames: number; readonly changes: number };
+}
+
 export interface HandledRequest {
   readonly id: string;
   /** `accepted`: the agent is at it, and the answer follows under the same id. */
@@ -150,6 +176,11 @@ export interface SealingStatus {
   readonly notBefore: string;
 }
 
+/** Who signs the receipts of its rotations: what `rotation.receiptKey` of sotto.yaml pins. */
+export interface ReceiptsStatus {
+  readonly publicKey: ReceiptKeyName;
+}
+
 export interface KeyStatus {
   readonly kind: 'age' | 'pgp' | 'sealing' | 'vault';
   /** Recipient or fingerprint: the public half. */
@@ -163,6 +194,34 @@ export interface KeyStatus {
   /** Name of the Secret it lies in. */
   readonly secret: string;
   readonly origin: 'sotto' | 'foreign';
+}
+
+/** A key that was made to take the place of another which is still there. */
+export interface RotationStatus {
+  /** Recipients: the public halves. */
+  readonly old: string;
+  readonly made: string;
+  /** The Secret of the new key. */
+  readonly secret: string;
+  readonly since?: string | undefined;
+  /** What the agent has pushed; absent where a person rotates from a checkout. */
+  readonly pushed?: { readonly url: string; readonly branch: string; readonly commit: string } | undefined;
+  /** Which of the two keys the files name that run now. */
+  readonly runs: 'old' | 'both' | 'new' | 'neither' | 'unknown';
+  readonly oldSecret: string;
+  readonly oldState: 'active' | 'decrypt-only';
+  /** When the old key may go; nothing happens by itself then. */
+  readonly until?: string | undefined;
+}
+
+/** The last rehearsal of the loss of everything but the repository, as who made it said (`sotto keys rehearse`). */
+export interface RehearsalStatus {
+  readonly at: string;
+  readonly by: string;
+  /** Encrypted documents that opened. */
+  readonly documents: number;
+  /** Objects that the API server would have taken. */
+  readonly objects: number;
 }
 
 export interface CorrectionStatus {
@@ -188,9 +247,15 @@ export interface StatusDocument {
   readonly handled: readonly HandledRequest[];
   /** Absent while the agent has no sealing key. */
   readonly sealing?: SealingStatus | undefined;
+  readonly receipts?: ReceiptsStatus | undefined;
   /** Absent where there is none: kustomizations are refused then. */
   readonly renderer?: RendererStatus | undefined;
+  readonly fingerprint?: FingerprintStatus | undefined;
   readonly keys: readonly KeyStatus[];
+  /** Absent where there is none. */
+  readonly rotations?: readonly RotationStatus[] | undefined;
+  /** Absent before the first. */
+  readonly rehearsal?: RehearsalStatus | undefined;
   readonly corrections: readonly CorrectionStatus[];
 }
 

@@ -17,6 +17,7 @@ import {
 } from 'valibot';
 import type { GenericSchema, ObjectEntries } from 'valibot';
 import { isJsonObject } from '../core/json.ts';
+import { isReceiptKeyName } from '../core/receipt-key.ts';
 import { isAwsKeyArn, isAwsRoleArn } from '../services/aws-place.ts';
 import { azureCloudOf } from '../services/azure-place.ts';
 import { isGcpResourceId } from '../services/gcp-place.ts';
@@ -35,6 +36,7 @@ const MAX_TIMER_MS = 24 * 86_400_000;
 const MIN_TIMER_MS = 100;
 const TIMER = 'a duration from 100ms to 24d, such as 30s, 10m or 1h30m';
 const FINGERPRINT = 'the SHA-256 fingerprint of a certificate (64 hex digits), or "" for none';
+const RECEIPT_KEY = 'a key that signs receipts (ed25519: and 44 characters of base64), or "" for none';
 const RECIPIENT = 'an age recipient of the kind X25519 (age1 and 58 more characters)';
 const SERVICE_ADDRESS = 'an https URL of a host, with a port or without, and nothing behind it';
 const AWS_KEY = 'the ARN of a key: arn:aws:kms:REGION:ACCOUNT:key/ID, or :alias/NAME';
@@ -136,6 +138,11 @@ export const certificateFingerprint = pipe(
   string(FINGERPRINT),
   transform((value) => value.replaceAll(':', '').toLowerCase()),
   check((value) => value === '' || /^[0-9a-f]{64}$/.test(value), FINGERPRINT),
+);
+
+export const receiptKey = pipe(
+  string(RECEIPT_KEY),
+  check((value) => value === '' || isReceiptKeyName(value), RECEIPT_KEY),
 );
 
 /** As an exact place: what is allowed is not a pattern. */

@@ -1,3 +1,4 @@
+import type { ReceiptKeyName } from '../core/receipt-key.ts';
 import type { HealthRules } from '../expression/health-rules.ts';
 import type { ServiceRules } from '../services/rules.ts';
 import type { ListenAddress } from './listen-address.ts';
@@ -13,6 +14,7 @@ export interface Settings {
   /** Names of key Secrets for every sync (already merged into `SyncSettings.decryption`). */
   readonly decryption: DecryptionSettings;
   readonly sealing: SealingSettings;
+  readonly rotation: RotationSettings;
   readonly plaintextSecrets: 'refuse' | 'warn' | 'allow';
   /** Vetoes on what comes from Git that do not count here. */
   readonly liftedVetoes: readonly LiftableVeto[];
@@ -40,6 +42,11 @@ export interface SealingSettings {
   readonly certificate: string | undefined;
   /** age recipients that a new key is encrypted to before it is used. */
   readonly recovery: readonly string[];
+}
+
+export interface RotationSettings {
+  /** By whom receipts of rotations have to be signed; undefined: nobody says. */
+  readonly receiptKey: ReceiptKeyName | undefined;
 }
 
 export interface SyncSettings {

@@ -1,3 +1,4 @@
+import { isReceiptKeyName } from '../core/receipt-key.ts';
 import { parseExpression } from '../expression/parse.ts';
 import type { Expression } from '../expression/tree.ts';
 import type { HealthRules } from '../expression/health-rules.ts';
@@ -32,6 +33,7 @@ export function toSettings(document: SettingsDocument): Settings {
       certificate: document.sealing.certificate === '' ? undefined : document.sealing.certificate,
       recovery: document.sealing.recovery,
     },
+    rotation: { receiptKey: isReceiptKeyName(document.rotation.receiptKey) ? document.rotation.receiptKey : undefined },
     plaintextSecrets: document.plaintextSecrets,
     liftedVetoes: document.vetoes.allow,
     pageListen: readListenAddress(document.page.listen),

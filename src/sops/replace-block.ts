@@ -24,9 +24,10 @@ export function replaceTreeBlock(
   const start = lineStart(text, key.start);
   if (format === 'json' || root.flow) {
     const margin = /^[ \t]*$/.test(text.slice(start, key.start)) ? text.slice(start, key.start) : undefined;
-    const isInLines = margin !== undefined && margin !== '' && text.slice(key.start, value.end).includes('\n');
+    const old = text.slice(key.start, value.end);
+    const isInLines = margin !== undefined && margin !== '' && old.includes('\n');
     const by = jsonMember(fields, isInLines ? { unit: margin, margin } : undefined);
-    return [{ start: key.start, end: value.end, by }];
+    return [{ start: key.start, end: value.end, by: by.replaceAll('\n', eolOf(old)) }];
   }
   const eol = text.includes('\r\n') ? '\r\n' : '\n';
   const end = /[\r\n]/.test(text.charAt(value.end - 1)) ? value.end : endOfLine(text, value.end);
@@ -75,9 +76,17 @@ export function replaceIniBlock(text: string, fields: BlockFields, file: string)
   if (section === undefined) return [];
   const keys = oneLine(fields).map(([name, value]) => ({ name, value, comment: undefined }));
   const end = Math.max(section.place.end, ...section.keys.map(({ place }) => place.end));
-  const by = sectionText({ name: INI_METADATA_SECTION, comment: undefined, keys }, file);
+  const lines = sectionText({ name: INI_METADATA_SECTION, comment: undefined, keys }, file);
   const endsLine = /[\r\n]/.test(text.charAt(end - 1));
-  return [{ start: section.place.ownLine, end, by: endsLine ? by : by.replace(/\n$/, '') }];
+  const by = endsLine ? lines : lines.replace(/\n$/, '');
+  return [
+    { start: section.place.ownLine, end, by: by.replaceAll('\n', eolOf(text.slice(section.place.ownLine, end))) },
+  ];
+}
+
+/** Of the block that gives way: a file of Windows keeps its line ends. */
+function eolOf(old: string): string {
+  return old.includes('\r\n') ? '\r\n' : '\n';
 }
 
 function oneLine(fields: BlockFields): [string, string][] {

@@ -56,6 +56,15 @@ export function valueText(clear: ClearFile, path: KeyPath): string | undefined {
   return line?.kind === 'variable' ? valueOf(line.value) : undefined;
 }
 
+/** What stands at a path as it is written, a mapping, list or section too. Undefined where there is nothing. */
+export function writtenAt(clear: ClearFile, path: KeyPath): string | undefined {
+  const { format, text } = clear;
+  if (format === 'ini' && path.length === 1) return text;
+  if (format !== 'yaml' && format !== 'json') return valueText(clear, path);
+  const node = nodeAt(documentOf(clear, format).root, path);
+  return node && text.slice(node.start, node.end);
+}
+
 /** The document as a tree, whatever the format; undefined for formats without trees. */
 export function treeOf(clear: ClearFile): YamlNode | undefined {
   const { format } = clear;

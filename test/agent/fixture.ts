@@ -4,6 +4,7 @@ import { Awaited } from '../../src/agent/awaited.ts';
 import { EndingNamespace } from '../../src/agent/ending-namespace.ts';
 import { ExposureStore } from '../../src/agent/exposure/store.ts';
 import { exposureKey } from '../../src/agent/exposure/stored.ts';
+import type { FingerprintKeys } from '../../src/agent/fingerprint.ts';
 import { InventoryStore } from '../../src/agent/inventory-store.ts';
 import { Lanes } from '../../src/agent/lanes.ts';
 import { lastKeys } from '../../src/agent/last-parts.ts';
@@ -194,6 +195,7 @@ const SETTINGS: Settings = {
   fingerprintSecret: 'sotto-fingerprint',
   decryption: { secretNames: [], services: NO_SERVICES },
   sealing: { enabled: false, secretNames: [], certificate: undefined, recovery: [] },
+  rotation: { receiptKey: undefined },
   plaintextSecrets: 'refuse',
   liftedVetoes: [],
   pageListen: undefined,
@@ -217,12 +219,19 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     repeat,
     onStored: () => undefined,
   });
-  const fingerprint = { keyObject: createSecretKey(Buffer.alloc(32, 7)) };
+  const fingerprint: FingerprintKeys = {
+    current: { keyObject: createSecretKey(Buffer.alloc(32, 7)) },
+    former: undefined,
+    carried: new Set(),
+    plan: undefined,
+    resourceVersion: '',
+    trouble: undefined,
+  };
   const last = new LastStore({
     transport,
     namespace: 'team',
     version: '0',
-    keys: lastKeys(fingerprint, 'team'),
+    keys: () => ({ current: lastKeys(fingerprint.current, 'team'), former: undefined }),
     inventory,
     repeat,
     onBroken: () => undefined,
@@ -256,7 +265,8 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     exposures: new ExposureStore({
       transport,
       namespace: 'team',
-      key: exposureKey(fingerprint, 'team'),
+      keys: () => ({ current: exposureKey(fingerprint.current, 'team'), former: undefined }),
+      keyId: () => 'id',
       inventory,
       repeat,
       now: () => clock.now(),
@@ -267,7 +277,10 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     awaited: new Awaited(() => true),
     signal: stop.signal,
     fingerprint,
+    exclusively: (task) => task(),
+    told: () => Promise.resolve(),
     renderer: undefined,
+    rotate: () => Promise.resolve({ outcome: 'failed', message: 'not in this fixture' }),
     syncs: new Map(syncs.map((sync) => [sync.settings.name, sync])),
     settings: () => SETTINGS,
     vetoes: () => vetoRules(SETTINGS, 'team', undefined, new Set()),

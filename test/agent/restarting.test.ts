@@ -1,8 +1,9 @@
+import { createSecretKey } from 'node:crypto';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { restartPods } from '../../src/agent/restarting.ts';
 import { SecretRef } from '../../src/core/closed.ts';
 import { objectKey, type SourceDigest } from '../../src/core/ids.ts';
-import { isJsonObject, memberAt, parseJson } from '../../src/core/json.ts';
+import { isJsonObject, memberAt, parseJson, stringAt } from '../../src/core/json.ts';
 import { Sensitive } from '../../src/core/sensitive.ts';
 import { catalogOf } from '../../src/kube/discovery.ts';
 import { resourceOf, SECRETS } from '../../src/kube/resource.ts';
@@ -88,8 +89,34 @@ function world(api: FakeApi) {
     };
     return restartPods(context, sync, { desired: setOf(object, WORKLOAD), decided: PLAN }, opener);
   };
-  return { pass, agent };
+  /** From here on digests are made with another key, and those known are of the one before. */
+  const turn = (): void => {
+    const { fingerprint } = context;
+    fingerprint.former = fingerprint.current;
+    fingerprint.current = { keyObject: createSecretKey(Buffer.alloc(32, 8)) };
+  };
+  return { pass, agent: { ...agent, turn } };
 }
+
+/** A Deployment that carries a digest, or none. */
+const carrying = (stamp: string | undefined): FakeHandler => {
+  let annotations = stamp === undefined ? {} : { 'sotto.dev/secrets-digest': stamp };
+  return (received, response) => {
+    if (received.method === 'GET')
+      return sendJson(response, 200, deployment([D_OURS], { podAnnotations: annotations }));
+    const now = stringAt(
+      parseJson(received.body.toString()),
+      'spec',
+      'template',
+      'metadata',
+      'annotations',
+      'sotto.dev/secrets-digest',
+    );
+    annotations = { 'sotto.dev/secrets-digest': now ?? '' };
+    return stamped(received, response);
+  };
+};
+const patches = (api: FakeApi): number => api.received.filter(({ method }) => method === 'PATCH').length;
 
 describe('Pods whose workload wishes it', () => {
   it('are replaced once by a changed value, and neither by the first one nor by another encryption', async () => {
@@ -101,7 +128,7 @@ describe('Pods whose workload wishes it', () => {
     await pass(secret('c3', 'two'));
     const openedBefore = opened;
     const end = await pass(secret('c3', 'two'));
-    expect([end, opened]).toEqual([{ refusals: [], retry: false }, openedBefore]);
+    expect([end, opened]).toEqual([{ refusals: [], retry: false, left: 0 }, openedBefore]);
     expect(api.received.map(({ method, path }) => [method, path])).toEqual([
       ['PATCH', '/apis/apps/v1/namespaces/team/deployments/x'],
     ]);
@@ -137,7 +164,37 @@ describe('Pods whose workload wishes it', () => {
     const end = await pass(secret('c2', 'two'));
     expect(end.refusals).toMatchObject([{ id: ID, error: { place: { object: 'apps/Deployment/x' } } }]);
     api.handle(stamped);
-    expect(await pass(secret('c2', 'two'))).toEqual({ refusals: [], retry: false });
+    expect(await pass(secret('c2', 'two'))).toEqual({ refusals: [], retry: false, left: 0 });
     expect(api.received.filter(({ method }) => method === 'PATCH').length).toBeGreaterThanOrEqual(2);
+  });
+
+  describe('while the fingerprint key is changed', () => {
+    it('are replaced once where they carry a digest, and only remembered anew where they carry none', async () => {
+      for (const [stamp, expected] of [
+        ['0'.repeat(64), 1],
+        [undefined, 0],
+      ] as const) {
+        await using api = await startFakeApi(carrying(stamp));
+        const { pass, agent } = world(api);
+        await pass(secret('c1', 'one'));
+        const before = agent.inventory.row(KEY)?.restart?.values;
+        agent.turn();
+        expect(await pass(secret('c1', 'one'))).toEqual({ refusals: [], retry: false, left: 0 });
+        await pass(secret('c1', 'one'));
+        expect(patches(api)).toBe(expected);
+        expect(agent.inventory.row(KEY)?.restart?.values).not.toBe(before);
+      }
+    });
+
+    it('are replaced where a value has changed meanwhile, and count as left where they may not be written to', async () => {
+      await using api = await startFakeApi(carrying(undefined));
+      const { pass, agent } = world(api);
+      await pass(secret('c1', 'one'));
+      agent.turn();
+      await pass(secret('c2', 'two'));
+      expect(patches(api)).toBe(1);
+      agent.live.observeDeleted(KEY, D_BASE);
+      expect(await pass(secret('c2', 'two'))).toMatchObject({ left: 1 });
+    });
   });
 });

@@ -62,11 +62,11 @@ exit 2
 
   it('refuses commands that are not built by name', async () => {
     await playSession(`
-$ sotto rotate --in-cluster
-! SOTTO-CLI-003: not in this version: sotto rotate --in-cluster — it is described but not built yet — …
+$ sotto rotate --in-cluster --key-file old.txt
+! SOTTO-CLI-001: --key-file is not for --in-cluster — …
 exit 2
-$ sotto keys rehearse -n team
-! SOTTO-CLI-003: not in this version: sotto keys rehearse — …
+$ sotto keys rehearse -n team --offline
+! SOTTO-CLI-001: nothing was rehearsed, because there is nothing to open with — …
 exit 2
 $ sotto guard --plan
 ! SOTTO-CLI-003: not in this version: sotto guard — the command is described but not built yet — sotto --help

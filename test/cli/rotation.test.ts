@@ -30,31 +30,25 @@ const headOf = async (...recipients: readonly (string | undefined)[]): Promise<H
     text,
     bytes: new Uint8Array(),
   };
-  return { branches: ['main'], documents: { policies: [], sops: [{ file, policy: undefined }], sealed: [] } };
+  const commit = COMMIT as HeadDocuments['commit'];
+  return { commit, branches: ['main'], documents: { policies: [], sops: [{ file, policy: undefined }], sealed: [] } };
 };
 describe('a rotated revision', () => {
   it('counts as applied when every sync that has read it is ready with it, and one has', () => {
     const other = 'b'.repeat(40);
-    expect(revisionState({ syncs: [] }, COMMIT)).toBe('no sync has read it yet');
-    expect(revisionState({ syncs: [sync('a', other, other, 'Ready')] }, COMMIT)).toBe('no sync has read it yet');
-    expect(revisionState({ syncs: [sync('a', COMMIT, other, 'Ready')] }, COMMIT)).toBe('a is Ready: m');
-    expect(revisionState({ syncs: [sync('a', COMMIT, COMMIT, 'Degraded')] }, COMMIT)).toBe('a is Degraded: m');
+    const isIt = (revision: string): boolean => revision === COMMIT;
+    expect(revisionState({ syncs: [] }, isIt)).toBe('no sync has read it yet');
+    expect(revisionState({ syncs: [sync('a', other, other, 'Ready')] }, isIt)).toBe('no sync has read it yet');
+    expect(revisionState({ syncs: [sync('a', COMMIT, other, 'Ready')] }, isIt)).toBe('a is Ready: m');
+    expect(revisionState({ syncs: [sync('a', COMMIT, COMMIT, 'Degraded')] }, isIt)).toBe('a is Degraded: m');
     const one = sync('a', COMMIT, COMMIT, 'Ready');
-    expect(revisionState({ syncs: [one, sync('b', COMMIT, COMMIT, 'Stalled')] }, COMMIT)).toBe('b is Stalled: m');
-    expect(revisionState({ syncs: [one, sync('b', other, other, 'Degraded')] }, COMMIT)).toBeUndefined();
+    expect(revisionState({ syncs: [one, sync('b', COMMIT, COMMIT, 'Stalled')] }, isIt)).toBe('b is Stalled: m');
+    expect(revisionState({ syncs: [one, sync('b', other, other, 'Degraded')] }, isIt)).toBeUndefined();
   });
 
   it('has restarted what has another generation, and not what came or went', () => {
-    const before = new Map([
-      ['Deployment/web 1', '3'],
-      ['Deployment/gone 2', '1'],
-      ['StatefulSet/db 3', '1'],
-    ]);
-    const after = new Map([
-      ['Deployment/web 1', '4'],
-      ['StatefulSet/db 3', '1'],
-      ['Deployment/new 9', '1'],
-    ]);
+    const before = { 'Deployment/web 1': '3', 'Deployment/gone 2': '1', 'StatefulSet/db 3': '1' };
+    const after = { 'Deployment/web 1': '4', 'StatefulSet/db 3': '1', 'Deployment/new 9': '1' };
     expect(changedGenerations(before, after)).toEqual(['Deployment/web']);
   });
 });

@@ -117,6 +117,13 @@ describeReal('a change made by hand is kept', TOOLS, () => {
     expect(git('diff', '--name-only', 'HEAD', branch)).toBe('deploy/colors.yaml\n');
     expect(git('log', '-1', '--format=%s', branch)).toBe('Keep a change of ConfigMap colors\n');
     expect([git('rev-parse', 'HEAD'), git('status', '--porcelain')]).toEqual([before, '']);
+    const pushed = await keep('1', '--yes', '--push', '--branch', 'red');
+    expect([pushed.exit, pushed.stderr]).toEqual([
+      0,
+      expect.stringMatching(/^branch red \([0-9a-f]{12}\) has it, on top of main; pushed to origin\/red\n$/),
+    ]);
+    expect(git('ls-remote', 'origin', 'refs/heads/red')).toBe(`${git('rev-parse', 'red').trim()}\trefs/heads/red\n`);
+    expect(git('rev-parse', 'HEAD')).toBe(before);
 
     git('merge', '-q', '--no-edit', branch);
     git('push', '-q', 'origin', 'HEAD:main');

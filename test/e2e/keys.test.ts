@@ -63,9 +63,24 @@ describeReal('sotto keys', TOOLS, () => {
       state: 'active',
       secret: 'sops-age',
       files: [{ branches: ['main', 'origin/main'], file: 'deploy/db.json' }],
+      since: expect.stringMatching(/^20/) as string,
+      ageDays: 0,
+      commits: [
+        { branch: 'origin/main', count: 1, isWhole: true, newest: { commit: git('rev-parse', 'HEAD').trim() } },
+      ],
     });
     expect(keys.find((key) => stringAt(key, 'kind') === 'sealing')).toMatchObject({ state: 'active', files: null });
-    expect((await run('keys', 'list')).stdout).toMatch(/^age +active .* sops-age +foreign +main 1 +age1/m);
+    expect((await run('keys', 'list')).stdout).toMatch(
+      /^age +active +0d .* sops-age +foreign +main 1 +origin\/main 1 to [0-9a-f]{12} +age1/m,
+    );
+    expect(
+      stringAt(
+        keys.find((key) => stringAt(key, 'kind') === 'sealing'),
+        'commits',
+      ),
+    ).toBeUndefined();
+    const tried = arrayAt(parseJson((await run('keys', 'list', '--sealed', '-o', 'json')).stdout), 'keys');
+    expect(tried.find((key) => stringAt(key, 'kind') === 'sealing')).toMatchObject({ files: [] });
   });
 
   test('export prints public halves only', async () => {
@@ -74,6 +89,9 @@ describeReal('sotto keys', TOOLS, () => {
     expect(stdout).toContain(`# Secret sops-age, active\n${world.recipient}\n`);
     expect(stdout).toContain('-----BEGIN CERTIFICATE-----');
     expect(stdout).not.toMatch(/PRIVATE|SECRET-KEY/);
+    const status = await world.until('a status', () => true);
+    expect(stdout).toContain(`# signs receipts: rotation.receiptKey\n${stringAt(status, 'receipts', 'publicKey')}\n`);
+    expect(stdout).toMatch(/^ed25519:[A-Za-z0-9+/]{43}=$/m);
   });
 
   test('backup is what stock age opens, verified against the repository, and restores what is missing', async () => {
@@ -151,6 +169,12 @@ describeReal('sotto keys', TOOLS, () => {
     const elsewhere = await run('keys', 'retire', 'sops-age', '--yes');
     expect(elsewhere).toMatchObject({ exit: 1, stderr: expect.stringContaining('origin/old-work') as string });
     git('push', '-q', 'origin', ':refs/heads/old-work');
+    // Gone from every head, and what a revert would need is still told.
+    const listed = arrayAt(parseJson((await run('keys', 'list', '-o', 'json')).stdout), 'keys');
+    expect(listed.find((key) => stringAt(key, 'id') === world.recipient)).toMatchObject({
+      files: [],
+      commits: [{ count: 1, newest: { commit: git('rev-parse', 'HEAD^').trim() } }],
+    });
     expect(await run('keys', 'retire', world.recipient, '--yes')).toMatchObject({ exit: 0 });
     expect(stringAt(await live('sops-age'), 'metadata', 'annotations', 'sotto.dev/state')).toBe('retired');
     await world.until('it is retired', (status) =>

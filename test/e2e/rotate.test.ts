@@ -7,6 +7,7 @@ import type { CliResult } from '../cli/session.ts';
 import type { RunningAgent } from '../harness/agent.ts';
 import { untilTried } from '../harness/attention.ts';
 import { type Checkout, clone } from '../harness/checkout.ts';
+import { forgeCanary } from '../harness/forged-status.ts';
 import { configMapPath, secretPath } from '../harness/objects.ts';
 import { describeReal } from '../harness/real.ts';
 import { rolledOut } from '../harness/rollout.ts';
@@ -82,7 +83,7 @@ describeReal('sotto rotate with the agent', TOOLS, () => {
   test('a forged status is noticed, nothing is encrypted, and the key that was made is taken by the next run', async () => {
     await agent.stop();
     const before = git('rev-parse', 'HEAD');
-    const forging = forge(world);
+    const forging = forgeCanary(world);
     const refused = await run('rotate', '--new-secret', '--push', '--yes');
     await forging;
     expect(refused).toMatchObject({ exit: 3, stderr: expect.stringContaining('SOTTO-ROTATE-014') as string });
@@ -207,17 +208,4 @@ describeReal('sotto rotate --new-sealing', [...TOOLS, 'kubeseal'], () => {
 
 function nameOf(object: Json | undefined): string {
   return `${stringAt(object, 'metadata', 'name') ?? ''}.age`;
-}
-
-/** Whoever may write the status answers the canary, without having opened it. */
-async function forge(world: World): Promise<void> {
-  const id = await eventually('a canary is asked for', async () => {
-    const requests = memberAt(await world.get(configMapPath(world.namespace, 'sotto-requests')), 'data');
-    return Object.keys((requests ?? {}) as object).find((each) => each.startsWith('canary-'));
-  });
-  const status = await world.status();
-  const message = `canary ${Buffer.alloc(32, 7).toString('base64url')} app`;
-  const text = JSON.stringify({ ...(status as object), handled: [{ id, outcome: 'done', message }] });
-  const path = configMapPath(world.namespace, 'sotto-status');
-  await world.own.plane.admin('PATCH', path, { data: { 'status.json': text } }, 'application/merge-patch+json');
 }

@@ -11,6 +11,8 @@ export interface Checkout {
   readonly folder: string;
   git(...args: readonly string[]): string;
   run(...words: readonly string[]): Promise<CliResult>;
+  /** The same with the rights of somebody else. */
+  runAs(person: ServiceAccountAccess, ...words: readonly string[]): Promise<CliResult>;
 }
 
 export interface CheckoutOptions {
@@ -25,15 +27,12 @@ export function clone(world: World, person: ServiceAccountAccess, options: Check
     execFileSync('git', ['-C', folder, ...args], { env: { ...isolatedGitEnv(world.folder) }, encoding: 'utf8' });
   execFileSync('git', ['clone', '-q', world.repository.folder, folder], { env: isolatedGitEnv(world.folder) });
   git('config', 'user.name', 'Kim');
-  return {
-    folder,
-    git,
-    run: (...words) =>
-      sotto([...words, '-n', world.namespace, '--kubeconfig', person.kubeconfigPath], {
-        cwd: join(folder, options.cwd ?? ''),
-        env: { ...definedOf(isolatedGitEnv(world.folder, process.env['PATH'] ?? '')), ...options.env },
-      }),
-  };
+  const runAs: Checkout['runAs'] = (who, ...words) =>
+    sotto([...words, '-n', world.namespace, '--kubeconfig', who.kubeconfigPath], {
+      cwd: join(folder, options.cwd ?? ''),
+      env: { ...definedOf(isolatedGitEnv(world.folder, process.env['PATH'] ?? '')), ...options.env },
+    });
+  return { folder, git, runAs, run: (...words) => runAs(person, ...words) };
 }
 
 function definedOf(env: NodeJS.ProcessEnv): Record<string, string> {

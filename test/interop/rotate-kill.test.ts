@@ -1,10 +1,20 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { describeReal } from '../harness/real.ts';
 import { CLEAR_FILES } from '../harness/sealed-repository.ts';
-import { commitAll, identityIn, openedByStock, type Rotating, rotating } from '../harness/rotation.ts';
+import {
+  commitAll,
+  identityIn,
+  openedByStock,
+  type Rotating,
+  rotating,
+  SEALED_NAME,
+  sealByStock,
+} from '../harness/rotation.ts';
+import type { SealingKeySecret } from '../harness/sealing-key.ts';
+import { stockOutput } from '../harness/stock.ts';
 
 const NAMES = ['deploy/db.yaml', 'deploy/tls.json', 'deploy/app.env', 'deploy/app.ini', 'deploy/key.bin'];
 /** More steps than a rotation of these files has; the loop ends sooner. */
@@ -12,18 +22,59 @@ const MOST = 80;
 const PROGRAM = resolve('dist/sotto.cjs');
 const KILL = resolve('test/harness/kill-at.cjs');
 
-describeReal('SIGKILL at every step of a rotation', ['sops', 'age-keygen'], () => {
+describeReal('SIGKILL at every step of a rotation', ['sops', 'age-keygen', 'kubeseal'], () => {
   let at: Rotating;
-  let clear: Map<string, string | undefined>;
+  /** What stock tools open after a rotation that nobody interrupted. */
+  let uninterrupted: ReadonlyMap<string, string | undefined>;
+  let changedFiles: string;
   beforeAll(async () => {
     const files = Object.fromEntries(NAMES.map((name) => [name, CLEAR_FILES[name] ?? '']));
     at = await rotating({ files });
+    await sealByStock(at);
     commitAll(at);
-    clear = await openedByStock(at.root, NAMES, at.old.identity);
+    const before = await opened(at.old.identity, at.oldSealing);
+    expect([...before.values()]).not.toContain(undefined);
     cpSync(at.root, at.outside('pristine'), { recursive: true });
     cpSync(at.remote, at.outside('pristine.git'), { recursive: true });
+    expect(rotate(rotation())).toMatchObject({ code: 0 });
+    uninterrupted = await openedByNewKeys();
+    changedFiles = at.git('diff', '--name-only', 'HEAD^', 'HEAD');
+    expect(uninterrupted).toEqual(before);
+    expect(changedFiles.trim().split('\n').toSorted()).toEqual(['.sops.yaml', ...NAMES, SEALED_NAME].toSorted());
   });
   afterAll(() => at[Symbol.dispose]());
+
+  const rotation = (...more: readonly string[]): string[] => {
+    const age = ['--key-file', at.outside('old.txt'), '--new-key', at.outside('new.txt')];
+    return [...age, '--key-file', at.outside('sealing.json'), '--cert', at.outside('new.pem'), '--yes', ...more];
+  };
+
+  /** By stock sops and stock kubeseal, with one identity and one sealing key alone; undefined for what does not open. */
+  async function opened(identity: string, sealing: SealingKeySecret): Promise<Map<string, string | undefined>> {
+    const found = await openedByStock(at.root, NAMES, identity);
+    const key = String((sealing.secret['stringData'] as Record<string, string>)['tls.key']);
+    writeFileSync(at.outside('tls.key'), key);
+    for (const [index, document] of at.read(SEALED_NAME).split('---\n').entries()) {
+      const unseal = ['--recovery-unseal', '--recovery-private-key', at.outside('tls.key')];
+      const made = await stockOutput('kubeseal', unseal, { stdin: document }).catch(() => undefined);
+      found.set(`${SEALED_NAME} ${index}`, made?.toString());
+    }
+    return found;
+  }
+
+  const openedByNewKeys = (): Promise<Map<string, string | undefined>> =>
+    opened(identityIn(at.outside('new.txt')), at.newSealing);
+
+  /** Each file has the bytes of the commit, the index has its entries, and there is no file beside. */
+  function expectTreeOfCommit(what: string): void {
+    for (const line of at.git('ls-tree', '-r', '-z', 'HEAD').split('\0').filter(Boolean)) {
+      const [, id = '', path = ''] = /^\d+ blob (\w+)\t(.*)$/s.exec(line) ?? [];
+      const blob = spawnSync('git', ['-C', at.root, 'cat-file', 'blob', id], { env: at.env }).stdout;
+      expect(readFileSync(join(at.root, path)).equals(blob), `${what}: ${path}`).toBe(true);
+    }
+    expect(at.git('diff-index', '--cached', 'HEAD'), what).toBe('');
+    expect(at.git('status', '--porcelain', '--ignored'), what).toBe('');
+  }
 
   function rotate(args: readonly string[], killAt?: number): { code: number | null; stderr: string } {
     const preload = killAt === undefined ? [] : ['--require', KILL];
@@ -53,7 +104,7 @@ describeReal('SIGKILL at every step of a rotation', ['sops', 'age-keygen'], () =
   ] as const)(
     '%s: what is left is as before or resumed, and in the end all is as without it',
     async (_, more) => {
-      const args = ['--key-file', at.outside('old.txt'), '--new-key', at.outside('new.txt'), '--yes', ...more];
+      const args = rotation(...more);
       const resumed = new Set<number>();
       let killAt = 1;
       for (; killAt <= MOST; killAt += 1) {
@@ -61,30 +112,31 @@ describeReal('SIGKILL at every step of a rotation', ['sops', 'age-keygen'], () =
         const first = at.git('rev-parse', 'HEAD');
         const { code, stderr } = rotate(args, killAt);
         if (code === 0) break;
-        expect(code, `step ${killAt}: ${stderr}`).toBeNull();
+        const what = `step ${killAt}`;
+        expect(code, `${what}: ${stderr}`).toBeNull();
         const hasJournal = existsSync(join(at.root, '.git/sotto-rotate'));
         if (hasJournal) resumed.add(killAt);
-        else if (at.git('rev-parse', 'HEAD') === first) expect(at.git('status', '--porcelain')).toBe('');
+        else if (at.git('rev-parse', 'HEAD') === first) expectTreeOfCommit(what);
         const again = hasJournal ? rotate(['--resume']) : rotate(args);
         // Killed at the last step of all: everything was done, and the second rotation finds nothing.
         const isDone = !hasJournal && at.git('rev-parse', 'HEAD') !== first && again.code === 2;
-        expect(isDone || again.code === 0, `after step ${killAt}: ${again.stderr}`).toBe(true);
-        expect(await openedByStock(at.root, NAMES, identityIn(at.outside('new.txt'))), `step ${killAt}`).toEqual(clear);
-        expect(at.git('status', '--porcelain')).toBe('');
+        expect(isDone || again.code === 0, `after ${what}: ${again.stderr}`).toBe(true);
+        expect(await openedByNewKeys(), what).toEqual(uninterrupted);
+        expect(at.git('diff', '--name-only', 'HEAD^', 'HEAD'), what).toBe(changedFiles);
+        expectTreeOfCommit(what);
         expect(at.git('rev-list', '--count', `${first.trim()}..HEAD`)).toBe('1\n');
         if (more.length > 0) expect(at.gitIn(at.remote, 'rev-parse', 'main')).toBe(at.git('rev-parse', 'HEAD'));
         expect(existsSync(join(at.root, '.git/sotto-rotate'))).toBe(false);
       }
       expect(killAt).toBeLessThan(MOST);
       // Push, branch, each file, index: all of them were passed.
-      expect(resumed.size).toBeGreaterThan(NAMES.length + 3);
+      expect(resumed.size).toBeGreaterThan(changedFiles.trim().split('\n').length + 2);
     },
     600_000,
   );
 
   it('does not write over what became of a file since', () => {
-    asBefore();
-    const args = ['--key-file', at.outside('old.txt'), '--new-key', at.outside('new.txt'), '--yes'];
+    const args = rotation();
     let killAt = 1;
     for (; killAt <= MOST; killAt += 1) {
       asBefore();

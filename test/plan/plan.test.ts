@@ -211,6 +211,7 @@ describe('the stored inventory', () => {
       } as const,
     ],
     leaving: { old: { ask: [{ kind: 'Job' }] } },
+    rehearsal: { at: '2026-12-01T10:00:00Z', by: 'kim', documents: 3, objects: 40 },
     sources: { app: 'd' as SourceDigest },
     approvals: { app: { planId: 'p', revision: 'main@sha1:1', pruned: [row('b').key] } },
     rows: new Map(

@@ -32,6 +32,15 @@ describe('a request', () => {
       target: { kind: 'sync', name: 'app' },
     });
     expect(parseRequest('{"kind":"adopt","object":"Secret/db"}', place)).toMatchObject({ kind: 'adopt' });
+    expect(parseRequest('{"kind":"fingerprint"}', place)).toMatchObject({ kind: 'fingerprint', plan: undefined });
+    expect(parseRequest('{"kind":"fingerprint","plan":"p"}', place)).toMatchObject({ plan: 'p' });
+  });
+
+  it('of a rehearsal says how much came back, in whole numbers', () => {
+    const rehearsed = { kind: 'rehearsed', documents: 3, objects: 40, by: 'kim' };
+    expect(parseRequest(JSON.stringify(rehearsed), place)).toEqual({ ...rehearsed, reason: '' });
+    for (const documents of [-1, 1.5, '3', null, 1e9, undefined])
+      expect(attempt(JSON.stringify({ ...rehearsed, documents }))).toBeUndefined();
   });
 
   it('cannot fill the inventory, whatever people give as reasons', () => {

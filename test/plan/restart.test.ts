@@ -50,6 +50,7 @@ function decide(object: DesiredObject, more: { mark?: RestartMark; db?: DesiredO
   return restartCase(object, {
     row: (key) => rows.find((each) => each.key === key),
     wanted: new Map([object, db, APP, BOT, wanted('Secret', 'unused')].map((each) => [each.key, each])),
+    isKeyChanging: false,
   });
 }
 

@@ -9,6 +9,8 @@ async function lines(act: (metrics: ReturnType<typeof createMetrics>) => void): 
   return (await metrics.render()).split('\n');
 }
 
+const day = (number: number): string => new Date(number * 86_400_000).toISOString();
+
 describe('metrics', () => {
   it('count passes and what they did', async () => {
     const text = await lines((metrics) =>
@@ -60,6 +62,27 @@ describe('metrics', () => {
         'sotto_objects{sync="app",state="refused"} 1',
       ]),
     );
+  });
+
+  it('tell the age of keys and their next end, of those that are there now', async () => {
+    const text = await lines((metrics) => {
+      metrics.keys([{ kind: 'sealing', state: 'retired', since: day(1), until: undefined }]);
+      metrics.keys([
+        { kind: 'age', state: 'active', since: day(30), until: undefined },
+        { kind: 'age', state: 'active', since: day(20), until: undefined },
+        { kind: 'age', state: 'decrypt-only', since: undefined, until: day(50) },
+        { kind: 'age', state: 'decrypt-only', since: day(2), until: day(40) },
+      ]);
+      metrics.rehearsed(new Date(1_700_000_000_000));
+    });
+    expect(text.filter((line) => /^sotto_(?:key|last_rehearsal)/.test(line))).toEqual([
+      'sotto_keys{kind="age",state="active"} 2',
+      'sotto_keys{kind="age",state="decrypt-only"} 2',
+      'sotto_key_since_timestamp_seconds{kind="age",state="active"} 1728000',
+      'sotto_key_since_timestamp_seconds{kind="age",state="decrypt-only"} 172800',
+      'sotto_key_until_timestamp_seconds{kind="age"} 3456000',
+      'sotto_last_rehearsal_timestamp_seconds 1700000000',
+    ]);
   });
 
   it('tell version, memory and CPU of the process', async () => {

@@ -21,6 +21,7 @@ sealing:
   certificate: ""
   recovery: []
   renewEvery: ""
+rotation: { receiptKey: "" }
 plaintextSecrets: refuse
 vetoes: { allow: [] }
 page: { listen: 127.0.0.1:8081 }

@@ -35,6 +35,7 @@ describe('settings that are good', () => {
       liftedVetoes: [],
       decryption: { secretNames: [], services: NO_SERVICES },
       sealing: { enabled: false, secretNames: [], certificate: undefined, recovery: [] },
+      rotation: { receiptKey: undefined },
       plaintextSecrets: 'refuse',
       pageListen: { host: '127.0.0.1', port: 8081 },
       syncs: [
@@ -134,6 +135,7 @@ describe('settings that are good', () => {
 
   it.each([
     ['sealing: { certificate: abc }', 'SOTTO-CONF-001 3 sealing.certificate'],
+    ['rotation: { receiptKey: ed25519:abc }', 'SOTTO-CONF-001 3 rotation.receiptKey'],
     ['sealing: { recovery: [ age1xyz ] }', 'SOTTO-CONF-001 3 sealing.recovery[0]'],
     ['sealing: { recovery: [ AGE-SECRET-KEY-1QQQQ ] }', 'SOTTO-CONF-001 3 sealing.recovery[0]'],
   ])('take no other form of them: %s', (written, problem) => {

@@ -3,6 +3,7 @@ import * as fc from 'fast-check';
 import { dump } from 'js-yaml';
 import { describe, expect, it } from 'vitest';
 import { SottoError } from '../../src/core/errors.ts';
+import { isReceiptKeyName } from '../../src/core/receipt-key.ts';
 import { formatDuration } from '../../src/settings/duration.ts';
 import { parseSettings } from '../../src/settings/parse.ts';
 import type { ServiceRules } from '../../src/services/rules.ts';
@@ -124,6 +125,11 @@ const sync: fc.Arbitrary<SyncSettings> = fc.record({
   secretsIn: fc.array(fc.record({ group: fc.constantFrom('', 'apps'), kind, name }), { maxLength: 3 }),
 });
 
+const receiptKeyName = fc
+  .uint8Array({ minLength: 32, maxLength: 32 })
+  .map((bytes) => `ed25519:${Buffer.from(bytes).toString('base64')}`)
+  .filter(isReceiptKeyName);
+
 const settings: fc.Arbitrary<Settings> = fc.record({
   targetNamespace: optional(name),
   fingerprintSecret: name,
@@ -134,6 +140,7 @@ const settings: fc.Arbitrary<Settings> = fc.record({
     certificate: optional(fc.stringMatching(/^[0-9a-f]{64}$/)),
     recovery: fc.subarray([RECIPIENT]),
   }),
+  rotation: fc.record({ receiptKey: optional(receiptKeyName) }),
   plaintextSecrets: fc.constantFrom('refuse', 'warn', 'allow'),
   liftedVetoes: fc.subarray(['key-mount', 'agent-account', 'agent-rbac', 'key-label']),
   pageListen: optional(
@@ -156,6 +163,7 @@ function documentOf(from: Settings): unknown {
       certificate: from.sealing.certificate ?? '',
       recovery: from.sealing.recovery,
     },
+    rotation: { receiptKey: from.rotation.receiptKey ?? '' },
     plaintextSecrets: from.plaintextSecrets,
     vetoes: { allow: from.liftedVetoes },
     page: { listen: listenText(from.pageListen) },

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { RECEIPT_FILE } from '../../src/authoring/rotation/receipt.ts';
 import { SottoError } from '../../src/core/errors.ts';
 import { LIMITS } from '../../src/core/limits.ts';
 import { parseTree, type TreeEntry } from '../../src/git/output.ts';
@@ -54,6 +55,10 @@ describe('the selection of manifests', () => {
       'd/keep.yaml': 'file',
     };
     expect(selected(listing, 'd', (path) => path === 'd/skip.yaml')).toEqual(['d/keep.yaml']);
+  });
+
+  it('leaves out the receipt of a rotation', () => {
+    expect(selected({ '.sotto': 'folder', [RECEIPT_FILE]: 'file', 'a.yaml': 'file' }, '')).toEqual(['a.yaml']);
   });
 
   it('reads a path that is itself below a dot-folder', () => {

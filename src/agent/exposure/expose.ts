@@ -3,13 +3,14 @@ import { rfc3339 } from '../../core/clock.ts';
 import { asSottoError, SottoError } from '../../core/errors.ts';
 import type { ObjectKey } from '../../core/ids.ts';
 import { LIMITS } from '../../core/limits.ts';
+import type { FingerprintKey } from '../../keys/fingerprint.ts';
 import { isSealedFor, isSopsSource } from '../../open/opener.ts';
 import type { Request } from '../../plan/request.ts';
 import type { Answer } from '../../report/status.ts';
 import { isAtRest } from '../at-rest.ts';
 import { type AgentContext, desiredOf } from '../context.ts';
 import { type ExposedValue, type Exposure, placeOf, stillExposed } from './exposure.ts';
-import { Openers } from './openers.ts';
+import { digestKeyOf, Openers } from './openers.ts';
 import { type AppliedValue, appliedValues, names } from './values.ts';
 
 /**
@@ -26,8 +27,8 @@ export async function expose(
   let open = 0;
   await agent.exposures.change(async (kept) => {
     const before = kept.exposures.find((each) => each.key === key);
-    const salt = before?.salt ?? randomBytes(16).toString('base64url');
-    const taken = await valuesOf(agent, key, salt);
+    const digestKey = before?.digestKey ?? randomBytes(32).toString('base64url');
+    const taken = await valuesOf(agent, key, digestKeyOf({ digestKey }));
     const known = new Set((before?.values ?? []).map(markOf));
     const fresh = taken.filter((value) => !known.has(markOf(value)));
     const others = kept.exposures.filter((each) => each !== before);
@@ -37,7 +38,7 @@ export async function expose(
     checkRoom([...others.map((each) => each.values.length), open]);
     const since = before?.since ?? rfc3339(agent.clock.now());
     const [total, accepted] = [(before?.total ?? 0) + fresh.length, before?.accepted ?? 0];
-    return { ...kept, exposures: [...others, { key, since, reason, by, salt, total, accepted, values }] };
+    return { ...kept, exposures: [...others, { key, since, reason, by, digestKey, total, accepted, values }] };
   });
   await agent.inventory.store();
   agent.changed();
@@ -52,13 +53,13 @@ function markOf(value: ExposedValue): string {
 }
 
 /** What one key opens of all that is applied. */
-async function valuesOf(agent: AgentContext, key: string, salt: string): Promise<ExposedValue[]> {
+async function valuesOf(agent: AgentContext, key: string, digestKey: FingerprintKey): Promise<ExposedValue[]> {
   using openers = new Openers(agent);
   const found: ExposedValue[] = [];
   for (const value of allApplied(agent)) {
     if (!isOf(agent, value, key)) continue;
     const { file, key: at, object, cipher } = value;
-    const digest = await openers.digest(value, salt);
+    const digest = await openers.digest(value, digestKey);
     if (digest !== '') found.push({ file, key: at, object, cipher, digest });
     if (found.length > LIMITS.maxExposedValues) checkRoom([found.length]);
   }
@@ -95,11 +96,12 @@ export async function lookAtExposed(agent: AgentContext): Promise<void> {
 
 async function lookAt(agent: AgentContext, exposure: Exposure): Promise<Exposure> {
   using openers = new Openers(agent);
-  const { key, salt, values: before } = exposure;
+  const { key, values: before } = exposure;
+  const digestKey = digestKeyOf(exposure);
   const values = await stillExposed(before, {
     now: allApplied(agent),
     isUnknown: (object) => isUnknown(agent, object),
-    digestOf: (value) => openers.digestIfOpens(value, salt),
+    digestOf: (value) => openers.digestIfOpens(value, digestKey),
   });
   if (values.length === before.length && values.every((value, at) => isSameValue(value, before[at]))) return exposure;
   const closed = before.length - values.length;

@@ -12,7 +12,7 @@ export interface ExposedValue extends ValuePlace {
   readonly object: ObjectKey;
   /** Of its ciphertext: the same one is the same value, so that there is nothing to open. */
   readonly cipher: string;
-  /** Keyed, with the salt of its exposure. */
+  /** Keyed, with the key of its exposure. */
   readonly digest: string;
 }
 
@@ -24,7 +24,8 @@ export interface Exposure {
   readonly since: string;
   readonly reason: string;
   readonly by: string;
-  readonly salt: string;
+  /** What its digests are keyed with, in base64url: kept sealed, and no other than this exposure has it. */
+  readonly digestKey: string;
   /** How many values it had in all, and how many of them people have accepted as they are. */
   readonly total: number;
   readonly accepted: number;
@@ -43,7 +44,7 @@ export interface Look<Value extends PlacedValue> {
   readonly now: readonly Value[];
   /** What an object holds now is not known: nothing is closed for that. */
   isUnknown(object: ObjectKey): boolean;
-  /** With the salt of the exposure; undefined for what does not open. */
+  /** With the key of the exposure; undefined for what does not open. */
   digestOf(value: Value): Promise<string | undefined>;
 }
 

@@ -18,7 +18,10 @@ const ENTRY = 'exposed';
 export interface ExposureStoreOptions {
   readonly transport: Transport;
   readonly namespace: string;
-  readonly key: KeyObject;
+  /** In force now; what the former one sealed is still opened. */
+  readonly keys: () => { readonly current: KeyObject; readonly former: KeyObject | undefined };
+  /** Of the key in force: another one once it was changed. */
+  readonly keyId: () => string;
   readonly inventory: Pick<InventoryStore, 'inventory' | 'setExposure'>;
   readonly repeat: Repeat;
   readonly now: () => Date;
@@ -36,6 +39,8 @@ export class ExposureStore {
   #kept: Kept = NOTHING;
   /** In memory there is something else than in the ConfigMap. */
   #isDirty = false;
+  /** Which key what is stored was sealed with; undefined: nothing is stored. */
+  #sealedBy: string | undefined;
   #changing: Promise<unknown> = Promise.resolve();
 
   constructor(options: ExposureStoreOptions) {
@@ -54,21 +59,30 @@ export class ExposureStore {
 
   /** Whether a pass has to look. */
   get isOpen(): boolean {
-    return this.exposures.length > 0 || this.#isDirty;
+    return this.exposures.length > 0 || this.isBehind;
+  }
+
+  /** What is stored is not what is known, or was sealed with a key that is about to go. */
+  get isBehind(): boolean {
+    return this.#isDirty || (this.#sealedBy !== undefined && this.#sealedBy !== this.#options.keyId());
   }
 
   /** Throws SottoError when the API server does not say what is there. */
   async load(): Promise<void> {
-    const { transport, inventory, repeat, key, now } = this.#options;
+    const { transport, inventory, repeat, keys, keyId, now } = this.#options;
     const mark = inventory.inventory.exposure;
     if (mark === undefined || mark.isEmpty) return;
     const target = this.#target();
     const answer = await repeat(() => getObject(transport, target));
     if (!answer.ok) throw kubeError(answer.failure, { verb: 'get', ...target });
     const entry = stringAt(answer.value, 'binaryData', ENTRY);
-    const record = entry === undefined ? undefined : openRecord(Buffer.from(entry, 'base64'), key);
+    const { current, former } = keys();
+    const bytes = Buffer.from(entry ?? '', 'base64');
+    const own = openRecord(bytes, current);
+    const record = own ?? (former && openRecord(bytes, former));
     if (record !== undefined && record.serial >= mark.serial) {
       this.#kept = { lost: record.lost, exposures: record.exposures };
+      this.#sealedBy = own === undefined ? '' : keyId();
       return;
     }
     const why =
@@ -85,7 +99,7 @@ export class ExposureStore {
 
   async #change(how: (kept: Kept) => Promise<Kept>): Promise<void> {
     const after = await how(this.#kept);
-    if (after === this.#kept && !this.#isDirty) return;
+    if (after === this.#kept && !this.isBehind) return;
     this.#kept = after;
     this.#isDirty = true;
     await this.#write(after);
@@ -93,8 +107,9 @@ export class ExposureStore {
   }
 
   async #write({ lost, exposures }: Kept): Promise<void> {
-    const { transport, namespace, key, inventory, repeat } = this.#options;
+    const { transport, namespace, keys, keyId, inventory, repeat } = this.#options;
     const serial = (inventory.inventory.exposure?.serial ?? 0) + 1;
+    const [key, id] = [keys().current, keyId()];
     const bytes = sealRecord({ serial, lost, exposures }, key);
     if (bytes.length > LIMITS.maxExposureBytes) throw notKept(`${bytes.length} bytes do not fit into a ConfigMap`);
     const target = this.#target();
@@ -110,7 +125,10 @@ export class ExposureStore {
       const { what, why } = kubeError(answer.failure, { verb: isNew ? 'create' : 'update', ...target });
       throw notKept(`${what}: ${why}`);
     }
-    inventory.setExposure({ serial, isEmpty: exposures.length === 0 && lost === undefined });
+    const isEmpty = exposures.length === 0 && lost === undefined;
+    inventory.setExposure({ serial, isEmpty });
+    // What holds nothing is not read again, whatever it was sealed with.
+    this.#sealedBy = isEmpty ? undefined : id;
   }
 
   #target() {

@@ -4,7 +4,6 @@ import { type ObjectKey, objectIdOf } from '../../core/ids.ts';
 import { type JsonObject, member, stringAt } from '../../core/json.ts';
 import { INVENTORY_NAME } from '../../core/labels.ts';
 import type { Refusal } from '../../core/refusal.ts';
-import { fingerprintKey, newFingerprintBytes } from '../../keys/fingerprint.ts';
 import { kubeError } from '../../kube/errors.ts';
 import { getMetadata, getObject } from '../../kube/objects.ts';
 import { CONFIG_MAPS } from '../../kube/resource.ts';
@@ -13,19 +12,13 @@ import { applySetId } from '../../plan/applyset.ts';
 import { EMPTY_INVENTORY, type Inventory, type InventoryRow, unverified } from '../../plan/inventory.ts';
 import type { DesiredObject } from '../../render/desired.ts';
 import type { Renderer } from '../../render/kustomize/renderer.ts';
-import { ordered } from '../../plan/ordering.ts';
-import { render } from '../../render/render.ts';
-import type { VetoRules } from '../../render/veto-rules.ts';
-import type { Settings, SyncSettings } from '../../settings/settings.ts';
-import { askVetoRules } from '../veto-rules.ts';
+import type { Settings } from '../../settings/settings.ts';
 import { Lanes } from '../lanes.ts';
 import { liveObject, type Look, previewObject } from './object.ts';
-import { previewVariables, type VariablesContext } from './variables.ts';
-import { previewedSealedRule } from '../sealed-rule.ts';
 import { goneObjects, planSyncs, type SyncPlan, type SyncWish } from './plan-syncs.ts';
 import { NO_DIFFERENCES, type Preview, type Previewed } from './previewed.ts';
-import { type PartlySaid, saidBy } from './said.ts';
 import type { SyncFiles } from './sync-files.ts';
+import { askWishes } from './wishes.ts';
 
 export interface PreviewContext extends Omit<Look, 'setId' | 'opener'> {
   readonly agentNamespace: string;
@@ -44,21 +37,8 @@ const PARALLEL = 4;
 export async function preview(syncs: readonly SyncFiles[], context: PreviewContext): Promise<Preview> {
   using opener = new Opener(context.keys);
   const look: Look = { ...context, opener, setId: applySetId(INVENTORY_NAME, context.agentNamespace) };
-  const readable = syncs.filter(({ refusal }) => refusal === undefined);
-  const vetoes = await askVetoRules(context.transport, context.settings, context.agentNamespace);
   const recorded = await recordedState(context);
-  const digestKey = fingerprintKey(newFingerprintBytes());
-  const row = (key: ObjectKey): InventoryRow | undefined => recorded?.rows.get(key);
-  const wanted = await Promise.all(
-    readable.map(async (files) => {
-      const namespace = context.settings.targetNamespace ?? context.agentNamespace;
-      const tokens = recorded?.tokens[files.sync.name] ?? [];
-      const sealed = previewedSealedRule({ catalog: () => context.catalog, row }, files.sync.sealedSecrets);
-      const said = await saidBy(files, { ...context, namespace, opener, key: digestKey, tokens, sealed });
-      return { files, said: await varied(said, files.sync, { ...context, targetNamespace: namespace }) };
-    }),
-  );
-  const wishes = wanted.flatMap(({ files, said: each }) => (each.ok ? [wishOf(files, each, vetoes, context)] : []));
+  const { wishes, refusedPaths } = await askWishes(syncs, { ...context, opener }, recorded);
   const lanes = new Lanes(PARALLEL, () => undefined);
   const seen = await seenObjects(wishes, look, lanes);
   const plans = planSyncs(wishes, {
@@ -68,12 +48,8 @@ export async function preview(syncs: readonly SyncFiles[], context: PreviewConte
   });
   const parts = await Promise.all(plans.map((planned) => previewSync(planned, seen, look, lanes)));
   const gone = context.isWhole ? await previewGone(plans, parts, look) : [];
-  const refusedPaths = [
-    ...syncs.flatMap(({ refusal }) => (refusal === undefined ? [] : [refused(refusal)])),
-    ...wanted.flatMap(({ said: each }) => (each.ok ? [] : each.errors.map(refused))),
-  ];
   return {
-    changes: [...refusedPaths, ...parts.flatMap(({ changes }) => changes), ...gone],
+    changes: [...refusedPaths.map(refused), ...parts.flatMap(({ changes }) => changes), ...gone],
     unchanged: parts.reduce((sum, { unchanged }) => sum + unchanged, 0),
     warnings: [
       ...wishes.flatMap(({ desired }) => desired.warnings),
@@ -85,36 +61,8 @@ export async function preview(syncs: readonly SyncFiles[], context: PreviewConte
   };
 }
 
-/** With the variables of the sync replaced. When they are not certain nothing of the sync is. */
-async function varied(said: PartlySaid, sync: SyncSettings, context: VariablesContext): Promise<PartlySaid> {
-  if (!said.ok) return said;
-  const replaced = await previewVariables(said, sync, context);
-  return replaced instanceof SottoError
-    ? { ok: false, errors: [replaced], unopened: said.unopened }
-    : { ...said, ...replaced };
-}
-
 function refused(error: SottoError): Previewed {
   return { kind: 'refused', error, ...NO_DIFFERENCES };
-}
-
-function wishOf(
-  { sync }: SyncFiles,
-  said: PartlySaid & { readonly ok: true },
-  vetoes: VetoRules,
-  context: PreviewContext,
-): SyncWish {
-  const { settings, catalog, agentNamespace } = context;
-  const rendered = render(said.documents, {
-    targetNamespace: settings.targetNamespace ?? agentNamespace,
-    plaintextSecrets: settings.plaintextSecrets,
-    skip: sync.skip,
-    vetoes,
-    isNamespaced: (apiVersion, kind) => catalog.find(apiVersion, kind)?.namespaced,
-  });
-  const { desired } = ordered(rendered, said.refusals);
-  const warnings = [...said.warnings, ...desired.warnings];
-  return { sync, desired: { ...desired, warnings }, refusals: said.refusals, unopened: said.unopened };
 }
 
 type Seen = ReadonlyMap<ObjectKey, JsonObject | SottoError | undefined>;

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { type Policy, readPolicy } from '../../sops/policy.ts';
 import { mayHoldSealed } from '../reseal-sealed.ts';
 import { type SealedFile, sealedFormat } from '../sealed-file.ts';
+import { RECEIPT_FILE } from './receipt.ts';
 
 /** A .sops.yaml as a commit has it. */
 export interface CommittedPolicy {
@@ -36,7 +37,7 @@ export function documentsOf(contents: ReadonlyMap<string, Uint8Array>, root: str
   const sealed: SealedSecretFile[] = [];
   const found: Omit<SealedFile, 'below'>[] = [];
   for (const [path, content] of contents) {
-    const text = utf8(content);
+    const text = path === RECEIPT_FILE ? undefined : utf8(content);
     if (text === undefined) continue;
     if (isPolicyPath(path)) policies.push({ path, text, policy: readPolicy(text, path) });
     else {

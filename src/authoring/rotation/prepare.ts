@@ -1,11 +1,11 @@
-import { isSealedFor, keyOf, reseal } from '../reseal-sealed.ts';
+import { isSealedFor, keyOf, reseal, sealedDocuments } from '../reseal-sealed.ts';
 import type { SealingCertificate } from '../../sealed/certificate.ts';
 import type { UnsealKey } from '../../sealed/sealing-key.ts';
+import { unsealAll } from '../../sealed/unseal.ts';
 import type { KeyServices } from '../../services/key-services.ts';
 import type { Identity } from '../../sops/identity.ts';
 import type { PgpKeyBlock } from '../../sops/pgp-key.ts';
-import { metadataOf, rekey } from '../../sops/rekey.ts';
-import { unwrapBytes } from '../../sops/unwrap.ts';
+import { openClear, rekey } from '../../sops/rekey.ts';
 import { heldServices } from '../held-services.ts';
 import { wantedKeys } from '../wanted-keys.ts';
 import type { RotationPlan } from './plan.ts';
@@ -51,11 +51,21 @@ export async function prepareRotation(
   return files;
 }
 
-/** Throws SottoError for the first SOPS file that none of the keys opens: before a new key is made for it. */
+/** Throws SottoError for the first SOPS file that does not open as a whole: before a new key is made for it. */
 export async function checkOpens({ sops }: RotationPlan, { identities }: RotationKeys): Promise<void> {
   for (const { file } of sops) {
     const { text, format, name } = file;
-    const bytes = await unwrapBytes({ file: name, metadata: metadataOf({ text, format, file: name }) }, identities);
-    bytes.fill(0);
+    const clear = await openClear({ text, format, file: name }, identities);
+    clear.wipe();
+  }
+}
+
+/** The same for SealedSecrets, and for those of a form that is not sealed again. */
+export async function checkUnseals({ sealed }: RotationPlan, { unsealKeys, namespace }: RotationKeys): Promise<void> {
+  for (const { path, text } of sealed) {
+    for (const document of sealedDocuments(text, path, namespace)) {
+      const opened = await unsealAll(document.sealed, unsealKeys);
+      for (const { value } of opened.values()) value.wipe();
+    }
   }
 }

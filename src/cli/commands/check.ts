@@ -24,6 +24,8 @@ import { yamlOf } from './install.ts';
 interface CheckFlags extends ClusterFlags {
   readonly pre?: true;
   readonly rotation?: string;
+  readonly receiptKey?: string;
+  readonly requireReceipt?: true;
   readonly config?: string;
   readonly output?: 'json';
 }
@@ -36,6 +38,7 @@ Examples:
   sotto check --pre -n team-app
   sotto check --pre -n team-app > for-the-admin.yaml
   sotto check --rotation HEAD                          for whoever reviews a rotation, or a pipeline
+  sotto check --rotation HEAD --require-receipt        only rotations by the agent, whose key is pinned
 
 Exit code: 0 you can install, 1 not everything is allowed, 2 usage or settings, 3 cluster unreachable, 5 forbidden.`;
 
@@ -45,6 +48,8 @@ export function register(program: Command, context: CommandContext): void {
     .description('--pre: what you may do in a namespace, before an install; --rotation: what a commit did')
     .option('--pre', 'rights that an install needs')
     .option('--rotation <commit>', 'whether a commit changes keys and ciphertext and nothing else; no key is needed')
+    .option('--receipt-key <key>', 'by whom its receipt has to be signed; default: rotation.receiptKey of sotto.yaml')
+    .option('--require-receipt', 'a rotation without a receipt by that key is a finding')
     .addOption(namespaceOption())
     .addOption(kubeconfigOption())
     .addOption(contextOption())
@@ -55,7 +60,7 @@ export function register(program: Command, context: CommandContext): void {
 }
 
 async function check(flags: CheckFlags, context: CommandContext): Promise<void> {
-  if (flags.rotation !== undefined) return checkRotation(flags.rotation, flags.output, context);
+  if (flags.rotation !== undefined) return checkRotation(flags.rotation, flags, context);
   if (flags.pre !== true) throw onlyPre();
   const found = await findSettings(flags.config, context);
   const connection = await connectionFor(flags, context);

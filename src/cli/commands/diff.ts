@@ -1,6 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join, relative, resolve, sep } from 'node:path';
+import { dirname, relative, resolve, sep } from 'node:path';
 import type { Command } from 'commander';
 import { preview } from '../../agent/preview/preview.ts';
 import type { Preview, RecipientChange } from '../../agent/preview/previewed.ts';
@@ -9,9 +7,6 @@ import { asSottoError, SottoError } from '../../core/errors.ts';
 import { arrayAt, stringAt } from '../../core/json.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { OpenKeys } from '../../open/opener.ts';
-import { findProgram } from '../../render/kustomize/find-program.ts';
-import { localRenderer } from '../../render/kustomize/local-renderer.ts';
-import type { Renderer } from '../../render/kustomize/renderer.ts';
 import { parseSettings } from '../../settings/parse.ts';
 import type { Settings, SyncSettings } from '../../settings/settings.ts';
 import { findAgeIdentities } from '../age-identities.ts';
@@ -27,6 +22,7 @@ import { readFileBytes } from '../files.ts';
 import { readKeyFiles } from '../key-files.ts';
 import { servicesAtHand } from '../key-services.ts';
 import { recipientChanges } from '../recipient-changes.ts';
+import { rendererAtHand, workFolder } from '../renderer-at-hand.ts';
 import { readStatus } from '../status-document.ts';
 import { outputOption, repeatable } from '../options.ts';
 import { say, writeData } from '../output.ts';
@@ -150,18 +146,6 @@ async function recipientsSince(
     asSottoError(thrown);
     return [];
   }
-}
-
-async function rendererAtHand(folder: string, { env, signal }: CommandContext): Promise<Renderer | undefined> {
-  const program = await findProgram('kustomize', env['PATH']);
-  if (program === undefined) return undefined;
-  return localRenderer({ program, searchPath: env['PATH'], workFolder: folder, signal });
-}
-
-/** For kustomize: files with tokens in them, no value of a secret. */
-async function workFolder({ env }: CommandContext): Promise<AsyncDisposable & { readonly path: string }> {
-  const path = await mkdtemp(join(env['TMPDIR'] ?? tmpdir(), 'sotto-'));
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
 }
 
 /** Files are read once: one may be a pipe. */

@@ -8,7 +8,7 @@ import type { Json } from '../../core/json.ts';
 import { shellWord } from '../../core/shell-word.ts';
 import { pointer } from '../../drift/pointer.ts';
 import type { HandField } from '../../drift/undone-fields.ts';
-import { checkNewBranch, commitFiles, createBranch, diffOf, skippedHooks } from '../../git/commit-files.ts';
+import { checkNewBranch, commitFiles, diffOf } from '../../git/commit-files.ts';
 import { getObject } from '../../kube/objects.ts';
 import { parseSettings } from '../../settings/parse.ts';
 import type { Settings, SyncSettings } from '../../settings/settings.ts';
@@ -36,10 +36,13 @@ import { keyFileOption, outputOption } from '../options.ts';
 import { say, writeData } from '../output.ts';
 import { noStatus, readStatus } from '../status-document.ts';
 import { escaped } from '../terminal.ts';
+import { ontoBranch, whereTo } from '../up/branch.ts';
+import { PUSH_WORDS } from '../up/push-words.ts';
 import { findUpwards } from '../working-tree.ts';
 
 interface KeepFlags extends ClusterFlags {
   readonly branch?: string;
+  readonly push?: true;
   readonly page?: string;
   readonly cert?: string;
   readonly keyFile?: readonly string[];
@@ -61,15 +64,17 @@ Examples:
   sotto keep 3 -n team-app                            an undone change, by its number in the list
   sotto keep deploy/web -n team-app                   a paused object, else its newest undone change
   sotto keep secret/db -n team-app --key-file keys.txt --branch rotate-db
+  sotto keep 3 -n team-app --push                     and where a pull request can be opened
   sotto keep 3 --page http://127.0.0.1:8081           beside your own kubectl port-forward
 
-Exit code: 0 done or listed, 1 nothing to keep, or no place for it, 2 usage or the checkout, 3 cluster or agent
-unreachable, 4 no key opens the file, 5 forbidden.`;
+Exit code: 0 done or listed, 1 nothing to keep, or no place for it, 2 usage or the checkout, 3 cluster, agent or
+remote unreachable, 4 no key opens the file, 5 forbidden.`;
 
 export function register(program: Command, context: CommandContext): void {
   addClusterOptions(program.command('keep').description('make a branch of what was changed by hand'))
     .argument('[change...]', 'number in the list, or object: deploy/web, secret/db')
     .option('--branch <name>', 'of the new branch (default: sotto/keep-KIND-NAME)')
+    .option('--push', 'push the branch, and say where a pull request can be opened')
     .option('--page <url>', 'where the agent serves /status.json (default: by kubectl port-forward)')
     .option('--cert <file>', 'sealing certificate, for a SealedSecret')
     .addOption(keyFileOption())
@@ -125,10 +130,11 @@ async function keep(
   const { id } = subject;
   const branch = flags.branch ?? `sotto/keep-${id.kind.toLowerCase()}-${id.name}`;
   if (flags.dryRun !== true) await checkNewBranch(base.checkout, branch);
-  const made = await change(subject, base, cluster, flags, context);
-  if (made === undefined)
+  const target = flags.push === true ? await whereTo(base.checkout, branch) : undefined;
+  const changed = await change(subject, base, cluster, flags, context);
+  if (changed === undefined)
     throw nothing(words.join(' '), 'the file says it already', `sotto status -n ${cluster.namespace}`);
-  const { path, text, what } = made;
+  const { path, text, what } = changed;
   const isSecret = id.kind === 'Secret';
   const content = Buffer.from(text);
   await writeData(
@@ -141,16 +147,8 @@ async function keep(
     return;
   const files = new Map([[path, content]]);
   const commit = await commitFiles(base.checkout, { parent: base.commit, files, message: messageOf(subject, what) });
-  await createBranch(base.checkout, branch, commit, 'sotto keep');
-  await say(context, `branch ${branch} (${commit.slice(0, 12)}) has it, on top of ${base.branch}; nothing was pushed`);
-  const hooks = await skippedHooks(base.checkout);
-  if (hooks.length > 0) {
-    await say(
-      context,
-      `note: hooks of this repository were not run (${hooks.join(', ')}): git switch ${shellWord(branch)} && git commit --amend --no-edit runs them`,
-    );
-  }
-  await say(context, `next: git push -u origin ${shellWord(branch)}`);
+  const made = { name: branch, commit, base: base.branch, target, command: 'sotto keep', words: PUSH_WORDS };
+  await ontoBranch(base.checkout, made, context);
 }
 
 async function subjectOf(

@@ -2,12 +2,12 @@ import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { SottoError } from '../../core/errors.ts';
-import { arrayAt, stringAt } from '../../core/json.ts';
+import { stringAt } from '../../core/json.ts';
 import { shellWord } from '../../core/shell-word.ts';
 import { fetchBranches } from '../../git/branch-heads.ts';
-import { type Checkout, openCheckout, readCheckout } from '../../git/checkout.ts';
+import { openCheckout, readCheckout } from '../../git/checkout.ts';
 import { keyLife } from '../../keys/key-state.ts';
-import type { ParsedKeySecret } from '../../keys/parse-keys.ts';
+import { keyIds, type ParsedKeySecret } from '../../keys/parse-keys.ts';
 import { checkRecipients } from '../../sops/recipients.ts';
 import { confirmed } from '../ask.ts';
 import { addClusterOptions, type Cluster, type ClusterFlags, withCluster } from '../cluster.ts';
@@ -15,28 +15,39 @@ import type { CommandContext } from '../context.ts';
 import { reasonOf } from '../files.ts';
 import { keysInFile } from '../key-files.ts';
 import { backupList, openBackup, sealBackup, secretsIn } from '../keys/backup.ts';
-import { filesNaming, filesNeeding, filesSealedFor, type KeyNeed, readHeads } from '../keys/needs.ts';
+import { filesNeeding, filesSealedFor, type KeyNeed, needsText, readHeads } from '../keys/needs.ts';
+import { clusterReceiptKey } from '../keys/receipt-key.ts';
 import { restoreSecrets } from '../keys/restore.ts';
 import { unopened } from '../keys/verify.ts';
-import { keyFileOption, outputOption, repeatable } from '../options.ts';
+import { keyFileOption, repeatable } from '../options.ts';
 import { say, table, writeData } from '../output.ts';
 import { markState, readClusterKeys } from '../rotate/cluster-keys.ts';
 import { readDocuments } from '../rotate/documents.ts';
 import { recoveryRecipients } from '../sealing-pin.ts';
-import { noStatus, readStatus } from '../status-document.ts';
+import { addAdd } from './keys-add.ts';
+import { addList } from './keys-list.ts';
+import { addRehearse } from './keys-rehearse.ts';
 
 const EXAMPLES = `
-list shows what the agent says of its keys, and, inside a checkout, how many files of which branches still name each.
+list shows what the agent says of its keys, and, inside a checkout, how many files of which branches still name each, and
+which commits of the branches that are followed: to these a revert needs the key. -o json names the files.
+add puts a private key into a Secret of its own, with a copy for sealing.recovery, and waits until the agent holds it.
 retire keeps a key and opens nothing with it any more; it refuses while the head of a branch has a file that only this
 key opens. export prints public halves. backup and restore are for whoever may read key Secrets: a backup is an age file
 that stock age opens, and holds the fingerprint Secret too; restore makes what is missing and writes over nothing.
+rehearse opens every document of HEAD with the recovery identity and the keys of backups that it opens, those in the
+repository too, and sends each object of every sync as a dry run, as into an empty namespace. The key Secrets of the
+cluster do not count. When all succeeded, the agent is told the date.
 
 Examples:
   sotto keys list -n team-app
+  sotto keys add new.txt -n team-app
+  age-keygen | sotto keys add - -n team-app                          in no file at all
   sotto keys backup -n team-app --recipient age1… --out keys.age
   sotto keys backup --verify keys.age --key-file recovery.txt        every document of HEAD, with those keys alone
   sotto keys restore keys.age --key-file recovery.txt -n team-app
   sotto keys retire sops-age -n team-app
+  sotto keys rehearse --key-file recovery.txt -n team-app            what if the cluster were gone
 
 Exit code: 0 done, 1 a key is still needed, a document does not open, a Secret differs, 2 usage, 3 cluster or remote
 unreachable, 4 the backup does not open, 5 forbidden.`;
@@ -44,11 +55,9 @@ unreachable, 4 the backup does not open, 5 forbidden.`;
 export function register(program: Command, context: CommandContext): void {
   const keys = program
     .command('keys')
-    .description('keys of the agent: list, retire, export, backup, restore')
+    .description('keys of the agent: list, add, retire, export, backup, restore, rehearse')
     .addHelpText('after', EXAMPLES);
-  addClusterOptions(keys.command('list').description('what keys the agent has, and who still needs them'))
-    .addOption(outputOption(['json'], 'one JSON document'))
-    .action((flags: ListFlags) => withCluster(flags, context, (cluster) => list(cluster, flags, context)));
+  addList(keys, context);
   addClusterOptions(keys.command('retire').description('open nothing with a key any more, and keep it'))
     .argument('<key>', 'name of its Secret, or the recipient or fingerprint')
     .option('--no-fetch', 'take the branches of remotes as they were fetched last')
@@ -56,9 +65,9 @@ export function register(program: Command, context: CommandContext): void {
     .action((key: string, flags: RetireFlags) =>
       withCluster(flags, context, (cluster) => retire(key, cluster, flags, context)),
     );
-  addClusterOptions(keys.command('export').description('print the public halves: recipients and certificates')).action(
-    (flags: ClusterFlags) => withCluster(flags, context, (cluster) => exportPublic(cluster, context)),
-  );
+  addClusterOptions(
+    keys.command('export').description('print public halves: recipients, certificates, the key of receipts'),
+  ).action((flags: ClusterFlags) => withCluster(flags, context, (cluster) => exportPublic(cluster, context)));
   addClusterOptions(
     keys.command('backup').description('encrypt every key Secret and the fingerprint Secret into a file'),
   )
@@ -72,14 +81,8 @@ export function register(program: Command, context: CommandContext): void {
         ? withCluster(flags, context, (cluster) => backup(cluster, flags, context))
         : verify(flags.verify, flags, context),
     );
-  for (const name of LATER)
-    keys
-      .command(name, { hidden: true })
-      .allowUnknownOption()
-      .allowExcessArguments()
-      .action(() => {
-        throw notBuilt(name);
-      });
+  addRehearse(keys, context);
+  addAdd(keys, context);
   addClusterOptions(keys.command('restore').description('make the key Secrets of a backup that are missing'))
     .argument('<file>', 'what sotto keys backup has made')
     .addOption(keyFileOption())
@@ -87,73 +90,6 @@ export function register(program: Command, context: CommandContext): void {
     .action((file: string, flags: RestoreFlags) =>
       withCluster(flags, context, (cluster) => restore(file, cluster, flags, context)),
     );
-}
-
-/** Described, and not built: refused by name. */
-const LATER = ['rehearse', 'add'] as const;
-
-function notBuilt(name: (typeof LATER)[number]): SottoError {
-  return new SottoError({
-    code: 'SOTTO-CLI-003',
-    what: `not in this version: sotto keys ${name}`,
-    why: 'the command is described but not built yet',
-    next:
-      name === 'add'
-        ? 'kubectl create secret generic NAME --from-file=age.agekey=FILE; kubectl label secret NAME sotto.dev/use=keys'
-        : 'sotto keys backup --verify FILE opens every document with the keys of a backup alone',
-  });
-}
-
-interface ListFlags extends ClusterFlags {
-  readonly output?: 'json';
-}
-
-async function list(cluster: Cluster, { output }: ListFlags, context: CommandContext): Promise<void> {
-  const status = await readStatus(cluster, context.signal);
-  if (status === undefined) throw noStatus(cluster.namespace);
-  const checkout = await checkoutHere(context);
-  const heads = checkout === undefined ? undefined : await readHeads(checkout);
-  const rows = arrayAt(status, 'keys').map((key) => {
-    const text = (field: string): string => stringAt(key, field) ?? '';
-    const isNamed = text('kind') === 'age' || text('kind') === 'pgp';
-    const name = text('kind') === 'pgp' ? `pgp ${text('id')}` : text('id');
-    const needs = heads === undefined || !isNamed ? undefined : filesNaming(heads, name);
-    return {
-      kind: text('kind'),
-      id: text('id'),
-      state: text('state'),
-      since: text('since'),
-      until: text('until'),
-      secret: text('secret'),
-      origin: text('origin'),
-      needs,
-    };
-  });
-  if (output === 'json') {
-    const keys = rows.map(({ needs, ...row }) => ({ ...row, files: needs ?? null }));
-    return writeData(context, `${JSON.stringify({ schema: 'sotto.dev/keys/v1alpha1', keys }, undefined, 2)}\n`);
-  }
-  const cells = rows.map(({ kind, state, since, until, secret, origin, id, needs }) => [
-    kind,
-    state,
-    since || '-',
-    until || '-',
-    secret,
-    origin,
-    needs === undefined ? '?' : needsText(needs),
-    id,
-  ]);
-  const header = ['KIND', 'STATE', 'SINCE', 'UNTIL', 'SECRET', 'ORIGIN', 'NAMED BY', 'KEY'];
-  await writeData(context, table(header, cells));
-  if (rows.some(({ kind }) => kind === 'sealing'))
-    await say(context, 'note: no SealedSecret says its key; sotto keys retire tries it');
-}
-
-/** `main 12, old 3`. */
-function needsText(needs: readonly KeyNeed[]): string {
-  const counts = Map.groupBy(needs, ({ branches }) => branches[0] ?? '');
-  if (counts.size === 0) return 'nothing';
-  return [...counts].map(([branch, files]) => `${branch} ${files.length}`).join(', ');
 }
 
 interface RetireFlags extends ClusterFlags {
@@ -164,7 +100,7 @@ interface RetireFlags extends ClusterFlags {
 async function retire(word: string, cluster: Cluster, flags: RetireFlags, context: CommandContext): Promise<void> {
   const checkout = await openCheckout(context.cwd, context.env, context.signal);
   const keys = await readClusterKeys(cluster, context.signal);
-  const meant = keys.secrets.find((secret) => secret.mark.name === word || idsOf(secret).includes(word));
+  const meant = keys.secrets.find((secret) => secret.mark.name === word || keyIds(secret).includes(word));
   if (meant === undefined) throw noSuchKey(word);
   const { name } = meant.mark;
   if (keyLife(meant.mark).state === 'retired') return say(context, `Secret ${name} is retired already`);
@@ -194,11 +130,6 @@ async function retire(word: string, cluster: Cluster, flags: RetireFlags, contex
   );
 }
 
-function idsOf(secret: ParsedKeySecret): string[] {
-  const sealing = secret.sealingKey === undefined ? [] : [secret.sealingKey.fingerprint];
-  return [...[...secret.ageIdentities, ...secret.pgpIdentities].map(({ recipient }) => recipient), ...sealing];
-}
-
 /** As files name them. */
 function namesOf({ ageIdentities, pgpIdentities }: ParsedKeySecret): string[] {
   return [
@@ -208,13 +139,15 @@ function namesOf({ ageIdentities, pgpIdentities }: ParsedKeySecret): string[] {
 }
 
 async function exportPublic(cluster: Cluster, context: CommandContext): Promise<void> {
-  const { secrets } = await readClusterKeys(cluster, context.signal);
+  const { secrets, settings } = await readClusterKeys(cluster, context.signal);
   for (const secret of secrets) {
     await writeData(context, `# Secret ${secret.mark.name}, ${keyLife(secret.mark).state}\n`);
     for (const { recipient } of [...secret.ageIdentities, ...secret.pgpIdentities])
       await writeData(context, `${recipient}\n`);
     if (secret.sealingKey !== undefined) await writeData(context, secret.sealingKey.certificatePem);
   }
+  const receiptKey = await clusterReceiptKey(cluster, settings.fingerprintSecret, context.signal);
+  if (receiptKey !== undefined) await writeData(context, `# signs receipts: rotation.receiptKey\n${receiptKey}\n`);
 }
 
 interface BackupFlags extends ClusterFlags {
@@ -297,15 +230,6 @@ async function restore(name: string, cluster: Cluster, flags: RestoreFlags, cont
     );
   } finally {
     content.fill(0);
-  }
-}
-
-async function checkoutHere({ cwd, env, signal }: CommandContext): Promise<Checkout | undefined> {
-  try {
-    return await openCheckout(cwd, env, signal);
-  } catch (thrown) {
-    if (thrown instanceof SottoError) return undefined;
-    throw thrown;
   }
 }
 

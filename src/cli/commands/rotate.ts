@@ -1,9 +1,6 @@
+import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import { SottoError } from '../../core/errors.ts';
 import { checkNewBranch } from '../../git/commit-files.ts';
-import { type Checkout, openCheckout } from '../../git/checkout.ts';
-import { pushTarget } from '../../git/push.ts';
-import type { PushTarget } from '../../git/rotation-journal.ts';
 import { parseDurationMs } from '../../settings/duration.ts';
 import { sealingCertificate } from '../../sealed/certificate.ts';
 import type { PgpKeyBlock } from '../../sops/pgp-key.ts';
@@ -25,87 +22,43 @@ import { say, writeData } from '../output.ts';
 import { publicKeys } from '../recipients.ts';
 import { durationOf } from '../request-flags.ts';
 import { type ClusterKeys, readClusterKeys } from '../rotate/cluster-keys.ts';
-import { commitRotation, intoBranch, nothingToDo, ontoBranch, pushRecorded } from '../rotate/carry-out.ts';
+import { commitRotation, intoBranch, nothingToDo, ontoOwnBranch } from '../rotate/carry-out.ts';
 import type { EncryptedDocuments } from '../../authoring/rotation/documents.ts';
 import { readDocuments } from '../rotate/documents.ts';
-import { finishRotation } from '../rotate/finish.ts';
+import { rotateFingerprint } from '../rotate/fingerprint.ts';
+import { rotateInCluster } from '../rotate/in-cluster.ts';
 import { newCertificate, oldRecipient } from '../rotate/goal.ts';
-import { freeJournal, openJournal } from '../rotate/journal.ts';
+import { freeJournal } from '../rotate/journal.ts';
 import { registerExposed } from '../rotate/exposed-commands.ts';
 import { exposeAtAgent, exposureOf, keysGivingWay, reasonLine, showExposure, toChange } from '../rotate/exposed.ts';
 import { type ExposureReport, exposureJson } from '../rotate/exposure-report.ts';
 import { newSealingKey } from '../rotate/cluster-sealing.ts';
-import { lookAhead } from '../rotate/lookout.ts';
-import { clusterKey, fileKey, type NewKey } from '../rotate/new-key.ts';
+import { followCommit, lookAhead, sayLater } from '../rotate/lookout.ts';
+import { clusterKey, fileKey, type MadeKey, type NewKey } from '../rotate/new-key.ts';
 import { namedRecipients, planRotation, type RotationGoal, type RotationPlan } from '../../authoring/rotation/plan.ts';
-import { checkOpens, type RotationKeys } from '../../authoring/rotation/prepare.ts';
+import { checkOpens, checkUnseals, type RotationKeys } from '../../authoring/rotation/prepare.ts';
+import {
+  checkFingerprintFlags,
+  checkFlags,
+  checkInCluster,
+  checkResume,
+  EXAMPLES,
+  type RotateFlags,
+} from '../rotate/flags.ts';
+import { finishWithAgent, resumeRotation } from '../rotate/resume.ts';
+import { registerStatus } from '../rotate/status.ts';
 import { planJson, planTable } from '../rotate/report.ts';
 import { rotationRows } from '../../authoring/rotation/rows.ts';
 import { readKeyFiles } from '../key-files.ts';
+import { whereTo } from '../up/branch.ts';
 import { recoveryRecipients } from '../sealing-pin.ts';
-
-interface RotateFlags {
-  readonly keyFile?: readonly string[];
-  readonly pgpKey?: readonly string[];
-  readonly keyService?: readonly string[];
-  readonly newKey?: string;
-  readonly old?: string;
-  readonly recovery?: readonly string[];
-  readonly cert?: string;
-  readonly newSecret?: true;
-  readonly newSealing?: true;
-  readonly namespace?: string;
-  readonly kubeconfig?: string;
-  readonly context?: string;
-  readonly keepOld: number;
-  readonly branch?: string;
-  readonly push?: true;
-  readonly plan?: true;
-  readonly resume?: true;
-  readonly reason?: string;
-  /** Described, and not built. */
-  readonly inCluster?: true;
-  readonly fingerprint?: true;
-  readonly yes?: true;
-  readonly output?: 'json';
-}
-
-const EXAMPLES = `
-Changes the keys of everything encrypted in HEAD: an age recipient gives way to a new one in every .sops.yaml and every
-SOPS file (--new-key), and SealedSecrets are sealed for a new certificate (--cert). Each SOPS file gets a new data key.
-Every document is opened, encrypted, opened again and compared; only then one commit is made, signed where git is set up
-so. Nothing but keys and ciphertext changes in a file. The checkout has to be clean, and on a branch.
-
-The new identity is written to the file that --new-key names, or taken from it if it is there. With --recovery, or
-sealing.recovery of sotto.yaml, a copy encrypted to those is written first, beside it.
-
-With --new-secret the old keys are read from the agent's key Secrets, and the new one is made as another. Before anything
-is encrypted for it, the running agent has to open a nonce made for it. With --push the agent is waited for, no workload
-may have got another generation, and the old key is marked as one that only opens, with an end (--keep-old).
-
-With --reason compromised (or "compromised: …") every value that the old key could open is listed, with the commit since
-which it could. With --new-secret or --new-sealing the agent follows them until each is another value (sotto status);
-expose asks for that alone, and accept says that one need not change.
-
-With --new-key, whoever opens the files (the agent: a Secret with the label sotto.dev/use=keys) needs the new key before
-it gets the commit. What was readable with the old key stays so in the history of Git.
-
-Examples:
-  sotto rotate --key-file old.txt --new-key /dev/shm/new.txt --plan
-  sotto rotate --key-file old.txt --new-key /dev/shm/new.txt --branch rotate-keys --push
-  sotto rotate --key-file sealing-keys.yaml --cert new-cert.pem
-  sotto rotate --new-secret --reason compromised -n team-app --push
-  sotto rotate --new-secret --new-sealing -n team-app --push      keys are made in the cluster and are in no file
-  sotto rotate --resume                                 after an interruption, exactly what was begun
-
-Exit code: 0 done or planned, 1 a file is not as .sops.yaml says, nothing to do, or a race was lost, 2 usage, checkout or
-key files, 3 not pushed, 4 a file does not open, 6 interrupted: --resume.`;
 
 export function register(program: Command, context: CommandContext): void {
   // What stands behind a subcommand is its own: it has flags of the same names.
-  const command = program.enablePositionalOptions().command('rotate').enablePositionalOptions();
-  registerExposed(command, context);
-  command
+  const command = program
+    .enablePositionalOptions()
+    .command('rotate')
+    .enablePositionalOptions()
     .description('change the keys of everything encrypted in this repository')
     .addOption(keyFileOption())
     .addOption(repeatable('--pgp-key <file>', 'public OpenPGP keys (.asc) that files name beside the old key'))
@@ -124,23 +77,41 @@ export function register(program: Command, context: CommandContext): void {
         .argParser(durationOf)
         .default(parseDurationMs('90d'), '90d'),
     )
+    .option('--fingerprint', 'let the agent change the key of its own digests, and of nothing in Git')
     .option('--branch <name>', 'make the commit on a new branch; this one and the files stay as they are')
     .option('--push', 'push the branch, again from its new state when others were faster')
     .option('--reason <text>', 'goes into the commit; compromised also reports what the old key could open')
     .option('--plan', 'show every encrypted document and what would change, and change nothing')
     .option('--resume', 'go on with what was interrupted')
-    .addOption(new Option('--in-cluster').hideHelp())
-    .addOption(new Option('--fingerprint').hideHelp())
+    .option('--in-cluster', 'let the agent do all of it and push a branch: no private key leaves its namespace')
+    .option('--sync <name>', 'whose repository the agent rotates (with --in-cluster; default: the only one)')
+    .addOption(
+      new Option('--timeout <duration>', 'how long to wait for the agent (with --in-cluster)')
+        .argParser(durationOf)
+        .default(parseDurationMs('30m'), '30m'),
+    )
     .addOption(new Option('--yes', 'do not ask'))
     .addOption(outputOption(['json'], 'the plan as JSON'))
     .addHelpText('after', EXAMPLES)
     .action((flags: RotateFlags) => {
-      refuseLater(flags);
-      if (flags.resume === true) return resume(flags, context);
+      if (flags.fingerprint === true) {
+        checkFingerprintFlags(flags);
+        return withCluster(flags, context, (cluster) => rotateFingerprint(flags, cluster, context));
+      }
+      if (flags.resume === true) {
+        checkResume(flags);
+        return resumeRotation(flags, context);
+      }
+      if (flags.inCluster === true) {
+        checkInCluster(flags);
+        return withCluster(flags, context, (cluster) => rotateInCluster(flags, cluster, context));
+      }
       checkFlags(flags);
       if (flags.newSecret !== true && flags.newSealing !== true) return rotate(flags, context);
       return withCluster(flags, context, (cluster) => rotate(flags, context, cluster));
     });
+  registerStatus(command, context);
+  registerExposed(command, context);
 }
 
 async function rotate(flags: RotateFlags, context: CommandContext, cluster?: Cluster): Promise<void> {
@@ -169,19 +140,23 @@ async function rotate(flags: RotateFlags, context: CommandContext, cluster?: Clu
   const proving = {
     age: rotation.goal.age,
     certificate: flags.newSealing === true ? rotation.keys.certificate : undefined,
+    until,
+    flags: { ...flags, ...(flags.kubeconfig && { kubeconfig: resolve(context.cwd, flags.kubeconfig) }) },
   };
-  const lookout = cluster && clusterKeys && (await lookAhead(cluster, clusterKeys, proving, until, context));
+  const agent = cluster && clusterKeys && (await lookAhead(cluster, clusterKeys, proving, context));
   if (report !== undefined && cluster && clusterKeys)
     await exposeAtAgent(cluster, keysGivingWay(rotation, clusterKeys), flags.reason ?? '', context);
   const made = await commitRotation(rotation, base.commit, documents);
   if (flags.branch !== undefined) {
-    await ontoBranch(flags.branch, { checkout, made, base, target }, context);
-    await lookout?.later();
-    return toChange(report, cluster !== undefined, context);
+    await ontoOwnBranch(flags.branch, { checkout, made, base, target }, context);
+    await toChange(report, cluster !== undefined, context);
+    return agent && sayLater(agent, context);
   }
-  const commit = await intoBranch({ ...rotation, made, base, journal, target }, context);
-  await (target === undefined ? lookout?.later() : lookout?.follow(commit));
+  const commit = await intoBranch({ ...rotation, made, base, journal, target, agent }, context);
   await toChange(report, cluster !== undefined, context);
+  if (agent === undefined || cluster === undefined) return;
+  if (target === undefined) return sayLater(agent, context);
+  await finishWithAgent(journal, () => followCommit(cluster, { checkout, commit, target, agent }, context));
 }
 
 async function newKeyOf(
@@ -209,6 +184,8 @@ interface Planned {
   readonly plan: RotationPlan;
   readonly goal: RotationGoal;
   readonly keys: RotationKeys;
+  /** The new key, where it is there already: whoever looks at the plan can tell whether it is theirs. */
+  readonly found?: MadeKey | undefined;
 }
 
 /** Stands where the new recipient will, as long as there is none: it is in no file. */
@@ -232,13 +209,13 @@ async function plannedRotation(
   const named = namedRecipients(documents);
   const old = newKey && oldRecipient(flags.old, identities, named, newKey.given?.recipient);
   const made = old === undefined ? undefined : newKey?.find(old);
-  const age = old === undefined ? undefined : { old, made: made?.recipient ?? NOT_MADE };
+  const age = old === undefined ? undefined : { old, made: made?.identity.recipient ?? NOT_MADE };
   const goal = { age, seals: certificate !== undefined || flags.newSealing === true };
   const namespace = flags.namespace ?? clusterKeys?.settings.targetNamespace ?? '';
-  const all = made === undefined ? identities : [...identities, made];
+  const all = made === undefined ? identities : [...identities, made.identity];
   const services = servicesAtHand(context, flags.keyService);
   const keys = { identities: all, services, unsealKeys, pgpKeys, certificate, namespace };
-  return { plan: planRotation(documents, goal), goal, keys };
+  return { plan: planRotation(documents, goal), goal, keys, found: made };
 }
 
 async function withNewSealing(
@@ -251,6 +228,7 @@ async function withNewSealing(
 ): Promise<Planned> {
   if (plan.sops.length + plan.sealed.length === 0) throw nothingToDo();
   await checkOpens(plan, keys);
+  await checkUnseals(plan, keys);
   const { namespace } = keys;
   const key = await newSealingKey(cluster, clusterKeys, documents, { until, namespace }, context);
   const certificate = sealingCertificate(key.certificatePem, new Date());
@@ -268,6 +246,7 @@ async function withNewKey(
   if (plan.sops.length + plan.sealed.length + plan.policies.length === 0) throw nothingToDo();
   if (newKey === undefined || goal.age?.made !== NOT_MADE) return { plan, goal, keys };
   await checkOpens(plan, keys);
+  await checkUnseals(plan, keys);
   const { identity, said } = await newKey.make(goal.age.old, recovery, new Date());
   await say(context, `new key ${identity.recipient}, ${said}`);
   const changed = { ...goal, age: { ...goal.age, made: identity.recipient } };
@@ -275,18 +254,8 @@ async function withNewKey(
   return { plan: planRotation(documents, changed), goal: changed, keys: { ...keys, identities } };
 }
 
-async function resume(flags: RotateFlags, context: CommandContext): Promise<void> {
-  const others = Object.keys(flags).filter((flag) => !['resume', 'yes', 'keepOld'].includes(flag));
-  if (others.length > 0) throw usage('--resume stands alone', 'what is to be done is written down');
-  const checkout = await openCheckout(context.cwd, context.env, context.signal);
-  const { path, journal } = await openJournal(checkout);
-  await pushRecorded(checkout, path, journal, context);
-  await finishRotation(checkout, path, journal);
-  await say(context, `done: branch ${journal.branch} is at ${journal.to.slice(0, 12)}, as are files and index`);
-}
-
 async function show(
-  { plan, goal, keys }: Planned,
+  { plan, goal, keys, found }: Planned,
   newKey: NewKey | undefined,
   documents: EncryptedDocuments,
   report: ExposureReport | undefined,
@@ -300,57 +269,9 @@ async function show(
   if (report !== undefined) await showExposure(report, context);
   if (newKey !== undefined && goal.age?.made === NOT_MADE)
     await say(context, `the new key will be made: ${newKey.where}`);
+  if (found !== undefined) await say(context, `the new key is there: ${found.identity.recipient}, ${found.said}`);
 }
 
 function counts({ sops, sealed }: RotationPlan): string {
   return `${sops.length} SOPS files and ${sealed.length} files with SealedSecrets`;
-}
-
-/** What the interface describes and this version does not do is refused by name. */
-function refuseLater({ inCluster, fingerprint }: RotateFlags): void {
-  const later = [
-    {
-      flag: '--in-cluster',
-      isAsked: inCluster,
-      next: 'rotate from a checkout: sotto rotate --new-secret -n NAMESPACE',
-    },
-    {
-      flag: '--fingerprint',
-      isAsked: fingerprint,
-      next: 'leave the fingerprint key as it is; it is in every sotto keys backup',
-    },
-  ].find(({ isAsked }) => isAsked === true);
-  if (later === undefined) return;
-  const { flag, next } = later;
-  throw new SottoError({
-    code: 'SOTTO-CLI-003',
-    what: `not in this version: sotto rotate ${flag}`,
-    why: 'it is described but not built yet',
-    next,
-  });
-}
-
-function checkFlags({ newKey, newSecret, newSealing, cert, plan, output }: RotateFlags): void {
-  if (output !== undefined && plan !== true) throw usage('-o json is for --plan', 'what is done is told in words');
-  if (newKey !== undefined && newSecret === true)
-    throw usage('there is one new key', '--new-key and --new-secret exclude each other');
-  if (cert !== undefined && newSealing === true)
-    throw usage('there is one new sealing key', '--cert and --new-sealing exclude each other');
-  if (newKey !== undefined || newSecret === true || newSealing === true || cert !== undefined) return;
-  throw new SottoError({
-    code: 'SOTTO-ROTATE-009',
-    what: 'nothing says what the new key is',
-    why: 'a rotation is for a new age key (--new-key, --new-secret) or a new sealing key (--new-sealing, --cert)',
-    next: 'sotto rotate --key-file old.txt --new-key /dev/shm/new.txt --plan',
-  });
-}
-
-async function whereTo(checkout: Checkout, branch: string): Promise<PushTarget> {
-  const target = await pushTarget(checkout, branch);
-  if (target !== undefined) return target;
-  throw usage('--push has no remote', `git remote lists none that branch ${branch} would go to`);
-}
-
-function usage(what: string, why: string): SottoError {
-  return new SottoError({ code: 'SOTTO-CLI-001', what, why, next: 'sotto rotate --help' });
 }

@@ -18,6 +18,8 @@ import {
   openOrMake,
   openValue,
   type ValueFlags,
+  type ValueOpening,
+  type ValueSource,
 } from '../change-values.ts';
 import type { CommandContext } from '../context.ts';
 import { fileFormat } from '../file-format.ts';
@@ -32,15 +34,17 @@ import {
   outputOption,
 } from '../options.ts';
 import { say, table, writeData } from '../output.ts';
+import { openUp, type Up, type UpFlags } from '../up/open-up.ts';
+import { sendValue } from '../up/send-value.ts';
 import { withIdentities } from '../with-identities.ts';
 
-interface SetFlags extends ValueFlags {
+interface SetFlags extends ValueFlags, UpFlags {
   readonly fromFile?: string;
   readonly json?: true;
   readonly yes?: true;
 }
 
-interface GenerateFlags extends ValueFlags {
+interface GenerateFlags extends ValueFlags, UpFlags {
   readonly length: string;
   readonly alphabet: keyof typeof ALPHABETS;
   readonly yes?: true;
@@ -52,16 +56,20 @@ Values under data of a Secret go in and out decoded, because Kubernetes wants ba
 A change touches the value, the time and the MAC, and no other byte of the file. set and generate make a file that does not
 exist, for --age and --pgp, else as the rule of .sops.yaml says.
 
+With --push, --branch or both, set, unset and generate change the file as HEAD has it, in one commit by you, signed where
+git is set up so; the message names file and path, never the value. With --push alone file and branch follow.
+
 Examples:
   sotto secret list deploy/db.yaml
   sotto secret set deploy/db.yaml stringData.password          asks for the value
   pass show db | sotto secret set --yes deploy/db.yaml stringData.password
   sotto secret set --from-file tls.key deploy/tls.yaml '["stringData"]["tls.key"]'
   sotto secret generate deploy/db.yaml stringData.token
+  sotto secret generate --push deploy/db.yaml stringData.token
   sotto secret show deploy/db.yaml data.password
   sotto secret blame deploy/db.yaml stringData.password
 
-Exit code: 0 done, 2 input or usage, 4 no key opens it or it was changed.`;
+Exit code: 0 done, 1 others were faster, 2 input or usage, 3 not pushed, 4 no key opens it or it was changed.`;
 
 export function register(program: Command, context: CommandContext): void {
   const secret = program
@@ -72,9 +80,13 @@ export function register(program: Command, context: CommandContext): void {
     .option('--from-file <file>', 'take the content of a file, to the last byte')
     .option('--json', 'the value is JSON and keeps its type')
     .addOption(yesOption())
+    .addOption(branchOption())
+    .addOption(pushOption())
     .action((file: string, path: string, flags: SetFlags) => set(file, parseKeyPath(path), flags, context));
   onePath(secret, 'unset', 'take a value, mapping or list out')
     .addOption(yesOption())
+    .addOption(branchOption())
+    .addOption(pushOption())
     .action((file: string, path: string, flags: SetFlags) => unset(file, parseKeyPath(path), flags, context));
   secret
     .command('list')
@@ -97,6 +109,8 @@ export function register(program: Command, context: CommandContext): void {
     .option('--length <characters>', 'how many', '32')
     .addOption(new Option('--alphabet <name>', 'of what').choices(Object.keys(ALPHABETS)).default('alphanumeric'))
     .addOption(yesOption())
+    .addOption(branchOption())
+    .addOption(pushOption())
     .action((file: string, path: string, flags: GenerateFlags) => generate(file, parseKeyPath(path), flags, context));
 }
 
@@ -115,28 +129,36 @@ function onePath(secret: Command, name: string, description: string, json?: stri
 }
 
 const yesOption = (): Option => new Option('--yes', 'replace or remove what is there without asking');
+const branchOption = (): Option =>
+  new Option('--branch <name>', 'make a commit on a new branch; this one and the file stay as they are');
+const pushOption = (): Option =>
+  new Option('--push', 'make a commit and push it, again from the new state when others were faster');
 
 async function set(file: string, path: KeyPath, flags: SetFlags, context: CommandContext): Promise<void> {
-  using opened = await openOrMake(context, 'secret set', file, path, flags);
+  const place = await placeOf({ command: 'secret set', file, path, flags }, context);
+  using opened = await place.open();
   // Asked before the value is read: both may come from the same terminal.
   if (!(await mayReplace(opened, path, flags, context))) return;
   const bytes = await newBytes(path, flags, context);
   try {
-    const value: NewValue =
-      flags.json === true ? jsonOf(bytes) : { kind: 'text', bytes: opened.isBase64 ? base64Of(bytes) : bytes };
-    await write(opened, path, withValue(opened.clear, path, value), context);
+    const value = flags.json === true ? jsonOf(bytes) : undefined;
+    await write(place, opened, 'Set', (each) => withValue(each.clear, path, value ?? textFor(each, bytes)), context);
   } finally {
     bytes.fill(0);
   }
 }
 
 async function unset(file: string, path: KeyPath, flags: SetFlags, context: CommandContext): Promise<void> {
+  const opening: ValueOpening = { command: 'secret unset', file, path, flags, anything: true };
   // A mapping may be taken out as a whole, so what is at the path is not looked at.
-  using opened = await openValue(context, 'secret unset', file, path, flags, { anything: true });
-  const changed = withoutValue(opened.clear, path);
+  const place = await placeOf(opening, context);
+  using opened = await place.open();
+  const edit = ({ clear }: OpenedValue): string => withoutValue(clear, path);
+  // Says what is not there before anything is asked.
+  edit(opened);
   const question = `Remove ${describeValue(opened, path)}?`;
   const command = `sotto secret unset ${file} '${formatKeyPath(path)}'`;
-  if (await confirmed(context, question, { command, ...flags })) await write(opened, path, changed, context);
+  if (await confirmed(context, question, { command, ...flags })) await write(place, opened, 'Unset', edit, context);
 }
 
 interface ListFlags {
@@ -164,7 +186,7 @@ async function list(file: string, flags: ListFlags, context: CommandContext): Pr
 }
 
 async function show(file: string, path: KeyPath, flags: ValueFlags, context: CommandContext): Promise<void> {
-  using opened = await openValue(context, 'secret show', file, path, flags);
+  using opened = await openValue(context, { command: 'secret show', file, path, flags });
   if (opened.value === undefined) throw noSuchValue(opened.name, path);
   const bytes = Buffer.from(opened.value, opened.isBase64 ? 'base64' : 'utf8');
   await writeData(context, bytes);
@@ -215,13 +237,27 @@ const MAX_LENGTH = 4096;
 async function generate(file: string, path: KeyPath, flags: GenerateFlags, context: CommandContext): Promise<void> {
   const length = /^[1-9]\d{0,3}$/.test(flags.length) ? Number(flags.length) : 0;
   if (length < 1 || length > MAX_LENGTH) throw badLength();
-  using opened = await openOrMake(context, 'secret generate', file, path, flags);
+  const place = await placeOf({ command: 'secret generate', file, path, flags }, context);
+  using opened = await place.open();
   if (!(await mayReplace(opened, path, flags, context))) return;
   const alphabet = ALPHABETS[flags.alphabet];
   const bytes = Buffer.from(new ArrayBuffer(length)).map(() => alphabet.charCodeAt(randomInt(alphabet.length)));
-  const value: NewValue = { kind: 'text', bytes: opened.isBase64 ? base64Of(bytes) : bytes };
-  await write(opened, path, withValue(opened.clear, path, value), context);
+  await write(place, opened, 'Generate', (each) => withValue(each.clear, path, textFor(each, bytes)), context);
   bytes.fill(0);
+}
+
+/** Where a change goes, and how the file is opened for it. */
+interface ValuePlace {
+  readonly opening: ValueOpening;
+  readonly up: Up | undefined;
+  readonly open: (source?: ValueSource) => Promise<OpenedValue>;
+}
+
+async function placeOf(opening: ValueOpening & { readonly flags: UpFlags }, context: CommandContext) {
+  const up = await openUp(opening.file, opening.flags, context);
+  const opener = opening.anything === true ? openValue : openOrMake;
+  const open: ValuePlace['open'] = (source = up?.source) => opener(context, opening, source);
+  return { opening, up, open };
 }
 
 async function mayReplace(
@@ -235,11 +271,25 @@ async function mayReplace(
   return confirmed(context, `Replace ${describeValue(opened, path)}?`, { command, ...flags });
 }
 
-async function write(opened: OpenedValue, path: KeyPath, changed: string, context: CommandContext): Promise<void> {
-  if (!(await opened.write(changed))) return say(context, `${opened.name}: nothing changed, nothing written`);
+async function write(
+  { up, open, opening }: ValuePlace,
+  opened: OpenedValue,
+  verb: string,
+  edit: (opened: OpenedValue) => string,
+  context: CommandContext,
+): Promise<void> {
+  const key = opening.path;
+  const isWritten = await (up === undefined
+    ? opened.write(edit(opened))
+    : sendValue(up, opened, { key, verb, open, edit }, context));
+  if (!isWritten) return say(context, `${opened.name}: nothing changed, nothing written`);
   const note = opened.isBase64 ? ' (base64, as data of a Secret has to be)' : '';
   const made = opened.isNew ? ' to a new file' : '';
-  await say(context, `${describeValue(opened, path)}: written${made}${note}`);
+  await say(context, `${describeValue(opened, key)}: ${up === undefined ? 'written' : 'committed'}${made}${note}`);
+}
+
+function textFor({ isBase64 }: OpenedValue, bytes: Uint8Array): NewValue {
+  return { kind: 'text', bytes: isBase64 ? base64Of(bytes) : bytes };
 }
 
 /** From a file to the last byte; from stdin without the line break that most commands end with. */

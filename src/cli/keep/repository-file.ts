@@ -1,7 +1,7 @@
 import { SottoError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { shellWord } from '../../core/shell-word.ts';
-import { type Checkout, openCheckout, readCheckout } from '../../git/checkout.ts';
+import { type Checkout, type CheckoutState, openCheckout, readCheckout } from '../../git/checkout.ts';
 import type { CommitId } from '../../git/output.ts';
 import type { CommandContext } from '../context.ts';
 import { type CommitTree, commitTree } from '../commit-tree.ts';
@@ -17,11 +17,17 @@ export interface Base {
 /** The checkout of the working directory, clean and on a branch. Throws SOTTO-CLI-190 to -192. */
 export async function openBase(context: CommandContext): Promise<Base> {
   const checkout = await openCheckout(context.cwd, context.env, context.signal);
-  const { commit, branch, changed } = await readCheckout(checkout);
-  if (branch === undefined) throw detached();
+  const { commit, branch, changed } = await onBranch(checkout);
   const [first] = changed;
   if (first !== undefined) throw dirty(first, changed.length);
   return { checkout, commit, branch, tree: await commitTree(checkout.root, commit, context.env) };
+}
+
+/** Where HEAD stands, with the branch that is checked out. Throws SOTTO-CLI-192. */
+export async function onBranch(checkout: Checkout): Promise<CheckoutState & { readonly branch: string }> {
+  const state = await readCheckout(checkout);
+  if (state.branch === undefined) throw detached();
+  return { ...state, branch: state.branch };
 }
 
 export interface RepositoryFile {

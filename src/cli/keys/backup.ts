@@ -12,7 +12,7 @@ import { readInput } from '../files.ts';
 import { readHidden } from '../hidden-input.ts';
 import { openByPassphrase } from '../passphrase.ts';
 import type { ClusterKeys } from '../rotate/cluster-keys.ts';
-import { keySecretBody } from './secret-body.ts';
+import { keySecretBody } from '../../authoring/secret-body.ts';
 
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 
@@ -144,7 +144,7 @@ function noPassphrase(why: string): SottoError {
   });
 }
 
-function notOpened(file: string): SottoError {
+export function notOpened(file: string): SottoError {
   return new SottoError({
     code: 'SOTTO-KEYS-062',
     what: 'the backup does not open',
@@ -154,7 +154,7 @@ function notOpened(file: string): SottoError {
   });
 }
 
-function noBackup(file: string): SottoError {
+export function noBackup(file: string): SottoError {
   return new SottoError({
     code: 'SOTTO-KEYS-062',
     what: 'the file is no backup of keys',

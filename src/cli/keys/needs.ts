@@ -1,6 +1,7 @@
 import { sealedDocuments } from '../../authoring/reseal-sealed.ts';
 import type { Checkout } from '../../git/checkout.ts';
 import { branchHeads } from '../../git/branch-heads.ts';
+import type { CommitId } from '../../git/output.ts';
 import type { UnsealKey } from '../../sealed/sealing-key.ts';
 import { keyFor } from '../../sealed/unseal.ts';
 import { recipientsOf } from '../../authoring/coverage.ts';
@@ -9,6 +10,7 @@ import { readDocuments } from '../rotate/documents.ts';
 
 /** What the head of a branch has encrypted. */
 export interface HeadDocuments {
+  readonly commit: CommitId;
   readonly branches: readonly string[];
   readonly documents: EncryptedDocuments;
 }
@@ -22,7 +24,7 @@ export interface KeyNeed {
 export async function readHeads(checkout: Checkout): Promise<HeadDocuments[]> {
   const heads: HeadDocuments[] = [];
   for (const { commit, branches } of await branchHeads(checkout))
-    heads.push({ branches, documents: await readDocuments(checkout, commit) });
+    heads.push({ commit, branches, documents: await readDocuments(checkout, commit) });
   return heads;
 }
 
@@ -50,6 +52,13 @@ export function filesNeeding(
       )
       .map(({ file }) => ({ branches, file: file.name })),
   );
+}
+
+/** `main 12, old 3`. */
+export function needsText(needs: readonly KeyNeed[]): string {
+  const counts = Map.groupBy(needs, ({ branches }) => branches[0] ?? '');
+  if (counts.size === 0) return 'nothing';
+  return [...counts].map(([branch, files]) => `${branch} ${files.length}`).join(', ');
 }
 
 /** Files with a SealedSecret item that a key opens. No ciphertext says its key, so it is tried. */

@@ -1,9 +1,12 @@
 import { sealedDocuments } from '../../authoring/reseal-sealed.ts';
-import { asSottoError } from '../../core/errors.ts';
+import type { EncryptedDocuments, SealedSecretFile } from '../../authoring/rotation/documents.ts';
+import { asSottoError, type SottoError } from '../../core/errors.ts';
+import { openFiles } from '../../open/open.ts';
+import { Opener } from '../../open/opener.ts';
 import { unsealAll } from '../../sealed/unseal.ts';
 import type { FileKeys } from '../key-files.ts';
 import { openClear } from '../../sops/rekey.ts';
-import type { EncryptedDocuments } from '../../authoring/rotation/documents.ts';
+import type { KeySource } from './key-sources.ts';
 
 /** A document that keys do not open. */
 export interface Unopened {
@@ -41,4 +44,63 @@ export async function unopened(
     });
   }
   return found;
+}
+
+/** An encrypted file, and what opens it. */
+export interface Opening {
+  readonly file: string;
+  readonly kind: 'sops' | 'sealed';
+  /** The first source that does alone, or all of them where it takes several. */
+  readonly by: string | undefined;
+  readonly error?: SottoError | undefined;
+}
+
+/** Opens every encrypted document, MACs included, with each source in turn. No value is kept. */
+export async function openings(
+  { sops, sealed }: EncryptedDocuments,
+  sources: readonly KeySource[],
+  namespace: string,
+): Promise<Opening[]> {
+  const found: Opening[] = [];
+  for (const { file } of sops) {
+    const { text, format, name } = file;
+    const open = async ({ identities }: FileKeys): Promise<void> =>
+      (await openClear({ text, format, file: name }, identities)).wipe();
+    found.push({ file: name, kind: 'sops', ...(await openedBy(open, sources)) });
+  }
+  for (const file of sealed) {
+    const open = (keys: FileKeys): Promise<void> => openSealed(file, keys, namespace);
+    found.push({ file: file.path, kind: 'sealed', ...(await openedBy(open, sources)) });
+  }
+  return found;
+}
+
+async function openedBy(
+  open: (keys: FileKeys) => Promise<void>,
+  sources: readonly KeySource[],
+): Promise<Pick<Opening, 'by' | 'error'>> {
+  const attempt = async (keys: FileKeys): Promise<SottoError | undefined> => {
+    try {
+      await open(keys);
+      return undefined;
+    } catch (thrown) {
+      return asSottoError(thrown);
+    }
+  };
+  for (const { label, keys } of sources) if ((await attempt(keys)) === undefined) return { by: label };
+  // Groups of which several are needed.
+  const error = await attempt({
+    identities: sources.flatMap(({ keys }) => keys.identities),
+    unsealKeys: sources.flatMap(({ keys }) => keys.unsealKeys),
+  });
+  return error === undefined ? { by: 'several together' } : { by: undefined, error };
+}
+
+/** As the agent reads it, in every form. */
+async function openSealed({ path, text }: SealedSecretFile, keys: FileKeys, namespace: string): Promise<void> {
+  using opener = new Opener({ ageIdentities: [], sealingKeys: keys.unsealKeys });
+  const bytes = Buffer.from(text, 'utf8');
+  const { refusals } = await openFiles([{ path, bytes }], { namespace, opener, isKnown: () => false });
+  const [first] = refusals;
+  if (first !== undefined) throw first.error;
 }

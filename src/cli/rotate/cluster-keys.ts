@@ -1,31 +1,23 @@
 import { storeRecovery } from '../../agent/sealing-key.ts';
+import { ageKeySecret } from '../../authoring/rotation/age-key-secret.ts';
 import { rfc3339 } from '../../core/clock.ts';
 import { SottoError } from '../../core/errors.ts';
-import { isJsonObject, type Json, type JsonObject, member, stringAt } from '../../core/json.ts';
-import { keyLife } from '../../keys/key-state.ts';
+import { isJsonObject, type Json, member, stringAt } from '../../core/json.ts';
+import { keyLife, type KeyLife } from '../../keys/key-state.ts';
 import { markOf, type SecretMark, wipeEntries } from '../../keys/key-secret.ts';
-import {
-  ORIGIN_ANNOTATION,
-  ORIGIN_SOTTO,
-  SINCE_ANNOTATION,
-  STATE_ANNOTATION,
-  UNTIL_ANNOTATION,
-  USE_LABEL,
-} from '../../keys/marks.ts';
+import { REPLACES_ANNOTATION, STATE_ANNOTATION, UNTIL_ANNOTATION } from '../../keys/marks.ts';
 import { parseKeySecret, type ParsedKeySecret } from '../../keys/parse-keys.ts';
 import { namedKeySecrets, selectKeySecrets } from '../../keys/select.ts';
 import { kubeError } from '../../kube/errors.ts';
 import { listMetadata } from '../../kube/lists.ts';
-import { createObject, mergePatch } from '../../kube/objects.ts';
+import { createObject, getMetadata, mergePatch } from '../../kube/objects.ts';
 import { SECRETS } from '../../kube/resource.ts';
 import { unrepeated } from '../../kube/retry.ts';
 import { readSecret } from '../../kube/secret-reader.ts';
 import type { Settings } from '../../settings/settings.ts';
 import type { AgeIdentity } from '../../sops/age.ts';
-import { makeIdentity } from '../../sops/make-identity.ts';
 import type { Cluster } from '../cluster.ts';
 import { liveSettings } from '../install/removal.ts';
-import { keySecretBody } from '../keys/secret-body.ts';
 
 /** The keys of the agent, as somebody who may read its key Secrets sees them. */
 export interface ClusterKeys {
@@ -33,8 +25,6 @@ export interface ClusterKeys {
   readonly secrets: readonly ParsedKeySecret[];
 }
 
-/** On a key that a rotation made: the recipient that gives way to it. So an interrupted one finds it again. */
-const REPLACES_ANNOTATION = 'sotto.dev/replaces';
 const CLI_MANAGER = 'sotto-cli';
 
 /** Reads every key Secret that the agent would use, and no other. Throws SottoError. */
@@ -64,11 +54,15 @@ export async function readClusterKeys(
 }
 
 /** The key that an interrupted rotation made for the same purpose. */
-export function pendingKey({ secrets }: ClusterKeys, old: string): AgeIdentity | undefined {
+export function pendingKey(
+  { secrets }: ClusterKeys,
+  old: string,
+): { readonly identity: AgeIdentity; readonly secret: string } | undefined {
   const found = secrets.find(
     ({ mark }) => markOf(mark.annotations, REPLACES_ANNOTATION) === old && keyLife(mark).state === 'active',
   );
-  return found?.ageIdentities[0];
+  const identity = found?.ageIdentities[0];
+  return found && identity && { identity, secret: found.mark.name };
 }
 
 /**
@@ -79,20 +73,8 @@ export async function makeClusterKey(
   { transport, namespace, connection }: Cluster,
   { old, recovery, now }: { readonly old: string; readonly recovery: readonly string[]; readonly now: Date },
 ): Promise<{ readonly identity: AgeIdentity; readonly secret: string }> {
-  const { identity, keyFile } = makeIdentity(now);
-  using content = keyFile;
-  const name = `sotto-age-${identity.recipient.slice(4, 14)}`;
-  const metadata: JsonObject = {
-    name,
-    namespace,
-    labels: { [USE_LABEL]: 'keys', 'app.kubernetes.io/managed-by': 'sotto' },
-    annotations: {
-      [ORIGIN_ANNOTATION]: ORIGIN_SOTTO,
-      [SINCE_ANNOTATION]: rfc3339(now),
-      [REPLACES_ANNOTATION]: old,
-    },
-  };
-  const fill = () => keySecretBody({ metadata, type: 'Opaque', entries: new Map([['age.agekey', content]]) });
+  using key = ageKeySecret(namespace, old, now);
+  const { identity, name, fill } = key;
   if (recovery.length > 0) await storeRecovery({ transport, namespace, repeat: unrepeated }, name, fill, recovery);
   const target = { resource: SECRETS, namespace, name };
   const made = await createObject(transport, { ...target, fieldManager: CLI_MANAGER, body: fill().reveal() });
@@ -120,6 +102,18 @@ export async function markState(
     patch: { metadata: { annotations } },
   });
   if (!marked.ok) throw kubeError(marked.failure, { ...target, verb: 'patch', user: connection.user });
+}
+
+/** How far the key of a Secret is on its way out; undefined where there is no such Secret. */
+export async function stateOf(
+  { transport, namespace, connection }: Cluster,
+  name: string,
+  signal: AbortSignal,
+): Promise<KeyLife['state'] | undefined> {
+  const target = { resource: SECRETS, namespace, name };
+  const found = await getMetadata(transport, { ...target, signal });
+  if (!found.ok) throw kubeError(found.failure, { ...target, verb: 'get', user: connection.user });
+  return found.value && keyLife(markOfObject(found.value)).state;
 }
 
 function markOfObject(object: Json): SecretMark {

@@ -30,9 +30,9 @@ export async function newSealingKey(
   checkSettings(keys, cluster.namespace);
   const active = activeKeys(keys);
   const [inUse] = active;
-  if (inUse === undefined) throw noKey('the agent has made none yet', `sotto status -n ${cluster.namespace}`);
+  if (inUse === undefined) throw noActiveKey(keys, cluster.namespace);
   for (const { path, text } of sealed) {
-    if (!(await isSealedFor(inUse.key, text, path, namespace))) return inUse.key;
+    if (!(await isSealedFor(inUse.key, text, path, namespace))) return told(inUse, context);
   }
   for (const { secret } of active) await markState(cluster, secret, 'decrypt-only', until);
   await say(
@@ -42,7 +42,7 @@ export async function newSealingKey(
   const deadlineMs = performance.now() + MADE_MS;
   while (performance.now() < deadlineMs) {
     const [made] = activeKeys(await readClusterKeys(cluster, context.signal));
-    if (made !== undefined) return made.key;
+    if (made !== undefined) return told(made, context);
     await sleep(LOOK_MS, undefined, { signal: context.signal });
   }
   throw noKey(
@@ -51,8 +51,19 @@ export async function newSealingKey(
   );
 }
 
+interface ActiveKey {
+  readonly secret: string;
+  readonly key: SealingKey;
+}
+
+/** Whoever may create Secrets there could have put it there: so it is named before anything is sealed. */
+async function told({ secret, key }: ActiveKey, context: CommandContext): Promise<SealingKey> {
+  await say(context, `SealedSecrets are sealed for the key of Secret ${secret}, certificate ${key.fingerprint}`);
+  return key;
+}
+
 /** Newest first. */
-function activeKeys({ secrets }: ClusterKeys): { readonly secret: string; readonly key: SealingKey }[] {
+function activeKeys({ secrets }: ClusterKeys): ActiveKey[] {
   return secrets
     .flatMap(({ mark, sealingKey }) => {
       const isOurs = markOf(mark.annotations, ORIGIN_ANNOTATION) === ORIGIN_SOTTO && keyLife(mark).state === 'active';
@@ -70,6 +81,14 @@ function checkSettings({ settings }: ClusterKeys, namespace: string): void {
     'sealing.certificate pins the one in use, and nobody could seal for another',
     `take the pin out of the settings of namespace ${namespace} and of sotto.yaml, and put the new one in afterwards`,
   );
+}
+
+/** A certificate that was exchanged belongs to another private key, and then there is none. */
+function noActiveKey({ secrets }: ClusterKeys, namespace: string): SottoError {
+  const [problem] = secrets.flatMap(({ problems }) => problems).filter(({ place }) => place.key?.startsWith('tls.'));
+  if (problem === undefined) return noKey('the agent has made none yet', `sotto status -n ${namespace}`);
+  const { object } = problem.place;
+  return noKey(`${object}: ${problem.what}: ${problem.why}`, problem.next);
 }
 
 function noKey(why: string, next: string): SottoError {

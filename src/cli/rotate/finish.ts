@@ -4,17 +4,24 @@ import { SottoError } from '../../core/errors.ts';
 import { shellWord } from '../../core/shell-word.ts';
 import { type Checkout, expectOutput, readCheckout, runInCheckout } from '../../git/checkout.ts';
 import { moveRef } from '../../git/commit-files.ts';
+import type { CommitId } from '../../git/output.ts';
 import { branchTip, type ChangedFile, changedFiles } from '../../git/push.ts';
 import { readFiles } from '../../git/read-commit.ts';
-import { removeJournal, type RotationJournal } from '../../git/rotation-journal.ts';
 import { syncFolder, writeInPlace } from '../write-in-place.ts';
 
+/** A branch that goes from one commit to one that comes after it. */
+export interface Move {
+  readonly branch: string;
+  readonly from: CommitId;
+  readonly to: CommitId;
+}
+
 /**
- * Branch, files and index to the commit of the journal, in this order, each step found done or done now; then the
- * journal goes. May be stopped anywhere and called again. Throws SOTTO-ROTATE-004 for what is neither before nor after.
+ * Branch, files and index to the commit of the rotation, in this order, each step found done or done now. May be stopped
+ * anywhere and called again. Throws SOTTO-ROTATE-004 for what is neither before nor after.
  */
-export async function finishRotation(checkout: Checkout, path: string, journal: RotationJournal): Promise<void> {
-  const { branch, from, to } = journal;
+export async function finishRotation(checkout: Checkout, move: Move): Promise<void> {
+  const { branch, from, to } = move;
   const { branch: current } = await readCheckout(checkout);
   if (current !== branch) throw otherwise(`branch ${branch} is not checked out`, `git switch ${shellWord(branch)}`);
   const tip = await branchTip(checkout, branch);
@@ -23,16 +30,11 @@ export async function finishRotation(checkout: Checkout, path: string, journal: 
     await moveRef(checkout, branch, { from, to, why: 'sotto rotate' });
   }
   const files = await changedFiles(checkout, from, to);
-  await writeFiles(checkout, journal, files);
+  await writeFiles(checkout, move, files);
   await writeIndex(checkout, files);
-  removeJournal(path);
 }
 
-async function writeFiles(
-  checkout: Checkout,
-  { from, to }: RotationJournal,
-  files: readonly ChangedFile[],
-): Promise<void> {
+async function writeFiles(checkout: Checkout, { from, to }: Move, files: readonly ChangedFile[]): Promise<void> {
   const contents = async (side: 'before' | 'after'): Promise<ReadonlyMap<string, Buffer>> =>
     readFiles(
       checkout,

@@ -5,12 +5,27 @@ import { journalPath, readJournal, type RotationJournal } from '../../git/rotati
 /** Where the journal goes. Throws SOTTO-ROTATE-002 where one lies. */
 export async function freeJournal(checkout: Checkout): Promise<string> {
   const path = await journalPath(checkout);
-  if (readJournal(path) === undefined) return path;
-  throw new SottoError({
+  const journal = readJournal(path);
+  if (journal === undefined) return path;
+  throw interrupted(path, journal);
+}
+
+/** Nothing is committed on top of a branch that has still to follow. Throws SOTTO-ROTATE-002. */
+export async function refuseHalfway(checkout: Checkout): Promise<void> {
+  const path = await journalPath(checkout);
+  const journal = readJournal(path);
+  if (journal === 'damaged' || journal?.here !== undefined) throw interrupted(path, journal);
+}
+
+function interrupted(path: string, journal: RotationJournal | 'damaged'): SottoError {
+  const waits = journal !== 'damaged' && journal.here === undefined;
+  return new SottoError({
     code: 'SOTTO-ROTATE-002',
     what: 'a rotation was interrupted in this checkout',
-    why: 'its commit exists, and what was to be done with it is written down',
-    next: 'sotto rotate --resume',
+    why: waits
+      ? 'its commit is made, and the agent has still to be waited for and the old key to be marked'
+      : 'its commit exists, and what was to be done with it is written down',
+    next: waits ? `sotto rotate --resume; or, to leave the old key as it is: rm ${path}` : 'sotto rotate --resume',
   });
 }
 

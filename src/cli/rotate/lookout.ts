@@ -1,35 +1,41 @@
-import { SottoError } from '../../core/errors.ts';
+import type { RotationGoal } from '../../authoring/rotation/plan.ts';
 import { rfc3339 } from '../../core/clock.ts';
+import { SottoError } from '../../core/errors.ts';
+import { shellWord } from '../../core/shell-word.ts';
+import type { Checkout } from '../../git/checkout.ts';
 import type { CommitId } from '../../git/output.ts';
+import { fetchTip, hasCommit, isAncestor } from '../../git/push.ts';
+import type { AgentSteps, PushTarget } from '../../git/rotation-journal.ts';
+import type { SealingCertificate } from '../../sealed/certificate.ts';
 import { askAgent } from '../ask-agent.ts';
-import type { Cluster } from '../cluster.ts';
+import type { Cluster, ClusterFlags } from '../cluster.ts';
 import type { CommandContext } from '../context.ts';
 import { say } from '../output.ts';
 import { whoAmI } from '../who.ts';
 import { proveCanary } from './canary.ts';
-import { type ClusterKeys, markState, secretOf } from './cluster-keys.ts';
-import type { SealingCertificate } from '../../sealed/certificate.ts';
-import type { RotationGoal } from '../../authoring/rotation/plan.ts';
+import { type ClusterKeys, markState, secretOf, stateOf } from './cluster-keys.ts';
 import { changedGenerations, generations, untilApplied } from './settle.ts';
-
-/** The agent's side of a rotation: before the commit, and after it. */
-export interface Lookout {
-  /** The commit is on the branch that the agent follows. Throws SOTTO-ROTATE-015 and -016. */
-  follow(commit: CommitId): Promise<void>;
-  /** The commit gets there later: what is to be done then. */
-  later(): Promise<void>;
-}
 
 const APPLIED_MS = 5 * 60_000;
 
-/** The canary, and how the workloads are now. Throws SOTTO-ROTATE-014, before anything is encrypted for the new key. */
+export interface Proving {
+  readonly age: RotationGoal['age'];
+  readonly certificate: SealingCertificate | undefined;
+  /** End of the old key. */
+  readonly until: Date;
+  readonly flags: ClusterFlags;
+}
+
+/**
+ * The canary, and how the workloads are now: what is to be done once the agent has the commit. Throws SOTTO-ROTATE-014,
+ * before anything is encrypted for the new key.
+ */
 export async function lookAhead(
   cluster: Cluster,
   keys: ClusterKeys,
-  { age, certificate }: { readonly age: RotationGoal['age']; readonly certificate: SealingCertificate | undefined },
-  until: Date,
+  { age, certificate, until, flags }: Proving,
   context: CommandContext,
-): Promise<Lookout> {
+): Promise<AgentSteps> {
   for (const key of [age?.made, certificate]) {
     if (key === undefined) continue;
     const holders = await proveCanary(cluster, key, context);
@@ -38,33 +44,69 @@ export async function lookAhead(
     if (without.length > 0)
       await say(context, `note: these have keys of their own and would not open with it: ${without.join(', ')}`);
   }
-  const { targetNamespace } = keys.settings;
-  const namespace = targetNamespace ?? cluster.namespace;
-  const before = await generations(cluster, namespace, context.signal);
-  const secret = age === undefined ? undefined : secretOf(keys, age.old)?.name;
+  const workloads = keys.settings.targetNamespace ?? cluster.namespace;
   return {
-    follow: async (commit) => {
-      await askForSync(cluster, context);
-      await untilApplied(cluster, commit, { signal: context.signal, timeoutMs: APPLIED_MS });
-      const after = await generations(cluster, namespace, context.signal);
-      const changed = before && after && changedGenerations(before, after);
-      const restarts = changed === undefined ? 'workloads may not be listed' : `${changed.length} workloads changed`;
-      await say(context, `the agent runs ${commit.slice(0, 12)}; ${restarts}`);
-      if (secret !== undefined) {
-        await markState(cluster, secret, 'decrypt-only', until);
-        await say(context, `Secret ${secret} with the old key only opens from now on, until ${rfc3339(until)}`);
-      }
-      if (changed !== undefined && changed.length > 0) throw restarted(changed);
-    },
-    later: async () => {
-      if (secret === undefined) return;
-      const mark = `sotto.dev/state=decrypt-only sotto.dev/until=${rfc3339(until)}`;
-      await say(
-        context,
-        `next, once the agent runs it: kubectl annotate secret ${secret} -n ${cluster.namespace} ${mark}`,
-      );
-    },
+    kubeconfig: flags.kubeconfig,
+    context: flags.context,
+    server: cluster.connection.server.href,
+    namespace: cluster.namespace,
+    workloads,
+    secret: age === undefined ? undefined : secretOf(keys, age.old)?.name,
+    until: rfc3339(until),
+    generations: await generations(cluster, workloads, context.signal),
   };
+}
+
+export interface Following {
+  readonly checkout: Checkout;
+  readonly commit: CommitId;
+  readonly target: PushTarget;
+  readonly agent: AgentSteps;
+}
+
+/**
+ * The commit is on the branch that the agent follows: it is waited for, and the old key marked. Each step may be done
+ * already. The workloads that have another generation than before. Throws SOTTO-ROTATE-015.
+ */
+export async function followCommit(
+  cluster: Cluster,
+  following: Following,
+  context: CommandContext,
+): Promise<readonly string[]> {
+  const { commit, agent } = following;
+  await askForSync(cluster, context);
+  const holds = (revision: CommitId): Promise<boolean | undefined> => comesAfter(following, revision);
+  await untilApplied(cluster, { commit, holds }, { signal: context.signal, timeoutMs: APPLIED_MS });
+  const after = await generations(cluster, agent.workloads, context.signal);
+  const changed = agent.generations && after && changedGenerations(agent.generations, after);
+  const restarts = changed === undefined ? 'workloads may not be listed' : `${changed.length} workloads changed`;
+  await say(context, `the agent runs ${commit.slice(0, 12)}; ${restarts}`);
+  await markOld(cluster, agent, context);
+  return changed ?? [];
+}
+
+/** A revision that others have pushed on top is one too; it may have to be fetched first. */
+async function comesAfter({ checkout, target, commit }: Following, revision: CommitId): Promise<boolean | undefined> {
+  if (!(await hasCommit(checkout, revision))) await fetchTip(checkout, target);
+  if (!(await hasCommit(checkout, revision))) return undefined;
+  return isAncestor(checkout, commit, revision);
+}
+
+async function markOld(cluster: Cluster, { secret, until }: AgentSteps, context: CommandContext): Promise<void> {
+  if (secret === undefined) return;
+  // Whoever resumes may come late: what was retired since, or is gone, stays so.
+  const state = await stateOf(cluster, secret, context.signal);
+  if (state === 'retired' || state === undefined)
+    return say(context, `Secret ${secret} with the old key is ${state ?? 'not there any more'}`);
+  await markState(cluster, secret, 'decrypt-only', new Date(until));
+  await say(context, `Secret ${secret} with the old key only opens from now on, until ${until}`);
+}
+
+/** The commit gets there later: what is to be done then. */
+export async function sayLater({ secret, until, namespace }: AgentSteps, context: CommandContext): Promise<void> {
+  if (secret === undefined) return;
+  const mark = `sotto.dev/state=decrypt-only sotto.dev/until=${until}`;
+  await say(context, `next, once the agent runs it: kubectl annotate secret ${secret} -n ${namespace} ${mark}`);
 }
 
 /** So that nobody waits for an interval. What comes of it is looked at afterwards. */
@@ -73,7 +115,19 @@ async function askForSync(cluster: Cluster, context: CommandContext): Promise<vo
   await askAgent(cluster, request, { signal: context.signal, timeoutMs: APPLIED_MS, onAccepted: () => undefined });
 }
 
-function restarted(workloads: readonly string[]): SottoError {
+/** The same name may lead to another cluster by now. Throws SOTTO-ROTATE-080. */
+export function checkSameCluster({ connection }: Cluster, { server, context }: AgentSteps): void {
+  if (connection.server.href === server) return;
+  const named = context === undefined ? '' : ` (context ${shellWord(context)})`;
+  throw new SottoError({
+    code: 'SOTTO-ROTATE-080',
+    what: 'the rotation is not resumed with this cluster',
+    why: `it began with the API server ${server}, and ${connection.server.href} is the one that answers now${named}`,
+    next: 'kubectl config get-contexts, then sotto rotate --resume --context NAME',
+  });
+}
+
+export function restarted(workloads: readonly string[]): SottoError {
   return new SottoError({
     code: 'SOTTO-ROTATE-016',
     what: 'workloads have another generation than before the rotation',

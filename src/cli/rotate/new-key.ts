@@ -18,7 +18,7 @@ export interface NewKey {
   /** One that somebody put there, or an earlier run made; it cannot be the old one. */
   readonly given: AgeIdentity | undefined;
   /** The one that is there already for this rotation. */
-  find(old: string): AgeIdentity | undefined;
+  find(old: string): MadeKey | undefined;
   make(old: string, recovery: readonly string[], now: Date): Promise<MadeKey>;
 }
 
@@ -36,7 +36,7 @@ export async function fileKey(around: Surroundings, name: string, root: string):
   return {
     where: name,
     given,
-    find: () => given,
+    find: () => given && { identity: given, said: `taken from ${name}` },
     make: async (_, recovery, now) => {
       const identity = await writeNewKey(path, name, recovery, now);
       const copy = recovery.length === 0 ? 'there is no other copy of it' : `a copy is in ${name}${RECOVERY}`;
@@ -57,7 +57,10 @@ export function clusterKey(cluster: Cluster, keys: ClusterKeys): NewKey {
   return {
     where: `a Secret in namespace ${cluster.namespace}`,
     given: undefined,
-    find: (old) => pendingKey(keys, old),
+    find: (old) => {
+      const pending = pendingKey(keys, old);
+      return pending && { ...pending, said: `taken from Secret ${pending.secret}, where an earlier run has put it` };
+    },
     make: async (old, recovery, now) => {
       const { identity, secret } = await makeClusterKey(cluster, { old, recovery, now });
       const copy = recovery.length === 0 ? 'there is no other copy of it' : `a copy is in ConfigMap ${RECOVERY_NAME}`;

@@ -166,4 +166,76 @@ export const KEYS_CODES = {
       'sotto keys restore makes Secrets that are missing and never writes over one that holds something else. Nothing was restored. Find out which of the two is right; rename or delete the one in the cluster only if it is not.',
     example: 'kubectl get secret NAME -o yaml',
   },
+  'SOTTO-KEYS-080': {
+    title: 'Documents would not come back',
+    explain:
+      'sotto keys rehearse opened every encrypted document of HEAD with the recovery identity and with the keys of backups that it opens, as if the cluster were gone, and some do not open. The agent may well open them, with a key that only its cluster has. Add the recovery recipient to them, or back the keys up for it.',
+    example: 'sotto keys backup --recipient age1… --out keys.age',
+  },
+  'SOTTO-KEYS-081': {
+    title: 'Objects would not come back',
+    explain:
+      'sotto keys rehearse sent every object of the syncs to the API server as a dry run, as into a namespace where nothing is, and some were not rendered or not taken. Live objects do not show it: they were taken when rules, kinds or the manifests were others.',
+    example: 'sotto keys rehearse --key-file recovery.txt -n team-app',
+  },
+  'SOTTO-KEYS-082': {
+    title: 'It is not certain which settings a rehearsal is for',
+    explain:
+      'The settings say which paths are applied. They are taken from --config, else from the repository (a sotto.yaml, or the manifest of ConfigMap sotto), else from the cluster. Here there are none, or several and none of them nearer than the others.',
+    example: 'sotto keys rehearse --key-file recovery.txt --config sotto.yaml',
+  },
+  'SOTTO-KEYS-090': {
+    title: 'The file is not one private key',
+    explain:
+      'sotto keys add takes exactly one private key: an age identity, an SSH or OpenPGP private key, or tls.key with tls.crt of a sealing key in one PEM file or in the manifest of one Secret. A recipient, a public key or a certificate opens nothing; several keys go into Secrets of their own.',
+    example: 'age-keygen -o new.txt && sotto keys add new.txt -n team-app',
+  },
+  'SOTTO-KEYS-091': {
+    title: 'The agent has the key already',
+    explain:
+      'A key Secret that the agent would use holds the same key. Nothing was made. A retired key opens nothing until its mark is taken off.',
+    example: 'sotto keys list -n team-app',
+  },
+  'SOTTO-KEYS-092': {
+    title: 'A Secret of this name exists',
+    explain: 'sotto keys add makes a Secret of its own and never writes over one. Give the new one another name.',
+    example: 'sotto keys add new.txt --name team-key -n team-app',
+  },
+  'SOTTO-KEYS-093': {
+    title: 'Others may read the file with the key',
+    explain:
+      'A file with a private key belongs to its owner alone. Take the rights of group and others away; if somebody may have read it, make another key instead.',
+    example: 'chmod 600 new.txt',
+  },
+  'SOTTO-KEYS-094': {
+    title: 'The agent has not shown that it holds the key',
+    explain:
+      'The Secret with the key was made, and then the agent was asked to open something that was encrypted for it, or to list it. It did not within half a minute: it does not run, may not read the Secret, or the settings name other keys. The Secret stays.',
+    example: 'sotto keys list -n team-app',
+  },
+  'SOTTO-KEYS-100': {
+    title: 'The fingerprint key is another one than the inventory was made with',
+    explain:
+      'The inventory says the id of the key it was made with, and the Secret named by fingerprintSecret holds another key: it was replaced, or restored from a backup that is older than the last sotto rotate --fingerprint. The agent does not start: with a wrong key its record is worthless, and generated names would change. Put the right key back from the newest backup. Without one, delete the inventory: nothing is pruned then until every object was applied again.',
+    example:
+      'kubectl delete secret sotto-fingerprint -n team-app && sotto keys restore keys.age --key-file recovery.txt -n team-app',
+  },
+  'SOTTO-KEYS-101': {
+    title: 'The fingerprint Secret was changed while the agent runs',
+    explain:
+      'The Secret named by fingerprintSecret was deleted, or holds another key than the one that the agent read when it started. The running agent goes on with the key in memory; after a restart it would refuse to start (SOTTO-KEYS-021, SOTTO-KEYS-100). Put the right one back from the newest backup.',
+    example: 'sotto keys restore keys.age --key-file recovery.txt -n team-app',
+  },
+  'SOTTO-KEYS-102': {
+    title: 'The backup holds a former fingerprint key',
+    explain:
+      'The inventory in the cluster was made with another fingerprint key than the one in the backup: the backup is older than the last sotto rotate --fingerprint. Nothing was restored. Take a newer backup. Without one, delete the inventory and restore again: nothing is pruned then until every object was applied again, and generated names change.',
+    example: 'kubectl delete configmap sotto-inventory -n team-app',
+  },
+  'SOTTO-KEYS-103': {
+    title: 'The former fingerprint key is still needed',
+    explain:
+      'sotto rotate --fingerprint has changed the key, and not everything that was made with the former one has been made anew: a sync is held, refused or paused. The Secret keeps both keys until then, in its entries key and previous; a restart of the agent goes on with it. When the sync is as its commit says, the former key is removed by itself.',
+    example: 'sotto status',
+  },
 } as const satisfies Record<string, CodeEntry>;

@@ -51,7 +51,7 @@ export const ROTATE_CODES = {
   'SOTTO-ROTATE-009': {
     title: 'Nothing says what the new key is',
     explain:
-      'A rotation is for a new age key, made into a file (--new-key) or as a Secret of the agent (--new-secret), or for a new sealing certificate (--cert). Rotation by the agent itself (--in-cluster) is not in this version.',
+      'A rotation is for a new age key, made into a file (--new-key) or as a Secret of the agent (--new-secret), or for a new sealing certificate (--cert). A rotation by the agent itself (--in-cluster) makes them by itself.',
   },
   'SOTTO-ROTATE-010': {
     title: 'Nothing vouches for the new sealing certificate',
@@ -129,5 +129,82 @@ export const ROTATE_CODES = {
     explain:
       'The agent keeps which exposed values are still in use in ConfigMap sotto-exposure: keyed digests, sealed, and never a value. RBAC, a quota or admission refuses it, or it is too large. It is in memory and tried again with the next pass; only a restart would lose it.',
     example: 'kubectl auth can-i update configmaps --as=system:serviceaccount:team-app:sotto',
+  },
+  'SOTTO-ROTATE-040': {
+    title: 'The receipt of a rotation cannot be read',
+    explain:
+      'A commit brings .sotto/rotation.json, and it is no receipt as sotto writes it: a plain file with one form only, in which every byte counts. Whoever changed it by hand, by a formatter or by a filter of git has made it worthless. Nothing that it says is taken.',
+    example: 'git show COMMIT -- .sotto/rotation.json',
+  },
+  'SOTTO-ROTATE-041': {
+    title: 'The signature of a receipt is not good',
+    explain:
+      'The receipt was changed after it was signed, or the key that it names has never signed it. Nothing that it says is taken: look at who made the commit.',
+    example: 'git log --show-signature -1 COMMIT',
+  },
+  'SOTTO-ROTATE-042': {
+    title: 'A receipt is not signed by the key that is pinned',
+    explain:
+      'Anybody can sign a receipt with a key of their own; the agent’s is the one that rotation.receiptKey of sotto.yaml (or --receipt-key) names. It is derived from the fingerprint Secret, so a new one of those has another key. With --require-receipt a receipt is found too if no key is pinned at all.',
+    example: 'sotto keys export -n team-app',
+  },
+  'SOTTO-ROTATE-043': {
+    title: 'A receipt speaks of other content than the commit has',
+    explain:
+      'The receipt names each file that the rotation changed, with the ids of its content before and after. This file is another one, was added to the commit, or is missing from it: so nobody who holds a key has said that it is equal. Rotate again from the branch as it is now.',
+    example: 'git show COMMIT -- FILE',
+  },
+  'SOTTO-ROTATE-044': {
+    title: 'A receipt was made for another commit',
+    explain:
+      'The receipt names the commit that everything was read from, and it is not the parent of this one. After a rebase or a cherry-pick the files may all be as the receipt says, and then only what stands beside them is another; a receipt that was taken from elsewhere has other files as well. Check the commit that was rotated, or rotate again from here.',
+    example: 'sotto check --rotation COMMIT_BEFORE_THE_REBASE',
+  },
+  'SOTTO-ROTATE-045': {
+    title: 'A rotation has no receipt',
+    explain:
+      'With --require-receipt a rotation is taken only with a receipt of the agent. One that a person made in a checkout has none: without a key it shows that only keys and ciphertext changed, and not that values are equal.',
+    example: 'sotto check --rotation COMMIT',
+  },
+  'SOTTO-ROTATE-046': {
+    title: 'No receipt was signed for a rotation',
+    explain:
+      'Before a receipt is signed, the new files are judged as sotto check --rotation judges them. One of them changed in more than keys and ciphertext, or the receipt would be too large to be read. Nothing was committed.',
+  },
+  'SOTTO-ROTATE-047': {
+    title: 'The agent signs receipts by another key than the pinned one',
+    explain:
+      'The agent’s key for receipts is derived from its fingerprint Secret, and rotation.receiptKey of its settings names another. Its receipts will not be taken (SOTTO-ROTATE-042). After the fingerprint Secret was made anew on purpose, put its new key into sotto.yaml; receipts of before stay good for the commits that they are in, with the old key given as --receipt-key.',
+    example: 'sotto keys export -n team-app',
+  },
+  'SOTTO-ROTATE-080': {
+    title: 'A rotation is not resumed with another cluster',
+    explain:
+      'What is left of a rotation is done with the agent that proved the new key: its commit is waited for, and the Secret of the old key is marked. The address of the API server is written down with it, so a context that leads elsewhere by now is noticed. Name the right one with --context or --kubeconfig.',
+    example: 'sotto rotate --resume --context NAME',
+  },
+  'SOTTO-ROTATE-070': {
+    title: 'The fingerprint key is not changed now',
+    explain:
+      'A change of the fingerprint key makes everything anew that was made with it, so every sync has to be as its commit says, and nothing may be paused or suspended. Otherwise what it restarts could not be told, and the former key could not go.',
+    example: 'sotto status',
+  },
+  'SOTTO-ROTATE-071': {
+    title: 'The fingerprint key is being changed already',
+    explain:
+      'The key was changed, and something made with the former one is left; the Secret holds both until then. It goes on by itself, also after a restart of the agent. The message says what it waits for: mostly a plan that is held.',
+    example: 'sotto status',
+  },
+  'SOTTO-ROTATE-072': {
+    title: 'The plan of a change of the fingerprint key is another one by now',
+    explain:
+      'What was shown before the yes is not what would happen now, because a commit, the settings or the key have changed. Nothing was changed. Look at the plan again.',
+    example: 'sotto rotate --fingerprint --plan',
+  },
+  'SOTTO-ROTATE-073': {
+    title: 'The agent does not say what a change of the fingerprint key does',
+    explain:
+      'The agent has answered, but its status has no plan: it is of another version, or somebody else writes the status.',
+    example: 'sotto version',
   },
 } as const satisfies Record<string, CodeEntry>;

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Exposure } from '../../../src/agent/exposure/exposure.ts';
 import { ExposureStore } from '../../../src/agent/exposure/store.ts';
 import { exposureKey } from '../../../src/agent/exposure/stored.ts';
+import type { FingerprintKey } from '../../../src/keys/fingerprint.ts';
 import { unrepeated } from '../../../src/kube/retry.ts';
 import type { Transport } from '../../../src/kube/transport.ts';
 import type { ExposureMark, Inventory } from '../../../src/plan/inventory.ts';
@@ -14,7 +15,7 @@ const EXPOSED: Exposure = {
   since: '2027-01-01T00:00:00Z',
   reason: 'compromised',
   by: 'kim',
-  salt: 's',
+  digestKey: 's',
   total: 1,
   accepted: 0,
   values: [{ file: 'a.yaml', key: 'stringData.a', object: keyOf('Secret', 'a'), cipher: 'c', digest: 'd' }],
@@ -22,10 +23,19 @@ const EXPOSED: Exposure = {
 
 const NOT_THERE = statusOf(404, 'NotFound', { details: { name: 'sotto-exposure', kind: 'configmaps' } });
 
+/** One for each fingerprint key. */
+function keyNamed(fingerprint: FingerprintKey, id: string) {
+  return exposureKey(fingerprint, `team ${id}`);
+}
+
 /** A ConfigMap, and what the inventory says of it. */
 function kept() {
   const state = { entry: undefined as string | undefined, reads: 0, writes: 0, refuses: false };
-  const mark: { exposure: ExposureMark | undefined } = { exposure: undefined };
+  const mark = { exposure: undefined as ExposureMark | undefined, keyId: '1', former: undefined as string | undefined };
+  const keysOf = (fingerprint: FingerprintKey) => ({
+    current: keyNamed(fingerprint, mark.keyId),
+    former: mark.former === undefined ? undefined : keyNamed(fingerprint, mark.former),
+  });
   const handler: FakeHandler = (received, response) => {
     if (received.method === 'GET') {
       state.reads += 1;
@@ -44,7 +54,8 @@ function kept() {
     return new ExposureStore({
       transport,
       namespace: 'team',
-      key: exposureKey(context.fingerprint, 'team'),
+      keys: () => keysOf(context.fingerprint.current),
+      keyId: () => mark.keyId,
       inventory: {
         get inventory(): Inventory {
           return { ...EMPTY_INVENTORY, exposure: mark.exposure };
@@ -131,5 +142,27 @@ describe('what is kept of exposed values', () => {
     await store.change((before) => Promise.resolve(before));
     expect(mark.exposure).toEqual({ serial: 1, isEmpty: false });
     expect(store.exposures).toEqual([EXPOSED]);
+  });
+
+  test('is sealed anew when the fingerprint key is changed, also by an agent that was started between', async () => {
+    const { state, mark, handler, storeOf } = kept();
+    await using api = await startFakeApi(handler);
+    const store = storeOf(api.transport());
+    await store.change((before) => Promise.resolve({ ...before, exposures: [EXPOSED] }));
+    expect(store.isBehind).toBe(false);
+    mark.former = mark.keyId;
+    mark.keyId = '2';
+    expect(store.isBehind).toBe(true);
+    const next = storeOf(api.transport());
+    await next.load();
+    expect(next.exposures).toEqual([EXPOSED]);
+    expect(next.isBehind).toBe(true);
+    await next.change((before) => Promise.resolve(before));
+    expect(next.isBehind).toBe(false);
+    expect(state.writes).toBe(2);
+    mark.former = undefined;
+    const last = storeOf(api.transport());
+    await last.load();
+    expect(last.exposures).toEqual([EXPOSED]);
   });
 });

@@ -21,7 +21,7 @@ const exposure = fc.record({
   since: text,
   reason: text,
   by: text,
-  salt: text,
+  digestKey: text,
   total: fc.nat(),
   accepted: fc.nat(),
   values: fc.array(value, { maxLength: 5 }),
@@ -66,7 +66,7 @@ describe('what is exposed, as it is kept', () => {
       cipher: 'c',
       digest: 'the-same-digest',
     }));
-    const one = { key: 'age1', since: '', reason: '', by: '', salt: '', total: 2, accepted: 0, values: two };
+    const one = { key: 'age1', since: '', reason: '', by: '', digestKey: '', total: 2, accepted: 0, values: two };
     const bytes = sealRecord({ serial: 1, exposures: [one] }, key).toString('latin1');
     for (const said of ['a.yaml', 'stringData', 'the-same-digest', 'age1']) expect(bytes).not.toContain(said);
   });

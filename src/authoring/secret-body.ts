@@ -1,6 +1,6 @@
-import { base64Length, writeBase64 } from '../../apply/body.ts';
-import { type JsonObject, stringifyJson } from '../../core/json.ts';
-import { ownedBytes, Sensitive } from '../../core/sensitive.ts';
+import { base64Length, writeBase64 } from '../apply/body.ts';
+import { type JsonObject, stringifyJson } from '../core/json.ts';
+import { ownedBytes, Sensitive } from '../core/sensitive.ts';
 
 /** A key Secret, with the values that it shall hold. */
 export interface KeySecretText {

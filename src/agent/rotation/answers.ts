@@ -1,0 +1,57 @@
+import type { EncryptedDocuments } from '../../authoring/rotation/documents.ts';
+import type { RotationGoal } from '../../authoring/rotation/plan.ts';
+import type { CommitId } from '../../git/output.ts';
+import type { RotationMark } from '../../keys/rotation-mark.ts';
+import type { RotateRequest } from '../../plan/request.ts';
+import { sanitise } from '../../report/sanitise.ts';
+import type { Intent } from './goal.ts';
+
+/** What was pushed, and for which key. */
+export interface Pushed extends RotationMark {
+  /** The Secret of the new key. */
+  readonly secret: string;
+  readonly recipient: string | undefined;
+}
+
+/** A status holds a thousand characters of an answer. */
+const MAX_NAMED = 6;
+
+/** Begins with the id of the plan, which the yes of a person names. */
+export function planText(
+  { plan, goal, pending, others, id }: Intent,
+  documents: EncryptedDocuments,
+  head: CommitId,
+): string {
+  const counts = `${plan.sops.length} of ${documents.sops.length} SOPS files, ${plan.sealed.length} files with SealedSecrets, ${plan.policies.length} .sops.yaml`;
+  const made = pending === undefined ? 'a new key' : `${pending.identity.recipient}, which is made already`;
+  const age = goal.age === undefined ? [] : [`${goal.age.old} gives way to ${made}`];
+  const besides = others.length === 0 ? 'nobody else opens the SOPS files' : `besides they are for ${named(others)}`;
+  const sealing = goal.seals ? ['SealedSecrets get a new sealing key'] : [];
+  return [
+    `plan ${id}: ${counts} at ${head.slice(0, 12)}`,
+    ...age,
+    ...(goal.age === undefined ? [] : [besides]),
+    ...sealing,
+  ].join('; ');
+}
+
+export function pushedText({ url, branch, commit, files, secret, recipient }: Pushed): string {
+  const key = recipient === undefined ? '' : ` ${recipient}`;
+  return `branch ${branch} of ${url} is at ${commit}: ${files} files changed, each opened again and compared; new key${key} in Secret ${secret}; next: look at the branch and merge it, the agent marks the old key once it runs that`;
+}
+
+export function doneAlready({ url, branch, commit, files }: RotationMark): string {
+  return `branch ${branch} of ${url} is at ${commit} already: ${files} files changed; next: look at it and merge it`;
+}
+
+/** Of the commit. Who asked is a claim, as everywhere. */
+export function messageOf({ age, seals }: RotationGoal, files: number, { by }: RotateRequest): string {
+  const what = age === undefined ? [] : [`${age.old}\nis replaced by\n${age.made}`];
+  if (seals) what.push('SealedSecrets are sealed for a new certificate.');
+  return `Rotate keys of ${files} files\n\n${what.join('\n\n')}\n\nEvery value is as before. Asked for by ${sanitise(by, 100)}.\n`;
+}
+
+function named(names: readonly string[]): string {
+  const shown = names.slice(0, MAX_NAMED).join(', ');
+  return names.length > MAX_NAMED ? `${shown} and ${names.length - MAX_NAMED} more` : shown;
+}

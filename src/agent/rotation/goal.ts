@@ -1,0 +1,117 @@
+import { createHash } from 'node:crypto';
+import type { EncryptedDocuments } from '../../authoring/rotation/documents.ts';
+import { oldRecipient } from '../../authoring/rotation/old-recipient.ts';
+import { namedRecipients, planRotation, type RotationGoal, type RotationPlan } from '../../authoring/rotation/plan.ts';
+import { SottoError } from '../../core/errors.ts';
+import { markOf } from '../../keys/key-secret.ts';
+import { keyLife } from '../../keys/key-state.ts';
+import { ORIGIN_ANNOTATION, ORIGIN_SOTTO, REPLACES_ANNOTATION } from '../../keys/marks.ts';
+import type { ParsedKeySecret } from '../../keys/parse-keys.ts';
+import type { RotateRequest } from '../../plan/request.ts';
+import type { AgeIdentity } from '../../sops/age.ts';
+import type { Identity } from '../../sops/identity.ts';
+
+/** A key that a rotation has made, and the Secret in which it lies. */
+export interface HeldKey {
+  readonly identity: AgeIdentity;
+  readonly secret: ParsedKeySecret;
+}
+
+export interface Intent {
+  readonly plan: RotationPlan;
+  readonly goal: RotationGoal;
+  /** Made before, by a rotation that was interrupted or whose branch was not merged. */
+  readonly pending: HeldKey | undefined;
+  /** Who else the files are for and stay for. */
+  readonly others: readonly string[];
+  /** Of what a person has to say yes to: which key goes, and who opens the files afterwards. */
+  readonly id: string;
+}
+
+/** Stands where the new recipient will, as long as there is none: it is in no file. */
+const NOT_MADE = 'age1-not-made-yet';
+
+/** What a rotation would do here. Pure. Throws SottoError for what must be settled before anything is made. */
+export function intentOf(
+  documents: EncryptedDocuments,
+  identities: readonly Identity[],
+  secrets: readonly ParsedKeySecret[],
+  { keys, old: wanted }: Pick<RotateRequest, 'keys' | 'old'>,
+): Intent {
+  const pendings = secrets.flatMap((secret) => pendingIn(secret) ?? []);
+  const made = new Set(pendings.map(({ identity }) => identity.recipient));
+  const named = namedRecipients(documents);
+  const without = identities.filter(({ recipient }) => !made.has(recipient) || named.has(recipient));
+  const old = keys === 'sealing' ? undefined : oldRecipient(wanted, without, named, undefined);
+  const pending = old === undefined ? undefined : pendings.find((held) => replacesOf(held) === old);
+  const age = old === undefined ? undefined : { old, made: pending?.identity.recipient ?? NOT_MADE };
+  const goal = { age, seals: keys !== 'age' && documents.sealed.length > 0 };
+  const plan = planRotation(documents, goal);
+  if (plan.sops.length + plan.sealed.length + plan.policies.length === 0) throw nothingToDo();
+  checkNobodyNew(plan, age?.made);
+  const others = otherRecipients(plan, [age?.old, age?.made]);
+  return { plan, goal, pending, others, id: planId(keys, old, others) };
+}
+
+/** The same for a key that was made meanwhile. Pure. */
+export function withKey(intent: Intent, documents: EncryptedDocuments, made: string): Intent {
+  const { goal } = intent;
+  if (goal.age === undefined) return intent;
+  const changed = { ...goal, age: { ...goal.age, made } };
+  return { ...intent, goal: changed, plan: planRotation(documents, changed) };
+}
+
+function pendingIn(secret: ParsedKeySecret): HeldKey | undefined {
+  const { annotations } = secret.mark;
+  const [identity] = secret.ageIdentities;
+  const isOurs = markOf(annotations, ORIGIN_ANNOTATION) === ORIGIN_SOTTO && keyLife(secret.mark).state === 'active';
+  const isFor = markOf(annotations, REPLACES_ANNOTATION) !== undefined;
+  return isOurs && isFor && identity !== undefined ? { identity, secret } : undefined;
+}
+
+function replacesOf({ secret }: HeldKey): string | undefined {
+  return markOf(secret.mark.annotations, REPLACES_ANNOTATION);
+}
+
+/** The rule counts when a file is encrypted anew: whom it names besides the file would be let in by nobody. */
+function checkNobodyNew(plan: RotationPlan, made: string | undefined): void {
+  for (const { file, groups, before } of plan.sops) {
+    const held = new Set(before.flat());
+    const fresh = groups.flat().find((name) => name !== made && !held.has(name) && !isVersionOf(name, held));
+    if (fresh === undefined) continue;
+    throw new SottoError({
+      code: 'SOTTO-ROTATE-028',
+      what: 'nothing was changed, because a rule names somebody for whom a file is not yet',
+      why: `by the rule ${fresh.slice(0, 100)} would get the values of the file`,
+      next: 'sotto recipients check, then sotto recipients add or remove, by a person who has a key',
+      file: file.name,
+    });
+  }
+}
+
+/** A rule may leave the version of an Azure key away. */
+function isVersionOf(name: string, held: ReadonlySet<string>): boolean {
+  return name.startsWith('azure_kv ') && [...held].some((each) => each.startsWith(`${name}/`));
+}
+
+function otherRecipients({ sops }: RotationPlan, own: readonly (string | undefined)[]): string[] {
+  const all = new Set(sops.flatMap(({ groups }) => groups.flat()));
+  for (const name of own) if (name !== undefined) all.delete(name);
+  return [...all].toSorted();
+}
+
+function planId(keys: RotateRequest['keys'], old: string | undefined, others: readonly string[]): string {
+  return createHash('sha256')
+    .update(JSON.stringify([keys, old ?? null, others]))
+    .digest('hex')
+    .slice(0, 16);
+}
+
+export function nothingToDo(): SottoError {
+  return new SottoError({
+    code: 'SOTTO-ROTATE-011',
+    what: 'there is nothing to rotate',
+    why: 'no document of the branch is for the old key, or all are for the new one already',
+    next: 'sotto rotate status; from a checkout sotto rotate --new-secret --plan shows every document',
+  });
+}

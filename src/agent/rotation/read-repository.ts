@@ -1,0 +1,53 @@
+import { type EncryptedDocuments, documentsOf, isPolicyPath } from '../../authoring/rotation/documents.ts';
+import { SottoError } from '../../core/errors.ts';
+import { LIMITS } from '../../core/limits.ts';
+import type { BlobId, CommitId } from '../../git/output.ts';
+import type { GitRepository } from '../../git/repository.ts';
+
+const WORDS = ['sops', 'SealedSecret'];
+
+/** Everything encrypted in a commit of the server, at whatever path. Throws SottoError. */
+export async function readRepository(repository: GitRepository, commit: CommitId): Promise<EncryptedDocuments> {
+  try {
+    await repository.fetch(commit);
+    const entries = await repository.list(commit, ['']);
+    if (entries.length > LIMITS.maxTreeEntries) throw tooLarge(`it has ${entries.length} files and folders`);
+    const files = entries.flatMap((entry) => (entry.kind === 'file' ? [entry] : []));
+    await repository.bring(files.map(({ blob }) => blob));
+    const holding = await pathsHolding(repository, commit);
+    const wanted = files.filter(({ path }) => holding.has(path) || isPolicyPath(path));
+    const pathOf = new Map<BlobId, string>(wanted.map(({ path, blob }) => [blob, path]));
+    const read = await repository.readHere([...pathOf.keys()], (blob) => pathOf.get(blob) ?? 'a file');
+    const [over] = read.tooLarge;
+    if (over !== undefined) throw tooLarge(`${pathOf.get(over[0]) ?? 'a file'}: ${over[1].why}`);
+    const contents = wanted.flatMap(({ path, blob }) => {
+      const bytes = read.contents.get(blob);
+      return bytes === undefined ? [] : [[path, bytes] as const];
+    });
+    return documentsOf(new Map(contents), '/');
+  } catch (thrown) {
+    if (thrown instanceof SottoError && (thrown.code === 'SOTTO-GIT-025' || thrown.code === 'SOTTO-GIT-024'))
+      throw tooLarge(thrown.why);
+    throw thrown;
+  }
+}
+
+/** Everything is here: no file that may be encrypted is passed over for its name. */
+async function pathsHolding(repository: GitRepository, commit: CommitId): Promise<ReadonlySet<string>> {
+  const words = WORDS.flatMap((word) => ['-e', word]);
+  const args = ['grep', '--name-only', '-z', '--text', '--fixed-strings', '--full-name', ...words, commit, '--'];
+  const outcome = await repository.run(args);
+  // git ends with 1 and says nothing where no file holds any.
+  if (outcome.kind === 'failed' && outcome.complaint === '') return new Set();
+  const records = repository.outputOf(outcome).split('\0');
+  return new Set(records.flatMap((record) => (record === '' ? [] : [record.slice(commit.length + 1)])));
+}
+
+function tooLarge(why: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-ROTATE-025',
+    what: 'the agent cannot rotate this repository',
+    why,
+    next: 'rotate from a checkout: sotto rotate --new-secret -n NAMESPACE --branch NAME --push',
+  });
+}

@@ -1,0 +1,125 @@
+import type { EncryptedDocuments } from '../../authoring/rotation/documents.ts';
+import { RECEIPT_FILE } from '../../authoring/rotation/receipt.ts';
+import { SottoError } from '../../core/errors.ts';
+import { LIMITS } from '../../core/limits.ts';
+import { parseBranch, parseGitUrl } from '../../git/address.ts';
+import type { CommitId } from '../../git/output.ts';
+import { GitRepository } from '../../git/repository.ts';
+import { commitBare } from '../../git/write-branch.ts';
+import { ROTATION_ANNOTATION } from '../../keys/marks.ts';
+import { rotationText } from '../../keys/rotation-mark.ts';
+import type { RotateRequest } from '../../plan/request.ts';
+import type { Answer } from '../../report/status.ts';
+import type { SealingKey } from '../../sealed/sealing-key.ts';
+import type { SyncRuntime } from '../sync-runtime.ts';
+import { doneAlready, messageOf, planText, type Pushed, pushedText } from './answers.ts';
+import { checkBranch, checkFree, defaultBranch, publish, pushedBefore } from './branch.ts';
+import { type HeldKey, type Intent, intentOf, nothingToDo, withKey } from './goal.ts';
+import { annotate, checkSealing, makeAgeKey, newSealingKey, secretOfSealing } from './new-key.ts';
+import { checkEverythingOpens, checkHeld, checkSyncs, encryptAnew, identitiesOf } from './prepare.ts';
+import { receiptOf } from './receipt.ts';
+import { readRepository } from './read-repository.ts';
+import type { RotationWork } from './site.ts';
+
+/** For one git command, as for a sync. */
+const GIT_TIMEOUT_MS = 120_000;
+/** How often everything is read again because somebody pushed meanwhile. */
+const MOST_TRIES = 5;
+
+/**
+ * A rotation by the agent. Without a plan it only shows one; with the plan that a person has seen it makes the key,
+ * encrypts everything in memory and pushes one commit as a new branch. Each step finds what is done already, so that
+ * the next agent goes on where this one was stopped. Throws SottoError.
+ */
+export async function rotateKeys(
+  site: Omit<RotationWork, 'repository' | 'request' | 'sync'>,
+  request: RotateRequest,
+  sync: SyncRuntime,
+): Promise<Answer> {
+  const { agent, keys } = site;
+  const { git } = sync.settings.source;
+  await keys.writer(git.url);
+  checkBranch(agent.settings(), git.url, request.branch);
+  if (request.keys !== 'sealing') checkSyncs(agent.settings(), git.url);
+  if (request.keys !== 'age') checkSealing(agent.settings().sealing);
+  await using repository = await GitRepository.open({
+    url: parseGitUrl(git.url),
+    branch: parseBranch(git.branch),
+    workDir: site.workDir,
+    timeoutMs: GIT_TIMEOUT_MS,
+    access: () => keys.access(sync.settings),
+    signal: agent.signal,
+    maxFetchBytes: LIMITS.maxRotationFetchBytes,
+  });
+  const work: RotationWork = { ...site, repository, request, sync };
+  for (let tries = 1; ; tries += 1) {
+    const head = await repository.head();
+    const documents = await readRepository(repository, head);
+    const intent = intentOf(documents, identitiesOf(work), keys.secrets(), request);
+    if (request.plan === undefined) return { outcome: 'done', message: planText(intent, documents, head) };
+    if (request.plan !== intent.id) throw otherPlan(request.plan, intent.id);
+    const before = await pushedBefore(work, intent.pending);
+    if (before !== undefined) return { outcome: 'done', message: doneAlready(before) };
+    const pushed = await carryOut(work, head, documents, intent, tries === MOST_TRIES);
+    if (pushed !== 'moved') return { outcome: 'done', message: pushedText(pushed) };
+  }
+}
+
+/** `moved`: so has the branch that is followed, and nothing was pushed. */
+async function carryOut(
+  work: RotationWork,
+  head: CommitId,
+  documents: EncryptedDocuments,
+  shown: Intent,
+  isLast: boolean,
+): Promise<Pushed | 'moved'> {
+  const { agent, repository, request } = work;
+  const now = agent.clock.now();
+  await checkEverythingOpens(work, shown);
+  const old = shown.goal.age?.old;
+  const held = old === undefined ? undefined : (shown.pending ?? (await makeAgeKey(work, old)));
+  if (held !== undefined) checkHeld(work, held);
+  const until = new Date(now.getTime() + request.keepOldMs);
+  const sealing = shown.goal.seals ? await newSealingKey(work, documents, until) : undefined;
+  const intent = held === undefined ? shown : withKey(shown, documents, held.identity.recipient);
+  const branch = request.branch ?? defaultBranch(held, sealing);
+  await checkFree(repository, branch);
+  const files = await encryptAnew(work, intent.plan, sealing, now);
+  if (files.size === 0) throw nothingToDo();
+  if (!isLast && (await repository.head()) !== head) return 'moved';
+  const made = { parent: head, documents, goal: intent.goal, sealing, files, now };
+  const receipt = await receiptOf(work, made);
+  const commit = await commitBare(repository, {
+    parent: head,
+    files: new Map([...files, [RECEIPT_FILE, receipt]]),
+    message: messageOf(intent.goal, files.size, request),
+    by: identityIn(agent.place.agentNamespace),
+    at: now,
+  });
+  const { url } = work.sync.settings.source.git;
+  const mark = { url, branch, commit, files: files.size, keepOldMs: request.keepOldMs };
+  const secret = secretOf(work, held, sealing);
+  // Before the push: whoever finds the branch finds out that it is ours.
+  await annotate(work, secret, { [ROTATION_ANNOTATION]: rotationText(mark) });
+  await publish(work, branch, commit);
+  agent.log.info('a rotation was pushed', { branch, commit, files: files.size });
+  return { ...mark, secret, recipient: held?.identity.recipient };
+}
+
+function secretOf(work: RotationWork, held: HeldKey | undefined, sealing: SealingKey | undefined): string {
+  return held?.secret.mark.name ?? secretOfSealing(work, sealing);
+}
+
+/** `.invalid` is nobody's mail by RFC 2606. */
+function identityIn(namespace: string): { readonly name: string; readonly email: string } {
+  return { name: `sotto in ${namespace}`, email: `sotto@${namespace}.invalid` };
+}
+
+function otherPlan(asked: string, now: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-ROTATE-027',
+    what: 'nothing was changed, because the rotation is another one than was shown',
+    why: `plan ${JSON.stringify(asked.slice(0, LIMITS.maxPlanIdLength))} was said yes to, and it is ${now} now`,
+    next: 'sotto rotate --in-cluster --plan, then the same command again',
+  });
+}

@@ -1,0 +1,128 @@
+import { SottoError } from '../../core/errors.ts';
+
+/** What `sotto rotate` was called with. */
+export interface RotateFlags {
+  readonly keyFile?: readonly string[];
+  readonly pgpKey?: readonly string[];
+  readonly keyService?: readonly string[];
+  readonly newKey?: string;
+  readonly old?: string;
+  readonly recovery?: readonly string[];
+  readonly cert?: string;
+  readonly newSecret?: true;
+  readonly newSealing?: true;
+  readonly namespace?: string;
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly keepOld: number;
+  readonly branch?: string;
+  readonly push?: true;
+  readonly fingerprint?: true;
+  readonly plan?: true;
+  readonly resume?: true;
+  readonly inCluster?: true;
+  readonly sync?: string;
+  readonly timeout: number;
+  readonly reason?: string;
+  readonly yes?: true;
+  readonly output?: 'json';
+}
+
+/** Below the options of its help. */
+export const EXAMPLES = `
+Changes the keys of everything encrypted in HEAD: an age recipient gives way to a new one in every .sops.yaml and every
+SOPS file (--new-key), and SealedSecrets are sealed for a new certificate (--cert). Each SOPS file gets a new data key.
+Every document is opened, encrypted, opened again and compared; only then one commit is made, signed where git is set up
+so. Nothing but keys and ciphertext changes in a file. The checkout has to be clean, and on a branch.
+
+The new identity is written to the file that --new-key names, or taken from it if it is there. With --recovery, or
+sealing.recovery of sotto.yaml, a copy encrypted to those is written first, beside it.
+
+With --new-secret the old keys are read from the agent's key Secrets, and the new one is made as another. Before anything
+is encrypted for it, the running agent has to open a nonce made for it. With --push the agent is waited for, no workload
+may have got another generation, and the old key is marked as one that only opens, with an end (--keep-old).
+
+With --in-cluster the agent does all of it: it shows what it would do, makes the key, encrypts in its memory and pushes a
+branch with the credential of a Secret that is for writing (label sotto.dev/use=git-write). No checkout and no key is
+needed here. Once the branch is merged and the agent runs it, the agent marks the old key itself.
+
+--fingerprint changes no file: the agent makes another key for its digests (inventory, names of generated Secrets, restarts)
+and says first which workloads that restarts. It is never done unasked.
+
+With --reason compromised (or "compromised: …") every value that the old key could open is listed, with the commit since
+which it could. With --new-secret or --new-sealing the agent follows them until each is another value (sotto status);
+expose asks for that alone, and accept says that one need not change.
+
+With --new-key, whoever opens the files (the agent: a Secret with the label sotto.dev/use=keys) needs the new key before
+it gets the commit. What was readable with the old key stays so in the history of Git.
+
+Examples:
+  sotto rotate --key-file old.txt --new-key /dev/shm/new.txt --plan
+  sotto rotate --key-file old.txt --new-key /dev/shm/new.txt --branch rotate-keys --push
+  sotto rotate --key-file sealing-keys.yaml --cert new-cert.pem
+  sotto rotate --new-secret --new-sealing -n team-app --push      keys are made in the cluster and are in no file
+  sotto rotate --new-secret --reason compromised -n team-app --push
+  sotto rotate --in-cluster -n team-app --branch rotate-2027      by the agent, from anywhere
+  sotto rotate status -n team-app                       rotations in course, and what comes next
+  sotto rotate --resume                                 after an interruption, exactly what was begun
+  sotto rotate --fingerprint -n team-app --plan         what another key of the agent's digests restarts and renames
+
+Exit code: 0 done or planned, 1 a file is not as .sops.yaml says, nothing to do, a race was lost, or the agent refuses, 2 usage, checkout or
+key files, 3 not pushed, 4 a file does not open, 6 interrupted: --resume.`;
+
+/** What is to be done is written down; how the cluster is reached may have changed since. */
+export function checkResume(flags: RotateFlags): void {
+  const known = ['resume', 'yes', 'keepOld', 'timeout', 'kubeconfig', 'context'];
+  if (Object.keys(flags).some((flag) => !known.includes(flag)))
+    throw usage('--resume stands alone', 'what is to be done is written down');
+}
+
+/** It changes nothing in Git, so it goes with nothing that does. */
+export function checkFingerprintFlags(flags: RotateFlags): void {
+  const its = ['fingerprint', 'namespace', 'kubeconfig', 'context', 'plan', 'yes', 'output', 'keepOld', 'timeout'];
+  const other = Object.keys(flags).find((flag) => !its.includes(flag));
+  if (other !== undefined)
+    throw usage('--fingerprint stands alone', 'it changes a key of the agent and no file in Git');
+  if (flags.output !== undefined && flags.plan !== true)
+    throw usage('-o json is for --plan', 'what is done is told in words');
+}
+
+/** Keys in files and a checkout are what a rotation by the agent does without. */
+export function checkInCluster(flags: RotateFlags): void {
+  if (flags.reason !== undefined) throw noReason();
+  const local = ['keyFile', 'pgpKey', 'keyService', 'newKey', 'recovery', 'cert', 'push', 'output'] as const;
+  const strange = local.find((name) => flags[name] !== undefined);
+  if (strange === undefined) return;
+  const flag = `--${strange.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+  throw usage(`${flag} is not for --in-cluster`, 'the agent works with its own keys, settings and credentials');
+}
+
+export function checkFlags({ newKey, newSecret, newSealing, cert, plan, output, sync }: RotateFlags): void {
+  if (sync !== undefined) throw usage('--sync is for --in-cluster', 'here the repository is that of the checkout');
+  if (output !== undefined && plan !== true) throw usage('-o json is for --plan', 'what is done is told in words');
+  if (newKey !== undefined && newSecret === true)
+    throw usage('there is one new key', '--new-key and --new-secret exclude each other');
+  if (cert !== undefined && newSealing === true)
+    throw usage('there is one new sealing key', '--cert and --new-sealing exclude each other');
+  if (newKey !== undefined || newSecret === true || newSealing === true || cert !== undefined) return;
+  throw new SottoError({
+    code: 'SOTTO-ROTATE-009',
+    what: 'nothing says what the new key is',
+    why: 'a rotation is for a new age key (--new-key, --new-secret) or a new sealing key (--new-sealing, --cert)',
+    next: 'sotto rotate --key-file old.txt --new-key /dev/shm/new.txt --plan',
+  });
+}
+
+/** The agent writes the message of its commit itself. */
+function noReason(): SottoError {
+  return new SottoError({
+    code: 'SOTTO-CLI-003',
+    what: 'not in this version: sotto rotate --in-cluster --reason',
+    why: 'the agent takes no reason into its commit',
+    next: 'sotto rotate expose KEY --reason TEXT lets it follow what the key could open; then rotate without a reason',
+  });
+}
+
+function usage(what: string, why: string): SottoError {
+  return new SottoError({ code: 'SOTTO-CLI-001', what, why, next: 'sotto rotate --help' });
+}

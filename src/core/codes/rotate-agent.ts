@@ -1,0 +1,66 @@
+import type { CodeEntry } from './entry.ts';
+
+/** Of rotations that the agent makes itself. */
+export const ROTATE_AGENT_CODES = {
+  'SOTTO-ROTATE-020': {
+    title: 'The agent has no credential to push with',
+    explain:
+      'A rotation by the agent (--in-cluster) ends in a branch that it pushes, with a credential of a Secret that is for nothing else: label sotto.dev/use: git-write, annotation sotto.dev/for with the beginning of the URL. The credential that the sync reads with is never used for that, whatever it may do at the host. Nothing was made or changed.',
+    example:
+      'kubectl create secret generic git-push -n team-app --from-literal=username=bot --from-file=password=token.txt\nkubectl label secret git-push -n team-app sotto.dev/use=git-write\nkubectl annotate secret git-push -n team-app sotto.dev/for=https://git.example.com/team/app.git',
+  },
+  'SOTTO-ROTATE-021': {
+    title: 'More than one credential could push',
+    explain:
+      'Several Secrets with the label sotto.dev/use: git-write are for this source by their annotation sotto.dev/for, and nothing says which is meant. Nothing was made or changed.',
+    example: 'kubectl get secret -n team-app -l sotto.dev/use=git-write',
+  },
+  'SOTTO-ROTATE-022': {
+    title: 'There is a branch of this name already',
+    explain:
+      'The branch that the rotation would be pushed to exists at the server and is not what this rotation has pushed. It stays as it is: nothing is ever pushed by force. Choose another name with --branch, or delete the branch if it is not needed.',
+    example: 'sotto rotate --in-cluster -n team-app --branch rotate-2027',
+  },
+  'SOTTO-ROTATE-023': {
+    title: 'A rotation by the agent never goes onto the followed branch',
+    explain:
+      'The agent pushes a branch for people to look at and to merge. The branch that a sync of this repository follows is never pushed to.',
+    example: 'sotto rotate --in-cluster -n team-app --branch rotate-2027',
+  },
+  'SOTTO-ROTATE-024': {
+    title: 'The branch of a rotation was not pushed',
+    explain:
+      'Everything was encrypted anew in the memory of the agent, and then the commit could not be made or the server did not take it: no right to write, a rule for branches, no connection. The server is as it was. A key that was made stays and is taken by the next run.',
+    example: 'sotto logs -n team-app',
+  },
+  'SOTTO-ROTATE-025': {
+    title: 'The repository is too large for a rotation by the agent',
+    explain:
+      'The agent reads everything of the commit, because each file may be encrypted, onto a memory volume that the syncs use too. Over the cap it stops before anything was made. A rotation from a checkout has no such cap.',
+    example: 'sotto rotate --new-secret -n team-app --branch rotate-2027 --push',
+  },
+  'SOTTO-ROTATE-026': {
+    title: 'A sync would not open its files with the new key',
+    explain:
+      'The new key is a Secret of the agent with the label sotto.dev/use: keys, which counts for syncs that have no decryption.keys of their own. A sync of the same repository has some, so it could not open what the rotation makes. Nothing was made or changed.',
+    example: 'sotto rotate --key-file old.txt --new-key /dev/shm/new.txt --branch rotate-2027',
+  },
+  'SOTTO-ROTATE-027': {
+    title: 'The rotation is another one than was shown',
+    explain:
+      'A request for a rotation names the plan that a person has seen: which key goes, and who will be able to open the files. On the branch that the agent reads this has become something else, or the request names no plan. Nothing was made or changed.',
+    example: 'sotto rotate --in-cluster -n team-app --plan',
+  },
+  'SOTTO-ROTATE-028': {
+    title: 'A rule names somebody for whom a file is not yet',
+    explain:
+      'The agent changes one key for another and lets nobody else in. A rule of .sops.yaml names a recipient that a file does not have, so encrypting by that rule would give that recipient the values of the file. A person with a key does that, in a commit that says so. Nothing was made or changed.',
+    example: 'sotto recipients check',
+  },
+  'SOTTO-ROTATE-029': {
+    title: 'The agent does not hold the key that it has made',
+    explain:
+      'The new key was stored as a Secret, and the agent does not read it back as a key of its syncs: it was changed or removed meanwhile. Nothing was encrypted for it.',
+    example: 'sotto keys list -n team-app',
+  },
+} as const satisfies Record<string, CodeEntry>;
