@@ -47,6 +47,7 @@ const MAY_REVEAL: readonly { readonly path: string; readonly why: string }[] = [
     why: 'writes a new fingerprint key into its Secret, with the one before it',
   },
   { path: 'src/agent/sealing-key.ts', why: 'writes a new sealing key into its Secret, once' },
+  { path: 'src/agent/exposure/bare-value.ts', why: 'takes the base64 off a value, so that it is the same one without' },
   { path: 'src/agent/rotation/new-key.ts', why: 'writes a new age identity into its Secret, once' },
   { path: 'src/services/', why: 'shows its credential to a key service that is allowed' },
   { path: 'src/git/credential.ts', why: 'writes the private configuration that git reads' },

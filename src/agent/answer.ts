@@ -6,14 +6,15 @@ import type { Held } from '../plan/hold.ts';
 import type { PauseTarget } from '../plan/pause.ts';
 import { parseRequest, type Request } from '../plan/request.ts';
 import type { Answer } from '../report/status.ts';
+import { isAtRest } from './at-rest.ts';
 import { answerCanary } from './canary.ts';
 import { changeFingerprint, showFingerprintPlan } from './change-fingerprint.ts';
 import type { AgentContext } from './context.ts';
+import { acceptExposed, expose } from './exposure/expose.ts';
 import { adoptOrphans, pruneOrphans } from './orphans.ts';
 import { pause, resume } from './pausing.ts';
 import { rehearsed } from './rehearsed.ts';
 import { viewSync } from './status-view.ts';
-import { isAtRest } from './sync-loop.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 
 /** Does what one request asks for and says what came of it. A request that cannot be done is an answer, not an error. */
@@ -51,6 +52,10 @@ function carryOutRequest(agent: AgentContext, request: Request): Promise<Answer>
       return request.plan === undefined ? showFingerprintPlan(agent) : changeFingerprint(agent, request.plan);
     case 'canary':
       return answerCanary(agent, request);
+    case 'expose':
+      return expose(agent, request);
+    case 'accept':
+      return acceptExposed(agent, request);
     case 'rotate':
       return agent.rotate(request, oneSync(agent, request.sync));
     case 'rehearsed':

@@ -21,6 +21,7 @@ import { computeStatus } from '../health/status.ts';
 import { policyOf } from './drift-policy.ts';
 import { EndingNamespace } from './ending-namespace.ts';
 import { EventRecorder } from './event-recorder.ts';
+import { loadExposures } from './exposure/load.ts';
 import { inventoryMac, loadFingerprint, refuseOtherFingerprint, withBoth } from './fingerprint.ts';
 import { measureStatus } from './measure-status.ts';
 import { observeFingerprint } from './fingerprint-watch.ts';
@@ -115,6 +116,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     repeat,
     onBroken: (error) => log.warn('what was applied last cannot be used', { code: error.code, error }),
   });
+  const exposures = await loadExposures(setup, { place, fingerprint, inventory, repeat });
   const account = accountOf(await transport.connection.authorize(false));
   if (inventory.lost) log.error('the inventory cannot be trusted: nothing is pruned until it was made anew');
 
@@ -245,6 +247,7 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     metrics,
     inventory,
     last,
+    exposures,
     live,
     lanes,
     ending: new EndingNamespace(),

@@ -1,11 +1,11 @@
 import { asSottoError, SottoError } from '../core/errors.ts';
 import type { Answer, FingerprintPlan } from '../report/status.ts';
+import { isAtRest } from './at-rest.ts';
 import type { AgentContext } from './context.ts';
 import { planFingerprint } from './fingerprint-plan.ts';
 import { removeFormer, storeNewKey } from './fingerprint-secret.ts';
 import { notCarried } from './fingerprint-carried.ts';
 import { leftOf } from './status-view.ts';
-import { isAtRest } from './sync-loop.ts';
 
 /** Tries out what another fingerprint key would change, for the status. */
 export async function showFingerprintPlan(agent: AgentContext): Promise<Answer> {

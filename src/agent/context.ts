@@ -17,6 +17,7 @@ import type { RotateRequest } from '../plan/request.ts';
 import type { Answer, CorrectionStatus } from '../report/status.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Autoscaled } from './autoscaled.ts';
+import type { ExposureStore } from './exposure/store.ts';
 import type { InventoryStore } from './inventory-store.ts';
 import type { Lanes } from './lanes.ts';
 import type { LastStore } from './last-store.ts';
@@ -48,6 +49,7 @@ export interface AgentContext {
   readonly metrics: Metrics;
   readonly inventory: InventoryStore;
   readonly last: LastStore;
+  readonly exposures: ExposureStore;
   readonly live: LiveStore;
   readonly lanes: Lanes;
   readonly ending: EndingNamespace;

@@ -3,7 +3,12 @@ import type { PassEnd } from './report-pass.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 
 /** After a pass: whether anything of the sync is still made with the former key. */
-export function noteCarried({ fingerprint }: AgentContext, sync: SyncRuntime, end: PassEnd, left: number): void {
+export function noteCarried(
+  { fingerprint, exposures }: AgentContext,
+  sync: SyncRuntime,
+  end: PassEnd,
+  left: number,
+): void {
   if (fingerprint.former === undefined) return;
   const { decided, outcome, refusals } = end;
   const isWhole =
@@ -13,6 +18,7 @@ export function noteCarried({ fingerprint }: AgentContext, sync: SyncRuntime, en
     outcome.waits.length === 0 &&
     refusals.length === 0 &&
     left === 0 &&
+    !exposures.isBehind &&
     sync.keptOf !== undefined;
   if (isWhole) fingerprint.carried.add(sync.settings.name);
   else fingerprint.carried.delete(sync.settings.name);

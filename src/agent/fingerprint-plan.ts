@@ -8,11 +8,11 @@ import { type Plan, plan } from '../plan/plan.ts';
 import { isRestarted, isWished, templateDigest } from '../plan/restart.ts';
 import type { DesiredObject } from '../render/desired.ts';
 import type { FingerprintPlan } from '../report/status.ts';
+import { isAtRest } from './at-rest.ts';
 import { buildWith } from './build-stage.ts';
 import type { AgentContext } from './context.ts';
 import { planInput, renderSet } from './pass-stages.ts';
 import { liveStamp } from './restarting.ts';
-import { isAtRest } from './sync-loop.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 import { viewSync } from './status-view.ts';
 

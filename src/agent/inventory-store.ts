@@ -16,6 +16,7 @@ import {
   decodeInventory,
   EMPTY_INVENTORY,
   encodeInventory,
+  type ExposureMark,
   groupKinds,
   type Holder,
   type Inventory,
@@ -211,6 +212,11 @@ export class InventoryStore {
     const { [sync]: before, ...others } = this.#header.last;
     if (JSON.stringify(before) === JSON.stringify(record)) return;
     this.#header = { ...this.#header, last: record === undefined ? others : { ...others, [sync]: record } };
+    this.#touch();
+  }
+
+  setExposure(exposure: ExposureMark): void {
+    this.#header = { ...this.#header, exposure };
     this.#touch();
   }
 

@@ -1,5 +1,5 @@
-import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
-import { gunzipSync, gzipSync } from 'node:zlib';
+import { createSecretKey, type KeyObject } from 'node:crypto';
+import { gunzipSync } from 'node:zlib';
 import type { ClosedObject } from '../core/closed.ts';
 import { sourceDigest } from '../core/digest.ts';
 import type { ObjectKey, SourceDigest } from '../core/ids.ts';
@@ -8,6 +8,7 @@ import { LIMITS } from '../core/limits.ts';
 import { type FingerprintKey, keyedDigest } from '../keys/fingerprint.ts';
 import { isStorable, restoreTrees, type StoredTrees, storeTrees } from '../open/stored.ts';
 import type { DesiredObject } from '../render/desired.ts';
+import { openText, sealText } from './sealed-text.ts';
 
 /** One object as it was applied last, closed. What else is known of it says its row in the inventory. */
 export interface LastObject {
@@ -38,9 +39,6 @@ export interface PartPlace {
 }
 
 const FORMAT = 1;
-const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
-const CIPHER = 'aes-256-gcm';
 
 /** What may be kept: ciphertext and what stands in clear in Git, but never the values of a Secret in clear. */
 export function storable({ id, encrypted, tree }: DesiredObject): boolean {
@@ -68,28 +66,13 @@ function textOf(objects: readonly LastObject[]): string {
   return JSON.stringify({ format: FORMAT, ids, stored } satisfies StoredPart);
 }
 
-/** Nonce, tag, then the compressed text, encrypted. */
 export function sealPart(text: string, keys: LastKeys, place: PartPlace): Buffer {
-  const nonce = randomBytes(NONCE_BYTES);
-  const cipher = createCipheriv(CIPHER, keys.key, nonce, { authTagLength: TAG_BYTES });
-  cipher.setAAD(boundTo(place));
-  const sealed = Buffer.concat([cipher.update(gzipSync(text)), cipher.final()]);
-  return Buffer.concat([nonce, cipher.getAuthTag(), sealed]);
+  return sealText(text, keys.key, boundTo(place));
 }
 
 /** The compressed text; undefined for what is not the part that is asked for, whole and unchanged. */
 export function openPart(bytes: Uint8Array, keys: LastKeys, place: PartPlace): Buffer | undefined {
-  const from = NONCE_BYTES + TAG_BYTES;
-  if (bytes.length < from || bytes.length > LIMITS.maxLastPartBytes) return undefined;
-  const decipher = createDecipheriv(CIPHER, keys.key, bytes.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
-  decipher.setAAD(boundTo(place));
-  decipher.setAuthTag(bytes.subarray(NONCE_BYTES, from));
-  const packed = decipher.update(bytes.subarray(from));
-  try {
-    return Buffer.concat([packed, decipher.final()]);
-  } catch {
-    return undefined;
-  }
+  return bytes.length > LIMITS.maxLastPartBytes ? undefined : openText(bytes, keys.key, boundTo(place));
 }
 
 function boundTo({ sync, version, id }: PartPlace): Buffer {

@@ -6,6 +6,7 @@ import { type Carried, carryOut } from './carry-out.ts';
 import { noteCarried } from './fingerprint-carried.ts';
 import type { AgentContext } from './context.ts';
 import { announce, decide, handOver, refreshRows, refusedKeys, release, renderSet, rowKinds } from './pass-stages.ts';
+import { lookAtExposed } from './exposure/expose.ts';
 import { keepLast } from './last-applied.ts';
 import { judgeResumed } from './pausing.ts';
 import type { Wanted } from './reach.ts';
@@ -67,6 +68,7 @@ export async function runPass(
   reportPass(agent, sync, end);
   if (decided.steps.some((step) => step.action === 'prune' && isAutoscaler(step.id))) freeReplicas(agent);
   await keepLast(agent, sync, end);
+  await lookAtExposed(agent);
   noteCarried(agent, sync, end, restarts.left);
   await agent.inventory.store();
   return [];

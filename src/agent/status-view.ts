@@ -23,6 +23,7 @@ import type {
 import { type SyncFacts, type SyncState, syncState } from '../report/sync-state.ts';
 import { attention, attentionOf, type Seen } from './attention.ts';
 import type { AgentContext } from './context.ts';
+import { exposureStatus } from './exposure/exposure-status.ts';
 import { notCarried } from './fingerprint-carried.ts';
 import { orphanNote, orphanStatus } from './orphans.ts';
 import { healthOf, isLate } from './readiness.ts';
@@ -49,6 +50,8 @@ export function statusOf(sources: StatusSources): StatusDocument {
   const certificate = ring?.sealingCertificate;
   const orphans = orphanStatus(agent);
   const notes = orphans === undefined ? [] : [orphanNote(orphans)];
+  const lost = agent.exposures.lost;
+  if (lost !== undefined) notes.push(lost);
   const receipts = { publicKey: receiptSigner(agent.fingerprint.current).name };
   const unpinned = receiptKeyProblem(receipts.publicKey, settings.current?.rotation.receiptKey);
   if (unpinned !== undefined) notes.push(unpinned);
@@ -61,6 +64,7 @@ export function statusOf(sources: StatusSources): StatusDocument {
     // Settings and keys are everybody's: each sync tells what may be the reason of its own trouble.
     syncs: syncs.map((sync) => ({ ...sync, attention: [...sync.attention, ...general] })),
     orphans,
+    exposures: agent.exposures.exposures.map(exposureStatus),
     pauses: agent.inventory.inventory.pauses.map(pauseStatus),
     handled,
     fingerprint: {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asSottoError, SottoError } from '../core/errors.ts';
-import { syncPause } from '../plan/pause.ts';
 import type { GitSource } from '../source/git-source.ts';
+import { isAtRest } from './at-rest.ts';
 import { nextTryMs } from './blocked.ts';
 import type { AgentContext } from './context.ts';
 import { standIn } from './last-applied.ts';
@@ -235,11 +235,6 @@ function textOf(trouble: Trouble | undefined): string {
 
 function asList(due: number | undefined): number[] {
   return due === undefined ? [] : [due];
-}
-
-/** Suspended by the settings, or paused by somebody for a time. */
-export function isAtRest({ inventory }: AgentContext, { settings }: SyncRuntime): boolean {
-  return settings.suspend || syncPause(inventory.inventory.pauses, settings.name) !== undefined;
 }
 
 /** A first fetch takes longer in a large repository; the pass after it undoes what this made. */

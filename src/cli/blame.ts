@@ -1,6 +1,7 @@
 import { relative, sep } from 'node:path';
 import { SottoError } from '../core/errors.ts';
 import { type Checkout, expectOutput, openCheckout, runInCheckout } from '../git/checkout.ts';
+import type { FileCommit } from '../git/file-history.ts';
 import { decryptFile } from '../sops/change.ts';
 import type { Identity } from '../sops/identity.ts';
 import type { KeyPath } from '../sops/key-path.ts';
@@ -9,15 +10,6 @@ import { noSuchValue } from '../sops/value-place.ts';
 import { valueText } from '../sops/value-edit.ts';
 import type { CommandContext } from './context.ts';
 import { recipientsOf } from '../authoring/coverage.ts';
-
-/** A commit that changed a file. */
-export interface FileCommit {
-  readonly commit: string;
-  /** RFC 3339. */
-  readonly at: string;
-  readonly author: string;
-  readonly subject: string;
-}
 
 /** When a value became what it is, and who could read it since. */
 export interface ValueBlame {

@@ -114,7 +114,14 @@ const EXCEPTIONS: readonly { readonly exit: ExitCode; readonly codes: readonly C
   },
   {
     exit: EXIT.unreachable,
-    codes: ['SOTTO-KEYS-065', 'SOTTO-KEYS-094', 'SOTTO-ROTATE-008', 'SOTTO-ROTATE-014', 'SOTTO-ROTATE-015'],
+    codes: [
+      'SOTTO-KEYS-065',
+      'SOTTO-KEYS-094',
+      'SOTTO-ROTATE-008',
+      'SOTTO-ROTATE-014',
+      'SOTTO-ROTATE-015',
+      'SOTTO-ROTATE-051',
+    ],
   },
   // The log was being read.
   {

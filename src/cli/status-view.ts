@@ -1,6 +1,7 @@
 import type { Json } from '../core/json.ts';
 import { arrayAt, numberAt, stringAt } from '../core/json.ts';
 import { shortRevision } from '../core/ids.ts';
+import { shellWord } from '../core/shell-word.ts';
 import type { Revision } from '../core/ids.ts';
 import { table } from './output.ts';
 import type { Paint, Style } from './terminal.ts';
@@ -18,6 +19,7 @@ export function statusText(status: Json, paint: Paint): string {
     ...syncs.map((sync) => sourceError(sync, paint)),
     ...syncs.map((sync) => attention(sync, paint)),
     pending(syncs, paint),
+    exposures(status, paint),
     pauses(status, paint),
     corrections(status, paint),
     keys(status, paint),
@@ -150,6 +152,31 @@ function pending(syncs: readonly Json[], paint: Paint): string {
   );
   if (rows.length === 0) return '';
   return `${paint('bold', 'Held until someone approves')}\n${table(['SYNC', 'PLAN', 'CREATES', 'PRUNES', 'WHY'], rows)}`;
+}
+
+/** Values that have to change, because a key in wrong hands could open them. */
+function exposures(status: Json, paint: Paint): string {
+  return arrayAt(status, 'exposures')
+    .map((exposure) => {
+      const places = arrayAt(exposure, 'values').map((value) => [text(value, 'file'), text(value, 'key')] as const);
+      const [count, total] = [numberAt(exposure, 'open'), numberAt(exposure, 'total')].map((each) => each ?? 0);
+      const accepted = numberAt(exposure, 'accepted') ?? 0;
+      const rest = accepted === 0 ? '' : `, ${accepted} accepted as they are`;
+      const head = `Exposed: ${count} of ${total} values are as ${text(exposure, 'key')} could open them${rest}`;
+      const why = `since ${text(exposure, 'since')}, by ${text(exposure, 'by')}: ${text(exposure, 'reason')}`;
+      const [first] = places;
+      const named = first === undefined ? 'FILE KEY' : first.map((word) => shellWord(word)).join(' ');
+      const change = text(exposure, 'key').startsWith('age1') ? `sotto secret set ${named}` : `seal ${named} anew`;
+      return [
+        paint('bold', head),
+        `  ${why}`,
+        ...places.map(([file, key]) => `    ${file}  ${key}`),
+        ...((count ?? 0) > places.length ? [`    and ${(count ?? 0) - places.length} more`] : []),
+        `      next: ${change}, and commit it   (no secret: sotto rotate accept ${named} --reason TEXT)`,
+        '',
+      ].join('\n');
+    })
+    .join('\n');
 }
 
 function pauses(status: Json, paint: Paint): string {

@@ -14,6 +14,8 @@ export const INVENTORY_NAME = 'sotto-inventory';
 export const FINGERPRINT_ANNOTATION = 'sotto.dev/fingerprint';
 /** ConfigMaps `sotto-last-0`, `-1`, …: what was applied last, closed. */
 export const LAST_PREFIX = 'sotto-last-';
+/** ConfigMap with what keys in wrong hands could open, sealed. */
+export const EXPOSURE_NAME = 'sotto-exposure';
 export const STATUS_NAME = 'sotto-status';
 /** ConfigMap in which people ask the agent for something. */
 export const REQUESTS_NAME = 'sotto-requests';

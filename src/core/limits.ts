@@ -47,6 +47,10 @@ export const LIMITS = {
   maxLastPartBytes: 1_000_000,
   maxLastParts: 32,
   maxLastTextBytes: 64 * 1024 * 1024,
+  /** What keys in wrong hands could open: keys, values of all of them, and the ConfigMap that holds it. */
+  maxExposures: 20,
+  maxExposedValues: 5_000,
+  maxExposureBytes: 1_000_000,
   maxStatusBytes: 256 * 1024,
   maxAttention: 200,
   maxCorrections: 100,

@@ -11,6 +11,8 @@ export type DigestDomain =
   | 'restart'
   | 'last'
   | 'last-key'
+  | 'exposure'
+  | 'exposure-key'
   | 'receipt-key'
   | 'id';
 

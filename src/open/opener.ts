@@ -4,7 +4,7 @@ import type { SecretContent } from '../kube/secret-reader.ts';
 import type { Json } from '../core/json.ts';
 import type { SealedItem, SealedObject, SealedPlace, SealedWhole } from '../sealed/sealed-secret.ts';
 import type { UnsealKey } from '../sealed/sealing-key.ts';
-import { parseForOpening, unsealAll, unsealItem } from '../sealed/unseal.ts';
+import { keyFor, parseForOpening, unsealAll, unsealItem } from '../sealed/unseal.ts';
 import type { Identity } from '../sops/identity.ts';
 import { type DataKey, openLeaf, unwrapDataKey } from '../sops/data-key.ts';
 import type { ServiceIdentity } from '../sops/identity.ts';
@@ -101,9 +101,9 @@ export class Opener implements Disposable {
   /** The bytes behind one reference. The caller wipes them. */
   async open(ref: SecretRef): Promise<Sensitive> {
     const { source } = ref;
-    if (isSops(source)) return this.#openSops(source, ref);
+    if (isSopsSource(source)) return this.#openSops(source, ref);
     if (ref.cipher instanceof WholeEntry) return openWholeEntry(ref.cipher, this.#keys.sealingKeys);
-    if (isSealed(source)) {
+    if (isSealedSource(source)) {
       return (await unsealItem(source, ref.cipher as SealedItem, this.#keys.sealingKeys)).value;
     }
     throw new TypeError(`unknown source ${source.format}`);
@@ -147,10 +147,16 @@ export class Opener implements Disposable {
   }
 }
 
-function isSops(source: CipherSource): source is SopsSource {
+export function isSopsSource(source: CipherSource): source is SopsSource {
   return source.format === 'sops';
 }
 
-function isSealed(source: CipherSource): source is SealedObject {
+function isSealedSource(source: CipherSource): source is SealedObject {
   return source.format === 'sealed';
+}
+
+/** Whether one of the keys opens a sealed value. No ciphertext says its key, so it is tried. */
+export function isSealedFor({ source, cipher }: SecretRef, keys: readonly UnsealKey[]): boolean {
+  if (cipher instanceof WholeEntry) return keyFor(cipher.whole.sealed, cipher.whole.item, keys) !== undefined;
+  return isSealedSource(source) && keyFor(source, cipher as SealedItem, keys) !== undefined;
 }

@@ -83,6 +83,8 @@ export interface Inventory {
   readonly sources: Readonly<Record<string, SourceDigest>>;
   /** Where what was applied last is kept, by sync. */
   readonly last: Readonly<Record<string, LastRecord>>;
+  /** What the agent has left in ConfigMap `sotto-exposure`. */
+  readonly exposure?: ExposureMark | undefined;
   /** The last time that somebody showed that everything comes back. */
   readonly rehearsal?: Rehearsal | undefined;
   readonly rows: ReadonlyMap<ObjectKey, InventoryRow>;
@@ -104,6 +106,12 @@ export interface LastRecord {
   readonly shape: string;
   /** `at` is the N of `sotto-last-N`; the id is a keyed digest of the content. */
   readonly parts: readonly { readonly at: number; readonly id: string }[];
+}
+
+export interface ExposureMark {
+  /** One more with each write: an older ConfigMap, or none, is not what the agent has left there. */
+  readonly serial: number;
+  readonly isEmpty: boolean;
 }
 
 /** Of the settings of a sync, what must be known when they are gone. */
@@ -165,6 +173,7 @@ interface Stored {
   readonly leaving?: Record<string, LeavingRule>;
   readonly sources?: Record<string, SourceDigest>;
   readonly last?: Record<string, LastRecord>;
+  readonly exposure?: ExposureMark;
   readonly rehearsal?: Rehearsal;
   readonly rows: RowTuple[];
 }
@@ -179,6 +188,7 @@ export function decodeInventory(entry: Uint8Array, mac: Mac): Inventory | undefi
   if (stored.format !== FORMAT) return undefined;
   const {
     epoch,
+    exposure,
     holder,
     rehearsal,
     revisions,
@@ -199,6 +209,7 @@ export function decodeInventory(entry: Uint8Array, mac: Mac): Inventory | undefi
     leaving,
     sources,
     last,
+    exposure,
     rehearsal,
     rows: new Map(stored.rows.map(toRow).map((row) => [row.key, row])),
   };

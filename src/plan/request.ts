@@ -20,6 +20,9 @@ export type Request = {
   | { readonly kind: 'adopt-orphans'; readonly plan: string; readonly sync: string | undefined }
   | { readonly kind: 'fingerprint'; readonly plan: string | undefined }
   | { readonly kind: 'canary'; readonly key: string; readonly sealed: string }
+  | { readonly kind: 'expose'; readonly key: string }
+  /** Undefined: everything that is exposed. */
+  | { readonly kind: 'accept'; readonly value: { readonly file: string; readonly key: string } | undefined }
   | RotateRequest
   | { readonly kind: 'rehearsed'; readonly documents: number; readonly objects: number }
   | { readonly kind: 'adopt'; readonly target: PauseTarget; readonly from: string | undefined }
@@ -56,10 +59,15 @@ export interface RequestText {
   readonly plan?: string | undefined;
   /** The tool that an object is taken over from. */
   readonly from?: string | undefined;
-  /** The key that a canary is for: an age recipient, or the fingerprint of a sealing certificate. */
+  /**
+   * The key that a canary is for, or that is in wrong hands: an age recipient, or the fingerprint of a sealing
+   * certificate. Of a value that is accepted: where it stands in its file.
+   */
   readonly key?: string | undefined;
   /** The canary, encrypted for it. */
   readonly sealed?: string | undefined;
+  /** Of a value that is accepted, from the root of the repository. */
+  readonly file?: string | undefined;
   /** Of a rotation: the new branch, `age`, `sealing` or `age,sealing`, the recipient that goes, `90d`. */
   readonly branch?: string | undefined;
   readonly keys?: RotatedKeys | undefined;
@@ -84,6 +92,8 @@ const KINDS = [
   'adopt',
   'prune',
   'canary',
+  'expose',
+  'accept',
   'rehearsed',
   'fingerprint',
   'rotate',
@@ -99,6 +109,7 @@ const FIELDS: ReadonlySet<string> = new Set([
   'from',
   'key',
   'sealed',
+  'file',
   'branch',
   'keys',
   'old',
@@ -136,6 +147,11 @@ export function parseRequest(text: string, place: RequestPlace): Request {
       return { ...common, kind: 'fingerprint', plan: textOf(object, 'plan') };
     case 'canary':
       return { ...common, kind: 'canary', ...canaryOf(object) };
+    case 'expose':
+      return { ...common, kind: 'expose', key: exposedKeyOf(object) };
+    case 'accept':
+      if (common.reason === '') throw unreadable('an acceptance needs its reason');
+      return { ...common, kind: 'accept', value: valueOf(object) };
     case 'rotate':
       return { ...common, kind: 'rotate', ...rotationOf(object) };
     case 'rehearsed':
@@ -225,6 +241,20 @@ function canaryOf(object: JsonObject): { readonly key: string; readonly sealed: 
   if (key === undefined || sealed === undefined)
     throw unreadable('a canary names its key and what is encrypted for it');
   return { key, sealed };
+}
+
+function exposedKeyOf(object: JsonObject): string {
+  const key = textOf(object, 'key');
+  if (key === undefined)
+    throw unreadable('what is exposed needs the name of the key: an age recipient or a fingerprint');
+  return key;
+}
+
+function valueOf(object: JsonObject): { readonly file: string; readonly key: string } | undefined {
+  const [file, key] = [textOf(object, 'file'), textOf(object, 'key')];
+  if (file === undefined && key === undefined) return undefined;
+  if (file === undefined || key === undefined) throw unreadable('a value is named by its file and its key');
+  return { file, key };
 }
 
 const DEFAULT_KEEP_OLD = '90d';

@@ -1,5 +1,6 @@
 import { isClosedObject } from '../core/closed.ts';
 import {
+  EXPOSURE_NAME,
   INVENTORY_NAME,
   LAST_PREFIX,
   RECOVERY_NAME,
@@ -15,7 +16,14 @@ import { membersOf, textAt } from './veto-walk.ts';
 export const AGENT_NAME = 'sotto';
 /** What renders decides what is applied, so it is the agent's as well. */
 const OWN_NAMES: ReadonlySet<string> = new Set([AGENT_NAME, RENDERER_NAME]);
-const AGENT_CONFIG_MAPS: readonly string[] = [SETTINGS_NAME, REQUESTS_NAME, INVENTORY_NAME, RECOVERY_NAME, STATUS_NAME];
+const AGENT_CONFIG_MAPS: readonly string[] = [
+  SETTINGS_NAME,
+  REQUESTS_NAME,
+  INVENTORY_NAME,
+  EXPOSURE_NAME,
+  RECOVERY_NAME,
+  STATUS_NAME,
+];
 /** Mounted into the Pod of the agent: by them it knows the API server. */
 const AUTHORITIES: readonly string[] = ['kube-root-ca.crt', 'openshift-service-ca.crt'];
 

@@ -4,6 +4,7 @@ import type {
   AgentStatus,
   Attention,
   CorrectionStatus,
+  ExposureStatus,
   FingerprintStatus,
   HandledRequest,
   KeyStatus,
@@ -27,6 +28,7 @@ export interface StatusInput {
   readonly agent: AgentStatus;
   readonly syncs: readonly SyncInput[];
   readonly orphans?: OrphanStatus | undefined;
+  readonly exposures?: readonly ExposureStatus[] | undefined;
   readonly pauses: readonly PauseStatus[];
   readonly handled: readonly HandledRequest[];
   readonly sealing?: SealingStatus | undefined;
@@ -49,6 +51,7 @@ interface Caps {
 const MAX_OTHERS = 500;
 const MAX_PATHS = 20;
 const MAX_PRUNED = 20;
+const MAX_EXPOSED = 50;
 /** Of each list of what another fingerprint key would change. */
 const MAX_PLANNED = 200;
 
@@ -86,6 +89,9 @@ function withinCaps(input: StatusInput, caps: Caps): StatusDocument {
       pending: sync.pending.slice(0, caps.others),
     })),
     ...(input.orphans === undefined ? {} : { orphans: input.orphans }),
+    ...(input.exposures === undefined || input.exposures.length === 0
+      ? {}
+      : { exposures: input.exposures.map((exposure) => exposedWithin(exposure, Math.min(MAX_EXPOSED, caps.others))) }),
     pauses: input.pauses.slice(0, caps.others),
     handled: input.handled.slice(-LIMITS.maxHandled),
     ...(input.sealing === undefined ? {} : { sealing: input.sealing }),
@@ -99,6 +105,11 @@ function withinCaps(input: StatusInput, caps: Caps): StatusDocument {
     ...(input.rehearsal === undefined ? {} : { rehearsal: input.rehearsal }),
     corrections: input.corrections.slice(0, caps.corrections),
   };
+}
+
+/** The total stays true. */
+function exposedWithin(exposure: ExposureStatus, max: number): ExposureStatus {
+  return { ...exposure, values: exposure.values.slice(0, max) };
 }
 
 /**
@@ -148,6 +159,13 @@ function cleanInput(input: StatusInput): StatusInput {
     agent: { ...input.agent, version: name(input.agent.version), instance: name(input.agent.instance) },
     syncs: input.syncs.map(cleanSync).toSorted((a, b) => compare(a.name, b.name)),
     orphans: input.orphans && { ...input.orphans, objects: input.orphans.objects.map(name) },
+    exposures: input.exposures?.map(({ key, reason, by, values, ...exposure }) => ({
+      ...exposure,
+      key: name(key),
+      reason: sanitise(reason),
+      by: name(by),
+      values: values.slice(0, MAX_EXPOSED).map(({ file, key: at }) => ({ file: name(file), key: name(at) })),
+    })),
     pauses: input.pauses.map((pause) => ({ ...cleanTarget(pause), ...cleanPause(pause) })),
     handled: input.handled.map((item) => ({ ...item, id: name(item.id), message: sanitise(item.message) })),
     sealing: input.sealing,

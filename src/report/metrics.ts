@@ -28,6 +28,8 @@ export interface Metrics {
   /** The last time that somebody showed that everything comes back. */
   rehearsed(at: Date): void;
   inventory(size: { readonly objects: number; readonly bytes: number }): void;
+  /** Values in use that a key in wrong hands could open. */
+  exposed(values: number): void;
   /** The sync left the settings: its series go. */
   forgetSync(sync: string): void;
   /** Prometheus text format 0.0.4. */
@@ -89,6 +91,7 @@ export function createMetrics(version: string): Metrics {
       series.inventoryObjects.set(objects);
       series.inventoryBytes.set(bytes);
     },
+    exposed: (values) => series.exposed.set(values),
     forgetSync: (sync) => forgetSync(series, sync),
     render: () => registry.metrics(),
     contentType: registry.contentType,
@@ -149,6 +152,7 @@ function defineSeries(registry: Registry) {
       [],
     ),
     inventoryObjects: gauge('sotto_inventory_objects', 'Objects in the inventory', []),
+    exposed: gauge('sotto_exposed_values', 'Values in use that a key in wrong hands could open', []),
     inventoryBytes: gauge('sotto_inventory_bytes', 'Stored size of the inventory', []),
   };
 }

@@ -79,6 +79,21 @@ export interface OrphanStatus {
   readonly objects: readonly string[];
 }
 
+/** What a key in wrong hands could open and is still in use. */
+export interface ExposureStatus {
+  /** The public half: an age recipient, or the fingerprint of a sealing certificate. */
+  readonly key: string;
+  readonly since: string;
+  readonly reason: string;
+  readonly by: string;
+  /** Values in all, those of them that people accepted as they are, and those that are to be changed. */
+  readonly total: number;
+  readonly accepted: number;
+  readonly open: number;
+  /** The first of them. */
+  readonly values: readonly { readonly file: string; readonly key: string }[];
+}
+
 /** What was applied last, while it stands in for a source that was not read since the start. */
 export interface LastAppliedStatus {
   readonly revision?: string | undefined;
@@ -226,6 +241,8 @@ export interface StatusDocument {
   readonly syncs: readonly SyncStatus[];
   /** Absent where there is none. */
   readonly orphans?: OrphanStatus | undefined;
+  /** Absent where there is none. */
+  readonly exposures?: readonly ExposureStatus[] | undefined;
   readonly pauses: readonly PauseStatus[];
   readonly handled: readonly HandledRequest[];
   /** Absent while the agent has no sealing key. */

@@ -2,6 +2,8 @@ import { createHash, createSecretKey } from 'node:crypto';
 import type { AgentContext } from '../../src/agent/context.ts';
 import { Awaited } from '../../src/agent/awaited.ts';
 import { EndingNamespace } from '../../src/agent/ending-namespace.ts';
+import { ExposureStore } from '../../src/agent/exposure/store.ts';
+import { exposureKey } from '../../src/agent/exposure/stored.ts';
 import type { FingerprintKeys } from '../../src/agent/fingerprint.ts';
 import { InventoryStore } from '../../src/agent/inventory-store.ts';
 import { Lanes } from '../../src/agent/lanes.ts';
@@ -262,6 +264,15 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     metrics: createMetrics('0'),
     inventory,
     last,
+    exposures: new ExposureStore({
+      transport,
+      namespace: 'team',
+      keys: () => ({ current: exposureKey(fingerprint.current, 'team'), former: undefined }),
+      keyId: () => 'id',
+      inventory,
+      repeat,
+      now: () => clock.now(),
+    }),
     live,
     lanes,
     ending: new EndingNamespace(),

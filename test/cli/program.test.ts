@@ -65,9 +65,6 @@ exit 2
 $ sotto rotate --in-cluster --key-file old.txt
 ! SOTTO-CLI-001: --key-file is not for --in-cluster — …
 exit 2
-$ sotto rotate --new-key k --reason compromised
-! SOTTO-CLI-003: not in this version: sotto rotate --reason — it is described but not built yet — …
-exit 2
 $ sotto keys rehearse -n team --offline
 ! SOTTO-CLI-001: nothing was rehearsed, because there is nothing to open with — …
 exit 2

@@ -29,6 +29,9 @@ import { rotateFingerprint } from '../rotate/fingerprint.ts';
 import { rotateInCluster } from '../rotate/in-cluster.ts';
 import { newCertificate, oldRecipient } from '../rotate/goal.ts';
 import { freeJournal } from '../rotate/journal.ts';
+import { registerExposed } from '../rotate/exposed-commands.ts';
+import { exposeAtAgent, exposureOf, keysGivingWay, reasonLine, showExposure, toChange } from '../rotate/exposed.ts';
+import { type ExposureReport, exposureJson } from '../rotate/exposure-report.ts';
 import { newSealingKey } from '../rotate/cluster-sealing.ts';
 import { followCommit, lookAhead, sayLater } from '../rotate/lookout.ts';
 import { clusterKey, fileKey, type MadeKey, type NewKey } from '../rotate/new-key.ts';
@@ -40,7 +43,6 @@ import {
   checkInCluster,
   checkResume,
   EXAMPLES,
-  refuseLater,
   type RotateFlags,
 } from '../rotate/flags.ts';
 import { finishWithAgent, resumeRotation } from '../rotate/resume.ts';
@@ -52,8 +54,11 @@ import { whereTo } from '../up/branch.ts';
 import { recoveryRecipients } from '../sealing-pin.ts';
 
 export function register(program: Command, context: CommandContext): void {
+  // What stands behind a subcommand is its own: it has flags of the same names.
   const command = program
+    .enablePositionalOptions()
     .command('rotate')
+    .enablePositionalOptions()
     .description('change the keys of everything encrypted in this repository')
     .addOption(keyFileOption())
     .addOption(repeatable('--pgp-key <file>', 'public OpenPGP keys (.asc) that files name beside the old key'))
@@ -75,6 +80,7 @@ export function register(program: Command, context: CommandContext): void {
     .option('--fingerprint', 'let the agent change the key of its own digests, and of nothing in Git')
     .option('--branch <name>', 'make the commit on a new branch; this one and the files stay as they are')
     .option('--push', 'push the branch, again from its new state when others were faster')
+    .option('--reason <text>', 'goes into the commit; compromised also reports what the old key could open')
     .option('--plan', 'show every encrypted document and what would change, and change nothing')
     .option('--resume', 'go on with what was interrupted')
     .option('--in-cluster', 'let the agent do all of it and push a branch: no private key leaves its namespace')
@@ -84,12 +90,10 @@ export function register(program: Command, context: CommandContext): void {
         .argParser(durationOf)
         .default(parseDurationMs('30m'), '30m'),
     )
-    .addOption(new Option('--reason <reason>').hideHelp())
     .addOption(new Option('--yes', 'do not ask'))
     .addOption(outputOption(['json'], 'the plan as JSON'))
     .addHelpText('after', EXAMPLES)
     .action((flags: RotateFlags) => {
-      refuseLater(flags);
       if (flags.fingerprint === true) {
         checkFingerprintFlags(flags);
         return withCluster(flags, context, (cluster) => rotateFingerprint(flags, cluster, context));
@@ -107,6 +111,7 @@ export function register(program: Command, context: CommandContext): void {
       return withCluster(flags, context, (cluster) => rotate(flags, context, cluster));
     });
   registerStatus(command, context);
+  registerExposed(command, context);
 }
 
 async function rotate(flags: RotateFlags, context: CommandContext, cluster?: Cluster): Promise<void> {
@@ -119,7 +124,8 @@ async function rotate(flags: RotateFlags, context: CommandContext, cluster?: Clu
   const clusterKeys = cluster && (await readClusterKeys(cluster, context.signal));
   const newKey = await newKeyOf(flags, context, checkout.root, cluster, clusterKeys);
   const planned = await plannedRotation(flags, context, documents, newKey, clusterKeys);
-  await show(planned, newKey, documents, flags, context);
+  const report = await exposureOf({ ...planned, checkout, documents }, flags.reason, context);
+  await show(planned, newKey, documents, report, flags, context);
   if (flags.plan === true) return;
   const question = `Rotate ${counts(planned.plan)}?`;
   if (!(await confirmed(context, question, { command: 'sotto rotate …', ...flags }))) return;
@@ -129,7 +135,8 @@ async function rotate(flags: RotateFlags, context: CommandContext, cluster?: Clu
     flags.newSealing === true && cluster && clusterKeys
       ? await withNewSealing(planned, cluster, clusterKeys, documents, until, context)
       : planned;
-  const rotation = { ...(await withNewKey(withSealing, newKey, documents, recovery, context)), checkout };
+  const withKeys = await withNewKey(withSealing, newKey, documents, recovery, context);
+  const rotation = { ...withKeys, checkout, reason: reasonLine(flags.reason) };
   const proving = {
     age: rotation.goal.age,
     certificate: flags.newSealing === true ? rotation.keys.certificate : undefined,
@@ -137,12 +144,16 @@ async function rotate(flags: RotateFlags, context: CommandContext, cluster?: Clu
     flags: { ...flags, ...(flags.kubeconfig && { kubeconfig: resolve(context.cwd, flags.kubeconfig) }) },
   };
   const agent = cluster && clusterKeys && (await lookAhead(cluster, clusterKeys, proving, context));
+  if (report !== undefined && cluster && clusterKeys)
+    await exposeAtAgent(cluster, keysGivingWay(rotation, clusterKeys), flags.reason ?? '', context);
   const made = await commitRotation(rotation, base.commit, documents);
   if (flags.branch !== undefined) {
     await ontoOwnBranch(flags.branch, { checkout, made, base, target }, context);
+    await toChange(report, cluster !== undefined, context);
     return agent && sayLater(agent, context);
   }
   const commit = await intoBranch({ ...rotation, made, base, journal, target, agent }, context);
+  await toChange(report, cluster !== undefined, context);
   if (agent === undefined || cluster === undefined) return;
   if (target === undefined) return sayLater(agent, context);
   await finishWithAgent(journal, () => followCommit(cluster, { checkout, commit, target, agent }, context));
@@ -247,12 +258,15 @@ async function show(
   { plan, goal, keys, found }: Planned,
   newKey: NewKey | undefined,
   documents: EncryptedDocuments,
+  report: ExposureReport | undefined,
   { plan: isPlan, output }: RotateFlags,
   context: CommandContext,
 ): Promise<void> {
   const rows = await rotationRows(plan, documents, keys);
-  if (isPlan === true && output === 'json') return writeData(context, planJson(rows));
+  if (isPlan === true && output === 'json')
+    return writeData(context, planJson(rows, report && exposureJson(goal.age?.old, report)));
   await writeData(context, planTable(rows));
+  if (report !== undefined) await showExposure(report, context);
   if (newKey !== undefined && goal.age?.made === NOT_MADE)
     await say(context, `the new key will be made: ${newKey.where}`);
   if (found !== undefined) await say(context, `the new key is there: ${found.identity.recipient}, ${found.said}`);

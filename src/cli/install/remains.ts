@@ -1,5 +1,5 @@
 import { isJsonObject, type Json, type JsonObject, memberAt, stringAt } from '../../core/json.ts';
-import { INVENTORY_NAME, MEMBER_LABEL, STATUS_NAME } from '../../core/labels.ts';
+import { EXPOSURE_NAME, INVENTORY_NAME, MEMBER_LABEL, STATUS_NAME } from '../../core/labels.ts';
 import { shellWord } from '../../core/shell-word.ts';
 import { markOf } from '../../keys/key-secret.ts';
 import { STOCK_SEALING_ACTIVE, STOCK_SEALING_LABEL, USE_LABEL } from '../../keys/marks.ts';
@@ -31,7 +31,7 @@ const LAST_APPLIED = /^sotto-last-\d+$/;
 export function remainsOf(seen: Seen): Remains {
   const names = seen.configMaps.map(nameIn);
   // The inventory before its key: without the key it could not be read any more.
-  const maps = [STATUS_NAME, INVENTORY_NAME, ...names.filter((name) => LAST_APPLIED.test(name))];
+  const maps = [STATUS_NAME, INVENTORY_NAME, EXPOSURE_NAME, ...names.filter((name) => LAST_APPLIED.test(name))];
   const fingerprint = seen.settings?.fingerprintSecret ?? 'sotto-fingerprint';
   const secretNames = (seen.secrets ?? []).map(nameIn);
   const inventory = seen.configMaps.find((object) => nameIn(object) === INVENTORY_NAME);

@@ -27,6 +27,8 @@ export interface Rotation {
   readonly checkout: Checkout;
   readonly keys: RotationKeys;
   readonly goal: RotationGoal;
+  /** Why, in the words of whoever rotates: it goes into the commit. */
+  readonly reason?: string | undefined;
 }
 
 export interface Made {
@@ -36,14 +38,14 @@ export interface Made {
 
 /** One commit with everything that changes, on no branch yet. Throws SottoError before anything is written. */
 export async function commitRotation(
-  { checkout, goal, keys }: Rotation,
+  { checkout, goal, keys, reason }: Rotation,
   parent: CommitId,
   documents: EncryptedDocuments,
 ): Promise<Made> {
   const plan = planRotation(documents, goal);
   const files = await prepareRotation(plan, keys, new Date());
   if (files.size === 0) throw nothingToDo();
-  const commit = await commitFiles(checkout, { parent, files, message: messageOf(goal, files.size) });
+  const commit = await commitFiles(checkout, { parent, files, message: messageOf(goal, files.size, reason) });
   return { commit, files: files.size };
 }
 
@@ -154,9 +156,10 @@ async function toldHistory(context: CommandContext): Promise<void> {
   );
 }
 
-function messageOf({ age, seals }: RotationGoal, files: number): string {
+function messageOf({ age, seals }: RotationGoal, files: number, reason: string | undefined): string {
   const what = age === undefined ? [] : [`${age.old}\nis replaced by\n${age.made}`];
   if (seals) what.push('SealedSecrets are sealed for a new certificate.');
+  if (reason !== undefined) what.push(`Reason: ${reason}`);
   return `Rotate keys of ${files} files\n\n${what.join('\n\n')}\n\nEvery value is as before.\n`;
 }
 

@@ -23,7 +23,6 @@ export interface RotateFlags {
   readonly inCluster?: true;
   readonly sync?: string;
   readonly timeout: number;
-  /** Described, and not built. */
   readonly reason?: string;
   readonly yes?: true;
   readonly output?: 'json';
@@ -50,6 +49,10 @@ needed here. Once the branch is merged and the agent runs it, the agent marks th
 --fingerprint changes no file: the agent makes another key for its digests (inventory, names of generated Secrets, restarts)
 and says first which workloads that restarts. It is never done unasked.
 
+With --reason compromised (or "compromised: …") every value that the old key could open is listed, with the commit since
+which it could. With --new-secret or --new-sealing the agent follows them until each is another value (sotto status);
+expose asks for that alone, and accept says that one need not change.
+
 With --new-key, whoever opens the files (the agent: a Secret with the label sotto.dev/use=keys) needs the new key before
 it gets the commit. What was readable with the old key stays so in the history of Git.
 
@@ -58,6 +61,7 @@ Examples:
   sotto rotate --key-file old.txt --new-key /dev/shm/new.txt --branch rotate-keys --push
   sotto rotate --key-file sealing-keys.yaml --cert new-cert.pem
   sotto rotate --new-secret --new-sealing -n team-app --push      keys are made in the cluster and are in no file
+  sotto rotate --new-secret --reason compromised -n team-app --push
   sotto rotate --in-cluster -n team-app --branch rotate-2027      by the agent, from anywhere
   sotto rotate status -n team-app                       rotations in course, and what comes next
   sotto rotate --resume                                 after an interruption, exactly what was begun
@@ -73,25 +77,6 @@ export function checkResume(flags: RotateFlags): void {
     throw usage('--resume stands alone', 'what is to be done is written down');
 }
 
-/** What the interface describes and this version does not do is refused by name. */
-export function refuseLater({ reason }: RotateFlags): void {
-  const later = [
-    {
-      flag: '--reason',
-      isAsked: reason !== undefined,
-      next: 'rotate without it; sotto secret blame says since when a value is as it is',
-    },
-  ].find(({ isAsked }) => isAsked);
-  if (later === undefined) return;
-  const { flag, next } = later;
-  throw new SottoError({
-    code: 'SOTTO-CLI-003',
-    what: `not in this version: sotto rotate ${flag}`,
-    why: 'it is described but not built yet',
-    next,
-  });
-}
-
 /** It changes nothing in Git, so it goes with nothing that does. */
 export function checkFingerprintFlags(flags: RotateFlags): void {
   const its = ['fingerprint', 'namespace', 'kubeconfig', 'context', 'plan', 'yes', 'output', 'keepOld', 'timeout'];
@@ -104,6 +89,7 @@ export function checkFingerprintFlags(flags: RotateFlags): void {
 
 /** Keys in files and a checkout are what a rotation by the agent does without. */
 export function checkInCluster(flags: RotateFlags): void {
+  if (flags.reason !== undefined) throw noReason();
   const local = ['keyFile', 'pgpKey', 'keyService', 'newKey', 'recovery', 'cert', 'push', 'output'] as const;
   const strange = local.find((name) => flags[name] !== undefined);
   if (strange === undefined) return;
@@ -124,6 +110,16 @@ export function checkFlags({ newKey, newSecret, newSealing, cert, plan, output, 
     what: 'nothing says what the new key is',
     why: 'a rotation is for a new age key (--new-key, --new-secret) or a new sealing key (--new-sealing, --cert)',
     next: 'sotto rotate --key-file old.txt --new-key /dev/shm/new.txt --plan',
+  });
+}
+
+/** The agent writes the message of its commit itself. */
+function noReason(): SottoError {
+  return new SottoError({
+    code: 'SOTTO-CLI-003',
+    what: 'not in this version: sotto rotate --in-cluster --reason',
+    why: 'the agent takes no reason into its commit',
+    next: 'sotto rotate expose KEY --reason TEXT lets it follow what the key could open; then rotate without a reason',
   });
 }
 

@@ -1,5 +1,6 @@
 import type { RotationRow } from '../../authoring/rotation/rows.ts';
 import { table } from '../output.ts';
+import type { exposureJson } from './exposure-report.ts';
 
 export function planTable(rows: readonly RotationRow[]): string {
   const cells = rows.map(({ file, kind, recipients, openedBy, change }) => [
@@ -12,7 +13,7 @@ export function planTable(rows: readonly RotationRow[]): string {
   return table(['FILE', 'KIND', 'OPENED BY', 'CHANGE', 'RECIPIENTS'], cells);
 }
 
-export function planJson(rows: readonly RotationRow[]): string {
+export function planJson(rows: readonly RotationRow[], exposure?: ReturnType<typeof exposureJson>): string {
   const documents = rows.map(({ openedBy, ...row }) => ({ ...row, openedBy: openedBy ?? null }));
-  return `${JSON.stringify({ schema: 'sotto.dev/rotation/v1alpha1', documents }, undefined, 2)}\n`;
+  return `${JSON.stringify({ schema: 'sotto.dev/rotation/v1alpha1', documents, exposure }, undefined, 2)}\n`;
 }

@@ -106,6 +106,30 @@ export const ROTATE_CODES = {
       'sotto check --rotation needs no key: it compares a commit with the one before. A rotation replaces one recipient in .sops.yaml and files, makes every ciphertext new with the same type and length, and changes nothing else. A file of this commit is otherwise, so it has to be looked at by somebody. That values are equal only a key can show.',
     example: 'git show COMMIT -- FILE',
   },
+  'SOTTO-ROTATE-050': {
+    title: 'It cannot be told any more what is exposed',
+    explain:
+      'After a rotation for a key in wrong hands the agent follows every value that the key could open, until it is another one. What it keeps for that is in ConfigMap sotto-exposure, sealed with a key made from the fingerprint key, and the inventory says which writing of it counts. It is gone, was changed by somebody, or is an older one, so nothing of it is trusted. Restore it and restart the agent, or change every value and say so.',
+    example: 'sotto rotate accept --all --reason "every value was changed on 2027-02-03"',
+  },
+  'SOTTO-ROTATE-051': {
+    title: 'The values that a key could open are not followed',
+    explain:
+      'With --reason compromised the agent notes, before anything is encrypted for another key, which of the values that it has applied the old key could open. It cannot while a sync has made no pass since the start, for more than 5,000 values or 20 keys, or where it cannot keep them. Nothing was rotated.',
+    example: 'sotto status',
+  },
+  'SOTTO-ROTATE-052': {
+    title: 'There is nothing to accept',
+    explain:
+      'A value is accepted by its file, from the root of the repository, and its key, as sotto status names them. Nothing that is exposed stands there: it has changed meanwhile, or was accepted before.',
+    example: 'sotto rotate accept deploy/db.yaml stringData.user --reason "a name, no secret"',
+  },
+  'SOTTO-ROTATE-053': {
+    title: 'What is exposed cannot be kept',
+    explain:
+      'The agent keeps which exposed values are still in use in ConfigMap sotto-exposure: keyed digests, sealed, and never a value. RBAC, a quota or admission refuses it, or it is too large. It is in memory and tried again with the next pass; only a restart would lose it.',
+    example: 'kubectl auth can-i update configmaps --as=system:serviceaccount:team-app:sotto',
+  },
   'SOTTO-ROTATE-040': {
     title: 'The receipt of a rotation cannot be read',
     explain:

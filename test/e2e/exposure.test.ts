@@ -1,0 +1,220 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { arrayAt, type Json, parseJson, stringAt } from '../../src/core/json.ts';
+import type { PolicyRule, ServiceAccountAccess } from '../../src/demo/control-plane.ts';
+import type { CliResult } from '../cli/session.ts';
+import type { RunningAgent } from '../harness/agent.ts';
+import { untilTried } from '../harness/attention.ts';
+import { type Checkout, clone } from '../harness/checkout.ts';
+import { listenerOf } from '../harness/listener.ts';
+import { configMapPath } from '../harness/objects.ts';
+import { describeReal } from '../harness/real.ts';
+import { stockOutput } from '../harness/stock.ts';
+import { createWorld, eventually, secret, type World } from '../harness/world.ts';
+
+const TOOLS = ['kube-apiserver', 'etcd', 'sops', 'age-keygen', 'age'] as const;
+
+/** What docs/rotation.md says of who rotates with the agent. */
+const PERSON: readonly PolicyRule[] = [
+  { apiGroups: [''], resources: ['secrets'], verbs: ['get', 'list', 'create', 'patch'] },
+  { apiGroups: [''], resources: ['configmaps'], verbs: ['get', 'list', 'watch', 'patch', 'create'] },
+  { apiGroups: ['apps'], resources: ['deployments', 'statefulsets', 'daemonsets'], verbs: ['list'] },
+];
+
+describeReal('sotto rotate --reason compromised', TOOLS, () => {
+  let world: World;
+  let agent: RunningAgent;
+  let person: ServiceAccountAccess;
+  let checkout: Checkout;
+  let first: string;
+
+  const run = (...words: readonly string[]): Promise<CliResult> => checkout.run(...words);
+  const untilOpen = (...open: readonly string[]): Promise<Json> =>
+    world.until(`these are open: ${open.join(', ')}`, (status) => places(status).join('\n') === open.join('\n'));
+  const recipient = async (): Promise<string> => {
+    const status = await world.status();
+    return (
+      stringAt(
+        arrayAt(status, 'keys').find((key) => stringAt(key, 'state') === 'active'),
+        'id',
+      ) ?? ''
+    );
+  };
+  const metric = async (): Promise<string | undefined> =>
+    /^sotto_exposed_values (\d+)$/m.exec(await (await listenerOf(agent)).text('/metrics'))?.[1];
+
+  beforeAll(async () => {
+    world = await createWorld();
+    person = await world.own.plane.createServiceAccount(world.namespace, 'kim', PERSON);
+    const db = secret('db', { password: world.value(0), user: world.value(1) });
+    const files = {
+      'deploy/db.yaml': await world.sops(JSON.stringify(db), 'db.yaml'),
+      '.sops.yaml': `creation_rules:\n- encrypted_regex: ^(data|stringData)$\n  age: ${world.recipient}\n`,
+    };
+    first = await world.repository.commit(files, 'first');
+    const api = secret('api', { token: world.value(2) });
+    const second = { 'deploy/api.yaml': await world.sops(JSON.stringify(api), 'api.yaml') };
+    const commit = await world.repository.commit(second, 'another');
+    agent = await world.start();
+    await untilTried(world, commit);
+    checkout = clone(world, person);
+  });
+  afterAll(async () => {
+    await agent[Symbol.asyncDispose]();
+    await world[Symbol.asyncDispose]();
+  });
+
+  test('the plan lists every value with the commit since which the key could open it, and asks nobody to follow it', async () => {
+    const { exit, stdout, stderr } = await run(
+      'rotate',
+      '--new-secret',
+      '--reason',
+      'compromised',
+      '--plan',
+      '-o',
+      'json',
+    );
+    expect({ exit, stderr }).toMatchObject({ exit: 0 });
+    const report = parseJson(stdout);
+    expect(report).toMatchObject({ exposure: { key: world.recipient, total: 3 } });
+    expect(arrayAt(report, 'exposure', 'values')).toMatchObject([
+      { file: 'deploy/api.yaml', key: 'stringData.token', certainty: 'first' },
+      { file: 'deploy/db.yaml', key: 'stringData.password', since: { commit: first }, certainty: 'first' },
+      { file: 'deploy/db.yaml', key: 'stringData.user', since: { commit: first } },
+    ]);
+    expect(exposures((await world.status()) ?? null)).toEqual([]);
+  });
+
+  test('before anything has another key the agent follows what the old one could open, and says so', async () => {
+    const { exit, stdout, stderr } = await run(
+      'rotate',
+      '--new-secret',
+      '--reason',
+      'compromised: a laptop',
+      '--push',
+      '--yes',
+    );
+    expect({ exit, stderr }).toMatchObject({ exit: 0 });
+    expect(stdout).toMatch(/deploy\/db\.yaml +stringData\.password +\d{4}-\d\d-\d\d +[0-9a-f]{12} /);
+    expect(stderr).toContain('the old key can open 3 values of 2 files as they are now\n');
+    expect(stderr).toContain('note: 3 values have to change');
+    expect(checkout.git('log', '-1', '--format=%B')).toContain('Reason: compromised: a laptop\n');
+    const status = await untilOpen(
+      'deploy/api.yaml stringData.token',
+      'deploy/db.yaml stringData.password',
+      'deploy/db.yaml stringData.user',
+    );
+    expect(exposures(status)).toMatchObject([
+      { key: world.recipient, reason: 'compromised: a laptop', total: 3, accepted: 0, open: 3 },
+    ]);
+    expect(stringAt(exposures(status)[0], 'by')).toContain('kim');
+    const shown = await run('status');
+    expect(shown.stdout).toContain(`Exposed: 3 of 3 values are as ${world.recipient} could open them`);
+    expect(shown.stdout).toContain('next: sotto secret set deploy/api.yaml stringData.token');
+    expect(await metric()).toBe('3');
+  });
+
+  test('it is known after a restart, and encrypting the same value anew closes nothing', async () => {
+    await agent.stop();
+    agent = await world.start();
+    const same = await encrypt('api.yaml', secret('api', { token: world.value(2) }), await recipient());
+    await untilTried(world, await world.repository.commit({ 'deploy/api.yaml': same }, 'encrypted anew'));
+    await untilOpen(
+      'deploy/api.yaml stringData.token',
+      'deploy/db.yaml stringData.password',
+      'deploy/db.yaml stringData.user',
+    );
+  });
+
+  test('a value that is another one is closed; one that moves to another file and key is followed', async () => {
+    const db = await encrypt(
+      'db.yaml',
+      secret('db', { password: world.value(3), user: world.value(1) }),
+      await recipient(),
+    );
+    await world.repository.commit({ 'deploy/db.yaml': db }, 'another password');
+    await untilOpen('deploy/api.yaml stringData.token', 'deploy/db.yaml stringData.user');
+    const moved = await encrypt('moved.yaml', secret('moved', { key: world.value(2) }), await recipient());
+    await world.repository.commit({ 'deploy/api.yaml': null, 'deploy/moved.yaml': moved }, 'moved');
+    await untilOpen('deploy/db.yaml stringData.user', 'deploy/moved.yaml stringData.key');
+  });
+
+  test('somebody may say that a value stays as it is; what is not exposed is not accepted', async () => {
+    const wrong = await run('rotate', 'accept', 'deploy/db.yaml', 'stringData.password', '--reason', 'a slip');
+    expect(wrong).toMatchObject({ exit: 1, stdout: expect.stringContaining('SOTTO-ROTATE-052') as string });
+    const { exit, stdout } = await run('rotate', 'accept', 'deploy/db.yaml', 'stringData.user', '--reason', 'a name');
+    expect({ exit, stdout }).toMatchObject({ exit: 0, stdout: 'done: 1 accepted as they are; 1 are to be changed\n' });
+    const status = await untilOpen('deploy/moved.yaml stringData.key');
+    expect(exposures(status)).toMatchObject([{ total: 3, accepted: 1, open: 1 }]);
+  });
+
+  test('what somebody wrote into the ConfigMap is not trusted and is said to be so, until it is back or settled', async () => {
+    await agent.stop();
+    const path = configMapPath(world.namespace, 'sotto-exposure');
+    const kept = stringAt(await world.get(path), 'binaryData', 'exposed') ?? '';
+    const write = (exposed: string): Promise<unknown> =>
+      world.own.plane.admin('PATCH', path, { binaryData: { exposed } }, 'application/merge-patch+json');
+    const forged = Buffer.from(kept, 'base64');
+    forged[forged.length - 1] = (forged.at(-1) ?? 0) ^ 1;
+    await write(forged.toString('base64'));
+    agent = await world.start();
+    const lost = await world.until('it cannot be told', isLost);
+    expect(exposures(lost)).toEqual([]);
+    await agent.stop();
+    await write(kept);
+    agent = await world.start();
+    const back = await untilOpen('deploy/moved.yaml stringData.key');
+    expect(isLost(back)).toBe(false);
+
+    await agent.stop();
+    await world.own.plane.admin('DELETE', path);
+    agent = await world.start();
+    await world.until('it cannot be told', isLost);
+    expect((await run('status')).stdout).toContain('SOTTO-ROTATE-050');
+    expect(await run('rotate', 'accept', '--all', '--reason', 'all are changed')).toMatchObject({ exit: 0 });
+    await world.until('it is settled', (status) => !isLost(status));
+  });
+
+  test('a key can be named without a rotation; when all is changed nothing is left, also after a restart', async () => {
+    const key = await recipient();
+    const { exit, stdout } = await run('rotate', 'expose', key, '--reason', 'seen in a log');
+    expect({ exit, stdout }).toMatchObject({ exit: 0, stdout: expect.stringContaining('done: 3 values') as string });
+    await untilOpen(
+      'deploy/db.yaml stringData.password',
+      'deploy/db.yaml stringData.user',
+      'deploy/moved.yaml stringData.key',
+    );
+    const db = await encrypt('db.yaml', secret('db', { password: world.value(4), user: world.value(5) }), key);
+    const moved = await encrypt('moved.yaml', secret('moved', { key: world.value(6) }), key);
+    await world.repository.commit({ 'deploy/db.yaml': db, 'deploy/moved.yaml': moved }, 'all are other ones');
+    await world.until('nothing is exposed', (status) => exposures(status).length === 0);
+    await eventually('the metric says so', async () => ((await metric()) === '0' ? true : undefined));
+    await agent.stop();
+    agent = await world.start();
+    const commit = await world.repository.commit(await world.canaryFile(), 'something else');
+    await untilTried(world, commit);
+    expect(exposures((await world.status()) ?? null)).toEqual([]);
+    await agent.stop();
+  });
+});
+
+function exposures(status: Json): readonly Json[] {
+  return arrayAt(status, 'exposures');
+}
+
+function places(status: Json): string[] {
+  return exposures(status).flatMap((exposure) =>
+    arrayAt(exposure, 'values').map((value) => `${stringAt(value, 'file') ?? ''} ${stringAt(value, 'key') ?? ''}`),
+  );
+}
+
+function isLost(status: Json): boolean {
+  return arrayAt(status, 'syncs').some((sync) =>
+    arrayAt(sync, 'attention').some((item) => stringAt(item, 'code') === 'SOTTO-ROTATE-050'),
+  );
+}
+
+/** As somebody encrypts it who has pulled. */
+async function encrypt(file: string, manifest: Json, to: string): Promise<string> {
+  const args = ['--encrypted-regex', '^(data|stringData)$', '--age', to, '--filename-override', file];
+  return (await stockOutput('sops', ['encrypt', ...args], { stdin: JSON.stringify(manifest) })).toString();
+}
