@@ -8,7 +8,7 @@ import type { Repeat } from '../kube/retry.ts';
 import { accountOf } from '../kube/service-account.ts';
 import type { WatchEvent } from '../kube/watch.ts';
 import { Opener } from '../open/opener.ts';
-import type { CorrectionStatus, ReceiptsStatus, StatusDocument } from '../report/status.ts';
+import type { CorrectionStatus, StatusDocument } from '../report/status.ts';
 import type { SettingsState } from '../settings/last-good.ts';
 import type { Settings, SyncSettings } from '../settings/settings.ts';
 import { Awaited } from './awaited.ts';
