@@ -35,6 +35,10 @@ async function repository(recipients: readonly string[], rule: readonly string[]
   );
 }
 
+function planned({ plan }: Intent): readonly unknown[] {
+  return plan.sops.map(({ groups }) => groups);
+}
+
 describe('what a rotation by the agent would do', () => {
   let alone: EncryptedDocuments;
   let together: EncryptedDocuments;
@@ -59,7 +63,6 @@ describe('what a rotation by the agent would do', () => {
     const after = intentOf(alone, [old, made], [pending], AGE);
     expect(after).toMatchObject({ id: before.id, goal: { age: { old: old.recipient, made: made.recipient } } });
     expect(after.pending?.secret.mark.name).toBe('made');
-    const planned = (intent: Intent): readonly unknown[] => intent.plan.sops.map(({ groups }) => groups);
     expect(planned(withKey(before, alone, made.recipient))).toEqual(planned(after));
   });
 

@@ -103,6 +103,15 @@ function entryOf(object: Json | undefined, entry: string): string {
   return Buffer.from(stringAt(object, 'data', entry) ?? '', 'base64').toString();
 }
 
+/** The last word on a request; `accepted` is none. */
+function answered(world: World, id: string): Promise<Json> {
+  return eventually(`${id} is answered`, async () =>
+    arrayAt((await world.status()) ?? null, 'handled').find(
+      (each) => stringAt(each, 'id') === id && stringAt(each, 'outcome') !== 'accepted',
+    ),
+  );
+}
+
 function nameOf(object: Json | undefined): string {
   return stringAt(object, 'metadata', 'name') ?? '';
 }
@@ -278,12 +287,7 @@ describeReal('sotto rotate --in-cluster', TOOLS, () => {
     world.git.setFault(null);
     expect(memberAt(await world.get(path), 'data')).toEqual({ mine: request });
     await using next = await world.start(['--take-over']);
-    const answered = await world.until('it is answered', (status) =>
-      arrayAt(status, 'handled').some(
-        (each) => stringAt(each, 'id') === 'mine' && stringAt(each, 'outcome') === 'done',
-      ),
-    );
-    const answer = arrayAt(answered, 'handled').find((each) => stringAt(each, 'id') === 'mine');
+    const answer = await answered(world, 'mine');
     const { branch, commit } = pushedIn(stringAt(answer, 'message') ?? '');
     expect(branch).toBe('rotate-2027');
     expect(await at.tip(branch)).toBe(commit);
@@ -351,10 +355,7 @@ describeReal('sotto rotate --in-cluster', TOOLS, () => {
     const path = configMapPath(world.namespace, 'sotto-requests');
     const request = JSON.stringify({ kind: 'rotate', plan });
     await world.own.plane.admin('PATCH', path, { data: { late: request } }, 'application/merge-patch+json');
-    const status = await world.until('it is answered', (document) =>
-      arrayAt(document, 'handled').some((each) => stringAt(each, 'id') === 'late'),
-    );
-    const answer = arrayAt(status, 'handled').find((each) => stringAt(each, 'id') === 'late');
+    const answer = await answered(world, 'late');
     expect(answer).toMatchObject({
       outcome: 'refused',
       message: expect.stringContaining('SOTTO-ROTATE-027') as string,
@@ -403,8 +404,15 @@ describeReal('what the agent does not rotate', TOOLS, () => {
   }[] = [
     {
       what: 'a file that none of its keys opens',
-      code: 'SOTTO-SOPS-',
+      code: 'SOTTO-AGE-005',
       files: async (world) => ({ 'other/x.env': damaged(await world.sops(`TOKEN=${world.value(3)}\n`, 'x.env', [])) }),
+    },
+    {
+      what: 'a file that somebody has changed without its key',
+      code: 'SOTTO-SOPS-',
+      files: async (world) => ({
+        'other/x.env': (await world.sops(`TOKEN=${world.value(3)}\n`, 'x.env', [])).replace(/(?<=data:).{4}/, 'AAAA'),
+      }),
     },
     {
       what: 'a recipient in a file that no rule names',

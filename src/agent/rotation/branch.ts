@@ -8,16 +8,15 @@ import { publishBranch } from '../../git/write-branch.ts';
 import { type RotationMark, rotationMark } from '../../keys/rotation-mark.ts';
 import type { ParsedKeySecret } from '../../keys/parse-keys.ts';
 import type { SealingKey } from '../../sealed/sealing-key.ts';
+import type { AgeIdentity } from '../../sops/age.ts';
 import type { Settings } from '../../settings/settings.ts';
 import type { HeldKey } from './goal.ts';
 import { activeSealing, isAllSealedFor } from './new-key.ts';
 import type { RotationWork } from './site.ts';
 
 /** The same for the same key, so that an interrupted rotation finds its branch again. */
-export function defaultBranch(held: HeldKey | undefined, sealing: SealingKey | undefined): BranchName {
-  return parseBranch(
-    `sotto-rotate-${held?.identity.recipient.slice(4, 14) ?? sealing?.fingerprint.slice(0, 10) ?? ''}`,
-  );
+export function defaultBranch(identity: AgeIdentity | undefined, sealing: SealingKey | undefined): BranchName {
+  return parseBranch(`sotto-rotate-${identity?.recipient.slice(4, 14) ?? sealing?.fingerprint.slice(0, 10) ?? ''}`);
 }
 
 /** No branch that is followed is ever pushed to. Throws SOTTO-ROTATE-023. */

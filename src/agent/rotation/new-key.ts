@@ -1,4 +1,4 @@
-import { ageKeySecret } from '../../authoring/rotation/age-key-secret.ts';
+import type { AgeKeySecret } from '../../authoring/rotation/age-key-secret.ts';
 import { isSealedFor } from '../../authoring/reseal-sealed.ts';
 import type { EncryptedDocuments } from '../../authoring/rotation/documents.ts';
 import { rfc3339 } from '../../core/clock.ts';
@@ -16,12 +16,11 @@ import { secretMarkOf, storeRecovery } from '../sealing-key.ts';
 import type { HeldKey } from './goal.ts';
 import type { RotationSite } from './site.ts';
 
-/** A new age identity as a Secret of the agent's own; its copy for the recovery recipients first. Throws SottoError. */
-export async function makeAgeKey({ agent, keys }: RotationSite, old: string): Promise<HeldKey> {
+/** The Secret of a new age identity; its copy for the recovery recipients first. Throws SottoError. */
+export async function storeAgeKey({ agent, keys }: RotationSite, key: AgeKeySecret): Promise<HeldKey> {
   const { transport, place } = agent;
   const namespace = place.agentNamespace;
   const repeat = repeating(agent);
-  using key = ageKeySecret(namespace, old, agent.clock.now());
   const { recovery } = agent.settings().sealing;
   if (recovery.length > 0) await storeRecovery({ transport, namespace, repeat }, key.name, key.fill, recovery);
   const target = { resource: SECRETS, namespace, name: key.name };
