@@ -8,8 +8,6 @@ import type { Repeat } from '../kube/retry.ts';
 import { accountOf } from '../kube/service-account.ts';
 import type { WatchEvent } from '../kube/watch.ts';
 import { Opener } from '../open/opener.ts';
-import { applySetId } from '../plan/applyset.ts';
-import { INVENTORY_NAME } from '../core/labels.ts';
 import type { CorrectionStatus, StatusDocument } from '../report/status.ts';
 import type { SettingsState } from '../settings/last-good.ts';
 import type { Settings, SyncSettings } from '../settings/settings.ts';
@@ -38,7 +36,7 @@ import { PodFaults } from './pod-faults.ts';
 import { reportYield } from './report-correction.ts';
 import { RequestDesk } from './request-desk.ts';
 import { Rotations } from './rotation/rotations.ts';
-import type { AgentSetup } from './setup.ts';
+import { type AgentSetup, placeOf } from './setup.ts';
 import { StatusPublisher } from './status-publisher.ts';
 import { nextLateMs } from './readiness.ts';
 import { statusOf } from './status-view.ts';
@@ -377,17 +375,6 @@ function debounced(action: () => void, afterMs: number): () => void {
 
 function variableMapNames({ postBuild }: SyncSettings): readonly string[] {
   return postBuild === undefined ? [] : postBuild.substituteFrom.map(({ name }) => name);
-}
-
-function placeOf(setup: AgentSetup, settings: Settings): Place {
-  const { agentNamespace, instance, version } = setup;
-  return {
-    agentNamespace,
-    targetNamespace: settings.targetNamespace ?? agentNamespace,
-    setId: applySetId(INVENTORY_NAME, agentNamespace),
-    instance,
-    version,
-  };
 }
 
 async function discoverKinds({ transport, agentNamespace }: AgentSetup, repeat: Repeat): Promise<ResourceCatalog> {

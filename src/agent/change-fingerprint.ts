@@ -4,6 +4,7 @@ import { isAtRest } from './at-rest.ts';
 import type { AgentContext } from './context.ts';
 import { planFingerprint } from './fingerprint-plan.ts';
 import { removeFormer, storeNewKey } from './fingerprint-secret.ts';
+import { notCarried } from './fingerprint-carried.ts';
 import { leftOf } from './status-view.ts';
 
 /** Tries out what another fingerprint key would change, for the status. */
@@ -43,8 +44,9 @@ export async function changeFingerprint(agent: AgentContext, planId: string): Pr
   agent.log.info('the fingerprint key was changed: what was made with the one before is made anew');
   await passEach(agent);
   await settleFingerprint(agent);
-  const left = leftOf(agent);
-  if (left === undefined) return { outcome: 'done', message: 'nothing made with the former key is left' };
+  if (agent.fingerprint.former === undefined)
+    return { outcome: 'done', message: 'nothing made with the former key is left' };
+  const left = leftOf(agent) ?? 'it cannot be taken out of its Secret yet, and that is tried again (sotto logs)';
   return { outcome: 'failed', message: `the key is changed, and the former one is still needed: ${left}` };
 }
 
@@ -63,29 +65,38 @@ function turnTo({ fingerprint, inventory, syncs }: AgentContext, next: AgentCont
 
 /** Takes the former key away once inventory, status and every sync are made with the new one. Called again until then. */
 export async function settleFingerprint(agent: AgentContext): Promise<void> {
-  const { fingerprint, inventory, log } = agent;
-  const isDue = (): boolean => fingerprint.former !== undefined && leftOf(agent) === undefined;
-  if (!isDue() || agent.signal.aborted) return;
-  await agent.exclusively(async () => {
-    // Somebody else has done it meanwhile, or a pass has found something.
-    if (!isDue()) return;
-    forgetMarksOfOthers(agent);
-    try {
-      await inventory.store();
-      await agent.told();
-      if (agent.signal.aborted) return;
-      await removeFormer(agent);
-    } catch (thrown) {
-      const error = asSottoError(thrown);
-      log.warn('the former fingerprint key cannot be removed yet', { code: error.code, error });
-      return;
-    }
-    fingerprint.former = undefined;
-    fingerprint.carried.clear();
-    log.info('the former fingerprint key is gone');
+  const { fingerprint, clock, signal } = agent;
+  const isDue = fingerprint.former !== undefined && notCarried(agent).length === 0;
+  if (!isDue || signal.aborted || clock.elapsedMs() < fingerprint.notBeforeMs) return;
+  fingerprint.settling ??= settle(agent).finally(() => {
+    fingerprint.settling = undefined;
   });
+  await fingerprint.settling;
+}
+
+/** What is carried over stays so: whatever a pass writes meanwhile is made with the new key. */
+async function settle(agent: AgentContext): Promise<void> {
+  const { fingerprint, inventory, log, clock } = agent;
+  try {
+    forgetMarksOfOthers(agent);
+    await inventory.store();
+    await agent.told();
+    if (agent.signal.aborted) return;
+    await removeFormer(agent);
+  } catch (thrown) {
+    const error = asSottoError(thrown);
+    log.warn('the former fingerprint key cannot be removed yet', { code: error.code, error });
+    fingerprint.notBeforeMs = clock.elapsedMs() + RETRY_MS;
+    return;
+  }
+  fingerprint.former = undefined;
+  fingerprint.carried.clear();
+  log.info('the former fingerprint key is gone');
   agent.changed();
 }
+
+/** Until the Secret is tried again. */
+const RETRY_MS = 30_000;
 
 /** Of objects that no sync has: what their Pods read is looked at when one takes them. */
 function forgetMarksOfOthers({ inventory, syncs }: AgentContext): void {

@@ -31,6 +31,10 @@ export interface FingerprintKeys {
   plan: FingerprintPlan | undefined;
   /** Of the Secret, when it was last seen to hold the key. */
   resourceVersion: string;
+  /** The former key is being taken away. */
+  settling: Promise<void> | undefined;
+  /** Monotonic: the next try of that, after one that failed. */
+  notBeforeMs: number;
   /** The Secret does not hold the key any more. */
   trouble: SottoError | undefined;
 }
@@ -56,7 +60,16 @@ export async function loadFingerprint(
 }
 
 function keysWith({ current, former }: StoredKeys, resourceVersion: string): FingerprintKeys {
-  return { current, former, carried: new Set(), plan: undefined, resourceVersion, trouble: undefined };
+  return {
+    current,
+    former,
+    carried: new Set(),
+    plan: undefined,
+    resourceVersion,
+    settling: undefined,
+    notBeforeMs: 0,
+    trouble: undefined,
+  };
 }
 
 export type StoredKeys = Pick<FingerprintKeys, 'current' | 'former'>;

@@ -18,7 +18,8 @@ const PLAIN = '100644';
 
 /**
  * A commit on top of one that was fetched, in the bare repository and on no branch. One git takes everything on its
- * input, so that no file is written on the way; contents that stay need not be there. Throws SottoError.
+ * input, so that no file is written on the way. Contents that stay need not be here; those that change do, because a push
+ * sends differences from them. Throws SottoError.
  */
 export async function commitBare(repository: GitRepository, commit: BareCommit): Promise<CommitId> {
   const before = await plainFiles(repository, commit.parent);

@@ -225,6 +225,8 @@ export function testAgent(transport: Transport, syncs: readonly SyncRuntime[] = 
     carried: new Set(),
     plan: undefined,
     resourceVersion: '',
+    settling: undefined,
+    notBeforeMs: 0,
     trouble: undefined,
   };
   const last = new LastStore({

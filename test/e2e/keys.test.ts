@@ -96,7 +96,9 @@ describeReal('sotto keys', TOOLS, () => {
 
   test('backup is what stock age opens, verified against the repository, and restores what is missing', async () => {
     const backup = outside('keys.age');
-    expect((await run('keys', 'backup', '--out', backup)).stderr).toContain('SOTTO-AGE-009');
+    const forNobody = await run('keys', 'backup', '--out', backup);
+    expect(forNobody).toMatchObject({ exit: 2, stderr: expect.stringContaining('SOTTO-AGE-009') as string });
+    expect(forNobody.stderr).toContain('--recipient age1…, or --passphrase at a terminal');
     const made = await run('keys', 'backup', '--recipient', recovery.recipient, '--out', backup);
     expect(made).toMatchObject({ exit: 0 });
     expect((await run('keys', 'backup', '--recipient', recovery.recipient, '--out', backup)).exit).toBe(2);

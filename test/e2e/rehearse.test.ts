@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { arrayAt, type Json, memberAt, parseJson, stringAt } from '../../src/core/json.ts';
 import type { PolicyRule, ServiceAccountAccess } from '../../src/demo/control-plane.ts';
@@ -9,11 +9,11 @@ import { untilTried } from '../harness/attention.ts';
 import { type Checkout, clone } from '../harness/checkout.ts';
 import { metricsOf } from '../harness/leak-places.ts';
 import { configMapPath } from '../harness/objects.ts';
-import { describeReal } from '../harness/real.ts';
+import { describeReal, toolPath } from '../harness/real.ts';
 import { type AgeKeyPair, newAgeKeyPair, stockOutput } from '../harness/stock.ts';
 import { configMap, createWorld, eventually, secret, type World } from '../harness/world.ts';
 
-const TOOLS = ['kube-apiserver', 'etcd', 'sops', 'age-keygen', 'age', 'kubeseal'] as const;
+const TOOLS = ['kube-apiserver', 'etcd', 'sops', 'age-keygen', 'age', 'kubeseal', 'kustomize'] as const;
 
 /** What docs/rotation.md says of who rehearses. No right to read Secrets is among it. */
 const REHEARSER: readonly PolicyRule[] = [
@@ -87,7 +87,8 @@ describeReal('sotto keys rehearse', TOOLS, () => {
     agent = await world.start();
     await untilTried(world, commit);
     await world.until('a key', (status) => stringAt(status, 'sealing', 'fingerprint') !== undefined);
-    checkout = clone(world, await person('kim', REHEARSER));
+    const searchPath = [dirname(toolPath('kustomize')), process.env['PATH'] ?? ''].join(delimiter);
+    checkout = clone(world, await person('kim', REHEARSER), { env: { PATH: searchPath } });
     keeper = await person('ada', KEEPER);
   });
   afterAll(async () => {
@@ -161,7 +162,10 @@ describeReal('sotto keys rehearse', TOOLS, () => {
       objects: 4,
     });
     const seconds = Date.parse(stringAt(told, 'rehearsal', 'at') ?? '') / 1000;
-    expect(await metricsOf(agent)).toContain(`sotto_last_rehearsal_timestamp_seconds ${seconds}\n`);
+    const metrics = await metricsOf(agent);
+    expect(metrics).toContain(`sotto_last_rehearsal_timestamp_seconds ${seconds}\n`);
+    expect(metrics).toContain('sotto_keys{kind="age",state="active"} 1\n');
+    expect(metrics).toMatch(/^sotto_key_since_timestamp_seconds\{kind="age",state="active"\} \d{10}$/m);
     await agent.stop();
     agent = await world.start();
     await agent.line('started', ({ msg }) => msg === 'started');
@@ -246,5 +250,21 @@ describeReal('sotto keys rehearse', TOOLS, () => {
     for (const plural of ['validatingadmissionpolicybindings', 'validatingadmissionpolicies'])
       await world.own.plane.admin('DELETE', `${policies}/${plural}/${name}`);
     expect(await rehearsal()).toEqual(before);
+  });
+
+  test('what a kustomization makes of encrypted files is rehearsed as well', async () => {
+    const kustomization = {
+      apiVersion: 'kustomize.config.k8s.io/v1beta1',
+      kind: 'Kustomization',
+      namePrefix: 'k-',
+      resources: ['db.json', 'api.json', 'mail.yaml', 'web.json'],
+    };
+    writeFileSync(join(checkout.folder, 'deploy/kustomization.yaml'), JSON.stringify(kustomization));
+    git('add', '-A');
+    git('commit', '-q', '-m', 'by kustomize');
+    const { exit, stdout, stderr } = await rehearse('--no-record');
+    expect({ exit, stderr, stdout }).toMatchObject({ exit: 0 });
+    for (const object of ['Secret/k-db', 'Secret/k-api', 'ConfigMap/k-web'])
+      expect(stdout).toMatch(new RegExp(`^${object} .* would be created$`, 'm'));
   });
 });

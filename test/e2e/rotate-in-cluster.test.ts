@@ -103,6 +103,15 @@ function entryOf(object: Json | undefined, entry: string): string {
   return Buffer.from(stringAt(object, 'data', entry) ?? '', 'base64').toString();
 }
 
+/** The last word on a request; `accepted` is none. */
+function answered(world: World, id: string): Promise<Json> {
+  return eventually(`${id} is answered`, async () =>
+    arrayAt((await world.status()) ?? null, 'handled').find(
+      (each) => stringAt(each, 'id') === id && stringAt(each, 'outcome') !== 'accepted',
+    ),
+  );
+}
+
 function nameOf(object: Json | undefined): string {
   return stringAt(object, 'metadata', 'name') ?? '';
 }
@@ -278,12 +287,7 @@ describeReal('sotto rotate --in-cluster', TOOLS, () => {
     world.git.setFault(null);
     expect(memberAt(await world.get(path), 'data')).toEqual({ mine: request });
     await using next = await world.start(['--take-over']);
-    const answered = await world.until('it is answered', (status) =>
-      arrayAt(status, 'handled').some(
-        (each) => stringAt(each, 'id') === 'mine' && stringAt(each, 'outcome') === 'done',
-      ),
-    );
-    const answer = arrayAt(answered, 'handled').find((each) => stringAt(each, 'id') === 'mine');
+    const answer = await answered(world, 'mine');
     const { branch, commit } = pushedIn(stringAt(answer, 'message') ?? '');
     expect(branch).toBe('rotate-2027');
     expect(await at.tip(branch)).toBe(commit);
@@ -337,6 +341,31 @@ describeReal('sotto rotate --in-cluster', TOOLS, () => {
     await agent.stop();
   });
 
+  test('what a person has seen and what is there now is another plan by then, and nothing is made', async () => {
+    await using at = await scene();
+    const { world } = at;
+    await at.pushing.secret();
+    await using agent = await running(at);
+    const [, plan = ''] = /plan ([0-9a-f]{16}): /.exec((await at.rotate('--plan')).stdout) ?? [];
+    const { recipient } = await newAgeKeyPair();
+    const args = ['encrypt', '--age', `${world.recipient},${recipient}`, '--filename-override', 'x.env'];
+    const text = (await stockOutput('sops', args, { stdin: `TOKEN=${world.value(3)}\n` })).toString();
+    const rules = `creation_rules:\n- age: ${world.recipient},${recipient}\n`;
+    await world.repository.commit({ 'x/.sops.yaml': rules, 'x/x.env': text }, 'one more who reads');
+    const path = configMapPath(world.namespace, 'sotto-requests');
+    const request = JSON.stringify({ kind: 'rotate', plan });
+    await world.own.plane.admin('PATCH', path, { data: { late: request } }, 'application/merge-patch+json');
+    const answer = await answered(world, 'late');
+    expect(answer).toMatchObject({
+      outcome: 'refused',
+      message: expect.stringContaining('SOTTO-ROTATE-027') as string,
+    });
+    expect(await at.newKeys()).toEqual([]);
+    // The new plan names who else is going to read.
+    expect((await at.rotate('--plan')).stdout).toContain(`besides they are for ${recipient}`);
+    await agent.stop();
+  });
+
   test('a branch that is somebody else’s, or that is followed, stays as it is', async () => {
     await using at = await scene();
     const { world, first } = at;
@@ -360,7 +389,7 @@ describeReal('sotto rotate --in-cluster', TOOLS, () => {
 });
 
 /** Its rule is right, and the data key in it is for nobody. */
-const damaged = (text: string): string => text.replace(/(?<=-> X25519 )\S{20}/, 'A'.repeat(20));
+const damaged = (text: string): string => text.replace(/(?<=BEGIN AGE ENCRYPTED FILE-----\\n.{46}).{8}/, 'AAAAAAAA');
 const planted = async (world: World): Promise<string> => {
   const { recipient } = await newAgeKeyPair();
   const args = ['encrypt', '--age', `${world.recipient},${recipient}`, '--filename-override', 'x.env'];
@@ -375,8 +404,15 @@ describeReal('what the agent does not rotate', TOOLS, () => {
   }[] = [
     {
       what: 'a file that none of its keys opens',
-      code: 'SOTTO-SOPS-',
+      code: 'SOTTO-AGE-005',
       files: async (world) => ({ 'other/x.env': damaged(await world.sops(`TOKEN=${world.value(3)}\n`, 'x.env', [])) }),
+    },
+    {
+      what: 'a file that somebody has changed without its key',
+      code: 'SOTTO-SOPS-',
+      files: async (world) => ({
+        'other/x.env': (await world.sops(`TOKEN=${world.value(3)}\n`, 'x.env', [])).replace(/(?<=data:).{4}/, 'AAAA'),
+      }),
     },
     {
       what: 'a recipient in a file that no rule names',

@@ -9,6 +9,8 @@ import { eventually, type World } from './world.ts';
 /** What a person works in: a clone of the repository of a world, and the CLI with the rights of that person. */
 export interface Checkout {
   readonly folder: string;
+  /** Of the person, without cluster. */
+  readonly env: Readonly<Record<string, string>>;
   git(...args: readonly string[]): string;
   run(...words: readonly string[]): Promise<CliResult>;
   /** The same with the rights of somebody else. */
@@ -27,12 +29,13 @@ export function clone(world: World, person: ServiceAccountAccess, options: Check
     execFileSync('git', ['-C', folder, ...args], { env: { ...isolatedGitEnv(world.folder) }, encoding: 'utf8' });
   execFileSync('git', ['clone', '-q', world.repository.folder, folder], { env: isolatedGitEnv(world.folder) });
   git('config', 'user.name', 'Kim');
+  const env = { ...definedOf(isolatedGitEnv(world.folder, process.env['PATH'] ?? '')), ...options.env };
   const runAs: Checkout['runAs'] = (who, ...words) =>
     sotto([...words, '-n', world.namespace, '--kubeconfig', who.kubeconfigPath], {
       cwd: join(folder, options.cwd ?? ''),
-      env: { ...definedOf(isolatedGitEnv(world.folder, process.env['PATH'] ?? '')), ...options.env },
+      env,
     });
-  return { folder, git, runAs, run: (...words) => runAs(person, ...words) };
+  return { folder, env, git, runAs, run: (...words) => runAs(person, ...words) };
 }
 
 function definedOf(env: NodeJS.ProcessEnv): Record<string, string> {

@@ -1,4 +1,4 @@
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,8 +8,9 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { run } from '../../src/cli/program.ts';
 import { parseKeySecret } from '../../src/keys/parse-keys.ts';
 import { collector } from '../cli/session.ts';
+import { ageAtTerminal } from '../harness/age-terminal.ts';
 import { type GpgHome, newGpgHome } from '../harness/gpg.ts';
-import { describeReal, toolPath } from '../harness/real.ts';
+import { describeReal } from '../harness/real.ts';
 import { newAgeKeyPair, stockOutput } from '../harness/stock.ts';
 import { keySecret } from '../keys/key-secrets.ts';
 
@@ -56,15 +57,8 @@ describeReal('a key behind a passphrase', ['sops', 'age', 'age-keygen'], () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  /** age takes a passphrase from a terminal only: script makes one. */
   async function lockedByAge(file: string, ...args: readonly string[]): Promise<void> {
-    const command = `'${toolPath('age')}' -p ${args.join(' ')} -o ${file} keys.txt`;
-    const child = spawn('script', ['-qec', command, '/dev/null'], { cwd: folder });
-    child.stdout.on('data', (text: Buffer) => {
-      if (/(?:Enter|Confirm) passphrase/.test(text.toString())) child.stdin.write(`${PASSPHRASE}\n`);
-    });
-    const code = await new Promise((resolve) => child.once('close', resolve));
-    expect(code).toBe(0);
+    expect(await ageAtTerminal(folder, ['-p', ...args, '-o', file, 'keys.txt'], PASSPHRASE)).toBe(0);
   }
 
   const decrypted = (file: string, keyFile: string, ...typed: readonly string[]) =>

@@ -135,6 +135,29 @@ describeReal('SIGKILL at every step of a rotation', ['sops', 'age-keygen', 'kube
     600_000,
   );
 
+  it('on a branch of its own: the checkout is as before at every step, and the branch is there as a whole or not', async () => {
+    const args = rotation('--branch', 'anew', '--push');
+    let killAt = 1;
+    for (; killAt <= MOST; killAt += 1) {
+      asBefore();
+      const refs = at.git('for-each-ref', 'refs/heads/main');
+      const { code, stderr } = rotate(args, killAt);
+      if (code === 0) break;
+      const what = `step ${killAt}`;
+      expect(code, `${what}: ${stderr}`).toBeNull();
+      const again = rotate(args);
+      // Killed after the push, or after that: the branch is taken.
+      if (again.code !== 0) expect(again.stderr, what).toMatch(/SOTTO-(?:ROTATE-007|CLI-193)/);
+      expectTreeOfCommit(what);
+      expect(at.git('for-each-ref', 'refs/heads/main'), what).toBe(refs);
+      at.git('fetch', '-q', 'origin', 'anew');
+      at.git('checkout', '-q', '--detach', 'FETCH_HEAD');
+      expect(await openedByNewKeys(), what).toEqual(uninterrupted);
+      expect(at.git('diff', '--name-only', 'HEAD^', 'HEAD'), what).toBe(changedFiles);
+    }
+    expect(killAt).toBeLessThan(MOST);
+  }, 600_000);
+
   it('does not write over what became of a file since', () => {
     const args = rotation();
     let killAt = 1;

@@ -227,6 +227,29 @@ const STOPS: readonly Stop[] = [
     },
   },
   {
+    name: 'a branch of that name at the remote, of somebody else',
+    code: 'SOTTO-ROTATE-007',
+    exit: 1,
+    next: 'or --branch NAME',
+    flags: (at) => [...AGE(at), '--branch', 'rotate-keys', '--push'],
+    isAtPush: true,
+    prepare: (at) => {
+      const theirs = at.git('commit-tree', '-m', 'theirs', 'HEAD^{tree}').trim();
+      at.git('push', '-q', 'origin', `${theirs}:refs/heads/rotate-keys`);
+    },
+  },
+  {
+    name: 'a remote that takes no push of a branch of its own',
+    code: 'SOTTO-ROTATE-008',
+    exit: 3,
+    next: 'mend that (try git push --dry-run), then run the same command again',
+    flags: (at) => [...AGE(at), '--branch', 'rotate-keys', '--push'],
+    isAtPush: true,
+    prepare: (at) => {
+      writeFileSync(join(at.remote, 'hooks/pre-receive'), '#!/bin/sh\nexit 1\n', { mode: 0o755 });
+    },
+  },
+  {
     name: 'a remote that takes no push',
     code: 'SOTTO-ROTATE-008',
     exit: 3,

@@ -257,6 +257,31 @@ describeReal('sotto rotate', ['sops', 'age-keygen', 'age', 'kubeseal'], () => {
     expect(nobody.stderr).toContain('SOTTO-SOPS-051');
   });
 
+  it('resumes by a journal of the version before, and nothing is committed on top until then', async () => {
+    const before = commitAll(at);
+    expect(await rotate('--branch', 'made')).toMatchObject({ exit: 0 });
+    const to = at.git('rev-parse', 'made').trim();
+    const journal = join(at.root, '.git/sotto-rotate');
+    writeFileSync(journal, `sotto rotate 1\nmain\n${before}\n${to}\norigin\nmain\n`);
+    const set = [
+      'secret',
+      'generate',
+      '--push',
+      'deploy/db.yaml',
+      'stringData.more',
+      '--key-file',
+      at.outside('old.txt'),
+    ];
+    const refused = expect.stringContaining('SOTTO-ROTATE-002') as string;
+    expect(await at.run(...set)).toMatchObject({ exit: 6, stderr: refused });
+    expect(await rotate()).toMatchObject({ exit: 6, stderr: refused });
+    expect(await at.run('rotate', '--resume')).toMatchObject({ exit: 0 });
+    expect(at.git('rev-parse', 'HEAD').trim()).toBe(to);
+    expect(at.gitIn(at.remote, 'rev-parse', 'main').trim()).toBe(to);
+    expect(at.git('status', '--porcelain')).toBe('');
+    expect(existsSync(journal)).toBe(false);
+  });
+
   it('pushes to nobody who refuses, and leaves everything as it was', async () => {
     const before = commitAll(at);
     writeFileSync(join(at.remote, 'hooks/pre-receive'), '#!/bin/sh\necho not today\nexit 1\n', { mode: 0o755 });

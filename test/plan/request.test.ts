@@ -43,6 +43,45 @@ describe('a request', () => {
       expect(attempt(JSON.stringify({ ...rehearsed, documents }))).toBeUndefined();
   });
 
+  it('asks for a rotation by words of its own, and shows one only while it names no plan', () => {
+    expect(parseRequest('{"kind":"rotate"}', place)).toEqual({
+      kind: 'rotate',
+      sync: undefined,
+      branch: undefined,
+      keys: 'age',
+      old: undefined,
+      keepOldMs: 90 * 24 * 3_600_000,
+      plan: undefined,
+      by: 'unknown',
+      reason: '',
+    });
+    const whole = {
+      kind: 'rotate',
+      sync: 'app',
+      keys: 'age,sealing',
+      branch: 'a/b',
+      keepOld: '1h',
+      plan: 'p',
+      old: 'o',
+    };
+    expect(parseRequest(JSON.stringify(whole), place)).toMatchObject({
+      sync: 'app',
+      keys: 'age,sealing',
+      branch: 'a/b',
+      keepOldMs: 3_600_000,
+      plan: 'p',
+      old: 'o',
+    });
+    for (const wrong of [
+      { branch: '-x' },
+      { branch: 'a..b' },
+      { keys: 'all' },
+      { keepOld: 'long' },
+      { keepOld: '99999d' },
+    ])
+      expect(attempt(JSON.stringify({ kind: 'rotate', ...wrong }))).toBeUndefined();
+  });
+
   it('cannot fill the inventory, whatever people give as reasons', () => {
     const until = '2026-11-28T13:00:00Z';
     const pauses = Array.from({ length: LIMITS.maxPauses }, (_each, index) => {

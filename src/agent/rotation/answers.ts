@@ -1,3 +1,4 @@
+import { pullRequestLink } from '../../authoring/pull-request.ts';
 import type { EncryptedDocuments } from '../../authoring/rotation/documents.ts';
 import type { RotationGoal } from '../../authoring/rotation/plan.ts';
 import type { CommitId } from '../../git/output.ts';
@@ -11,6 +12,8 @@ export interface Pushed extends RotationMark {
   /** The Secret of the new key. */
   readonly secret: string;
   readonly recipient: string | undefined;
+  /** The branch that it is to come into. */
+  readonly base: string;
 }
 
 /** A status holds a thousand characters of an answer. */
@@ -23,7 +26,10 @@ export function planText(
   head: CommitId,
 ): string {
   const counts = `${plan.sops.length} of ${documents.sops.length} SOPS files, ${plan.sealed.length} files with SealedSecrets, ${plan.policies.length} .sops.yaml`;
-  const made = pending === undefined ? 'a new key' : `${pending.identity.recipient}, which is made already`;
+  const made =
+    pending === undefined
+      ? 'a new key'
+      : `${pending.identity.recipient}, which is there already in Secret ${pending.secret.mark.name}`;
   const age = goal.age === undefined ? [] : [`${goal.age.old} gives way to ${made}`];
   const besides = others.length === 0 ? 'nobody else opens the SOPS files' : `besides they are for ${named(others)}`;
   const sealing = goal.seals ? ['SealedSecrets get a new sealing key'] : [];
@@ -35,13 +41,19 @@ export function planText(
   ].join('; ');
 }
 
-export function pushedText({ url, branch, commit, files, secret, recipient }: Pushed): string {
+export function pushedText({ url, branch, commit, files, secret, recipient, base }: Pushed): string {
   const key = recipient === undefined ? '' : ` ${recipient}`;
-  return `branch ${branch} of ${url} is at ${commit}: ${files} files changed, each opened again and compared; new key${key} in Secret ${secret}; next: look at the branch and merge it, the agent marks the old key once it runs that`;
+  return `branch ${branch} of ${url} is at ${commit}: ${files} files changed, each opened again and compared; new key${key} in Secret ${secret}; next: look at the branch and merge it${linkOf(url, branch, base)}; the agent marks the old key once it runs that`;
 }
 
-export function doneAlready({ url, branch, commit, files }: RotationMark): string {
-  return `branch ${branch} of ${url} is at ${commit} already: ${files} files changed; next: look at it and merge it`;
+/** Where the host is known. */
+function linkOf(remote: string, branch: string, base: string): string {
+  const link = pullRequestLink({ remote, branch, base });
+  return link === undefined ? '' : ` (${link} )`;
+}
+
+export function doneAlready({ url, branch, commit, files }: RotationMark, base: string): string {
+  return `branch ${branch} of ${url} is at ${commit} already: ${files} files changed; next: look at it and merge it${linkOf(url, branch, base)}`;
 }
 
 /** Of the commit. Who asked is a claim, as everywhere. */

@@ -1,3 +1,4 @@
+import type { EncryptedDocuments } from '../../authoring/rotation/documents.ts';
 import { SottoError } from '../../core/errors.ts';
 import { shellWord } from '../../core/shell-word.ts';
 import { type BranchName, parseBranch } from '../../git/address.ts';
@@ -5,17 +6,17 @@ import type { CommitId } from '../../git/output.ts';
 import type { GitRepository } from '../../git/repository.ts';
 import { publishBranch } from '../../git/write-branch.ts';
 import { type RotationMark, rotationMark } from '../../keys/rotation-mark.ts';
+import type { ParsedKeySecret } from '../../keys/parse-keys.ts';
 import type { SealingKey } from '../../sealed/sealing-key.ts';
+import type { AgeIdentity } from '../../sops/age.ts';
 import type { Settings } from '../../settings/settings.ts';
 import type { HeldKey } from './goal.ts';
-import { activeSealing } from './new-key.ts';
+import { activeSealing, isAllSealedFor } from './new-key.ts';
 import type { RotationWork } from './site.ts';
 
 /** The same for the same key, so that an interrupted rotation finds its branch again. */
-export function defaultBranch(held: HeldKey | undefined, sealing: SealingKey | undefined): BranchName {
-  return parseBranch(
-    `sotto-rotate-${held?.identity.recipient.slice(4, 14) ?? sealing?.fingerprint.slice(0, 10) ?? ''}`,
-  );
+export function defaultBranch(identity: AgeIdentity | undefined, sealing: SealingKey | undefined): BranchName {
+  return parseBranch(`sotto-rotate-${identity?.recipient.slice(4, 14) ?? sealing?.fingerprint.slice(0, 10) ?? ''}`);
 }
 
 /** No branch that is followed is ever pushed to. Throws SOTTO-ROTATE-023. */
@@ -34,17 +35,25 @@ export function checkBranch({ syncs }: Settings, url: string, branch: BranchName
 export async function pushedBefore(
   work: RotationWork,
   pending: HeldKey | undefined,
+  documents: EncryptedDocuments,
 ): Promise<RotationMark | undefined> {
-  const { repository, request, sync, keys } = work;
-  const sealing = activeSealing(work)[0];
-  const secret =
-    pending?.secret ??
-    (request.keys === 'sealing' ? keys.secrets().find(({ mark }) => mark.name === sealing?.secret) : undefined);
+  const { repository, request, sync } = work;
+  const secret = request.keys === 'sealing' ? await sealingInCourse(work, documents) : pending?.secret;
   const mark = secret && rotationMark(secret.mark);
   if (mark === undefined || mark.url !== sync.settings.source.git.url) return undefined;
   if (request.branch !== undefined && request.branch !== mark.branch) return undefined;
   const tip = await repository.branchHead(parseBranch(mark.branch));
   return tip === mark.commit ? mark : undefined;
+}
+
+/** The Secret of the sealing key in use, while something is not sealed for it yet: else it is the one that goes next. */
+async function sealingInCourse(
+  work: RotationWork,
+  { sealed }: EncryptedDocuments,
+): Promise<ParsedKeySecret | undefined> {
+  const [inUse] = activeSealing(work);
+  if (inUse === undefined || (await isAllSealedFor(inUse.key, sealed, work))) return undefined;
+  return work.keys.secrets().find(({ mark }) => mark.name === inUse.secret);
 }
 
 /** Throws SOTTO-ROTATE-022. */

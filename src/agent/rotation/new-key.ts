@@ -1,4 +1,4 @@
-import { ageKeySecret } from '../../authoring/rotation/age-key-secret.ts';
+import type { AgeKeySecret } from '../../authoring/rotation/age-key-secret.ts';
 import { isSealedFor } from '../../authoring/reseal-sealed.ts';
 import type { EncryptedDocuments } from '../../authoring/rotation/documents.ts';
 import { rfc3339 } from '../../core/clock.ts';
@@ -16,12 +16,11 @@ import { secretMarkOf, storeRecovery } from '../sealing-key.ts';
 import type { HeldKey } from './goal.ts';
 import type { RotationSite } from './site.ts';
 
-/** A new age identity as a Secret of the agent's own; its copy for the recovery recipients first. Throws SottoError. */
-export async function makeAgeKey({ agent, keys }: RotationSite, old: string): Promise<HeldKey> {
+/** The Secret of a new age identity; its copy for the recovery recipients first. Throws SottoError. */
+export async function storeAgeKey({ agent, keys }: RotationSite, key: AgeKeySecret): Promise<HeldKey> {
   const { transport, place } = agent;
   const namespace = place.agentNamespace;
   const repeat = repeating(agent);
-  using key = ageKeySecret(namespace, old, agent.clock.now());
   const { recovery } = agent.settings().sealing;
   if (recovery.length > 0) await storeRecovery({ transport, namespace, repeat }, key.name, key.fill, recovery);
   const target = { resource: SECRETS, namespace, name: key.name };
@@ -43,18 +42,26 @@ export async function newSealingKey(
   { sealed }: EncryptedDocuments,
   until: Date,
 ): Promise<SealingKey> {
-  const { agent } = site;
   const active = activeSealing(site);
   const [inUse] = active;
   if (inUse === undefined) throw noSealing('the agent has made none yet');
-  for (const { path, text } of sealed) {
-    if (!(await isSealedFor(inUse.key, text, path, agent.place.targetNamespace))) return inUse.key;
-  }
+  if (!(await isAllSealedFor(inUse.key, sealed, site))) return inUse.key;
   for (const { secret } of active)
     await annotate(site, secret, { [STATE_ANNOTATION]: 'decrypt-only', [UNTIL_ANNOTATION]: rfc3339(until) });
   const [made] = activeSealing(site);
   if (made === undefined) throw noSealing('the agent could not make one; its status says why');
   return made.key;
+}
+
+export async function isAllSealedFor(
+  key: SealingKey,
+  sealed: EncryptedDocuments['sealed'],
+  { agent }: RotationSite,
+): Promise<boolean> {
+  for (const { path, text } of sealed) {
+    if (!(await isSealedFor(key, text, path, agent.place.targetNamespace))) return false;
+  }
+  return true;
 }
 
 /** Of those that sotto made and that may seal, newest first. */

@@ -1,11 +1,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { RotationPlan } from '../../authoring/rotation/plan.ts';
-import { checkOpens, prepareRotation, type RotationKeys } from '../../authoring/rotation/prepare.ts';
+import { prepareRotation, type RotationKeys } from '../../authoring/rotation/prepare.ts';
 import { SottoError } from '../../core/errors.ts';
 import { type SealingCertificate, sealingCertificate } from '../../sealed/certificate.ts';
 import type { SealingKey } from '../../sealed/sealing-key.ts';
 import type { Settings } from '../../settings/settings.ts';
-import type { HeldKey, Intent } from './goal.ts';
+import type { AgeIdentity } from '../../sops/age.ts';
+import type { HeldKey } from './goal.ts';
 import { activeSealing, notHeld } from './new-key.ts';
 import type { RotationWork } from './site.ts';
 
@@ -42,42 +43,46 @@ export function checkHeld({ agent, keys, sync }: RotationWork, { identity, secre
   }
 }
 
-/** Everything is opened once before a key is made for it. Throws SottoError. */
-export async function checkEverythingOpens(work: RotationWork, { plan }: Intent): Promise<void> {
-  for (const each of plan.sops) {
-    await nextTurn();
-    await checkOpens({ ...plan, sops: [each] }, rotationKeys(work, undefined));
-  }
-  if (plan.sealed.length === 0) return;
-  const [inUse] = activeSealing(work);
-  const certificate = inUse && sealingCertificate(inUse.key.certificatePem, work.agent.clock.now());
-  await encryptEach(work, { policies: [], sops: [], sealed: plan.sealed, kept: [] }, certificate);
+/** The new content of every SOPS file and rule, in memory, each opened again and compared. Throws SottoError. */
+export function encryptSops(
+  work: RotationWork,
+  { policies, sops }: RotationPlan,
+  made: AgeIdentity | undefined,
+  now: Date,
+): Promise<Map<string, Uint8Array>> {
+  const keys = rotationKeys(work, undefined);
+  const identities = made === undefined ? keys.identities : [...keys.identities, made];
+  const pieces = [{ ...NONE, policies }, ...sops.map((each) => ({ ...NONE, sops: [each] }))];
+  return eachInTurn(work, pieces, { ...keys, identities }, now);
 }
 
-/** The new content of every file that changes, in memory, each opened again and compared. Throws SottoError. */
-export function encryptAnew(
+/** That every SealedSecret opens, before a key is made for it: sealed for the one in use, and thrown away. */
+export async function checkSealedOpen(work: RotationWork, plan: RotationPlan): Promise<void> {
+  const [inUse] = activeSealing(work);
+  await sealAnew(work, plan, inUse?.key, work.agent.clock.now());
+}
+
+/** The same for files with SealedSecrets. */
+export function sealAnew(
   work: RotationWork,
-  plan: RotationPlan,
+  { sealed }: RotationPlan,
   sealing: SealingKey | undefined,
   now: Date,
 ): Promise<Map<string, Uint8Array>> {
-  return encryptEach(work, plan, sealing && sealingCertificate(sealing.certificatePem, now));
+  const keys = rotationKeys(work, sealing && sealingCertificate(sealing.certificatePem, now));
+  const pieces = sealed.map((each) => ({ ...NONE, sealed: [each] }));
+  return eachInTurn(work, pieces, keys, now);
 }
 
+const NONE: RotationPlan = { policies: [], sops: [], sealed: [], kept: [] };
+
 /** File by file: the agent goes on with everything else between them. */
-async function encryptEach(
+async function eachInTurn(
   work: RotationWork,
-  plan: RotationPlan,
-  certificate: SealingCertificate | undefined,
+  pieces: readonly RotationPlan[],
+  keys: RotationKeys,
+  now: Date,
 ): Promise<Map<string, Uint8Array>> {
-  const keys = rotationKeys(work, certificate);
-  const now = work.agent.clock.now();
-  const none: RotationPlan = { policies: [], sops: [], sealed: [], kept: [] };
-  const pieces = [
-    { ...none, policies: plan.policies },
-    ...plan.sops.map((each) => ({ ...none, sops: [each] })),
-    ...plan.sealed.map((each) => ({ ...none, sealed: [each] })),
-  ];
   const files = new Map<string, Uint8Array>();
   for (const piece of pieces) {
     await nextTurn();

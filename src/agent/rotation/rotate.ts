@@ -1,3 +1,4 @@
+import { ageKeySecret } from '../../authoring/rotation/age-key-secret.ts';
 import type { EncryptedDocuments } from '../../authoring/rotation/documents.ts';
 import { RECEIPT_FILE } from '../../authoring/rotation/receipt.ts';
 import { SottoError } from '../../core/errors.ts';
@@ -15,8 +16,8 @@ import type { SyncRuntime } from '../sync-runtime.ts';
 import { doneAlready, messageOf, planText, type Pushed, pushedText } from './answers.ts';
 import { checkBranch, checkFree, defaultBranch, publish, pushedBefore } from './branch.ts';
 import { type HeldKey, type Intent, intentOf, nothingToDo, withKey } from './goal.ts';
-import { annotate, checkSealing, makeAgeKey, newSealingKey, secretOfSealing } from './new-key.ts';
-import { checkEverythingOpens, checkHeld, checkSyncs, encryptAnew, identitiesOf } from './prepare.ts';
+import { annotate, checkSealing, newSealingKey, secretOfSealing, storeAgeKey } from './new-key.ts';
+import { checkHeld, checkSealedOpen, checkSyncs, encryptSops, identitiesOf, sealAnew } from './prepare.ts';
 import { receiptOf } from './receipt.ts';
 import { readRepository } from './read-repository.ts';
 import type { RotationWork } from './site.ts';
@@ -58,14 +59,17 @@ export async function rotateKeys(
     const intent = intentOf(documents, identitiesOf(work), keys.secrets(), request);
     if (request.plan === undefined) return { outcome: 'done', message: planText(intent, documents, head) };
     if (request.plan !== intent.id) throw otherPlan(request.plan, intent.id);
-    const before = await pushedBefore(work, intent.pending);
-    if (before !== undefined) return { outcome: 'done', message: doneAlready(before) };
+    const before = await pushedBefore(work, intent.pending, documents);
+    if (before !== undefined) return { outcome: 'done', message: doneAlready(before, git.branch) };
     const pushed = await carryOut(work, head, documents, intent, tries === MOST_TRIES);
     if (pushed !== 'moved') return { outcome: 'done', message: pushedText(pushed) };
   }
 }
 
-/** `moved`: so has the branch that is followed, and nothing was pushed. */
+/**
+ * Nothing is made before every file was opened, encrypted and compared: the key is in memory until then. `moved`: so has
+ * the branch that is followed, and nothing was pushed.
+ */
 async function carryOut(
   work: RotationWork,
   head: CommitId,
@@ -75,18 +79,25 @@ async function carryOut(
 ): Promise<Pushed | 'moved'> {
   const { agent, repository, request } = work;
   const now = agent.clock.now();
-  await checkEverythingOpens(work, shown);
   const old = shown.goal.age?.old;
-  const held = old === undefined ? undefined : (shown.pending ?? (await makeAgeKey(work, old)));
-  if (held !== undefined) checkHeld(work, held);
-  const until = new Date(now.getTime() + request.keepOldMs);
-  const sealing = shown.goal.seals ? await newSealingKey(work, documents, until) : undefined;
-  const intent = held === undefined ? shown : withKey(shown, documents, held.identity.recipient);
-  const branch = request.branch ?? defaultBranch(held, sealing);
-  await checkFree(repository, branch);
-  const files = await encryptAnew(work, intent.plan, sealing, now);
-  if (files.size === 0) throw nothingToDo();
+  using fresh =
+    old === undefined || shown.pending !== undefined ? undefined : ageKeySecret(agent.place.agentNamespace, old, now);
+  const identity = fresh?.identity ?? shown.pending?.identity;
+  const intent = identity === undefined ? shown : withKey(shown, documents, identity.recipient);
+  const files = await encryptSops(work, intent.plan, identity, now);
+  if (shown.goal.seals) await checkSealedOpen(work, intent.plan);
   if (!isLast && (await repository.head()) !== head) return 'moved';
+  const named = request.branch ?? (identity && defaultBranch(identity, undefined));
+  if (named !== undefined) await checkFree(repository, named);
+  const held = fresh === undefined ? shown.pending : await storeAgeKey(work, fresh);
+  if (held !== undefined) checkHeld(work, held);
+  const sealing = shown.goal.seals
+    ? await newSealingKey(work, documents, new Date(now.getTime() + request.keepOldMs))
+    : undefined;
+  for (const [path, content] of await sealAnew(work, intent.plan, sealing, now)) files.set(path, content);
+  if (files.size === 0) throw nothingToDo();
+  const branch = request.branch ?? defaultBranch(identity, sealing);
+  await checkFree(repository, branch);
   const made = { parent: head, documents, goal: intent.goal, sealing, files, now };
   const receipt = await receiptOf(work, made);
   const commit = await commitBare(repository, {
@@ -96,14 +107,14 @@ async function carryOut(
     by: identityIn(agent.place.agentNamespace),
     at: now,
   });
-  const { url } = work.sync.settings.source.git;
+  const { url, branch: base } = work.sync.settings.source.git;
   const mark = { url, branch, commit, files: files.size, keepOldMs: request.keepOldMs };
   const secret = secretOf(work, held, sealing);
   // Before the push: whoever finds the branch finds out that it is ours.
   await annotate(work, secret, { [ROTATION_ANNOTATION]: rotationText(mark) });
   await publish(work, branch, commit);
   agent.log.info('a rotation was pushed', { branch, commit, files: files.size });
-  return { ...mark, secret, recipient: held?.identity.recipient };
+  return { ...mark, secret, recipient: identity?.recipient, base };
 }
 
 function secretOf(work: RotationWork, held: HeldKey | undefined, sealing: SealingKey | undefined): string {

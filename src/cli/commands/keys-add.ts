@@ -119,8 +119,19 @@ async function make(
   };
   // A copy of what is never made, over the copy of what was made under this name, would be a loss.
   await send(true);
-  if (recovery.length > 0) await storeRecovery({ transport, namespace, repeat: unrepeated }, name, fill, recovery);
+  if (recovery.length > 0)
+    await storeCopy(() => storeRecovery({ transport, namespace, repeat: unrepeated }, name, fill, recovery));
   await send(false);
+}
+
+async function storeCopy(store: () => Promise<void>): Promise<void> {
+  try {
+    await store();
+  } catch (thrown) {
+    const { code, why, next, place } = asSottoError(thrown);
+    const what = 'the key was not added, because its recovery copy cannot be stored';
+    throw new SottoError({ code, what, why, next, ...place });
+  }
 }
 
 const TRIES = 30;

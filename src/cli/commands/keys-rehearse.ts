@@ -186,7 +186,8 @@ async function tryObjects(
     ageIdentities: sources.flatMap((source) => source.keys.identities),
     sealingKeys: sources.flatMap((source) => source.keys.unsealKeys),
   };
-  return rehearse(trees, {
+  // The folder must outlive what is built in it.
+  return await rehearse(trees, {
     settings,
     keys,
     renderer,
@@ -274,7 +275,7 @@ function notAllOpen(closed: number, { openings: all, recovery }: Rehearsed): Sot
   return new SottoError({
     code: 'SOTTO-KEYS-080',
     what: `${closed} of ${all.length} encrypted files do not come back`,
-    why: 'neither the recovery identity opens them, nor the keys of backups that it opens',
+    why: 'neither the recovery identity opens them, nor the keys of backups that it opens, or they were changed: each says above which',
     next: `sotto keys backup --recipient ${recovery} --out keys.age, or sotto recipients add ${recovery}; then rehearse again, with --backup keys.age`,
   });
 }

@@ -166,6 +166,7 @@ async function backup(cluster: Cluster, flags: BackupFlags, context: CommandCont
   const keys = await readClusterKeys(cluster, context.signal);
   const { recovery } = keys.settings.sealing;
   const named = recipient ?? (recovery.length > 0 ? recovery : await recoveryRecipients(context));
+  if (passphrase !== true && named.length === 0) throw forNobody();
   const recipients = passphrase === true ? ('passphrase' as const) : checkRecipients(named);
   const { list: secrets, names } = await backupList(cluster, keys, context.signal);
   using content = secrets;
@@ -231,6 +232,15 @@ async function restore(name: string, cluster: Cluster, flags: RestoreFlags, cont
   } finally {
     content.fill(0);
   }
+}
+
+function forNobody(): SottoError {
+  return new SottoError({
+    code: 'SOTTO-AGE-009',
+    what: 'the backup was not made, because nothing says for whom',
+    why: 'no recipient was given, and sealing.recovery of the settings names none',
+    next: 'name who shall open it: --recipient age1…, or --passphrase at a terminal',
+  });
 }
 
 function usage(what: string, why: string): SottoError {

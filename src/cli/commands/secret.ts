@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { SottoError } from '../../core/errors.ts';
+import { shellWord } from '../../core/shell-word.ts';
 import { formatKeyPath, type KeyPath, parseKeyPath } from '../../sops/key-path.ts';
 import { listValues } from '../../sops/list-values.ts';
 import type { NewValue } from '../../sops/set-value.ts';
@@ -15,11 +16,9 @@ import {
   describeValue,
   documentNumber,
   type OpenedValue,
-  openOrMake,
   openValue,
   type ValueFlags,
   type ValueOpening,
-  type ValueSource,
 } from '../change-values.ts';
 import type { CommandContext } from '../context.ts';
 import { fileFormat } from '../file-format.ts';
@@ -34,8 +33,8 @@ import {
   outputOption,
 } from '../options.ts';
 import { say, table, writeData } from '../output.ts';
-import { openUp, type Up, type UpFlags } from '../up/open-up.ts';
-import { sendValue } from '../up/send-value.ts';
+import type { UpFlags } from '../up/open-up.ts';
+import { placeOf, type ValuePlace, writeValue } from '../up/value-place.ts';
 import { withIdentities } from '../with-identities.ts';
 
 interface SetFlags extends ValueFlags, UpFlags {
@@ -138,11 +137,17 @@ async function set(file: string, path: KeyPath, flags: SetFlags, context: Comman
   const place = await placeOf({ command: 'secret set', file, path, flags }, context);
   using opened = await place.open();
   // Asked before the value is read: both may come from the same terminal.
-  if (!(await mayReplace(opened, path, flags, context))) return;
+  if (!(await mayReplace(place, opened, flags, context))) return;
   const bytes = await newBytes(path, flags, context);
   try {
     const value = flags.json === true ? jsonOf(bytes) : undefined;
-    await write(place, opened, 'Set', (each) => withValue(each.clear, path, value ?? textFor(each, bytes)), context);
+    await writeValue(
+      place,
+      opened,
+      'Set',
+      (each) => withValue(each.clear, path, value ?? textFor(each, bytes)),
+      context,
+    );
   } finally {
     bytes.fill(0);
   }
@@ -157,8 +162,9 @@ async function unset(file: string, path: KeyPath, flags: SetFlags, context: Comm
   // Says what is not there before anything is asked.
   edit(opened);
   const question = `Remove ${describeValue(opened, path)}?`;
-  const command = `sotto secret unset ${file} '${formatKeyPath(path)}'`;
-  if (await confirmed(context, question, { command, ...flags })) await write(place, opened, 'Unset', edit, context);
+  const command = asTyped(opening, flags);
+  if (await confirmed(context, question, { command, ...flags }))
+    await writeValue(place, opened, 'Unset', edit, context);
 }
 
 interface ListFlags {
@@ -239,53 +245,33 @@ async function generate(file: string, path: KeyPath, flags: GenerateFlags, conte
   if (length < 1 || length > MAX_LENGTH) throw badLength();
   const place = await placeOf({ command: 'secret generate', file, path, flags }, context);
   using opened = await place.open();
-  if (!(await mayReplace(opened, path, flags, context))) return;
+  if (!(await mayReplace(place, opened, flags, context))) return;
   const alphabet = ALPHABETS[flags.alphabet];
   const bytes = Buffer.from(new ArrayBuffer(length)).map(() => alphabet.charCodeAt(randomInt(alphabet.length)));
-  await write(place, opened, 'Generate', (each) => withValue(each.clear, path, textFor(each, bytes)), context);
-  bytes.fill(0);
-}
-
-/** Where a change goes, and how the file is opened for it. */
-interface ValuePlace {
-  readonly opening: ValueOpening;
-  readonly up: Up | undefined;
-  readonly open: (source?: ValueSource) => Promise<OpenedValue>;
-}
-
-async function placeOf(opening: ValueOpening & { readonly flags: UpFlags }, context: CommandContext) {
-  const up = await openUp(opening.file, opening.flags, context);
-  const opener = opening.anything === true ? openValue : openOrMake;
-  const open: ValuePlace['open'] = (source = up?.source) => opener(context, opening, source);
-  return { opening, up, open };
+  try {
+    await writeValue(place, opened, 'Generate', (each) => withValue(each.clear, path, textFor(each, bytes)), context);
+  } finally {
+    bytes.fill(0);
+  }
 }
 
 async function mayReplace(
+  { opening }: ValuePlace,
   opened: OpenedValue,
-  path: KeyPath,
-  flags: { readonly yes?: true },
+  flags: UpFlags & { readonly yes?: true },
   context: CommandContext,
 ): Promise<boolean> {
   if (opened.value === undefined || opened.value === '') return true;
-  const command = `sotto secret set ${opened.name} '${formatKeyPath(path)}'`;
-  return confirmed(context, `Replace ${describeValue(opened, path)}?`, { command, ...flags });
+  return confirmed(context, `Replace ${describeValue(opened, opening.path)}?`, {
+    command: asTyped(opening, flags),
+    ...flags,
+  });
 }
 
-async function write(
-  { up, open, opening }: ValuePlace,
-  opened: OpenedValue,
-  verb: string,
-  edit: (opened: OpenedValue) => string,
-  context: CommandContext,
-): Promise<void> {
-  const key = opening.path;
-  const isWritten = await (up === undefined
-    ? opened.write(edit(opened))
-    : sendValue(up, opened, { key, verb, open, edit }, context));
-  if (!isWritten) return say(context, `${opened.name}: nothing changed, nothing written`);
-  const note = opened.isBase64 ? ' (base64, as data of a Secret has to be)' : '';
-  const made = opened.isNew ? ' to a new file' : '';
-  await say(context, `${describeValue(opened, key)}: ${up === undefined ? 'written' : 'committed'}${made}${note}`);
+/** What was typed, for the hint. */
+function asTyped({ command, file, path }: ValueOpening, { push, branch }: UpFlags): string {
+  const up = [...(push === true ? ['--push'] : []), ...(branch === undefined ? [] : [`--branch ${shellWord(branch)}`])];
+  return ['sotto', command, ...up, file, `'${formatKeyPath(path)}'`].join(' ');
 }
 
 function textFor({ isBase64 }: OpenedValue, bytes: Uint8Array): NewValue {

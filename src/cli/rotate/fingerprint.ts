@@ -87,7 +87,8 @@ function planLines(plan: Json): string[] {
     ...section(plan, 'renames', 'generated objects that get another name (the old one is pruned)', String),
     ...section(plan, 'changes', 'other objects that refer to those', String),
     ...arrayAt(plan, 'holds').map((each) => harmless(holdLine(each))),
-    'nothing else is changed; backups of keys that were made before do not fit any more',
+    'nothing else in the namespace is changed; backups of keys that were made before do not fit any more, and receipts of',
+    'rotations are signed by another key: sotto keys backup and rotation.receiptKey of sotto.yaml afterwards',
   ];
 }
 

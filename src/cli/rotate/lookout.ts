@@ -74,6 +74,7 @@ export async function followCommit(
   context: CommandContext,
 ): Promise<readonly string[]> {
   const { commit, agent } = following;
+  await say(context, 'waiting for the agent; should this end before it is there: sotto rotate --resume');
   await askForSync(cluster, context);
   const holds = (revision: CommitId): Promise<boolean | undefined> => comesAfter(following, revision);
   await untilApplied(cluster, { commit, holds }, { signal: context.signal, timeoutMs: APPLIED_MS });

@@ -6,6 +6,7 @@ import type { ValueSource } from '../change-values.ts';
 import type { CommitTree } from '../commit-tree.ts';
 import type { CommandContext } from '../context.ts';
 import { ON_DISK, type RuleFiles } from '../creation-rules.ts';
+import { textOf } from '../files.ts';
 
 /**
  * Files and rules as a commit has them, under the names at which they are in the checkout. A .sops.yaml that the commit
@@ -29,7 +30,7 @@ function rulesOf(root: string, tree: CommitTree): RuleFiles {
     text: async (path) => {
       const name = pathInRepository(root, path);
       if (!(await has(tree, name))) return ON_DISK.text(path);
-      return Buffer.from(await bytesOf(tree, name, path)).toString('utf8');
+      return textOf({ path, name: path, isStdin: false, bytes: await bytesOf(tree, name, path) });
     },
   };
 }

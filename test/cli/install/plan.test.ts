@@ -43,7 +43,10 @@ describe('the manifests of an install', () => {
       'RoleBinding',
     ]);
     const own = split.find((object) => isAgentRole(object) && namespaceOf(object) === 'a');
-    expect(arrayAt(own, 'rules').flatMap(resourceWords)).toEqual(['secrets', 'configmaps', 'pods']);
+    // Of its own Secrets it changes one, by name.
+    expect(arrayAt(own, 'rules').flatMap(resourceWords)).toEqual(['secrets', 'secrets', 'configmaps', 'pods']);
+    const changing = arrayAt(own, 'rules').filter((rule) => JSON.stringify(rule).includes('"patch"'));
+    expect(changing.map((rule) => arrayAt(rule, 'resourceNames'))).toEqual([['sotto-fingerprint'], []]);
   });
 });
 
