@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { arrayAt, type Json, parseJson, stringAt } from '../../src/core/json.ts';
 import type { PolicyRule, ServiceAccountAccess } from '../../src/demo/control-plane.ts';
@@ -7,8 +9,8 @@ import { untilTried } from '../harness/attention.ts';
 import { type Checkout, clone } from '../harness/checkout.ts';
 import { listenerOf } from '../harness/listener.ts';
 import { configMapPath } from '../harness/objects.ts';
-import { describeReal } from '../harness/real.ts';
 import { stockOutput } from '../harness/stock.ts';
+import { describeReal, toolPath } from '../harness/real.ts';
 import { createWorld, eventually, secret, type World } from '../harness/world.ts';
 
 const TOOLS = ['kube-apiserver', 'etcd', 'sops', 'age-keygen', 'age'] as const;
@@ -29,7 +31,7 @@ describeReal('sotto rotate --reason compromised', TOOLS, () => {
 
   const run = (...words: readonly string[]): Promise<CliResult> => checkout.run(...words);
   const untilOpen = (...open: readonly string[]): Promise<Json> =>
-    world.until(`these are open: ${open.join(', ')}`, (status) => places(status).join('\n') === open.join('\n'));
+    world.until(`these are open: ${open.join(', ')}`, areOpen(...open));
   const recipient = async (): Promise<string> => {
     const status = await world.status();
     return (
@@ -197,6 +199,44 @@ describeReal('sotto rotate --reason compromised', TOOLS, () => {
   });
 });
 
+describeReal('an exposed SealedSecret', [...TOOLS, 'kubeseal', 'kustomize'], () => {
+  test('is told with the sealing key that opens it, and followed over a change of the fingerprint key into a kustomization', async () => {
+    await using world = await createWorld({ top: 'sealing: { enabled: true }' });
+    const person = await world.own.plane.createServiceAccount(world.namespace, 'kim', PERSON);
+    await world.repository.commit(await world.canaryFile(), 'first');
+    await using agent = await world.start();
+    const status = await world.until('a key', (each) => stringAt(each, 'sealing', 'fingerprint') !== undefined);
+    const old = stringAt(status, 'sealing', 'fingerprint') ?? '';
+    const certificate = join(world.folder, 'old.pem');
+    writeFileSync(certificate, await (await listenerOf(agent)).text('/v1/cert.pem'));
+    const args = ['--cert', certificate, '--namespace', world.namespace, '--format', 'yaml'];
+    const manifest = JSON.stringify(secret('db', { password: world.value(0), user: world.value(1) }));
+    const sealed = (await stockOutput('kubeseal', args, { stdin: manifest })).toString();
+    await untilTried(world, await world.repository.commit({ 'deploy/db.yaml': sealed }, 'sealed'));
+    const checkout = clone(world, person);
+    const rotated = await checkout.run('rotate', '--new-sealing', '--reason', 'compromised', '--push', '--yes');
+    expect(rotated).toMatchObject({ exit: 0, stdout: expect.stringMatching(/db\.yaml +password +/) as string });
+    const followed = await world.until('both', areOpen('deploy/db.yaml password', 'deploy/db.yaml user'));
+    expect(exposures(followed)).toMatchObject([{ key: old, total: 2 }]);
+
+    const changed = await checkout.run('rotate', '--fingerprint', '--yes');
+    expect(changed).toMatchObject({ exit: 0 });
+    await agent.stop();
+    const path = [dirname(toolPath('kustomize')), process.env['PATH'] ?? ''].join(delimiter);
+    await using next = await world.start([], { env: { PATH: path } });
+    // From a SealedSecret into an env file that kustomize makes a Secret of: one value is the same, one is another.
+    const env = await world.sops(`PASSWORD=${world.value(0)}\nNAME=${world.value(2)}\n`, 'db.env', []);
+    const files = {
+      'deploy/db.yaml': null,
+      'deploy/db.env': env,
+      'deploy/kustomization.yaml': 'resources: [canary.json]\nsecretGenerator:\n- name: db\n  envs: [db.env]\n',
+    };
+    await world.repository.commit(files, 'by kustomize');
+    await world.until('one is left', areOpen('deploy/db.env PASSWORD'));
+    await next.stop();
+  });
+});
+
 function exposures(status: Json): readonly Json[] {
   return arrayAt(status, 'exposures');
 }
@@ -205,6 +245,10 @@ function places(status: Json): string[] {
   return exposures(status).flatMap((exposure) =>
     arrayAt(exposure, 'values').map((value) => `${stringAt(value, 'file') ?? ''} ${stringAt(value, 'key') ?? ''}`),
   );
+}
+
+function areOpen(...open: readonly string[]): (status: Json) => boolean {
+  return (status) => places(status).join('\n') === open.join('\n');
 }
 
 function isLost(status: Json): boolean {

@@ -70,18 +70,18 @@ export async function stillExposed<Value extends PlacedValue>(
   if (left().length === 0) return values.map((value) => found.get(value) ?? value);
 
   const digests = digestsOf(look);
-  const places = new Set(left().map(placeOf));
-  for (const value of [...free].filter((each) => places.has(placeOf(each)))) {
+  const byPlace = Map.groupBy(left(), placeOf);
+  for (const value of free) {
+    const here = byPlace.get(placeOf(value));
+    if (here === undefined) continue;
     const digest = await digests(value);
-    const place = placeOf(value);
-    for (const exposed of left()) {
-      if (placeOf(exposed) !== place) continue;
-      if (digest === undefined) found.set(exposed, exposed);
-      else if (exposed.digest === digest) take(exposed, value);
-    }
+    const same = here.find((exposed) => !found.has(exposed) && exposed.digest === digest);
+    if (same !== undefined) take(same, value);
+    // It may be the same one.
+    else if (digest === undefined) for (const exposed of here) if (!found.has(exposed)) found.set(exposed, exposed);
   }
-  if (left().length > 0) {
-    const byDigest = Map.groupBy(left(), ({ digest }) => digest);
+  const byDigest = Map.groupBy(left(), ({ digest }) => digest);
+  if (byDigest.size > 0) {
     for (const value of free) {
       const next = byDigest.get((await digests(value)) ?? '')?.shift();
       if (next !== undefined) take(next, value);

@@ -41,7 +41,8 @@ export interface ExposureReport {
 
 /** Older ones are not looked at: since when is then only told as far as these go. */
 const MAX_VERSIONS = 200;
-const SAY_EVERY = 100;
+/** Files whose versions are read by one git, and in memory together. */
+const AT_ONCE = 50;
 
 export interface Asked {
   readonly checkout: Checkout;
@@ -101,30 +102,39 @@ export async function exposureReport(
   );
   const isCut = await isShallow(checkout);
   const rows: ExposedRow[] = [];
-  for (const [index, file] of looked.entries()) {
-    if (index > 0 && index % SAY_EVERY === 0) await onProgress(`${index} of ${looked.length} files`);
-    rows.push(...(await sinceWhen(checkout, file, histories.get(file.path) ?? [], isCut)));
+  for (let index = 0; index < looked.length; index += AT_ONCE) {
+    if (index > 0) await onProgress(`${index} of ${looked.length} files`);
+    const some = looked.slice(index, index + AT_ONCE).map((file) => ({ file, of: histories.get(file.path) ?? [] }));
+    const contents = await contentsOf(
+      checkout,
+      some.flatMap(({ of }) => of.slice(0, MAX_VERSIONS)),
+    );
+    for (const { file, of } of some) rows.push(...(await sinceWhen(file, of, contents, isCut)));
   }
   return { rows: rows.toSorted((a, b) => (a.file < b.file ? -1 : a.file > b.file ? 1 : 0)), untold };
 }
 
 const NO_VALUES: Values = new Map();
 
-async function sinceWhen(
-  checkout: Checkout,
-  { path, now, read }: Looked,
-  versions: readonly FileVersion[],
-  isCut: boolean,
-): Promise<ExposedRow[]> {
-  const some = versions.slice(0, MAX_VERSIONS);
-  const blobs = [...new Set(some.map(({ blob }) => blob))];
+/** By the id of their content; those that this clone has not, and those that are too large, are left out. */
+async function contentsOf(checkout: Checkout, versions: readonly FileVersion[]): Promise<ReadonlyMap<string, Buffer>> {
+  const blobs = [...new Set(versions.map(({ blob }) => blob))];
   const sizes = await blobSizes(checkout, blobs);
   const files = blobs.flatMap((blob) => {
     const sizeBytes = sizes.get(blob);
     const isReadable = sizeBytes !== undefined && sizeBytes <= LIMITS.maxFileBytes;
     return isReadable ? [{ path: blob, mode: '100644', blob, sizeBytes }] : [];
   });
-  const contents = await readFiles(checkout, files);
+  return readFiles(checkout, files);
+}
+
+async function sinceWhen(
+  { path, now, read }: Looked,
+  versions: readonly FileVersion[],
+  contents: ReadonlyMap<string, Buffer>,
+  isCut: boolean,
+): Promise<ExposedRow[]> {
+  const some = versions.slice(0, MAX_VERSIONS);
   const since = new Map<string, FileCommit>();
   let isUnread = isCut || some.length < versions.length;
   const seen = new Map<string, Values>();
