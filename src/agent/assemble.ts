@@ -273,7 +273,8 @@ export async function assemble(setup: AgentSetup, inForce: InForce, hooks: Hooks
     },
     podTrouble: () => pods.trouble,
     keysOf: (sync) => keys.keysOf(sync.settings),
-    rotate: (request, sync) => rotations.rotate(context, request, sync),
+    // It opens files without an opener.
+    rotate: (request, sync) => rotations.rotate(context, request, sync).finally(collect),
     opener: (sync) =>
       new Opener(keys.keysOf(sync.settings), {
         onVerified: (format, outcome) => metrics.decrypted(format, outcome),

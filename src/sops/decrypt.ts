@@ -85,9 +85,19 @@ function clearOffset(splice: SecretSplice, splices: readonly SecretSplice[]): nu
   let offset = splice.start;
   for (const { start, end, by } of splices) {
     if (start >= splice.start) break;
-    offset += Buffer.from(by.written.buffer, 0, by.written.length).toString('utf8').length - (end - start);
+    offset += charactersOf(by.written) - (end - start);
   }
   return offset;
+}
+
+/** UTF-16 units of a text in UTF-8, counted in its bytes: a value must not become a string for that. */
+export function charactersOf(bytes: Uint8Array): number {
+  let count = 0;
+  for (const byte of bytes) {
+    if (byte < 0x80 || byte >= 0xc0) count += 1;
+    if (byte >= 0xf0) count += 1;
+  }
+  return count;
 }
 
 interface ValueContext {
