@@ -297,6 +297,30 @@ describeReal('sotto rotate --in-cluster', TOOLS, () => {
     await next.stop();
   });
 
+  test('its reason is in the commit, and what a key in wrong hands could open is followed from before there is another', async () => {
+    await using at = await scene();
+    const { world } = at;
+    await at.pushing.secret();
+    await using agent = await running(at);
+    const { exit, stdout, stderr } = await at.rotate('--reason', 'compromised: a laptop is gone');
+    expect({ exit, stdout, stderr }).toMatchObject({ exit: 0 });
+    const { commit } = pushedIn(stdout);
+    const message = (await world.repository.git(['log', '-1', '--format=%B', commit])).toString();
+    expect(message).toContain('\n\nReason: compromised: a laptop is gone\n\n');
+    expect(arrayAt((await world.status()) ?? null, 'exposures')).toMatchObject([
+      {
+        key: world.recipient,
+        reason: 'compromised: a laptop is gone',
+        open: 1,
+        values: [{ file: DATABASE, key: 'stringData.password' }],
+      },
+    ]);
+    const asked = agent.log.findIndex(({ msg, request }) => msg === 'request' && request === 'expose');
+    const rotated = agent.log.findIndex(({ msg }) => msg === 'a rotation was pushed');
+    expect(asked).toBeGreaterThan(-1);
+    expect(rotated).toBeGreaterThan(asked);
+  });
+
   test('without a Secret that is for writing to this source nothing is made, and the commands for one are told', async () => {
     await using at = await scene();
     const { world } = at;

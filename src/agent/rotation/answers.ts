@@ -1,6 +1,7 @@
 import { pullRequestLink } from '../../authoring/pull-request.ts';
 import type { EncryptedDocuments } from '../../authoring/rotation/documents.ts';
 import type { RotationGoal } from '../../authoring/rotation/plan.ts';
+import { LIMITS } from '../../core/limits.ts';
 import type { CommitId } from '../../git/output.ts';
 import type { RotationMark } from '../../keys/rotation-mark.ts';
 import type { RotateRequest } from '../../plan/request.ts';
@@ -57,9 +58,10 @@ export function doneAlready({ url, branch, commit, files }: RotationMark, base: 
 }
 
 /** Of the commit. Who asked is a claim, as everywhere. */
-export function messageOf({ age, seals }: RotationGoal, files: number, { by }: RotateRequest): string {
+export function messageOf({ age, seals }: RotationGoal, files: number, { by, reason }: RotateRequest): string {
   const what = age === undefined ? [] : [`${age.old}\nis replaced by\n${age.made}`];
   if (seals) what.push('SealedSecrets are sealed for a new certificate.');
+  if (reason !== '') what.push(`Reason: ${sanitise(reason, LIMITS.maxRequestReason)}`);
   return `Rotate keys of ${files} files\n\n${what.join('\n\n')}\n\nEvery value is as before. Asked for by ${sanitise(by, 100)}.\n`;
 }
 

@@ -50,8 +50,8 @@ needed here. Once the branch is merged and the agent runs it, the agent marks th
 and says first which workloads that restarts. It is never done unasked.
 
 With --reason compromised (or "compromised: …") every value that the old key could open is listed, with the commit since
-which it could. With --new-secret or --new-sealing the agent follows them until each is another value (sotto status);
-expose asks for that alone, and accept says that one need not change.
+which it could. With --new-secret, --new-sealing or --in-cluster the agent follows them until each is another value
+(sotto status); expose asks for that alone, and accept says that one need not change.
 
 With --new-key, whoever opens the files (the agent: a Secret with the label sotto.dev/use=keys) needs the new key before
 it gets the commit. What was readable with the old key stays so in the history of Git.
@@ -89,7 +89,6 @@ export function checkFingerprintFlags(flags: RotateFlags): void {
 
 /** Keys in files and a checkout are what a rotation by the agent does without. */
 export function checkInCluster(flags: RotateFlags): void {
-  if (flags.reason !== undefined) throw noReason();
   const local = ['keyFile', 'pgpKey', 'keyService', 'newKey', 'recovery', 'cert', 'push', 'output'] as const;
   const strange = local.find((name) => flags[name] !== undefined);
   if (strange === undefined) return;
@@ -110,16 +109,6 @@ export function checkFlags({ newKey, newSecret, newSealing, cert, plan, output, 
     what: 'nothing says what the new key is',
     why: 'a rotation is for a new age key (--new-key, --new-secret) or a new sealing key (--new-sealing, --cert)',
     next: 'sotto rotate --key-file old.txt --new-key /dev/shm/new.txt --plan',
-  });
-}
-
-/** The agent writes the message of its commit itself. */
-function noReason(): SottoError {
-  return new SottoError({
-    code: 'SOTTO-CLI-003',
-    what: 'not in this version: sotto rotate --in-cluster --reason',
-    why: 'the agent takes no reason into its commit',
-    next: 'sotto rotate expose KEY --reason TEXT lets it follow what the key could open; then rotate without a reason',
   });
 }
 

@@ -7,8 +7,10 @@ import type { Cluster } from '../cluster.ts';
 import type { CommandContext } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { say, writeData } from '../output.ts';
+import { readStatus } from '../status-document.ts';
 import { harmless } from '../terminal.ts';
 import { whoAmI } from '../who.ts';
+import { exposeAtAgent, isCompromised, keysSaidToGiveWay, reasonLine } from './exposed.ts';
 
 /** The flags of `sotto rotate` that count for a rotation by the agent. */
 export interface InClusterFlags {
@@ -20,17 +22,21 @@ export interface InClusterFlags {
   /** Milliseconds. */
   readonly keepOld: number;
   readonly timeout: number;
+  readonly reason?: string;
   readonly plan?: true;
   readonly yes?: true;
 }
 
 /** Shows what the agent would do, and lets it do exactly that. */
 export async function rotateInCluster(flags: InClusterFlags, cluster: Cluster, context: CommandContext): Promise<void> {
+  const reason = reasonLine(flags.reason);
+  const keys = keysOf(flags);
   const request: RequestText = {
     kind: 'rotate',
+    reason,
     sync: flags.sync,
     branch: flags.branch,
-    keys: keysOf(flags),
+    keys,
     old: flags.old,
     keepOld: `${Math.round(flags.keepOld / 1000)}s`,
     by: await whoAmI(cluster),
@@ -41,6 +47,10 @@ export async function rotateInCluster(flags: InClusterFlags, cluster: Cluster, c
   if (flags.plan === true) return;
   const question = 'Let the agent make the key and push the branch?';
   if (!(await confirmed(context, question, { command: 'sotto rotate --in-cluster …', ...flags }))) return;
+  if (isCompromised(reason)) {
+    const status = (await readStatus(cluster, context.signal)) ?? null;
+    await exposeAtAgent(cluster, keysSaidToGiveWay(shown.message, status, keys), reason, context);
+  }
   const done = await ask({ ...request, plan: planIn(shown) }, flags, cluster, context);
   await writeData(context, `${done.outcome}: ${harmless(done.message)}\n`);
   if (done.outcome !== 'done') return context.exitWith(EXIT.findings);
