@@ -1,7 +1,6 @@
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { checkNewBranch } from '../../git/commit-files.ts';
-import { parseDurationMs } from '../../settings/duration.ts';
 import { sealingCertificate } from '../../sealed/certificate.ts';
 import type { PgpKeyBlock } from '../../sops/pgp-key.ts';
 import { checkRecipients } from '../../sops/recipients.ts';
@@ -43,6 +42,7 @@ import {
   checkInCluster,
   checkResume,
   EXAMPLES,
+  KEEP_OLD_MS,
   type RotateFlags,
 } from '../rotate/flags.ts';
 import { finishWithAgent, resumeRotation } from '../rotate/resume.ts';
@@ -73,9 +73,10 @@ export function register(program: Command, context: CommandContext): void {
     .addOption(kubeconfigOption())
     .addOption(contextOption())
     .addOption(
-      new Option('--keep-old <duration>', 'how long the old key is to open older commits (with --new-secret)')
-        .argParser(durationOf)
-        .default(parseDurationMs('90d'), '90d'),
+      new Option(
+        '--keep-old <duration>',
+        'how long the old key is to open older commits, with a new key in the cluster (default: 90d)',
+      ).argParser(durationOf),
     )
     .option('--fingerprint', 'let the agent change the key of its own digests, and of nothing in Git')
     .option('--branch <name>', 'make the commit on a new branch; this one and the files stay as they are')
@@ -86,9 +87,10 @@ export function register(program: Command, context: CommandContext): void {
     .option('--in-cluster', 'let the agent do all of it and push a branch: no private key leaves its namespace')
     .option('--sync <name>', 'whose repository the agent rotates (with --in-cluster; default: the only one)')
     .addOption(
-      new Option('--timeout <duration>', 'how long to wait for the agent (with --in-cluster)')
-        .argParser(durationOf)
-        .default(parseDurationMs('30m'), '30m'),
+      new Option(
+        '--timeout <duration>',
+        'how long to wait for the agent (default: 5m, with --in-cluster 30m)',
+      ).argParser(durationOf),
     )
     .addOption(new Option('--yes', 'do not ask'))
     .addOption(outputOption(['json'], 'the plan as JSON'))
@@ -130,7 +132,7 @@ async function rotate(flags: RotateFlags, context: CommandContext, cluster?: Clu
   const question = `Rotate ${counts(planned.plan)}?`;
   if (!(await confirmed(context, question, { command: 'sotto rotate …', ...flags }))) return;
   const recovery = await recoveryOf(flags, context, clusterKeys);
-  const until = new Date(Date.now() + flags.keepOld);
+  const until = new Date(Date.now() + (flags.keepOld ?? KEEP_OLD_MS));
   const withSealing =
     flags.newSealing === true && cluster && clusterKeys
       ? await withNewSealing(planned, cluster, clusterKeys, documents, until, context)
@@ -156,7 +158,9 @@ async function rotate(flags: RotateFlags, context: CommandContext, cluster?: Clu
   await toChange(report, cluster !== undefined, context);
   if (agent === undefined || cluster === undefined) return;
   if (target === undefined) return sayLater(agent, context);
-  await finishWithAgent(journal, () => followCommit(cluster, { checkout, commit, target, agent }, context));
+  await finishWithAgent(journal, () =>
+    followCommit(cluster, { checkout, commit, target, agent, timeoutMs: flags.timeout }, context),
+  );
 }
 
 async function newKeyOf(

@@ -14,7 +14,8 @@ export interface RotateFlags {
   readonly namespace?: string;
   readonly kubeconfig?: string;
   readonly context?: string;
-  readonly keepOld: number;
+  /** Milliseconds, as is `timeout`. */
+  readonly keepOld?: number;
   readonly branch?: string;
   readonly push?: true;
   readonly fingerprint?: true;
@@ -22,11 +23,14 @@ export interface RotateFlags {
   readonly resume?: true;
   readonly inCluster?: true;
   readonly sync?: string;
-  readonly timeout: number;
+  readonly timeout?: number;
   readonly reason?: string;
   readonly yes?: true;
   readonly output?: 'json';
 }
+
+/** For how long an old key of the agent opens, where nobody says: 90 days. */
+export const KEEP_OLD_MS = 90 * 86_400_000;
 
 /** Below the options of its help. */
 export const EXAMPLES = `
@@ -72,14 +76,14 @@ key files, 3 not pushed, 4 a file does not open, 6 interrupted: --resume.`;
 
 /** What is to be done is written down; how the cluster is reached may have changed since. */
 export function checkResume(flags: RotateFlags): void {
-  const known = ['resume', 'yes', 'keepOld', 'timeout', 'kubeconfig', 'context'];
+  const known = ['resume', 'yes', 'timeout', 'kubeconfig', 'context'];
   if (Object.keys(flags).some((flag) => !known.includes(flag)))
     throw usage('--resume stands alone', 'what is to be done is written down');
 }
 
 /** It changes nothing in Git, so it goes with nothing that does. */
 export function checkFingerprintFlags(flags: RotateFlags): void {
-  const its = ['fingerprint', 'namespace', 'kubeconfig', 'context', 'plan', 'yes', 'output', 'keepOld', 'timeout'];
+  const its = ['fingerprint', 'namespace', 'kubeconfig', 'context', 'plan', 'yes', 'output'];
   const other = Object.keys(flags).find((flag) => !its.includes(flag));
   if (other !== undefined)
     throw usage('--fingerprint stands alone', 'it changes a key of the agent and no file in Git');
@@ -96,13 +100,15 @@ export function checkInCluster(flags: RotateFlags): void {
   throw usage(`${flag} is not for --in-cluster`, 'the agent works with its own keys, settings and credentials');
 }
 
-export function checkFlags({ newKey, newSecret, newSealing, cert, plan, output, sync }: RotateFlags): void {
+export function checkFlags(flags: RotateFlags): void {
+  const { newKey, newSecret, newSealing, cert, plan, output, sync } = flags;
   if (sync !== undefined) throw usage('--sync is for --in-cluster', 'here the repository is that of the checkout');
   if (output !== undefined && plan !== true) throw usage('-o json is for --plan', 'what is done is told in words');
   if (newKey !== undefined && newSecret === true)
     throw usage('there is one new key', '--new-key and --new-secret exclude each other');
   if (cert !== undefined && newSealing === true)
     throw usage('there is one new sealing key', '--cert and --new-sealing exclude each other');
+  checkAgentFlags(flags);
   if (newKey !== undefined || newSecret === true || newSealing === true || cert !== undefined) return;
   throw new SottoError({
     code: 'SOTTO-ROTATE-009',
@@ -110,6 +116,18 @@ export function checkFlags({ newKey, newSecret, newSealing, cert, plan, output, 
     why: 'a rotation is for a new age key (--new-key, --new-secret) or a new sealing key (--new-sealing, --cert)',
     next: 'sotto rotate --key-file old.txt --new-key /dev/shm/new.txt --plan',
   });
+}
+
+/** What speaks of the agent has to have something to do with it. */
+function checkAgentFlags({ newSecret, newSealing, keepOld, timeout, push, branch }: RotateFlags): void {
+  const isWithAgent = newSecret === true || newSealing === true;
+  if (keepOld !== undefined && !isWithAgent)
+    throw usage('--keep-old is for a new key in the cluster', 'keys in files have no end that anybody looks at');
+  if (timeout !== undefined && !(isWithAgent && push === true && branch === undefined))
+    throw usage(
+      '--timeout is for waiting for the agent',
+      'it is waited for with --in-cluster, and with --new-secret or --new-sealing once this branch is pushed (--push)',
+    );
 }
 
 function usage(what: string, why: string): SottoError {

@@ -11,6 +11,10 @@ import { readStatus } from '../status-document.ts';
 import { harmless } from '../terminal.ts';
 import { whoAmI } from '../who.ts';
 import { exposeAtAgent, isCompromised, keysSaidToGiveWay, reasonLine } from './exposed.ts';
+import { KEEP_OLD_MS } from './flags.ts';
+
+/** Until the agent has rotated all of it. */
+const ROTATED_MS = 30 * 60_000;
 
 /** The flags of `sotto rotate` that count for a rotation by the agent. */
 export interface InClusterFlags {
@@ -20,8 +24,8 @@ export interface InClusterFlags {
   readonly sync?: string;
   readonly old?: string;
   /** Milliseconds. */
-  readonly keepOld: number;
-  readonly timeout: number;
+  readonly keepOld?: number;
+  readonly timeout?: number;
   readonly reason?: string;
   readonly plan?: true;
   readonly yes?: true;
@@ -38,7 +42,7 @@ export async function rotateInCluster(flags: InClusterFlags, cluster: Cluster, c
     branch: flags.branch,
     keys,
     old: flags.old,
-    keepOld: `${Math.round(flags.keepOld / 1000)}s`,
+    keepOld: `${Math.round((flags.keepOld ?? KEEP_OLD_MS) / 1000)}s`,
     by: await whoAmI(cluster),
   };
   const shown = await ask(request, flags, cluster, context);
@@ -59,7 +63,7 @@ export async function rotateInCluster(flags: InClusterFlags, cluster: Cluster, c
 
 function ask(
   request: RequestText,
-  { timeout: timeoutMs }: InClusterFlags,
+  { timeout: timeoutMs = ROTATED_MS }: InClusterFlags,
   cluster: Cluster,
   context: CommandContext,
 ): Promise<HandledRequest> {

@@ -16,6 +16,7 @@ import { proveCanary } from './canary.ts';
 import { type ClusterKeys, markState, secretOf, stateOf } from './cluster-keys.ts';
 import { changedGenerations, generations, untilApplied } from './settle.ts';
 
+/** Until the agent runs the commit. */
 const APPLIED_MS = 5 * 60_000;
 
 export interface Proving {
@@ -62,6 +63,8 @@ export interface Following {
   readonly commit: CommitId;
   readonly target: PushTarget;
   readonly agent: AgentSteps;
+  /** How long the agent is waited for; 5 minutes where nobody says. */
+  readonly timeoutMs?: number | undefined;
 }
 
 /**
@@ -75,9 +78,12 @@ export async function followCommit(
 ): Promise<readonly string[]> {
   const { commit, agent } = following;
   await say(context, 'waiting for the agent; should this end before it is there: sotto rotate --resume');
-  await askForSync(cluster, context);
+  const timeoutMs = following.timeoutMs ?? APPLIED_MS;
+  const deadlineMs = performance.now() + timeoutMs;
+  await askForSync(cluster, timeoutMs, context);
   const holds = (revision: CommitId): Promise<boolean | undefined> => comesAfter(following, revision);
-  await untilApplied(cluster, { commit, holds }, { signal: context.signal, timeoutMs: APPLIED_MS });
+  const leftMs = Math.max(0, deadlineMs - performance.now());
+  await untilApplied(cluster, { commit, holds }, { signal: context.signal, timeoutMs: leftMs });
   const after = await generations(cluster, agent.workloads, context.signal);
   const changed = agent.generations && after && changedGenerations(agent.generations, after);
   const restarts = changed === undefined ? 'workloads may not be listed' : `${changed.length} workloads changed`;
@@ -110,10 +116,13 @@ export async function sayLater({ secret, until, namespace }: AgentSteps, context
   await say(context, `next, once the agent runs it: kubectl annotate secret ${secret} -n ${namespace} ${mark}`);
 }
 
-/** So that nobody waits for an interval. What comes of it is looked at afterwards. */
-async function askForSync(cluster: Cluster, context: CommandContext): Promise<void> {
+/** So that nobody waits for an interval. What comes of it is looked at afterwards, also where it takes too long. */
+async function askForSync(cluster: Cluster, timeoutMs: number, context: CommandContext): Promise<void> {
   const request = { kind: 'sync', by: await whoAmI(cluster), reason: 'a rotation' } as const;
-  await askAgent(cluster, request, { signal: context.signal, timeoutMs: APPLIED_MS, onAccepted: () => undefined });
+  const asking = { signal: context.signal, timeoutMs, onAccepted: () => undefined };
+  await askAgent(cluster, request, asking).catch((thrown: unknown) => {
+    if (!(thrown instanceof SottoError && thrown.code === 'SOTTO-CLI-047')) throw thrown;
+  });
 }
 
 /** The same name may lead to another cluster by now. Throws SOTTO-ROTATE-080. */

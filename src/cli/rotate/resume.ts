@@ -1,15 +1,16 @@
 import { openCheckout } from '../../git/checkout.ts';
 import { removeJournal } from '../../git/rotation-journal.ts';
-import { type ClusterFlags, withCluster } from '../cluster.ts';
+import { withCluster } from '../cluster.ts';
 import type { CommandContext } from '../context.ts';
 import { say } from '../output.ts';
+import type { RotateFlags } from './flags.ts';
 import { followHere, pushRecorded } from './carry-out.ts';
 import { openJournal } from './journal.ts';
 import { checkSameCluster, followCommit, restarted, sayLater } from './lookout.ts';
 
 /** Exactly what was begun: the push, the branch with its files, and what is left to do with the agent. */
 export async function resumeRotation(
-  flags: Pick<ClusterFlags, 'kubeconfig' | 'context'>,
+  flags: Pick<RotateFlags, 'kubeconfig' | 'context' | 'timeout'>,
   context: CommandContext,
 ): Promise<void> {
   const checkout = await openCheckout(context.cwd, context.env, context.signal);
@@ -25,7 +26,8 @@ export async function resumeRotation(
   const named = { namespace: agent.namespace, ...(kubeconfig && { kubeconfig }), ...(name && { context: name }) };
   await withCluster(named, context, async (cluster) => {
     checkSameCluster(cluster, agent);
-    await finishWithAgent(path, () => followCommit(cluster, { checkout, commit: to, target, agent }, context));
+    const following = { checkout, commit: to, target, agent, timeoutMs: flags.timeout };
+    await finishWithAgent(path, () => followCommit(cluster, following, context));
   });
 }
 

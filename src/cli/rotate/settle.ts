@@ -86,6 +86,9 @@ export async function untilApplied(
   };
   try {
     await followStatus(cluster, { signal: AbortSignal.any([signal, stop.signal]), onStatus, onNote: () => undefined });
+  } catch (thrown) {
+    // A question that the end of the wait cuts off is no failure of the cluster.
+    if (!stop.signal.aborted) throw thrown;
   } finally {
     clearTimeout(timer);
   }

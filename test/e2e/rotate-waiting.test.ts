@@ -1,0 +1,134 @@
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { arrayAt, type Json, numberAt, stringAt } from '../../src/core/json.ts';
+import type { PolicyRule, ServiceAccountAccess } from '../../src/demo/control-plane.ts';
+import { type CliResult, sotto } from '../cli/session.ts';
+import type { RunningAgent } from '../harness/agent.ts';
+import { untilTried } from '../harness/attention.ts';
+import { type Checkout, clone } from '../harness/checkout.ts';
+import { secretPath } from '../harness/objects.ts';
+import { describeReal } from '../harness/real.ts';
+import { rolledOut } from '../harness/rollout.ts';
+import { createWorld, eventually, secret, type World } from '../harness/world.ts';
+
+const PERSON: readonly PolicyRule[] = [
+  { apiGroups: [''], resources: ['secrets'], verbs: ['get', 'list', 'create', 'patch'] },
+  { apiGroups: [''], resources: ['configmaps'], verbs: ['get', 'list', 'watch', 'patch', 'create'] },
+  { apiGroups: ['apps'], resources: ['deployments', 'statefulsets', 'daemonsets'], verbs: ['list'] },
+];
+
+const WEB = `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - {name: app, image: "example.com/app:1", envFrom: [{secretRef: {name: db}}]}
+`;
+
+describeReal('a rotation that waits for the agent', ['kube-apiserver', 'etcd', 'sops', 'age-keygen'], () => {
+  let world: World;
+  let agent: RunningAgent;
+  let person: ServiceAccountAccess;
+  let checkout: Checkout;
+
+  const deployment = (): string => `/apis/apps/v1/namespaces/${world.namespace}/deployments/web`;
+  const generation = async (): Promise<number | undefined> =>
+    numberAt(await world.get(deployment()), 'metadata', 'generation');
+  const journal = (): string => join(checkout.folder, '.git/sotto-rotate');
+  const resume = (...more: readonly string[]): Promise<CliResult> =>
+    sotto(['rotate', '--resume', ...more], { cwd: checkout.folder, env: checkout.env });
+  const head = (): string => checkout.git('rev-parse', 'HEAD').trim();
+  const keySecrets = async (): Promise<readonly Json[]> => {
+    const selector = encodeURIComponent('sotto.dev/use=keys');
+    return arrayAt(await world.get(`/api/v1/namespaces/${world.namespace}/secrets?labelSelector=${selector}`), 'items');
+  };
+  const made = async (): Promise<string[]> =>
+    (await keySecrets()).map((key) => stringAt(key, 'metadata', 'name') ?? '');
+  const mark = async (name: string, annotation: 'state' | 'until'): Promise<string | undefined> =>
+    stringAt(await world.get(secretPath(world.namespace, name)), 'metadata', 'annotations', `sotto.dev/${annotation}`);
+
+  beforeAll(async () => {
+    world = await createWorld();
+    person = await world.own.plane.createServiceAccount(world.namespace, 'kim', PERSON);
+    const files = {
+      'deploy/db.yaml': await world.sops(JSON.stringify(secret('db', { password: world.value(0) })), 'db.yaml'),
+      'deploy/web.yaml': WEB,
+      '.sops.yaml': `creation_rules:\n- encrypted_regex: ^(data|stringData)$\n  age: ${world.recipient}\n`,
+    };
+    const commit = await world.repository.commit(files, 'first');
+    agent = await world.start();
+    await untilTried(world, commit);
+    await rolledOut(world, deployment());
+    checkout = clone(world, person);
+  });
+  afterAll(async () => {
+    await agent[Symbol.asyncDispose]();
+    await world[Symbol.asyncDispose]();
+  });
+
+  test('says which workloads somebody changed meanwhile, and is done all the same', async () => {
+    const before = await generation();
+    const [reached, go] = [join(world.folder, 'reached'), join(world.folder, 'go')];
+    const hook = join(checkout.folder, '.git/hooks/pre-push');
+    const wait = `touch ${reached}; until test -e ${go}; do sleep 0.05; done`;
+    writeFileSync(hook, `#!/bin/sh\n${wait}\n`, { mode: 0o755 });
+    const rotating = checkout.run('rotate', '--new-secret', '--push', '--keep-old', '2d', '--yes');
+    await eventually('it is about to push', () => Promise.resolve(existsSync(reached) ? true : undefined));
+    await world.own.plane.admin(
+      'PATCH',
+      deployment(),
+      { spec: { revisionHistoryLimit: 3 } },
+      'application/merge-patch+json',
+    );
+    await rolledOut(world, deployment());
+    expect(await generation()).toBe((before ?? 0) + 1);
+    writeFileSync(go, '');
+    const { exit, stderr } = await rotating;
+    rmSync(hook);
+
+    expect({ exit, stderr }).toMatchObject({ exit: 1, stderr: expect.stringContaining('SOTTO-ROTATE-016') as string });
+    expect(stderr).toContain(`the agent runs ${head().slice(0, 12)}; 1 workloads changed\n`);
+    expect(stderr).toMatch(/SOTTO-ROTATE-016.*Deployment\/web: .*somebody changed them.*kubectl rollout history/s);
+    expect(await mark('sops-age', 'state')).toBe('decrypt-only');
+    const untilMs = Date.parse((await mark('sops-age', 'until')) ?? '') - Date.now();
+    expect(untilMs / 86_400_000).toBeGreaterThan(1);
+    expect(untilMs / 86_400_000).toBeLessThanOrEqual(2);
+    expect((await world.repository.git(['rev-parse', 'main'])).toString().trim()).toBe(head());
+    expect(checkout.git('status', '--porcelain')).toBe('');
+    expect(await resume()).toMatchObject({ exit: 2, stderr: expect.stringContaining('SOTTO-ROTATE-003') as string });
+  });
+
+  test('tells when the agent does not run it in time, marks nothing, and --resume waits again', async () => {
+    const before = await generation();
+    const [old, ...others] = await made();
+    const broken = await world.repository.commit({ 'deploy/broken.yaml': 'a: [\n' }, 'somebody else’s mistake');
+    checkout.git('pull', '-q', '--ff-only');
+    await untilTried(world, broken);
+    expect({ old: old?.startsWith('sotto-age-'), others }).toEqual({ old: true, others: [] });
+
+    const late = await checkout.run('rotate', '--new-secret', '--push', '--timeout', '2s', '--yes');
+    const told = { exit: 3, stderr: expect.stringContaining('SOTTO-ROTATE-015') as string };
+    expect(late).toMatchObject(told);
+    const rotated = head();
+    expect(rotated).not.toBe(broken);
+    expect(late.stderr).toMatch(/does not run [0-9a-f]{12} yet.*then sotto rotate --resume; both keys are there/s);
+    expect((await world.repository.git(['rev-parse', 'main'])).toString().trim()).toBe(rotated);
+    expect(await resume('--timeout', '1s')).toMatchObject(told);
+    expect(existsSync(journal())).toBe(true);
+    expect(await mark(old ?? '', 'state')).toBeUndefined();
+
+    await world.repository.commit({ 'deploy/broken.yaml': '# nothing\n' }, 'mended');
+    const { exit, stderr } = await resume();
+    expect({ exit, stderr }).toMatchObject({ exit: 0 });
+    expect(stderr).toContain(`the agent runs ${rotated.slice(0, 12)}; 0 workloads changed\n`);
+    expect(existsSync(journal())).toBe(false);
+    expect(await mark(old ?? '', 'state')).toBe('decrypt-only');
+    expect(await generation()).toBe(before);
+  });
+});
