@@ -117,7 +117,7 @@ export async function storeRecovery(
 function noRecovery({ what, why, next }: SottoError): SottoError {
   return new SottoError({
     code: 'SOTTO-SEAL-025',
-    what: 'no sealing key was made, because its recovery copy cannot be stored',
+    what: 'no key was made, because its recovery copy cannot be stored',
     why: `${what}: ${why}`,
     next,
     object: `ConfigMap/${RECOVERY_NAME}`,

@@ -218,7 +218,7 @@ describeReal('an agent with sealing.enabled', TOOLS, () => {
     const told = attentionOf(status).find(({ code }) => code === 'SOTTO-SEAL-025');
     expect([told?.object, told?.text]).toEqual([
       'ConfigMap/sotto-recovery',
-      expect.stringMatching(/^no sealing key was made.*Admission refuses ConfigMap sotto-recovery: .*no recovery here/),
+      expect.stringMatching(/^no key was made.*Admission refuses ConfigMap sotto-recovery: .*no recovery here/),
     ]);
     expect(fingerprintIn(status)).toBeUndefined();
     expect(await keySecrets(world)).toEqual([]);

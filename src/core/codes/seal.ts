@@ -120,8 +120,8 @@ export const SEAL_CODES = {
     example: 'sotto seal --raw --cert sealing.pem --merge-into sealed.yaml --item password',
   },
   'SOTTO-SEAL-025': {
-    title: 'No sealing key was made, because its recovery copy cannot be stored',
+    title: 'No key was made, because its recovery copy cannot be stored',
     explain:
-      'With sealing.recovery the key is encrypted to those recipients and stored in ConfigMap sotto-recovery before it exists anywhere else: a key that nobody can get back is not made. RBAC, a quota or admission refuses that ConfigMap. The agent tries again every minute and at every change of settings or keys; everything else goes on.',
+      'With sealing.recovery (or --recovery) a new key, of sealing or of age, is encrypted to those recipients and stored in ConfigMap sotto-recovery before it exists anywhere else: a key that nobody can get back is not made. RBAC, a quota or admission refuses that ConfigMap. The agent tries again every minute and at every change of settings or keys, and everything else goes on; a rotation ends there, and the same command begins it anew.',
   },
 } as const satisfies Record<string, CodeEntry>;
