@@ -73,7 +73,7 @@ export function register(program: Command, context: CommandContext): void {
     .addOption(kubeconfigOption())
     .addOption(contextOption())
     .addOption(
-      new Option('--keep-old <duration>', 'how long the old key is to open older commits (with --new-secret)')
+      new Option('--keep-old <duration>', 'how long an old key of the agent is to open older commits')
         .argParser(durationOf)
         .default(parseDurationMs('90d'), '90d'),
     )
