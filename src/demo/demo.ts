@@ -24,6 +24,7 @@ const SCENES: readonly ((stage: Stage) => Promise<SceneResult>)[] = [
   deletionIsUndone,
   badCommitIsIsolated,
   removedObjectIsPruned,
+  // The last act. What follows looks back on all of them, so also on what a rotation leaves behind.
   repositoryIsRotated,
   quietCostsNothing,
   plaintextIsNowhere,

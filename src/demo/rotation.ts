@@ -5,44 +5,72 @@ import { numberAt, stringAt } from '../core/json.ts';
 import type { PersonAccess } from './cluster.ts';
 import { OBJECTS } from './content.ts';
 import { isolatedGitEnv } from './git-repository.ts';
+import { shownDiff } from './rotation-diff.ts';
 import { duration } from './screen.ts';
 import { disproved, liveObject } from './stage.ts';
 import type { SceneResult, Stage } from './stage.ts';
 
 const run = promisify(execFile);
 
-/** What a person does for it: one command, in a clone. */
+/** What a person does for it: one command, in a clone. What is told of it is what was read, of programs and of Git. */
 export async function repositoryIsRotated(stage: Stage): Promise<SceneResult> {
-  const { cluster, screen, options, repository, folder } = stage;
+  const { cluster, screen, repository, folder } = stage;
   screen.working('cloning, and giving every SOPS file a new key');
-  const env = { ...isolatedGitEnv(folder, options.env['PATH'] ?? ''), ...personEnv(stage) };
   const clone = join(folder, 'clone');
-  const git = async (...args: readonly string[]): Promise<string> =>
-    (await run('git', [...args], { env, signal: options.signal })).stdout;
-  await git('clone', '--quiet', repository.folder, clone);
+  await git(stage, 'clone', '--quiet', repository.folder, clone);
   const before = await deploymentOf(stage);
   const startedMs = performance.now();
-  const args = ['rotate', '--new-secret', '--push', '--yes', '-n', cluster.namespace, ...accessFlags(cluster.access)];
-  const said = await run(process.execPath, [options.programPath, ...args], {
-    cwd: clone,
-    env,
-    signal: options.signal,
-  }).then(
-    ({ stderr }) => stderr,
-    (thrown: unknown) => (options.signal.aborted ? Promise.reject(options.signal.reason as Error) : reasonIn(thrown)),
-  );
+  const place = ['-n', cluster.namespace, ...accessFlags(cluster.access)];
+  const said = await sotto(stage, clone, ['rotate', '--new-secret', '--push', '--yes', ...place]);
   const took = duration(performance.now() - startedMs);
-  if (!said.includes('0 workloads changed'))
-    return disproved(stage, `the rotation did not end well: ${lastLine(said)}`);
+  const facts = FACTS.map((fact) => fact.exec(said)?.[0]);
+  if (facts.includes(undefined)) return disproved(stage, `the rotation did not end well: ${lastLine(said)}`);
   const after = await deploymentOf(stage);
   if (before === undefined || before !== after)
     return disproved(stage, `${OBJECTS.deployment.name} was rolled out by the rotation`);
-  const diff = (await git('-C', clone, 'diff', '--shortstat', 'HEAD^', 'HEAD')).trim();
+  const checked = await sotto(stage, clone, ['check', '--rotation', 'HEAD']);
+  const verdict = ONLY_KEYS.exec(checked)?.[0];
+  if (verdict === undefined) return disproved(stage, `the commit does more than a rotation: ${lastLine(checked)}`);
+  const changed = ['-C', clone, 'diff', 'HEAD^', 'HEAD'];
+  const size = (await git(stage, ...changed, '--shortstat')).trim();
+  const { file } = OBJECTS.database;
+  const piece = shownDiff(await git(stage, ...changed, '-U0', '--', file));
+  if (piece.length === 0) return disproved(stage, `${file} is as it was before the rotation`);
   screen.done(`sotto rotate: a new age key for the whole repository, ${took}`);
-  screen.detail(`one commit, ${diff}; each file opened again and compared`);
-  screen.detail('the agent opened a canary first, then applied it; nothing was restarted');
-  screen.detail('the old key only opens from now on');
+  for (const fact of facts) screen.detail(fact ?? '');
+  screen.detail(`one commit, ${size}; of ${file}:`);
+  for (const line of piece) screen.detail(line);
+  screen.detail(`sotto check --rotation HEAD: ${verdict}`);
+  screen.detail(`${OBJECTS.deployment.name} has the generation that it had before`);
   return ['keys rotated', `${took}, 0 workloads restarted`];
+}
+
+/** What `sotto rotate` says it has seen, in its words. */
+const FACTS = [
+  /the agent has opened a canary for the new key/,
+  /[1-9]\d* files changed, each opened again and compared/,
+  /the agent runs [0-9a-f]{12}; 0 workloads changed/,
+  /Secret \S+ with the old key only opens from now on/,
+] as const;
+
+const ONLY_KEYS = /[1-9]\d* files only have other keys, [1-9]\d* values new ciphertext; 0 are otherwise/;
+
+async function git(stage: Stage, ...args: readonly string[]): Promise<string> {
+  return (await run('git', [...args], { env: envOf(stage), signal: stage.options.signal })).stdout;
+}
+
+/** What the command says beside its data, also when it fails. */
+async function sotto(stage: Stage, cwd: string, args: readonly string[]): Promise<string> {
+  const { programPath, signal } = stage.options;
+  const running = run(process.execPath, [programPath, ...args], { cwd, env: envOf(stage), signal });
+  return running.then(
+    ({ stderr }) => stderr,
+    (thrown: unknown) => (signal.aborted ? Promise.reject(signal.reason as Error) : reasonIn(thrown)),
+  );
+}
+
+function envOf(stage: Stage): NodeJS.ProcessEnv {
+  return { ...isolatedGitEnv(stage.folder, stage.options.env['PATH'] ?? ''), ...personEnv(stage) };
 }
 
 async function deploymentOf(stage: Stage): Promise<string | undefined> {

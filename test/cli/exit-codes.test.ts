@@ -30,6 +30,13 @@ describe('exit codes', () => {
     ['SOTTO-SEAL-001', 4],
     ['SOTTO-YAML-001', 2],
     ['SOTTO-PLAN-001', 1],
+    // As the help of `sotto rotate` says.
+    ['SOTTO-ROTATE-016', 1],
+    ['SOTTO-ROTATE-008', 3],
+    ['SOTTO-ROTATE-014', 3],
+    ['SOTTO-ROTATE-015', 3],
+    ['SOTTO-ROTATE-051', 3],
+    ['SOTTO-ROTATE-002', 6],
   ] as const)('say what kind of thing went wrong: %s ends with %i', (code, exit) => {
     expect(exitOf(code)).toBe(exit);
   });

@@ -68,6 +68,9 @@ exit 2
 $ sotto keys rehearse -n team --offline
 ! SOTTO-CLI-001: nothing was rehearsed, because there is nothing to open with — …
 exit 2
+$ sotto check
+! SOTTO-CLI-003: not in this version: sotto check without --pre or --rotation — … — sotto check --pre -n NAMESPACE, or sotto check --rotation COMMIT; …
+exit 2
 $ sotto guard --plan
 ! SOTTO-CLI-003: not in this version: sotto guard — the command is described but not built yet — sotto --help
 exit 2

@@ -7,6 +7,7 @@ import { sotto, type CliResult } from '../cli/session.ts';
 import type { RunningAgent } from '../harness/agent.ts';
 import { untilTried } from '../harness/attention.ts';
 import { type Checkout, clone, pageOf } from '../harness/checkout.ts';
+import { asIfAtGithub, pageForPullRequest } from '../harness/forge.ts';
 import { configMapPath, editByHand } from '../harness/objects.ts';
 import { describeReal } from '../harness/real.ts';
 import { stockOutput } from '../harness/stock.ts';
@@ -124,6 +125,15 @@ describeReal('a change made by hand is kept', TOOLS, () => {
     ]);
     expect(git('ls-remote', 'origin', 'refs/heads/red')).toBe(`${git('rev-parse', 'red').trim()}\trefs/heads/red\n`);
     expect(git('rev-parse', 'HEAD')).toBe(before);
+    const local = git('remote', 'get-url', 'origin').trim();
+    asIfAtGithub({ git, remote: world.repository.folder, folder: world.folder });
+    const linked = await keep('1', '--yes', '--push', '--branch', 'colours/red');
+    expect([linked.exit, linked.stderr]).toEqual([
+      0,
+      expect.stringContaining(`\npull request: ${pageForPullRequest('colours/red')}\n`),
+    ]);
+    git('remote', 'set-url', 'origin', local);
+    expect(git('ls-remote', 'origin', 'refs/heads/colours/red')).toContain(git('rev-parse', 'colours/red').trim());
 
     git('merge', '-q', '--no-edit', branch);
     git('push', '-q', 'origin', 'HEAD:main');

@@ -30,6 +30,13 @@ describeReal('sotto keys', TOOLS, () => {
   const git = (...args: readonly string[]): string => checkout.git(...args);
   const run = (...words: readonly string[]): Promise<CliResult> => checkout.run(...words);
   const outside = (name: string): string => join(world.folder, name);
+  /** Of the age keys, by state. */
+  const rowsOf = async (states: readonly string[]): Promise<readonly (Json | undefined)[]> => {
+    const keys = arrayAt(parseJson((await run('keys', 'list', '-o', 'json')).stdout), 'keys');
+    return states.map((state) =>
+      keys.find((key) => stringAt(key, 'kind') === 'age' && stringAt(key, 'state') === state),
+    );
+  };
   const live = (name: string): Promise<Json | undefined> => world.get(secretPath(world.namespace, name));
 
   beforeAll(async () => {
@@ -177,10 +184,32 @@ describeReal('sotto keys', TOOLS, () => {
       files: [],
       commits: [{ count: 1, newest: { commit: git('rev-parse', 'HEAD^').trim() } }],
     });
+    await world.until('the old key only opens', (status) =>
+      arrayAt(status, 'keys').some((key) => stringAt(key, 'state') === 'decrypt-only'),
+    );
+    const [opening, made] = await rowsOf(['decrypt-only', 'active']);
+    const until = stringAt(await live('sops-age'), 'metadata', 'annotations', 'sotto.dev/until');
+    expect(until).toMatch(/^20\d\d-/);
+    expect(opening).toMatchObject({ id: world.recipient, secret: 'sops-age', origin: 'foreign', until, files: [] });
+    expect(made).toMatchObject({
+      secret: expect.stringMatching(/^sotto-age-/) as string,
+      origin: 'sotto',
+      files: [{ branches: ['main', 'origin/main'], file: 'deploy/db.json' }],
+      commits: [{ branch: 'origin/main', count: 1, newest: { commit: git('rev-parse', 'HEAD').trim() } }],
+    });
+    expect((await run('keys', 'list')).stdout).toMatch(
+      /^age +decrypt-only +0d +20[-\dT:.]+Z +sops-age +foreign +nothing +origin\/main 1 to [0-9a-f]{12} +age1/m,
+    );
     expect(await run('keys', 'retire', world.recipient, '--yes')).toMatchObject({ exit: 0 });
     expect(stringAt(await live('sops-age'), 'metadata', 'annotations', 'sotto.dev/state')).toBe('retired');
     await world.until('it is retired', (status) =>
       arrayAt(status, 'keys').some((key) => stringAt(key, 'state') === 'retired'),
+    );
+    const [retired] = await rowsOf(['retired']);
+    // What a revert would need is still told of a key that is kept and opens nothing.
+    expect(retired).toMatchObject({ id: world.recipient, secret: 'sops-age', files: [], commits: [{ count: 1 }] });
+    expect((await run('keys', 'list')).stdout).toMatch(
+      /^age +retired +0d .* sops-age +foreign +nothing +origin\/main 1 to [0-9a-f]{12} +age1/m,
     );
     expect((await run('keys', 'retire', 'nobody', '--yes')).stderr).toContain('SOTTO-KEYS-066');
     expect(readFileSync(join(checkout.folder, '.sops.yaml'), 'utf8')).not.toContain(world.recipient);

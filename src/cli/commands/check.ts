@@ -34,13 +34,17 @@ const EXAMPLES = `
 With --pre: asks the API server what you may do in the namespace, and says one of three: you can install; you can install without
 some kinds; or what somebody with more rights has to apply first (manifests on stdout). Nothing is changed.
 
+With --rotation: what a commit did to each encrypted file, its receipt included, as far as it shows without a key. It is read
+from Git alone, and asks no cluster.
+
 Examples:
   sotto check --pre -n team-app
   sotto check --pre -n team-app > for-the-admin.yaml
   sotto check --rotation HEAD                          for whoever reviews a rotation, or a pipeline
   sotto check --rotation HEAD --require-receipt        only rotations by the agent, whose key is pinned
 
-Exit code: 0 you can install, 1 not everything is allowed, 2 usage or settings, 3 cluster unreachable, 5 forbidden.`;
+Exit code: 0 you can install, or the commit is a rotation and nothing else; 1 not everything is allowed, or the commit has
+findings; 2 usage, settings or no such commit, 3 cluster unreachable, 5 forbidden.`;
 
 export function register(program: Command, context: CommandContext): void {
   program
@@ -61,7 +65,7 @@ export function register(program: Command, context: CommandContext): void {
 
 async function check(flags: CheckFlags, context: CommandContext): Promise<void> {
   if (flags.rotation !== undefined) return checkRotation(flags.rotation, flags, context);
-  if (flags.pre !== true) throw onlyPre();
+  if (flags.pre !== true) throw neitherOfBoth();
   const found = await findSettings(flags.config, context);
   const connection = await connectionFor(flags, context);
   const namespace = flags.namespace ?? connection.namespace;
@@ -151,11 +155,11 @@ function jsonOf(verdict: Verdict, missing: readonly Need[], namespace: string): 
   return escaped(`${JSON.stringify(answer)}\n`);
 }
 
-function onlyPre(): SottoError {
+function neitherOfBoth(): SottoError {
   return new SottoError({
     code: 'SOTTO-CLI-003',
-    what: 'not in this version: sotto check without --pre',
-    why: 'checking a repository is not built yet',
-    next: 'sotto check --pre -n NAMESPACE, or sotto diff for what a pass would change',
+    what: 'not in this version: sotto check without --pre or --rotation',
+    why: 'your rights before an install are checked, and what a commit did; a repository as a whole is not yet',
+    next: 'sotto check --pre -n NAMESPACE, or sotto check --rotation COMMIT; sotto diff for what a pass would change',
   });
 }

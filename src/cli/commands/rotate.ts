@@ -75,7 +75,7 @@ export function register(program: Command, context: CommandContext): void {
     .addOption(
       new Option(
         '--keep-old <duration>',
-        'how long the old key is to open older commits, with a new key in the cluster (default: 90d)',
+        'how long an old key of the agent is to open older commits (default: 90d)',
       ).argParser(durationOf),
     )
     .option('--fingerprint', 'let the agent change the key of its own digests, and of nothing in Git')

@@ -73,7 +73,7 @@ Exit code: 0 done, 1 others were faster, 2 input or usage, 3 not pushed, 4 no ke
 export function register(program: Command, context: CommandContext): void {
   const secret = program
     .command('secret')
-    .description('set, unset, list, show or generate single values of a SOPS file')
+    .description('set, unset, list, show, generate or blame single values of a SOPS file')
     .addHelpText('after', EXAMPLES);
   addRecipientOptions(onePath(secret, 'set', 'set a value: from stdin, or typed without being shown'))
     .option('--from-file <file>', 'take the content of a file, to the last byte')

@@ -71,8 +71,10 @@ Examples:
   sotto rotate --resume                                 after an interruption, exactly what was begun
   sotto rotate --fingerprint -n team-app --plan         what another key of the agent's digests restarts and renames
 
-Exit code: 0 done or planned, 1 a file is not as .sops.yaml says, nothing to do, a race was lost, or the agent refuses, 2 usage, checkout or
-key files, 3 not pushed, 4 a file does not open, 6 interrupted: --resume.`;
+Exit code: 0 done or planned, 1 a file is not as .sops.yaml says, nothing to do, a race was lost, a workload changed meanwhile,
+or the agent refuses, 2 usage, checkout or key files, 3 not pushed, no cluster, or the agent has not shown that it holds the
+new key, does not follow what is exposed, or does not run the commit in time, 4 a file does not open, 5 forbidden,
+6 interrupted: --resume.`;
 
 /** What is to be done is written down; how the cluster is reached may have changed since. */
 export function checkResume(flags: RotateFlags): void {
