@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { arrayAt, type Json, memberAt, numberAt, parseJson, stringAt } from '../../src/core/json.ts';
+import { arrayAt, type Json, memberAt, parseJson, stringAt } from '../../src/core/json.ts';
 import type { PolicyRule, ServiceAccountAccess } from '../../src/demo/control-plane.ts';
 import type { CliResult } from '../cli/session.ts';
 import type { RunningAgent } from '../harness/agent.ts';
@@ -10,6 +10,7 @@ import { type Checkout, clone } from '../harness/checkout.ts';
 import { forgeCanary } from '../harness/forged-status.ts';
 import { configMapPath, secretPath } from '../harness/objects.ts';
 import { describeReal } from '../harness/real.ts';
+import { WEB, webGeneration, webPath } from '../harness/restarting-workload.ts';
 import { rolledOut } from '../harness/rollout.ts';
 import { type AgeKeyPair, newAgeKeyPair, stockOutput } from '../harness/stock.ts';
 import { createWorld, eventually, secret, type World } from '../harness/world.ts';
@@ -23,19 +24,6 @@ const PERSON: readonly PolicyRule[] = [
   { apiGroups: ['apps'], resources: ['deployments', 'statefulsets', 'daemonsets'], verbs: ['list'] },
 ];
 
-const WEB = `apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web, annotations: {sotto.dev/restart-on-change: "true"}}
-spec:
-  replicas: 1
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      containers:
-      - {name: app, image: "example.com/app:1", envFrom: [{secretRef: {name: db}}]}
-`;
-
 describeReal('sotto rotate with the agent', TOOLS, () => {
   let world: World;
   let agent: RunningAgent;
@@ -46,7 +34,6 @@ describeReal('sotto rotate with the agent', TOOLS, () => {
 
   const git = (...args: readonly string[]): string => checkout.git(...args);
   const run = (...words: readonly string[]): Promise<CliResult> => checkout.run(...words);
-  const deployment = (): string => `/apis/apps/v1/namespaces/${world.namespace}/deployments/web`;
   const keySecrets = async (): Promise<readonly Json[]> => {
     const selector = encodeURIComponent('sotto.dev/use=keys');
     return arrayAt(await world.get(`/api/v1/namespaces/${world.namespace}/secrets?labelSelector=${selector}`), 'items');
@@ -72,7 +59,7 @@ describeReal('sotto rotate with the agent', TOOLS, () => {
     const commit = await world.repository.commit(files, 'first');
     agent = await world.start();
     await untilTried(world, commit);
-    await rolledOut(world, deployment());
+    await rolledOut(world, webPath(world));
     checkout = clone(world, person);
   });
   afterAll(async () => {
@@ -94,7 +81,7 @@ describeReal('sotto rotate with the agent', TOOLS, () => {
   });
 
   test('the key is made in the cluster, proven, used, and the old one only opens from then on; nothing restarts', async () => {
-    const generation = numberAt(await world.get(deployment()), 'metadata', 'generation');
+    const generation = await webGeneration(world);
     const { exit, stderr } = await run('rotate', '--new-secret', '--push', '--yes');
     expect({ exit, stderr }).toMatchObject({ exit: 0 });
     expect(stderr).toContain('syncs that open with it: app\n');
@@ -106,7 +93,7 @@ describeReal('sotto rotate with the agent', TOOLS, () => {
     const recipient = /# public key: (age1\w+)/.exec(identity)?.[1] ?? '';
     expect(readFileSync(join(checkout.folder, '.sops.yaml'), 'utf8')).toContain(`age: ${recipient}\n`);
     expect(git('status', '--porcelain')).toBe('');
-    expect(numberAt(await world.get(deployment()), 'metadata', 'generation')).toBe(generation);
+    expect(await webGeneration(world)).toBe(generation);
     expect(await password()).toBe(world.value(0));
 
     // Encrypted at birth to whoever can get it back.
@@ -146,7 +133,7 @@ describeReal('sotto rotate with the agent', TOOLS, () => {
 describeReal('sotto rotate --new-sealing', [...TOOLS, 'kubeseal'], () => {
   const STOCK_LABEL = 'sealedsecrets.bitnami.com/sealed-secrets-key';
 
-  test('the agent makes the key and shows that it opens with it; what was sealed for the old one still opens', async () => {
+  test('the agent makes the key and shows that it opens with it; nothing restarts, and what was sealed for the old one still opens', async () => {
     const recovery = await newAgeKeyPair();
     await using world = await createWorld({
       top: `sealing: { enabled: true, recovery: [ ${recovery.recipient} ] }`,
@@ -174,12 +161,18 @@ describeReal('sotto rotate --new-sealing', [...TOOLS, 'kubeseal'], () => {
       const live = await world.get(secretPath(world.namespace, 'db'));
       return Buffer.from(stringAt(live, 'data', 'password') ?? '', 'base64').toString();
     };
-    await world.repository.commit({ 'deploy/db.yaml': `# the database\n${await sealed(0)}` }, 'sealed');
-    await eventually('it is live', async () => ((await password()) === world.value(0) ? true : undefined));
+    const first = { 'deploy/db.yaml': `# the database\n${await sealed(0)}`, 'deploy/web.yaml': WEB };
+    await untilTried(world, await world.repository.commit(first, 'sealed'));
+    expect(await password()).toBe(world.value(0));
+    await rolledOut(world, webPath(world));
+    const generation = await webGeneration(world);
+    expect(generation).toBe(1);
     const checkout = clone(world, person);
     const before = readFileSync(join(checkout.folder, 'deploy/db.yaml'), 'utf8');
     const { exit, stderr } = await checkout.run('rotate', '--new-sealing', '--push', '--yes');
     expect({ exit, stderr }).toMatchObject({ exit: 0 });
+    expect(stderr).toContain('; 0 workloads changed\n');
+    expect(await webGeneration(world)).toBe(generation);
     const after = readFileSync(join(checkout.folder, 'deploy/db.yaml'), 'utf8');
     const blob = /Ag[A-D][A-Za-z0-9+/=]{600,}/g;
     expect(after).not.toBe(before);
@@ -202,6 +195,8 @@ describeReal('sotto rotate --new-sealing', [...TOOLS, 'kubeseal'], () => {
 
     await world.repository.commit({ 'deploy/db.yaml': await sealed(1) }, 'for the old key');
     await eventually('it opens', async () => ((await password()) === world.value(1) ? true : undefined));
+    // Another value does restart it.
+    await eventually('it restarts', async () => ((await webGeneration(world)) === 2 ? true : undefined));
     await agent.stop();
   });
 });
