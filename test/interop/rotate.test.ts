@@ -213,6 +213,58 @@ describeReal('sotto rotate', ['sops', 'age-keygen', 'age', 'kubeseal'], () => {
     expect([...opened.values()]).not.toContain(undefined);
   });
 
+  it('lets in nobody whom others have named after the yes: nothing is pushed, and their key opens nothing', async () => {
+    commitAll(at);
+    const [first, mallory] = [at.git('rev-parse', 'HEAD'), await newAgeKeyPair()];
+    const other = at.outside('other');
+    at.gitIn(at.folder, 'clone', '-q', at.remote, other);
+    const write = (path: string, text: string): void => writeFileSync(join(other, path), text);
+    const planted = withNameIn(at.read('deploy/db.yaml'), at.old.recipient, mallory.recipient);
+    const rule = `${at.old.recipient},${mallory.recipient}`;
+    const rest = `- age: ${at.old.recipient}\n`;
+    const attacks: readonly [string, () => void][] = [
+      [
+        'a rule, and a name in the block of the file',
+        () => {
+          write('.sops.yaml', `creation_rules:\n- {path_regex: deploy/db.yaml, age: "${rule}"}\n${rest}`);
+          write('deploy/db.yaml', planted);
+        },
+      ],
+      ['a rule alone', () => write('.sops.yaml', `creation_rules:\n- age: ${rule}\n`)],
+      ['a name in the block alone', () => write('deploy/db.yaml', planted)],
+      [
+        'a copy of a file under another name',
+        () => {
+          write('deploy/.sops.yaml', `creation_rules:\n- {path_regex: copy, age: "${rule}"}\n${rest}`);
+          write('deploy/copy.yaml', planted);
+        },
+      ],
+      [
+        'a rule for files that are not there yet',
+        () => write('.sops.yaml', `creation_rules:\n- {path_regex: later, age: "${rule}"}\n${rest}`),
+      ],
+    ];
+    for (const [what, attack] of attacks) {
+      attack();
+      at.gitIn(other, 'add', '-A');
+      at.gitIn(other, 'commit', '-qm', what);
+      at.gitIn(other, 'push', '-q', '--force');
+      const tip = at.gitIn(other, 'rev-parse', 'HEAD');
+      const end = await rotate('--push');
+      expect(end, what).toMatchObject({ exit: 1, stderr: expect.stringContaining('SOTTO-ROTATE-007') as string });
+      expect(end.stderr, what).toContain(mallory.recipient);
+      expect(end.stderr, what).toContain('git pull --ff-only, look at who that is');
+      expect(at.gitIn(at.remote, 'rev-parse', 'main'), what).toBe(tip);
+      expect([...(await openedByStock(other, SOPS_NAMES, mallory.identity)).values()]).toEqual(
+        SOPS_NAMES.map(() => undefined),
+      );
+      expect(at.git('rev-parse', 'HEAD'), what).toBe(first);
+      expect(at.git('status', '--porcelain')).toBe('');
+      expect((await at.run('rotate', '--resume')).stderr).toContain('SOTTO-ROTATE-003');
+      at.gitIn(other, 'reset', '-q', '--hard', first.trim());
+    }
+  });
+
   it('is no change of a value to secret blame, which tells who could read it since it changed', async () => {
     const env = { HOME: at.folder, SOPS_AGE_KEY: at.old.identity };
     const reader = await newAgeKeyPair();
@@ -431,6 +483,13 @@ describeReal('sotto rotate', ['sops', 'age-keygen', 'age', 'kubeseal'], () => {
 async function wrappedFor(recipient: string): Promise<string> {
   const sealed = await stockOutput('age', ['-a', '-r', recipient], { stdin: Buffer.alloc(32) });
   return `enc: |\n${sealed.toString().trimEnd().replaceAll(/^/gm, '            ')}`;
+}
+
+/** What needs no key: an entry for one recipient once more, under the name of another. */
+function withNameIn(text: string, recipient: string, name: string): string {
+  const entry = / {8}- (?:enc|recipient):[\s\S]*?(?=\n {4}\w)/.exec(text)?.[0] ?? '';
+  expect(entry).toContain(recipient);
+  return text.replace(entry, `${entry}\n${entry.replace(recipient, name)}`);
 }
 
 function settings(pin: string): string {
