@@ -11,6 +11,7 @@ import {
   SEALED_NAME,
   sealByStock,
   SOPS_NAMES,
+  withNameIn,
 } from '../harness/rotation.ts';
 import { openByStock } from '../harness/sealed-repository.ts';
 import { newAgeKeyPair, stockOutput } from '../harness/stock.ts';
@@ -483,13 +484,6 @@ describeReal('sotto rotate', ['sops', 'age-keygen', 'age', 'kubeseal'], () => {
 async function wrappedFor(recipient: string): Promise<string> {
   const sealed = await stockOutput('age', ['-a', '-r', recipient], { stdin: Buffer.alloc(32) });
   return `enc: |\n${sealed.toString().trimEnd().replaceAll(/^/gm, '            ')}`;
-}
-
-/** What needs no key: an entry for one recipient once more, under the name of another. */
-function withNameIn(text: string, recipient: string, name: string): string {
-  const entry = / {8}- (?:enc|recipient):[\s\S]*?(?=\n {4}\w)/.exec(text)?.[0] ?? '';
-  expect(entry).toContain(recipient);
-  return text.replace(entry, `${entry}\n${entry.replace(recipient, name)}`);
 }
 
 function settings(pin: string): string {
