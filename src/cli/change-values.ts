@@ -8,7 +8,9 @@ import type { ClearFile } from '../sops/value-edit.ts';
 import { valueText, writtenAt } from '../sops/value-edit.ts';
 import { LOCAL_LIMITS } from '../yaml/limits.ts';
 import { readManifests } from '../yaml/manifest.ts';
+import type { DataKey } from '../sops/data-key.ts';
 import type { CommandContext } from './context.ts';
+import { type FileTerms, termsOfFile, termsOfNewFile } from './file-terms.ts';
 import type { RuleFiles } from './creation-rules.ts';
 import { fileFormat } from './file-format.ts';
 import { type InputFile, readFileBytes, readInput, textOf } from './files.ts';
@@ -32,6 +34,9 @@ export interface OpenedValue extends Disposable {
   readonly name: string;
   /** The file is not there yet. */
   readonly isNew: boolean;
+  readonly terms: FileTerms;
+  /** Undefined for a file that is made: it gets one when it is sealed. */
+  readonly dataKey: DataKey | undefined;
   readonly clear: ClearFile;
   /** `data` of a Secret holds base64: values go in and out decoded, unless `--as-is`. */
   readonly isBase64: boolean;
@@ -93,6 +98,8 @@ export async function openValue(
     return {
       name: input.name,
       isNew: false,
+      terms: termsOfFile(opened.metadata),
+      dataKey: opened.dataKey,
       clear,
       isBase64: flags.asIs !== true && isDataOfSecret(clear, path),
       value: anything === true ? undefined : valueText(clear, path),
@@ -133,6 +140,8 @@ export async function openOrMake(
   return {
     name: file,
     isNew: true,
+    terms: termsOfNewFile(keys),
+    dataKey: undefined,
     clear,
     isBase64: false,
     value: undefined,

@@ -86,6 +86,7 @@ const EXCEPTIONS: readonly { readonly exit: ExitCode; readonly codes: readonly C
       'SOTTO-ROTATE-011',
       'SOTTO-ROTATE-016',
       'SOTTO-ROTATE-018',
+      'SOTTO-ROTATE-028',
       'SOTTO-ROTATE-070',
       'SOTTO-ROTATE-071',
       'SOTTO-ROTATE-072',

@@ -6,6 +6,8 @@ import type { SopsMetadata } from './metadata.ts';
 /** A file opened to be changed: its data key stays in hand, and what does not change keeps its ciphertext. */
 export interface ChangeableSops extends Disposable {
   readonly metadata: SopsMetadata;
+  /** Gone with the rest when this is disposed. */
+  readonly dataKey: DataKey;
   /** Every value in its place, the sops block gone, every other character as it was. */
   readonly clear: Sensitive;
   /** The encrypted file for another clear text. Throws SottoError. */
@@ -15,12 +17,11 @@ export interface ChangeableSops extends Disposable {
 /** Gives the data key of a file: with the identities at hand, or by a service that settings allow. */
 export type Unwrap = (file: { readonly file: string; readonly metadata: SopsMetadata }) => Promise<DataKey>;
 
-export function changeable(
-  parts: Omit<ChangeableSops, typeof Symbol.dispose> & { readonly dataKey: DataKey },
-): ChangeableSops {
+export function changeable(parts: Omit<ChangeableSops, typeof Symbol.dispose>): ChangeableSops {
   const { metadata, clear, dataKey } = parts;
   return {
     metadata,
+    dataKey,
     clear,
     sealed: (changed, now) => parts.sealed(changed, now),
     [Symbol.dispose]: () => {

@@ -30,6 +30,15 @@ export class DataKey implements Disposable {
     return this.#key;
   }
 
+  /** Both make the same of the same random bytes: the keys themselves cannot be read. */
+  async isSame(other: DataKey): Promise<boolean> {
+    const [iv, bytes] = [webcrypto.getRandomValues(new Uint8Array(32)), webcrypto.getRandomValues(new Uint8Array(32))];
+    const [own, theirs] = await Promise.all(
+      [this.key, other.key].map((key) => webcrypto.subtle.encrypt({ name: 'AES-GCM', iv }, key, bytes)),
+    );
+    return own !== undefined && theirs !== undefined && Buffer.from(own).equals(Buffer.from(theirs));
+  }
+
   [Symbol.dispose](): void {
     this.#key = undefined;
   }

@@ -127,3 +127,10 @@ export function identityIn(path: string): string {
   if (found === undefined) throw new Error(`${path} holds no identity`);
   return found;
 }
+
+/** What needs no key: an entry for one recipient once more, under the name of another. */
+export function withNameIn(text: string, recipient: string, name: string): string {
+  const entry = / {8}- (?:enc|recipient):[\s\S]*?(?=\n {4}\w)/.exec(text)?.[0] ?? '';
+  if (!entry.includes(recipient)) throw new Error(`no entry for ${recipient}`);
+  return text.replace(entry, `${entry}\n${entry.replace(recipient, name)}`);
+}

@@ -99,6 +99,35 @@ const STOPS: readonly Stop[] = [
     },
   },
   {
+    name: 'a recipient whom a rule names, and for whom a file is not',
+    code: 'SOTTO-ROTATE-028',
+    exit: 1,
+    next: /^sotto recipients check; who belongs there: sotto recipients add, .*else take it out of \.sops\.yaml$/,
+    prepare: async (at) => {
+      const { recipient } = await newAgeKeyPair();
+      at.write('.sops.yaml', `creation_rules:\n- age: ${at.old.recipient},${recipient}\n`);
+      commitAll(at, 'a rule alone');
+    },
+  },
+  {
+    name: 'a rule by which one key group opens what takes two now',
+    code: 'SOTTO-ROTATE-028',
+    exit: 1,
+    next: /^sotto recipients check/,
+    prepare: async (at) => {
+      const { recipient } = await newAgeKeyPair();
+      const groups = `[{age: [${at.old.recipient}]}, {age: [${recipient}]}]`;
+      at.write('.sops.yaml', `creation_rules:\n- {shamir_threshold: 2, key_groups: ${groups}}\n`);
+      await stockOutput('sops', ['updatekeys', '-y', 'deploy/app.env'], {
+        cwd: at.root,
+        env: { HOME: at.folder, SOPS_AGE_KEY: at.old.identity },
+      });
+      const rules = `- {path_regex: app.env, age: "${at.old.recipient},${recipient}"}\n- age: ${at.old.recipient}\n`;
+      at.write('.sops.yaml', `creation_rules:\n${rules}`);
+      commitAll(at, 'a rule alone');
+    },
+  },
+  {
     name: 'a file that does not open: its key is wrapped for another',
     code: 'SOTTO-AGE-001',
     exit: 4,

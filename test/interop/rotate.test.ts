@@ -11,6 +11,7 @@ import {
   SEALED_NAME,
   sealByStock,
   SOPS_NAMES,
+  withNameIn,
 } from '../harness/rotation.ts';
 import { openByStock } from '../harness/sealed-repository.ts';
 import { newAgeKeyPair, stockOutput } from '../harness/stock.ts';
@@ -211,6 +212,58 @@ describeReal('sotto rotate', ['sops', 'age-keygen', 'age', 'kubeseal'], () => {
     const opened = await openedByStock(at.root, SOPS_NAMES, identityIn(at.outside('new.txt')));
     expect(opened.get('deploy/db.yaml')).toContain('root');
     expect([...opened.values()]).not.toContain(undefined);
+  });
+
+  it('lets in nobody whom others have named after the yes: nothing is pushed, and their key opens nothing', async () => {
+    commitAll(at);
+    const [first, mallory] = [at.git('rev-parse', 'HEAD'), await newAgeKeyPair()];
+    const other = at.outside('other');
+    at.gitIn(at.folder, 'clone', '-q', at.remote, other);
+    const write = (path: string, text: string): void => writeFileSync(join(other, path), text);
+    const planted = withNameIn(at.read('deploy/db.yaml'), at.old.recipient, mallory.recipient);
+    const rule = `${at.old.recipient},${mallory.recipient}`;
+    const rest = `- age: ${at.old.recipient}\n`;
+    const attacks: readonly [string, () => void][] = [
+      [
+        'a rule, and a name in the block of the file',
+        () => {
+          write('.sops.yaml', `creation_rules:\n- {path_regex: deploy/db.yaml, age: "${rule}"}\n${rest}`);
+          write('deploy/db.yaml', planted);
+        },
+      ],
+      ['a rule alone', () => write('.sops.yaml', `creation_rules:\n- age: ${rule}\n`)],
+      ['a name in the block alone', () => write('deploy/db.yaml', planted)],
+      [
+        'a copy of a file under another name',
+        () => {
+          write('deploy/.sops.yaml', `creation_rules:\n- {path_regex: copy, age: "${rule}"}\n${rest}`);
+          write('deploy/copy.yaml', planted);
+        },
+      ],
+      [
+        'a rule for files that are not there yet',
+        () => write('.sops.yaml', `creation_rules:\n- {path_regex: later, age: "${rule}"}\n${rest}`),
+      ],
+    ];
+    for (const [what, attack] of attacks) {
+      attack();
+      at.gitIn(other, 'add', '-A');
+      at.gitIn(other, 'commit', '-qm', what);
+      at.gitIn(other, 'push', '-q', '--force');
+      const tip = at.gitIn(other, 'rev-parse', 'HEAD');
+      const end = await rotate('--push');
+      expect(end, what).toMatchObject({ exit: 1, stderr: expect.stringContaining('SOTTO-ROTATE-007') as string });
+      expect(end.stderr, what).toContain(mallory.recipient);
+      expect(end.stderr, what).toContain('git pull --ff-only, look at who that is');
+      expect(at.gitIn(at.remote, 'rev-parse', 'main'), what).toBe(tip);
+      expect([...(await openedByStock(other, SOPS_NAMES, mallory.identity)).values()]).toEqual(
+        SOPS_NAMES.map(() => undefined),
+      );
+      expect(at.git('rev-parse', 'HEAD'), what).toBe(first);
+      expect(at.git('status', '--porcelain')).toBe('');
+      expect((await at.run('rotate', '--resume')).stderr).toContain('SOTTO-ROTATE-003');
+      at.gitIn(other, 'reset', '-q', '--hard', first.trim());
+    }
   });
 
   it('is no change of a value to secret blame, which tells who could read it since it changed', async () => {

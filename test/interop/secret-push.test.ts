@@ -7,7 +7,7 @@ import { startGitServer } from '../../src/demo/git-server.ts';
 import { type CliResult, sotto } from '../cli/session.ts';
 import { describeReal } from '../harness/real.ts';
 import { CLEAR_FILES, openByStock } from '../harness/sealed-repository.ts';
-import { commitAll, type Rotating, rotating } from '../harness/rotation.ts';
+import { commitAll, type Rotating, rotating, withNameIn } from '../harness/rotation.ts';
 import { newAgeKeyPair, stockOutput } from '../harness/stock.ts';
 
 const FILE = 'deploy/db.yaml';
@@ -120,19 +120,90 @@ describeReal('sotto secret set --push', ['sops', 'age-keygen'], () => {
     expect(tipOf('main')).toBe(tip);
   });
 
-  it('goes by the rules as they are there: who was added meanwhile counts, who was planted does not', async () => {
+  it('is not made again for others than at first: who was added meanwhile is looked at, who was planted as well', async () => {
     const [added, planted] = [await newAgeKeyPair(), await newAgeKeyPair()];
     writeFileSync(join(other, '.sops.yaml'), `creation_rules:\n- age: ${at.old.recipient},${added.recipient}\n`);
     await meanwhile('rotate', '-i', '--add-age', added.recipient, FILE);
-    expect(await set('--push')).toMatchObject({ exit: 0 });
+    const refused = await set('--push');
+    expect(refused).toMatchObject({ exit: 1, stderr: expect.stringContaining('SOTTO-CLI-273') as string });
+    expect(refused.stderr).toContain(`it is for ${added.recipient} there`);
+    expect(refused.stderr).toContain('git pull --ff-only, look at who that is');
+    asBefore();
     at.git('pull', '-q', '--ff-only');
+    expect(await set('--push')).toMatchObject({ exit: 0 });
     first = at.git('rev-parse', 'HEAD').trim();
     expect((await openByStock(at.root, FILE, added.identity))?.toString()).toContain(VALUE);
     at.gitIn(other, 'pull', '-q');
     await meanwhile('rotate', '-i', '--add-age', planted.recipient, FILE);
     const end = await secret('generate', ['--push', FILE, 'stringData.more']);
-    expect(end).toMatchObject({ exit: 2, stderr: expect.stringContaining('SOTTO-CLI-091') as string });
+    expect(end).toMatchObject({ exit: 1, stderr: expect.stringContaining('SOTTO-CLI-273') as string });
     asBefore();
+    at.git('pull', '-q', '--ff-only');
+    const still = await secret('generate', ['--push', FILE, 'stringData.more']);
+    expect(still).toMatchObject({ exit: 2, stderr: expect.stringContaining('SOTTO-CLI-091') as string });
+  });
+
+  it('puts no value into what somebody without a key has laid there meanwhile', async () => {
+    const mallory = await newAgeKeyPair();
+    const both = `${at.old.recipient},${mallory.recipient}`;
+    const write = (path: string, text: string): void => writeFileSync(join(other, path), text);
+    const text = at.read(FILE);
+    const attacks: readonly [string, string, RegExp, () => unknown][] = [
+      [
+        'a rule, and a name in the block of the file',
+        FILE,
+        new RegExp(`it is for ${mallory.recipient} there`),
+        () => {
+          write('.sops.yaml', `creation_rules:\n- age: ${both}\n`);
+          write(FILE, withNameIn(text, at.old.recipient, mallory.recipient));
+        },
+      ],
+      [
+        'the same file with a data key that he has made',
+        FILE,
+        /its data key is another one there/,
+        async () => {
+          const clear = 'apiVersion: v1\nkind: Secret\nmetadata:\n  name: db\nstringData:\n  user: admin\n';
+          const args = ['encrypt', '--age', at.old.recipient, '--filename-override', FILE];
+          const options = { cwd: other, env: { HOME: at.folder }, stdin: clear };
+          write(FILE, (await stockOutput('sops', args, options)).toString());
+        },
+      ],
+      [
+        'a selection by which the value would stand there in clear',
+        FILE,
+        /other recipients, key groups or selection/,
+        () => write(FILE, text.replace('unencrypted_suffix: _unencrypted', 'unencrypted_suffix: more')),
+      ],
+      [
+        'a rule for a file that is not there',
+        'deploy/new.env',
+        new RegExp(`it is for ${mallory.recipient} there`),
+        () => write('.sops.yaml', `creation_rules:\n- age: ${both}\n`),
+      ],
+      [
+        'a selection for a file that is not there',
+        'deploy/new.yaml',
+        /other recipients, key groups or selection/,
+        () => write('.sops.yaml', `creation_rules:\n- age: ${at.old.recipient}\n  encrypted_regex: ^other$\n`),
+      ],
+    ];
+    for (const [what, file, why, attack] of attacks) {
+      await attack();
+      at.gitIn(other, 'add', '-A');
+      at.gitIn(other, 'commit', '-qm', what);
+      at.gitIn(other, 'push', '-q', '--force');
+      const tip = tipOf('main');
+      const end = await secret('set', ['--push', file, file === 'deploy/new.env' ? 'TOKEN' : 'stringData.more'], VALUE);
+      expect(end, what).toMatchObject({ exit: 1, stderr: expect.stringContaining('SOTTO-CLI-273') as string });
+      expect(end.stderr, what).toMatch(why);
+      expect(end.stderr, what).toContain('git pull --ff-only, look at who that is');
+      expect(tipOf('main'), what).toBe(tip);
+      expect(await openByStock(other, FILE, mallory.identity), what).toBeUndefined();
+      expect(at.gitIn(at.remote, 'log', '--all', '-p')).not.toContain(VALUE);
+      asBefore();
+      at.gitIn(other, 'reset', '-q', '--hard', first);
+    }
   });
 
   it('gives up when others are faster five times', async () => {

@@ -48,7 +48,6 @@ export function intentOf(
   const goal = { age, seals: keys !== 'age' && documents.sealed.length > 0 };
   const plan = planRotation(documents, goal);
   if (plan.sops.length + plan.sealed.length + plan.policies.length === 0) throw nothingToDo();
-  checkNobodyNew(plan, age?.made);
   const others = otherRecipients(plan, [age?.old, age?.made]);
   return { plan, goal, pending, others, id: planId(keys, old, others) };
 }
@@ -71,27 +70,6 @@ function pendingIn(secret: ParsedKeySecret): HeldKey | undefined {
 
 function replacesOf({ secret }: HeldKey): string | undefined {
   return markOf(secret.mark.annotations, REPLACES_ANNOTATION);
-}
-
-/** The rule counts when a file is encrypted anew: whom it names besides the file would be let in by nobody. */
-function checkNobodyNew(plan: RotationPlan, made: string | undefined): void {
-  for (const { file, groups, before } of plan.sops) {
-    const held = new Set(before.flat());
-    const fresh = groups.flat().find((name) => name !== made && !held.has(name) && !isVersionOf(name, held));
-    if (fresh === undefined) continue;
-    throw new SottoError({
-      code: 'SOTTO-ROTATE-028',
-      what: 'nothing was changed, because a rule names somebody for whom a file is not yet',
-      why: `by the rule ${fresh.slice(0, 100)} would get the values of the file`,
-      next: 'sotto recipients check, then sotto recipients add or remove, by a person who has a key',
-      file: file.name,
-    });
-  }
-}
-
-/** A rule may leave the version of an Azure key away. */
-function isVersionOf(name: string, held: ReadonlySet<string>): boolean {
-  return name.startsWith('azure_kv ') && [...held].some((each) => each.startsWith(`${name}/`));
 }
 
 function otherRecipients({ sops }: RotationPlan, own: readonly (string | undefined)[]): string[] {

@@ -1,8 +1,7 @@
 import { withReplaced } from '../sops-config.ts';
 import { SottoError } from '../../core/errors.ts';
-import type { PolicyRule } from '../../sops/policy.ts';
-import { coverageOf, recipientsOf } from '../coverage.ts';
-import { plantedRecipients } from '../coverage.ts';
+import type { FileRecipients, PolicyRule } from '../../sops/policy.ts';
+import { coverageOf, plantedRecipients, recipientsOf } from '../coverage.ts';
 import type { SealedFile } from '../sealed-file.ts';
 import type { CommittedPolicy, EncryptedDocuments, SealedSecretFile, SopsDocument } from './documents.ts';
 
@@ -94,7 +93,29 @@ function plannedSops({ file, policy }: SopsDocument, pair: RecipientPair): Plann
   if (!isFor(recipients.groups) && (rule === undefined || !isFor(rule.groups))) return other;
   if (rule === undefined) throw noRule(file.name, policy.path);
   if (difference.planted.length > 0) throw plantedRecipients(coverage, difference.planted, policy.policy);
+  const fresh = difference.missing.find((name) => name !== pair.old && name !== pair.made);
+  if (fresh !== undefined)
+    throw wider(file.name, policy.path, `by the rule ${fresh.slice(0, 100)} would get the values of the file`);
+  if (isLooser(rule, recipients))
+    throw wider(file.name, policy.path, 'by the rule fewer people than now would open the file together');
   return { file, groups: replaced(rule.groups), threshold: rule.threshold, before: recipients.groups };
+}
+
+/** In other groups than now somebody could open it alone; more of the same groups are no such thing. */
+function isLooser(rule: FileRecipients, now: FileRecipients): boolean {
+  if (now.groups.length < 2) return false;
+  return rule.groups.length !== now.groups.length || rule.threshold < now.threshold;
+}
+
+/** The rule counts when a file is encrypted anew: whom it names besides the file would be let in by nobody. */
+function wider(file: string, policy: string, why: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-ROTATE-028',
+    what: 'nothing was changed, because a rule lets in somebody for whom a file is not yet',
+    why,
+    next: `sotto recipients check; who belongs there: sotto recipients add, in a commit that somebody looks at; else take it out of ${policy}`,
+    file,
+  });
 }
 
 function noRule(file: string, policy: string): SottoError {

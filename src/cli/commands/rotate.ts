@@ -48,6 +48,7 @@ import {
 import { finishWithAgent, resumeRotation } from '../rotate/resume.ts';
 import { registerStatus } from '../rotate/status.ts';
 import { planJson, planTable } from '../rotate/report.ts';
+import { seenRecipients } from '../../authoring/rotation/seen.ts';
 import { rotationRows } from '../../authoring/rotation/rows.ts';
 import { readKeyFiles } from '../key-files.ts';
 import { whereTo } from '../up/branch.ts';
@@ -154,7 +155,8 @@ async function rotate(flags: RotateFlags, context: CommandContext, cluster?: Clu
     await toChange(report, cluster !== undefined, context);
     return agent && sayLater(agent, context);
   }
-  const commit = await intoBranch({ ...rotation, made, base, journal, target, agent }, context);
+  const seen = rotation.goal.age && seenRecipients(documents, rotation.plan, rotation.goal.age);
+  const commit = await intoBranch({ ...rotation, made, base, journal, target, seen, agent }, context);
   await toChange(report, cluster !== undefined, context);
   if (agent === undefined || cluster === undefined) return;
   if (target === undefined) return sayLater(agent, context);

@@ -1,6 +1,8 @@
 import type { EncryptedDocuments } from '../../authoring/rotation/documents.ts';
-import { planRotation, type RotationGoal } from '../../authoring/rotation/plan.ts';
+import { planRotation, type RotationGoal, type RotationPlan } from '../../authoring/rotation/plan.ts';
 import { prepareRotation, type RotationKeys } from '../../authoring/rotation/prepare.ts';
+import { newcomers, type SeenRecipients } from '../../authoring/rotation/seen.ts';
+import type { Code } from '../../core/codes.ts';
 import { SottoError } from '../../core/errors.ts';
 import { shellWord } from '../../core/shell-word.ts';
 import type { Checkout } from '../../git/checkout.ts';
@@ -56,6 +58,8 @@ export interface Going extends Rotation {
   /** Path of the journal. */
   readonly journal: string;
   readonly target: PushTarget | undefined;
+  /** What the yes was for; undefined where no age key changes. */
+  readonly seen: SeenRecipients | undefined;
   /** What the agent has still to do once it gets there. */
   readonly agent: AgentSteps | undefined;
 }
@@ -91,16 +95,55 @@ export async function followHere(checkout: Checkout, path: string, journal: Rota
   else removeJournal(path);
 }
 
-/** Everything is encrypted again from what is there now. The checkout is not touched: it is behind anyway. */
+/**
+ * Everything is encrypted again from what is there now, for those to whom the yes was. The checkout is not touched: it
+ * is behind anyway.
+ */
 async function raced(going: Going, target: PushTarget, context: CommandContext): Promise<CommitId> {
   const { checkout, base, journal, agent } = going;
   const note = agent && noteOf(journal, { push: target, here: undefined, agent });
-  const make = async (tip: CommitId): Promise<Made> => commitRotation(going, tip, await readDocuments(checkout, tip));
+  const make = async (tip: CommitId): Promise<Made> => {
+    const documents = await readDocuments(checkout, tip);
+    checkSeen(going, documents, target);
+    return commitRotation(going, tip, documents);
+  };
   const pushing = { checkout, target, words: words(base.branch), note, from: base.commit, make };
   const { commit, files } = await pushAgain(pushing, context);
   await say(context, `${files} files changed in ${commit.slice(0, 12)}, pushed to ${targetName(target)}`);
   await say(context, 'next: git pull --ff-only   (this checkout is as it was)');
   return commit;
+}
+
+/** Whoever may push could name somebody there after a person has looked at the plan. Throws SOTTO-ROTATE-007. */
+function checkSeen({ seen, goal }: Going, documents: EncryptedDocuments, target: PushTarget): void {
+  const plan = planThere(documents, goal, target);
+  if (seen === undefined || goal.age === undefined) return;
+  const found = newcomers(seen, documents, plan, goal.age);
+  const [first, second, ...more] = found.map(({ file, finding }) => `${file} ${finding}`);
+  if (first === undefined) return;
+  const rest = [second ?? [], more.length > 0 ? `${more.length} more` : []].flat();
+  throw notAsSeen(target, [first, ...rest].join('; '));
+}
+
+/** What there keeps a rotation from beginning is not in this checkout, so the command for it would find nothing here. */
+function planThere(documents: EncryptedDocuments, goal: RotationGoal, target: PushTarget): RotationPlan {
+  try {
+    return planRotation(documents, goal);
+  } catch (thrown) {
+    if (!(thrown instanceof SottoError) || !LETS_IN.includes(thrown.code)) throw thrown;
+    throw notAsSeen(target, `${thrown.place.file ?? 'a file'}: ${thrown.why}`);
+  }
+}
+
+const LETS_IN: readonly Code[] = ['SOTTO-CLI-216', 'SOTTO-ROTATE-006', 'SOTTO-ROTATE-028'];
+
+function notAsSeen(target: PushTarget, why: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-ROTATE-007',
+    what: `the rotation was not pushed to ${targetName(target)}`,
+    why: `others have pushed meanwhile, and what was said yes to was for other recipients: ${why}`,
+    next: 'git pull --ff-only, look at who that is (git log -p), then the same command again',
+  });
 }
 
 /** What an interrupted rotation was to push. Where others were faster nothing has begun, and the journal goes. */

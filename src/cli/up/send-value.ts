@@ -8,6 +8,7 @@ import { formatKeyPath, type KeyPath } from '../../sops/key-path.ts';
 import type { OpenedValue, ValueSource } from '../change-values.ts';
 import { commitTree } from '../commit-tree.ts';
 import type { CommandContext } from '../context.ts';
+import { otherTerms } from '../file-terms.ts';
 import { say } from '../output.ts';
 import { ontoBranch } from './branch.ts';
 import { commitSource } from './commit-source.ts';
@@ -83,7 +84,7 @@ async function pushHere(
   if (hooks.length > 0) await say(context, `note: hooks of this repository were not run: ${hooks.join(', ')}`);
 }
 
-/** On what others have pushed meanwhile, unless they changed what stands at the same path. */
+/** On what others have pushed meanwhile, unless they changed what stands at the same path, or who could read it. */
 async function changeAgain(
   up: Up & { readonly target: PushTarget },
   tip: CommitId,
@@ -94,6 +95,8 @@ async function changeAgain(
   const { root } = up.base.checkout;
   const source = commitSource(root, await commitTree(root, tip, context.env), context);
   using opened = await change.open(source);
+  const other = await otherReaders(before, opened);
+  if (other !== undefined) throw readableThere(up, other);
   const isSame = opened.isNew === before.isNew && opened.written() === before.written();
   if (!isSame) throw changedThere(up, formatKeyPath(change.key));
   const commit = await commitValue(up, tip, opened, change);
@@ -101,9 +104,28 @@ async function changeAgain(
   return { commit };
 }
 
+/** Whoever may push could name himself, or lay a file there whose data key he has made. */
+async function otherReaders(before: OpenedValue, now: OpenedValue): Promise<string | undefined> {
+  if (before.isNew !== now.isNew) return undefined;
+  const other = otherTerms(before.terms, now.terms);
+  if (other !== undefined || before.dataKey === undefined || now.dataKey === undefined) return other;
+  if (await before.dataKey.isSame(now.dataKey)) return undefined;
+  return 'its data key is another one there, and whoever has made that could read what is put in now';
+}
+
 /** Names may hold anything; the message of a commit is read line by line. */
 function plain(path: string): string {
   return /\p{Cc}/u.test(path) ? JSON.stringify(path) : path;
+}
+
+function readableThere({ path, target }: Up & { readonly target: PushTarget }, why: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-CLI-273',
+    what: `the change was not pushed to ${targetName(target)}`,
+    why: `others have pushed meanwhile, and the file is another one for it: ${why}`,
+    next: `git pull --ff-only, look at who that is (git log -p -- .sops.yaml ${shellWord(path)}), then the same command again`,
+    file: path,
+  });
 }
 
 function changedThere({ path, target }: Up & { readonly target: PushTarget }, key: string): SottoError {

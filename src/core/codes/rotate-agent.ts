@@ -54,7 +54,7 @@ export const ROTATE_AGENT_CODES = {
   'SOTTO-ROTATE-028': {
     title: 'A rule names somebody for whom a file is not yet',
     explain:
-      'The agent changes one key for another and lets nobody else in. A rule of .sops.yaml names a recipient that a file does not have, so encrypting by that rule would give that recipient the values of the file. A person with a key does that, in a commit that says so. Nothing was made or changed.',
+      'A rotation changes one key for another and lets nobody else in. A rule of .sops.yaml names a recipient that a file does not have, or wants fewer key groups than the file, so encrypting by that rule would give the values of the file to somebody who cannot open it now. A person with a key does that, in a commit that somebody looks at. Nothing was made or changed.',
     example: 'sotto recipients check',
   },
   'SOTTO-ROTATE-029': {

@@ -39,7 +39,7 @@ export const ROTATE_CODES = {
   'SOTTO-ROTATE-007': {
     title: 'Others were faster each time',
     explain:
-      'The push was refused because the branch at the remote had moved. What came in was taken as the new base and everything was encrypted from there, several times, or could not be, because this branch has commits that the remote has not. The remote and this checkout are as they were.',
+      'The push was refused because the branch at the remote had moved. What came in was taken as the new base and everything was encrypted from there, several times, or could not be: because this branch has commits that the remote has not, or because a file or a rule there is for somebody for whom none was in the plan that was said yes to. Whoever may push could add a recipient that way and get everything, so that is looked at first. The remote and this checkout are as they were.',
     example: 'git pull --rebase\nsotto rotate …   (the same command again)',
   },
   'SOTTO-ROTATE-008': {

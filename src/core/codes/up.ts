@@ -23,7 +23,7 @@ export const UP_CODES = {
   'SOTTO-CLI-273': {
     title: 'Others were faster with a change',
     explain:
-      'When the branch has moved at the remote, the change is made again on what others have pushed, up to five times, and never by force. Where they changed the same value, or made a branch of the same name, that would undo their work: then it ends here, and nothing is changed.',
+      'When the branch has moved at the remote, the change is made again on what others have pushed, up to five times, and never by force. Where they changed the same value, or made a branch of the same name, that would undo their work; and where the file is for others there, selects other values for encryption or has another data key, the value could be read by whoever has done that. Then it ends here, and nothing is changed.',
     example: 'git pull --ff-only',
   },
 } as const satisfies Record<string, CodeEntry>;
