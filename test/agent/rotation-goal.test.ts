@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { RecipientSettings } from '../../src/agent/rotation/allowed.ts';
 import { intentOf, type Intent, withKey } from '../../src/agent/rotation/goal.ts';
 import { documentsOf, type EncryptedDocuments } from '../../src/authoring/rotation/documents.ts';
 import type { ParsedKeySecret } from '../../src/keys/parse-keys.ts';
@@ -11,6 +12,15 @@ const [old, kim, made] = [1, 2, 3].map(() => makeIdentity(NOW).identity);
 if (old === undefined || kim === undefined || made === undefined) throw new Error('there are three');
 
 const AGE = { keys: 'age', old: undefined } as const;
+
+function settings(recipients: readonly string[] = [], recovery: readonly string[] = []): RecipientSettings {
+  return {
+    rotation: { receiptKey: undefined, recipients },
+    sealing: { enabled: false, secretNames: [], certificate: undefined, recovery },
+  };
+}
+
+const ALL = settings([old.recipient, kim.recipient, made.recipient]);
 
 function keySecret(
   name: string,
@@ -48,19 +58,19 @@ describe('what a rotation by the agent would do', () => {
   });
 
   it('is for the same people as before, and its id changes with who they are and with the key that goes', async () => {
-    const one = intentOf(alone, [old], [], AGE);
-    const two = intentOf(together, [old], [], AGE);
+    const one = intentOf(alone, [old], [], AGE, ALL);
+    const two = intentOf(together, [old], [], AGE, ALL);
     expect([one.others, two.others]).toEqual([[], [kim.recipient]]);
     expect(one.id).toMatch(/^[0-9a-f]{16}$/);
     expect(two.id).not.toBe(one.id);
-    const other = intentOf(together, [old, kim], [], { keys: 'age', old: kim.recipient });
+    const other = intentOf(together, [old, kim], [], { keys: 'age', old: kim.recipient }, ALL);
     expect(other.id).not.toBe(two.id);
-    expect((await errorOf(() => intentOf(together, [old, kim], [], AGE))).code).toBe('SOTTO-ROTATE-001');
+    expect((await errorOf(() => intentOf(together, [old, kim], [], AGE, ALL))).code).toBe('SOTTO-ROTATE-001');
   });
 
   it('takes the key that an interrupted one has made, under the same id', () => {
-    const before = intentOf(alone, [old], [], AGE);
-    const after = intentOf(alone, [old, made], [pending], AGE);
+    const before = intentOf(alone, [old], [], AGE, ALL);
+    const after = intentOf(alone, [old, made], [pending], AGE, ALL);
     expect(after).toMatchObject({ id: before.id, goal: { age: { old: old.recipient, made: made.recipient } } });
     expect(after.pending?.secret.mark.name).toBe('made');
     expect(planned(withKey(before, alone, made.recipient))).toEqual(planned(after));
@@ -73,19 +83,39 @@ describe('what a rotation by the agent would do', () => {
       { ...marks, 'sotto.dev/replaces': kim.recipient },
       { ...marks, 'sotto.dev/state': 'decrypt-only' },
     ])
-      expect(intentOf(alone, [old, made], [keySecret('made', made, annotations)], AGE).pending).toBeUndefined();
+      expect(intentOf(alone, [old, made], [keySecret('made', made, annotations)], AGE, ALL).pending).toBeUndefined();
   });
 
   it('lets nobody in whom a rule names and a file does not have', async () => {
     const wider = await repository([old.recipient], [old.recipient, kim.recipient]);
-    const error = await errorOf(() => intentOf(wider, [old], [], AGE));
+    const error = await errorOf(() => intentOf(wider, [old], [], AGE, ALL));
     expect(error.code).toBe('SOTTO-ROTATE-028');
     expect(error.text()).toContain('(a.env)');
   });
 
+  it('is only for those whom the settings name, and for whom recovery copies are', async () => {
+    const refused = await errorOf(() => intentOf(together, [old], [], AGE, settings()));
+    expect(refused.code).toBe('SOTTO-ROTATE-120');
+    expect(refused.text()).toContain(`recipients: [ "${kim.recipient}" ]`);
+    const other = await errorOf(() => intentOf(together, [old], [], AGE, settings([made.recipient])));
+    expect(other.text()).toContain(`recipients: [ "${made.recipient}", "${kim.recipient}" ]`);
+    expect(intentOf(together, [old], [], AGE, settings([kim.recipient])).others).toEqual([kim.recipient]);
+    expect(intentOf(together, [old], [], AGE, settings([], [kim.recipient])).others).toEqual([kim.recipient]);
+    expect(intentOf(alone, [old], [], AGE, settings()).others).toEqual([]);
+  });
+
+  it('names as many as there are room for, and the command that lists them all', async () => {
+    const many = Array.from({ length: 20 }, () => makeIdentity(NOW).identity.recipient);
+    const documents = await repository([old.recipient, ...many], [old.recipient, ...many]);
+    const text = (await errorOf(() => intentOf(documents, [old], [], AGE, settings()))).text();
+    expect(text).toContain('and 19 more');
+    expect(text).toContain('sotto recipients list');
+    expect(text.length).toBeLessThan(1000);
+  });
+
   it('is nothing where nothing is for a key at hand, or only sealing keys are asked for and nothing is sealed', async () => {
-    expect((await errorOf(() => intentOf(alone, [kim], [], AGE))).code).toBe('SOTTO-ROTATE-001');
+    expect((await errorOf(() => intentOf(alone, [kim], [], AGE, ALL))).code).toBe('SOTTO-ROTATE-001');
     const sealing = { keys: 'sealing', old: undefined } as const;
-    expect((await errorOf(() => intentOf(alone, [old], [], sealing))).code).toBe('SOTTO-ROTATE-011');
+    expect((await errorOf(() => intentOf(alone, [old], [], sealing, ALL))).code).toBe('SOTTO-ROTATE-011');
   });
 });

@@ -56,9 +56,13 @@ interface Scene extends AsyncDisposable {
 const noMore = (): Promise<Record<string, string>> => Promise.resolve({});
 
 /** A repository with a file in the path of the sync and one beside it, both for the key of the agent. */
-async function scene(more: (world: World) => Promise<Record<string, string>> = noMore): Promise<Scene> {
+async function scene(
+  more: (world: World) => Promise<Record<string, string>> = noMore,
+  recipients: readonly string[] = [],
+): Promise<Scene> {
   const recovery = await newAgeKeyPair();
-  const world = await createWorld({ top: `sealing: { recovery: [ ${recovery.recipient} ] }` });
+  const top = `sealing: { recovery: [ ${recovery.recipient} ] }\nrotation: { recipients: [ ${recipients.join(', ')} ] }`;
+  const world = await createWorld({ top });
   const pushing = allowPushing(world);
   const first = await world.repository.commit(
     {
@@ -366,12 +370,12 @@ describeReal('sotto rotate --in-cluster', TOOLS, () => {
   });
 
   test('what a person has seen and what is there now is another plan by then, and nothing is made', async () => {
-    await using at = await scene();
+    const { recipient } = await newAgeKeyPair();
+    await using at = await scene(noMore, [recipient]);
     const { world } = at;
     await at.pushing.secret();
     await using agent = await running(at);
     const [, plan = ''] = /plan ([0-9a-f]{16}): /.exec((await at.rotate('--plan')).stdout) ?? [];
-    const { recipient } = await newAgeKeyPair();
     const args = ['encrypt', '--age', `${world.recipient},${recipient}`, '--filename-override', 'x.env'];
     const text = (await stockOutput('sops', args, { stdin: `TOKEN=${world.value(3)}\n` })).toString();
     const rules = `creation_rules:\n- age: ${world.recipient},${recipient}\n`;
@@ -450,6 +454,20 @@ describeReal('what the agent does not rotate', TOOLS, () => {
         'x/.sops.yaml': `creation_rules:\n- age: ${world.recipient},${(await newAgeKeyPair()).recipient}\n`,
         'x/x.env': await world.sops(`TOKEN=${world.value(3)}\n`, 'x.env', []),
       }),
+    },
+    {
+      // Recipients are not under the MAC of a file: no key takes to write them.
+      what: 'somebody whom a pusher has put into both, rule and file, and whom the settings do not name',
+      code: 'SOTTO-ROTATE-120',
+      files: async (world) => {
+        const { recipient } = await newAgeKeyPair();
+        const text = await world.sops(`TOKEN=${world.value(3)}\n`, 'x.env', []);
+        const entry = `sops_age__list_1__map_enc=nothing\nsops_age__list_1__map_recipient=${recipient}\n`;
+        return {
+          'x/.sops.yaml': `creation_rules:\n- age: ${world.recipient},${recipient}\n`,
+          'x/x.env': `${text.trimEnd()}\n${entry}`,
+        };
+      },
     },
     {
       what: 'a file of which no rule speaks',

@@ -10,6 +10,7 @@ import type { ParsedKeySecret } from '../../keys/parse-keys.ts';
 import type { RotateRequest } from '../../plan/request.ts';
 import type { AgeIdentity } from '../../sops/age.ts';
 import type { Identity } from '../../sops/identity.ts';
+import { checkAllowed, type RecipientSettings } from './allowed.ts';
 
 /** A key that a rotation has made, and the Secret in which it lies. */
 export interface HeldKey {
@@ -37,6 +38,7 @@ export function intentOf(
   identities: readonly Identity[],
   secrets: readonly ParsedKeySecret[],
   { keys, old: wanted }: Pick<RotateRequest, 'keys' | 'old'>,
+  settings: RecipientSettings,
 ): Intent {
   const pendings = secrets.flatMap((secret) => pendingIn(secret) ?? []);
   const made = new Set(pendings.map(({ identity }) => identity.recipient));
@@ -50,6 +52,7 @@ export function intentOf(
   if (plan.sops.length + plan.sealed.length + plan.policies.length === 0) throw nothingToDo();
   checkNobodyNew(plan, age?.made);
   const others = otherRecipients(plan, [age?.old, age?.made]);
+  checkAllowed(others, settings);
   return { plan, goal, pending, others, id: planId(keys, old, others) };
 }
 

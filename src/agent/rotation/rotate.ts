@@ -56,7 +56,7 @@ export async function rotateKeys(
   for (let tries = 1; ; tries += 1) {
     const head = await repository.head();
     const documents = await readRepository(repository, head);
-    const intent = intentOf(documents, identitiesOf(work), keys.secrets(), request);
+    const intent = intentOf(documents, identitiesOf(work), keys.secrets(), request, agent.settings());
     if (request.plan === undefined) return { outcome: 'done', message: planText(intent, documents, head) };
     if (request.plan !== intent.id) throw otherPlan(request.plan, intent.id);
     const before = await pushedBefore(work, intent.pending, documents);

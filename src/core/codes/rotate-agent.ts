@@ -63,4 +63,10 @@ export const ROTATE_AGENT_CODES = {
       'The new key was stored as a Secret, and the agent does not read it back as a key of its syncs: it was changed or removed meanwhile. Nothing was encrypted for it.',
     example: 'sotto keys list -n team-app',
   },
+  'SOTTO-ROTATE-120': {
+    title: 'A rotation by the agent would be for somebody whom its settings do not name',
+    explain:
+      'The recipients in a SOPS file are not authenticated, and whoever pushes writes them and .sops.yaml. Whom the agent encrypts for besides its own key is therefore for its settings to say, which nobody who only pushes can change: rotation.recipients, and sealing.recovery. A file or rule is for somebody else. Nothing was made or changed. Add whoever may read everything to the settings, or remove him from the files.',
+    example: 'sotto recipients list\nrotation: { recipients: [ "age1…" ] }   (sotto.yaml)',
+  },
 } as const satisfies Record<string, CodeEntry>;
