@@ -23,6 +23,8 @@ export const SETTINGS_MEANING: Readonly<Record<string, string>> = {
   'sealing.renewEvery': 'how old a sealing key may become',
   'rotation.receiptKey':
     'by whom the receipts of rotations are signed: `sotto check --rotation HEAD` takes no other (docs/rotation.md)',
+  'rotation.recipients':
+    'who besides the key of the agent (and `sealing.recovery`) may open what a rotation by the agent encrypts: where a file is for anybody else, it changes nothing (docs/rotation.md#by-the-agent)',
   plaintextSecrets: 'Secrets in clear in Git: refused, applied and reported, or applied',
   'vetoes.allow': 'vetoes on what comes from Git that do not count: docs/threat-model.md says what each one refuses',
   'page.listen': 'address of `/status.json`; the page itself is not in this version',

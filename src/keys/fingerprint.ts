@@ -14,6 +14,7 @@ export type DigestDomain =
   | 'exposure'
   | 'exposure-key'
   | 'receipt-key'
+  | 'made-key'
   | 'id';
 
 /** Entry of the fingerprint Secret that holds the key. */

@@ -17,6 +17,9 @@ export const REPLACES_ANNOTATION = 'sotto.dev/replaces';
 /** On a key that the agent rotates to: what it has pushed (`rotation-mark.ts`). */
 export const ROTATION_ANNOTATION = 'sotto.dev/rotation';
 
+/** On the same: a digest of its recipients with the fingerprint key, which nobody else can write (`made-here.ts`). */
+export const MADE_ANNOTATION = 'sotto.dev/made';
+
 /** The SealedSecrets controller's own label; only the value `active` counts, `compromised` and others hide a key. */
 export const STOCK_SEALING_LABEL = 'sealedsecrets.bitnami.com/sealed-secrets-key';
 export const STOCK_SEALING_ACTIVE = 'active';

@@ -44,6 +44,11 @@ export interface RotateRequest {
   readonly plan: string | undefined;
 }
 
+/** `compromised`, or with more words behind a colon: what the key could open is to be followed. */
+export function isCompromised(reason: string | undefined): reason is string {
+  return reason !== undefined && /^compromised(?::|$)/.test(reason.trim());
+}
+
 export type RotatedKeys = 'age' | 'sealing' | 'age,sealing';
 
 /** How a request is written: the fields of the interface page. */

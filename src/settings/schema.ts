@@ -217,7 +217,10 @@ export const settingsSchema = section({
     recovery: listOf(ageRecipient, 'age recipients'),
     renewEvery: nullish(ageOrNever, ''),
   }),
-  rotation: sectionOrDefaults({ receiptKey: nullish(receiptKey, '') }),
+  rotation: sectionOrDefaults({
+    receiptKey: nullish(receiptKey, ''),
+    recipients: listOf(nonEmptyText, 'recipients as `sotto recipients list` names them'),
+  }),
   plaintextSecrets: nullish(oneOf('refuse', 'warn', 'allow'), 'refuse'),
   vetoes: sectionOrDefaults({ allow: listOf(oneOf(...LIFTABLE), 'vetoes that are lifted') }),
   page: sectionOrDefaults({ listen: nullish(listenAddress, '127.0.0.1:8081') }),

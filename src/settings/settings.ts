@@ -47,6 +47,8 @@ export interface SealingSettings {
 export interface RotationSettings {
   /** By whom receipts of rotations have to be signed; undefined: nobody says. */
   readonly receiptKey: ReceiptKeyName | undefined;
+  /** Who besides the agent's key may open what the agent encrypts, as files name them. */
+  readonly recipients: readonly string[];
 }
 
 export interface SyncSettings {

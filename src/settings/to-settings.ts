@@ -33,7 +33,10 @@ export function toSettings(document: SettingsDocument): Settings {
       certificate: document.sealing.certificate === '' ? undefined : document.sealing.certificate,
       recovery: document.sealing.recovery,
     },
-    rotation: { receiptKey: isReceiptKeyName(document.rotation.receiptKey) ? document.rotation.receiptKey : undefined },
+    rotation: {
+      receiptKey: isReceiptKeyName(document.rotation.receiptKey) ? document.rotation.receiptKey : undefined,
+      recipients: document.rotation.recipients,
+    },
     plaintextSecrets: document.plaintextSecrets,
     liftedVetoes: document.vetoes.allow,
     pageListen: readListenAddress(document.page.listen),

@@ -195,7 +195,7 @@ const SETTINGS: Settings = {
   fingerprintSecret: 'sotto-fingerprint',
   decryption: { secretNames: [], services: NO_SERVICES },
   sealing: { enabled: false, secretNames: [], certificate: undefined, recovery: [] },
-  rotation: { receiptKey: undefined },
+  rotation: { receiptKey: undefined, recipients: [] },
   plaintextSecrets: 'refuse',
   liftedVetoes: [],
   pageListen: undefined,

@@ -56,9 +56,13 @@ interface Scene extends AsyncDisposable {
 const noMore = (): Promise<Record<string, string>> => Promise.resolve({});
 
 /** A repository with a file in the path of the sync and one beside it, both for the key of the agent. */
-async function scene(more: (world: World) => Promise<Record<string, string>> = noMore): Promise<Scene> {
+async function scene(
+  more: (world: World) => Promise<Record<string, string>> = noMore,
+  recipients: readonly string[] = [],
+): Promise<Scene> {
   const recovery = await newAgeKeyPair();
-  const world = await createWorld({ top: `sealing: { recovery: [ ${recovery.recipient} ] }` });
+  const top = `sealing: { recovery: [ ${recovery.recipient} ] }\nrotation: { recipients: [ ${recipients.join(', ')} ] }`;
+  const world = await createWorld({ top });
   const pushing = allowPushing(world);
   const first = await world.repository.commit(
     {
@@ -315,10 +319,10 @@ describeReal('sotto rotate --in-cluster', TOOLS, () => {
         values: [{ file: DATABASE, key: 'stringData.password' }],
       },
     ]);
-    const asked = agent.log.findIndex(({ msg, request }) => msg === 'request' && request === 'expose');
-    const rotated = agent.log.findIndex(({ msg }) => msg === 'a rotation was pushed');
-    expect(asked).toBeGreaterThan(-1);
-    expect(rotated).toBeGreaterThan(asked);
+    const followed = agent.log.findIndex(({ msg }) => msg === 'what a key that gives way could open is followed');
+    const stored = agent.log.findIndex(({ msg }) => msg === 'an age key was made');
+    expect(followed).toBeGreaterThan(-1);
+    expect(stored).toBeGreaterThan(followed);
   });
 
   test('without a Secret that is for writing to this source nothing is made, and the commands for one are told', async () => {
@@ -366,25 +370,45 @@ describeReal('sotto rotate --in-cluster', TOOLS, () => {
   });
 
   test('what a person has seen and what is there now is another plan by then, and nothing is made', async () => {
-    await using at = await scene();
+    const { recipient } = await newAgeKeyPair();
+    await using at = await scene(noMore, [recipient]);
     const { world } = at;
     await at.pushing.secret();
     await using agent = await running(at);
     const [, plan = ''] = /plan ([0-9a-f]{16}): /.exec((await at.rotate('--plan')).stdout) ?? [];
-    const { recipient } = await newAgeKeyPair();
+    const path = configMapPath(world.namespace, 'sotto-requests');
+    const request = JSON.stringify({ kind: 'rotate', plan });
+    const ask = async (id: string): Promise<Json> => {
+      await world.own.plane.admin('PATCH', path, { data: { [id]: request } }, 'application/merge-patch+json');
+      return answered(world, id);
+    };
+    // A key that somebody has put where a rotation looks for the one that it has made.
+    const planted = await newAgeKeyPair();
+    await world.create(`/api/v1/namespaces/${world.namespace}/secrets`, {
+      ...secret('planted', { 'age.agekey': planted.identity }),
+      metadata: {
+        name: 'planted',
+        labels: { 'sotto.dev/use': 'keys' },
+        annotations: { 'sotto.dev/origin': 'sotto', 'sotto.dev/replaces': world.recipient },
+      },
+    });
+    await eventually('the plan names it', async () =>
+      (await at.rotate('--plan')).stdout.includes(
+        `gives way to ${planted.recipient}, which is there already in Secret planted`,
+      )
+        ? true
+        : undefined,
+    );
+    expect(stringAt(await ask('early'), 'message')).toContain('SOTTO-ROTATE-027');
     const args = ['encrypt', '--age', `${world.recipient},${recipient}`, '--filename-override', 'x.env'];
     const text = (await stockOutput('sops', args, { stdin: `TOKEN=${world.value(3)}\n` })).toString();
     const rules = `creation_rules:\n- age: ${world.recipient},${recipient}\n`;
     await world.repository.commit({ 'x/.sops.yaml': rules, 'x/x.env': text }, 'one more who reads');
-    const path = configMapPath(world.namespace, 'sotto-requests');
-    const request = JSON.stringify({ kind: 'rotate', plan });
-    await world.own.plane.admin('PATCH', path, { data: { late: request } }, 'application/merge-patch+json');
-    const answer = await answered(world, 'late');
-    expect(answer).toMatchObject({
+    expect(await ask('late')).toMatchObject({
       outcome: 'refused',
       message: expect.stringContaining('SOTTO-ROTATE-027') as string,
     });
-    expect(await at.newKeys()).toEqual([]);
+    expect((await at.newKeys()).map(nameOf)).toEqual(['planted']);
     // The new plan names who else is going to read.
     expect((await at.rotate('--plan')).stdout).toContain(`besides they are for ${recipient}`);
     await agent.stop();
@@ -450,6 +474,20 @@ describeReal('what the agent does not rotate', TOOLS, () => {
         'x/.sops.yaml': `creation_rules:\n- age: ${world.recipient},${(await newAgeKeyPair()).recipient}\n`,
         'x/x.env': await world.sops(`TOKEN=${world.value(3)}\n`, 'x.env', []),
       }),
+    },
+    {
+      // Recipients are not under the MAC of a file: no key takes to write them.
+      what: 'somebody whom a pusher has put into both, rule and file, and whom the settings do not name',
+      code: 'SOTTO-ROTATE-120',
+      files: async (world) => {
+        const { recipient } = await newAgeKeyPair();
+        const text = await world.sops(`TOKEN=${world.value(3)}\n`, 'x.env', []);
+        const entry = `sops_age__list_1__map_enc=nothing\nsops_age__list_1__map_recipient=${recipient}\n`;
+        return {
+          'x/.sops.yaml': `creation_rules:\n- age: ${world.recipient},${recipient}\n`,
+          'x/x.env': `${text.trimEnd()}\n${entry}`,
+        };
+      },
     },
     {
       what: 'a file of which no rule speaks',

@@ -21,7 +21,7 @@ sealing:
   certificate: ""
   recovery: []
   renewEvery: ""
-rotation: { receiptKey: "" }
+rotation: { receiptKey: "", recipients: [] }
 plaintextSecrets: refuse
 vetoes: { allow: [] }
 page: { listen: 127.0.0.1:8081 }

@@ -35,7 +35,7 @@ describe('settings that are good', () => {
       liftedVetoes: [],
       decryption: { secretNames: [], services: NO_SERVICES },
       sealing: { enabled: false, secretNames: [], certificate: undefined, recovery: [] },
-      rotation: { receiptKey: undefined },
+      rotation: { receiptKey: undefined, recipients: [] },
       plaintextSecrets: 'refuse',
       pageListen: { host: '127.0.0.1', port: 8081 },
       syncs: [

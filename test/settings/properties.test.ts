@@ -140,7 +140,7 @@ const settings: fc.Arbitrary<Settings> = fc.record({
     certificate: optional(fc.stringMatching(/^[0-9a-f]{64}$/)),
     recovery: fc.subarray([RECIPIENT]),
   }),
-  rotation: fc.record({ receiptKey: optional(receiptKeyName) }),
+  rotation: fc.record({ receiptKey: optional(receiptKeyName), recipients: fc.subarray([RECIPIENT, 'pgp ABCD']) }),
   plaintextSecrets: fc.constantFrom('refuse', 'warn', 'allow'),
   liftedVetoes: fc.subarray(['key-mount', 'agent-account', 'agent-rbac', 'key-label']),
   pageListen: optional(
@@ -163,7 +163,7 @@ function documentOf(from: Settings): unknown {
       certificate: from.sealing.certificate ?? '',
       recovery: from.sealing.recovery,
     },
-    rotation: { receiptKey: from.rotation.receiptKey ?? '' },
+    rotation: { receiptKey: from.rotation.receiptKey ?? '', recipients: from.rotation.recipients },
     plaintextSecrets: from.plaintextSecrets,
     vetoes: { allow: from.liftedVetoes },
     page: { listen: listenText(from.pageListen) },

@@ -1,6 +1,7 @@
 import { pullRequestLink } from '../../authoring/pull-request.ts';
 import type { EncryptedDocuments } from '../../authoring/rotation/documents.ts';
 import type { RotationGoal } from '../../authoring/rotation/plan.ts';
+import { SottoError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { CommitId } from '../../git/output.ts';
 import type { RotationMark } from '../../keys/rotation-mark.ts';
@@ -17,12 +18,9 @@ export interface Pushed extends RotationMark {
   readonly base: string;
 }
 
-/** A status holds a thousand characters of an answer. */
-const MAX_NAMED = 6;
-
-/** Begins with the id of the plan, which the yes of a person names. */
+/** Begins with the id of the plan, which the yes of a person names. Throws SOTTO-ROTATE-121: nobody says yes unseen. */
 export function planText(
-  { plan, goal, pending, others, id }: Intent,
+  { plan, goal, pending, others, sealing, id }: Intent,
   documents: EncryptedDocuments,
   head: CommitId,
 ): string {
@@ -32,14 +30,25 @@ export function planText(
       ? 'a new key'
       : `${pending.identity.recipient}, which is there already in Secret ${pending.secret.mark.name}`;
   const age = goal.age === undefined ? [] : [`${goal.age.old} gives way to ${made}`];
-  const besides = others.length === 0 ? 'nobody else opens the SOPS files' : `besides they are for ${named(others)}`;
-  const sealing = goal.seals ? ['SealedSecrets get a new sealing key'] : [];
-  return [
+  const besides =
+    others.length === 0 ? 'nobody else opens the SOPS files' : `besides they are for ${others.join(', ')}`;
+  const key =
+    sealing === undefined
+      ? 'SealedSecrets get a new sealing key'
+      : `SealedSecrets get sealing key ${sealing.key.fingerprint}, which is there already in Secret ${sealing.secret}`;
+  const text = [
     `plan ${id}: ${counts} at ${head.slice(0, 12)}`,
     ...age,
     ...(goal.age === undefined ? [] : [besides]),
-    ...sealing,
+    ...(goal.seals ? [key] : []),
   ].join('; ');
+  if (sanitise(text).length === text.length) return text;
+  throw new SottoError({
+    code: 'SOTTO-ROTATE-121',
+    what: 'the plan of the rotation has no room in an answer',
+    why: `it has ${text.length} characters, because the files are for ${others.length} others, and each has to be seen`,
+    next: 'rotate from a checkout: sotto rotate --new-secret -n NAMESPACE --branch NAME --push',
+  });
 }
 
 export function pushedText({ url, branch, commit, files, secret, recipient, base }: Pushed): string {
@@ -63,9 +72,4 @@ export function messageOf({ age, seals }: RotationGoal, files: number, { by, rea
   if (seals) what.push('SealedSecrets are sealed for a new certificate.');
   if (reason !== '') what.push(`Reason: ${sanitise(reason, LIMITS.maxRequestReason)}`);
   return `Rotate keys of ${files} files\n\n${what.join('\n\n')}\n\nEvery value is as before. Asked for by ${sanitise(by, 100)}.\n`;
-}
-
-function named(names: readonly string[]): string {
-  const shown = names.slice(0, MAX_NAMED).join(', ');
-  return names.length > MAX_NAMED ? `${shown} and ${names.length - MAX_NAMED} more` : shown;
 }

@@ -1,4 +1,3 @@
-import type { EncryptedDocuments } from '../../authoring/rotation/documents.ts';
 import { SottoError } from '../../core/errors.ts';
 import { shellWord } from '../../core/shell-word.ts';
 import { type BranchName, parseBranch } from '../../git/address.ts';
@@ -6,12 +5,10 @@ import type { CommitId } from '../../git/output.ts';
 import type { GitRepository } from '../../git/repository.ts';
 import { publishBranch } from '../../git/write-branch.ts';
 import { type RotationMark, rotationMark } from '../../keys/rotation-mark.ts';
-import type { ParsedKeySecret } from '../../keys/parse-keys.ts';
 import type { SealingKey } from '../../sealed/sealing-key.ts';
 import type { AgeIdentity } from '../../sops/age.ts';
 import type { Settings } from '../../settings/settings.ts';
-import type { HeldKey } from './goal.ts';
-import { activeSealing, isAllSealedFor } from './new-key.ts';
+import type { Intent } from './goal.ts';
 import type { RotationWork } from './site.ts';
 
 /** The same for the same key, so that an interrupted rotation finds its branch again. */
@@ -34,26 +31,16 @@ export function checkBranch({ syncs }: Settings, url: string, branch: BranchName
 /** The branch that this rotation has pushed before it was stopped, if it is there and holds exactly that. */
 export async function pushedBefore(
   work: RotationWork,
-  pending: HeldKey | undefined,
-  documents: EncryptedDocuments,
+  { pending, sealing }: Intent,
 ): Promise<RotationMark | undefined> {
-  const { repository, request, sync } = work;
-  const secret = request.keys === 'sealing' ? await sealingInCourse(work, documents) : pending?.secret;
+  const { keys, repository, request, sync } = work;
+  const inCourse = keys.secrets().find(({ mark: { name } }) => name === sealing?.secret);
+  const secret = request.keys === 'sealing' ? inCourse : pending?.secret;
   const mark = secret && rotationMark(secret.mark);
   if (mark === undefined || mark.url !== sync.settings.source.git.url) return undefined;
   if (request.branch !== undefined && request.branch !== mark.branch) return undefined;
   const tip = await repository.branchHead(parseBranch(mark.branch));
   return tip === mark.commit ? mark : undefined;
-}
-
-/** The Secret of the sealing key in use, while something is not sealed for it yet: else it is the one that goes next. */
-async function sealingInCourse(
-  work: RotationWork,
-  { sealed }: EncryptedDocuments,
-): Promise<ParsedKeySecret | undefined> {
-  const [inUse] = activeSealing(work);
-  if (inUse === undefined || (await isAllSealedFor(inUse.key, sealed, work))) return undefined;
-  return work.keys.secrets().find(({ mark }) => mark.name === inUse.secret);
 }
 
 /** Throws SOTTO-ROTATE-022. */

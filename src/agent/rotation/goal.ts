@@ -3,13 +3,17 @@ import type { EncryptedDocuments } from '../../authoring/rotation/documents.ts';
 import { oldRecipient } from '../../authoring/rotation/old-recipient.ts';
 import { namedRecipients, planRotation, type RotationGoal, type RotationPlan } from '../../authoring/rotation/plan.ts';
 import { SottoError } from '../../core/errors.ts';
+import type { FingerprintKey } from '../../keys/fingerprint.ts';
 import { markOf } from '../../keys/key-secret.ts';
 import { keyLife } from '../../keys/key-state.ts';
+import { isMadeHere } from '../../keys/made-here.ts';
 import { ORIGIN_ANNOTATION, ORIGIN_SOTTO, REPLACES_ANNOTATION } from '../../keys/marks.ts';
 import type { ParsedKeySecret } from '../../keys/parse-keys.ts';
 import type { RotateRequest } from '../../plan/request.ts';
+import type { SealingKey } from '../../sealed/sealing-key.ts';
 import type { AgeIdentity } from '../../sops/age.ts';
 import type { Identity } from '../../sops/identity.ts';
+import { checkAllowed, checkOld, type RecipientSettings } from './allowed.ts';
 
 /** A key that a rotation has made, and the Secret in which it lies. */
 export interface HeldKey {
@@ -24,8 +28,26 @@ export interface Intent {
   readonly pending: HeldKey | undefined;
   /** Who else the files are for and stay for. */
   readonly others: readonly string[];
-  /** Of what a person has to say yes to: which key goes, and who opens the files afterwards. */
+  /** The sealing key that is there already and that everything will be sealed for; undefined: one that is made. */
+  readonly sealing: HeldSealingKey | undefined;
+  /** Of what a person has to say yes to: which key goes, which takes its place, and who opens the files afterwards. */
   readonly id: string;
+  /** The id before the agent had made the key that takes its place: a request that was interrupted names that. */
+  readonly idBefore: string | undefined;
+}
+
+/** What the agent has when it is asked. */
+export interface AgentKeys {
+  readonly identities: readonly Identity[];
+  readonly secrets: readonly ParsedKeySecret[];
+  /** The sealing key in use for which something is not sealed yet. */
+  readonly sealing: HeldSealingKey | undefined;
+  readonly fingerprint: FingerprintKey;
+}
+
+export interface HeldSealingKey {
+  readonly secret: string;
+  readonly key: SealingKey;
 }
 
 /** Stands where the new recipient will, as long as there is none: it is in no file. */
@@ -34,9 +56,9 @@ const NOT_MADE = 'age1-not-made-yet';
 /** What a rotation would do here. Pure. Throws SottoError for what must be settled before anything is made. */
 export function intentOf(
   documents: EncryptedDocuments,
-  identities: readonly Identity[],
-  secrets: readonly ParsedKeySecret[],
+  { identities, secrets, sealing, fingerprint }: AgentKeys,
   { keys, old: wanted }: Pick<RotateRequest, 'keys' | 'old'>,
+  settings: RecipientSettings,
 ): Intent {
   const pendings = secrets.flatMap((secret) => pendingIn(secret) ?? []);
   const made = new Set(pendings.map(({ identity }) => identity.recipient));
@@ -44,12 +66,18 @@ export function intentOf(
   const without = identities.filter(({ recipient }) => !made.has(recipient) || named.has(recipient));
   const old = keys === 'sealing' ? undefined : oldRecipient(wanted, without, named, undefined);
   const pending = old === undefined ? undefined : pendings.find((held) => replacesOf(held) === old);
+  if (old !== undefined) checkOld(old, identities, settings);
   const age = old === undefined ? undefined : { old, made: pending?.identity.recipient ?? NOT_MADE };
   const goal = { age, seals: keys !== 'age' && documents.sealed.length > 0 };
   const plan = planRotation(documents, goal);
   if (plan.sops.length + plan.sealed.length + plan.policies.length === 0) throw nothingToDo();
   const others = otherRecipients(plan, [age?.old, age?.made]);
-  return { plan, goal, pending, others, id: planId(keys, old, others) };
+  checkAllowed(others, settings);
+  const taken = goal.seals ? sealing : undefined;
+  const id = (by: string | undefined): string => planId([keys, old, others, by, taken?.key.fingerprint]);
+  const isOwn = pending !== undefined && isMadeHere(pending.secret, fingerprint, old ?? '', pending.identity.recipient);
+  const idBefore = isOwn ? id(undefined) : undefined;
+  return { plan, goal, pending, others, sealing: taken, id: id(pending?.identity.recipient), idBefore };
 }
 
 /** The same for a key that was made meanwhile. Pure. */
@@ -78,11 +106,9 @@ function otherRecipients({ sops }: RotationPlan, own: readonly (string | undefin
   return [...all].toSorted();
 }
 
-function planId(keys: RotateRequest['keys'], old: string | undefined, others: readonly string[]): string {
-  return createHash('sha256')
-    .update(JSON.stringify([keys, old ?? null, others]))
-    .digest('hex')
-    .slice(0, 16);
+function planId(parts: readonly (string | readonly string[] | undefined)[]): string {
+  const text = JSON.stringify(parts.map((part) => part ?? null));
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 
 export function nothingToDo(): SottoError {

@@ -1,11 +1,18 @@
-import type { AgeKeySecret } from '../../authoring/rotation/age-key-secret.ts';
+import { ageKeySecret, type AgeKeySecret } from '../../authoring/rotation/age-key-secret.ts';
 import { isSealedFor } from '../../authoring/reseal-sealed.ts';
 import type { EncryptedDocuments } from '../../authoring/rotation/documents.ts';
 import { rfc3339 } from '../../core/clock.ts';
 import { SottoError } from '../../core/errors.ts';
 import { markOf } from '../../keys/key-secret.ts';
 import { keyLife } from '../../keys/key-state.ts';
-import { ORIGIN_ANNOTATION, ORIGIN_SOTTO, STATE_ANNOTATION, UNTIL_ANNOTATION } from '../../keys/marks.ts';
+import { madeHereMark } from '../../keys/made-here.ts';
+import {
+  MADE_ANNOTATION,
+  ORIGIN_ANNOTATION,
+  ORIGIN_SOTTO,
+  STATE_ANNOTATION,
+  UNTIL_ANNOTATION,
+} from '../../keys/marks.ts';
 import { kubeError } from '../../kube/errors.ts';
 import { createObject, mergePatch } from '../../kube/objects.ts';
 import { SECRETS } from '../../kube/resource.ts';
@@ -13,8 +20,15 @@ import { type Repeat, withRetry } from '../../kube/retry.ts';
 import type { SealingKey } from '../../sealed/sealing-key.ts';
 import type { SealingSettings } from '../../settings/settings.ts';
 import { secretMarkOf, storeRecovery } from '../sealing-key.ts';
-import type { HeldKey } from './goal.ts';
+import type { HeldKey, HeldSealingKey } from './goal.ts';
 import type { RotationSite } from './site.ts';
+
+/** In memory alone. Its Secret will say that the agent has made it. */
+export function newAgeKey({ agent }: RotationSite, old: string, now: Date): AgeKeySecret {
+  return ageKeySecret(agent.place.agentNamespace, old, now, (made) => ({
+    [MADE_ANNOTATION]: madeHereMark(agent.fingerprint.current, old, made),
+  }));
+}
 
 /** The Secret of a new age identity; its copy for the recovery recipients first. Throws SottoError. */
 export async function storeAgeKey({ agent, keys }: RotationSite, key: AgeKeySecret): Promise<HeldKey> {
@@ -34,18 +48,17 @@ export async function storeAgeKey({ agent, keys }: RotationSite, key: AgeKeySecr
 }
 
 /**
- * The sealing key that everything is to be sealed for: the one in use, if something is not sealed for it yet, else one
- * that is made as soon as the one in use only opens. Throws SOTTO-ROTATE-017.
+ * The sealing key that everything is to be sealed for: the one that was shown, else one that is made as soon as those in
+ * use only open. Throws SOTTO-ROTATE-017.
  */
 export async function newSealingKey(
   site: RotationSite,
-  { sealed }: EncryptedDocuments,
+  shown: HeldSealingKey | undefined,
   until: Date,
 ): Promise<SealingKey> {
+  if (shown !== undefined) return shown.key;
   const active = activeSealing(site);
-  const [inUse] = active;
-  if (inUse === undefined) throw noSealing('the agent has made none yet');
-  if (!(await isAllSealedFor(inUse.key, sealed, site))) return inUse.key;
+  if (active.length === 0) throw noSealing('the agent has made none yet');
   for (const { secret } of active)
     await annotate(site, secret, { [STATE_ANNOTATION]: 'decrypt-only', [UNTIL_ANNOTATION]: rfc3339(until) });
   const [made] = activeSealing(site);
@@ -53,7 +66,16 @@ export async function newSealingKey(
   return made.key;
 }
 
-export async function isAllSealedFor(
+/** The sealing key in use, while something is not sealed for it yet: else it is the one that goes next. */
+export async function sealingInCourse(
+  site: RotationSite,
+  { sealed }: EncryptedDocuments,
+): Promise<HeldSealingKey | undefined> {
+  const [inUse] = activeSealing(site);
+  return inUse === undefined || (await isAllSealedFor(inUse.key, sealed, site)) ? undefined : inUse;
+}
+
+async function isAllSealedFor(
   key: SealingKey,
   sealed: EncryptedDocuments['sealed'],
   { agent }: RotationSite,
@@ -65,7 +87,7 @@ export async function isAllSealedFor(
 }
 
 /** Of those that sotto made and that may seal, newest first. */
-export function activeSealing({ keys }: RotationSite): { readonly secret: string; readonly key: SealingKey }[] {
+export function activeSealing({ keys }: RotationSite): HeldSealingKey[] {
   return keys
     .secrets()
     .flatMap(({ mark, sealingKey }) => {

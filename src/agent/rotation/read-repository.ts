@@ -1,7 +1,9 @@
+import { dirname } from 'node:path';
 import { type EncryptedDocuments, documentsOf, isPolicyPath } from '../../authoring/rotation/documents.ts';
+import { RECEIPT_FILE } from '../../authoring/rotation/receipt.ts';
 import { SottoError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
-import type { BlobId, CommitId } from '../../git/output.ts';
+import type { BlobId, CommitId, TreeEntry } from '../../git/output.ts';
 import type { GitRepository } from '../../git/repository.ts';
 
 const WORDS = ['sops', 'SealedSecret'];
@@ -16,6 +18,7 @@ export async function readRepository(repository: GitRepository, commit: CommitId
     await repository.bring(files.map(({ blob }) => blob));
     const holding = await pathsHolding(repository, commit);
     const wanted = files.filter(({ path }) => holding.has(path) || isPolicyPath(path));
+    checkPaths(entries, wanted);
     const pathOf = new Map<BlobId, string>(wanted.map(({ path, blob }) => [blob, path]));
     const read = await repository.readHere([...pathOf.keys()], (blob) => pathOf.get(blob) ?? 'a file');
     const [over] = read.tooLarge;
@@ -41,6 +44,29 @@ async function pathsHolding(repository: GitRepository, commit: CommitId): Promis
   if (outcome.kind === 'failed' && outcome.complaint === '') return new Set();
   const records = repository.outputOf(outcome).split('\0');
   return new Set(records.flatMap((record) => (record === '' ? [] : [record.slice(commit.length + 1)])));
+}
+
+/** What the commit could not name, or not hold, is found before there is a key for it. Pure. Throws SOTTO-ROTATE-123. */
+export function checkPaths(entries: readonly TreeEntry[], wanted: readonly { readonly path: string }[]): void {
+  // Git gives bytes: of those that are no UTF-8 this is left.
+  const unnamed = wanted.find(({ path }) => path.includes('\uFFFD'));
+  if (unnamed !== undefined) throw notWritten(unnamed.path, 'its path is no UTF-8');
+  const inTheWay = entries.find(
+    ({ path, kind }) =>
+      (path === dirname(RECEIPT_FILE) && kind !== 'folder') || (path === RECEIPT_FILE && kind !== 'file'),
+  );
+  if (inTheWay !== undefined)
+    throw notWritten(inTheWay.path, `it is no ${inTheWay.path === RECEIPT_FILE ? 'plain file' : 'folder'}`);
+}
+
+function notWritten(path: string, why: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-ROTATE-123',
+    what: 'the agent could not write the commit of this rotation',
+    why,
+    next: 'rename it or take it away (git mv, git rm), then the same command again',
+    file: path,
+  });
 }
 
 function tooLarge(why: string): SottoError {

@@ -1,4 +1,3 @@
-import { ageKeySecret } from '../../authoring/rotation/age-key-secret.ts';
 import type { EncryptedDocuments } from '../../authoring/rotation/documents.ts';
 import { RECEIPT_FILE } from '../../authoring/rotation/receipt.ts';
 import { SottoError } from '../../core/errors.ts';
@@ -15,8 +14,17 @@ import type { SealingKey } from '../../sealed/sealing-key.ts';
 import type { SyncRuntime } from '../sync-runtime.ts';
 import { doneAlready, messageOf, planText, type Pushed, pushedText } from './answers.ts';
 import { checkBranch, checkFree, defaultBranch, publish, pushedBefore } from './branch.ts';
-import { type HeldKey, type Intent, intentOf, nothingToDo, withKey } from './goal.ts';
-import { annotate, checkSealing, newSealingKey, secretOfSealing, storeAgeKey } from './new-key.ts';
+import { followExposed } from './follow-exposed.ts';
+import { type AgentKeys, type HeldKey, type Intent, intentOf, nothingToDo, withKey } from './goal.ts';
+import {
+  annotate,
+  checkSealing,
+  newAgeKey,
+  newSealingKey,
+  secretOfSealing,
+  sealingInCourse,
+  storeAgeKey,
+} from './new-key.ts';
 import { checkHeld, checkSealedOpen, checkSyncs, encryptSops, identitiesOf, sealAnew } from './prepare.ts';
 import { receiptOf } from './receipt.ts';
 import { readRepository } from './read-repository.ts';
@@ -56,14 +64,27 @@ export async function rotateKeys(
   for (let tries = 1; ; tries += 1) {
     const head = await repository.head();
     const documents = await readRepository(repository, head);
-    const intent = intentOf(documents, identitiesOf(work), keys.secrets(), request);
+    const intent = intentOf(documents, await keysHere(work, documents), request, agent.settings());
     if (request.plan === undefined) return { outcome: 'done', message: planText(intent, documents, head) };
-    if (request.plan !== intent.id) throw otherPlan(request.plan, intent.id);
-    const before = await pushedBefore(work, intent.pending, documents);
-    if (before !== undefined) return { outcome: 'done', message: doneAlready(before, git.branch) };
+    if (request.plan !== intent.id && request.plan !== intent.idBefore) throw otherPlan(request.plan, intent.id);
+    const before = await pushedBefore(work, intent);
+    if (before !== undefined) {
+      await followExposed(work, intent);
+      return { outcome: 'done', message: doneAlready(before, git.branch) };
+    }
     const pushed = await carryOut(work, head, documents, intent, tries === MOST_TRIES);
     if (pushed !== 'moved') return { outcome: 'done', message: pushedText(pushed) };
   }
+}
+
+async function keysHere(work: RotationWork, documents: EncryptedDocuments): Promise<AgentKeys> {
+  const { agent, keys, request } = work;
+  return {
+    identities: identitiesOf(work),
+    secrets: keys.secrets(),
+    sealing: request.keys === 'age' ? undefined : await sealingInCourse(work, documents),
+    fingerprint: agent.fingerprint.current,
+  };
 }
 
 /**
@@ -80,8 +101,7 @@ async function carryOut(
   const { agent, repository, request } = work;
   const now = agent.clock.now();
   const old = shown.goal.age?.old;
-  using fresh =
-    old === undefined || shown.pending !== undefined ? undefined : ageKeySecret(agent.place.agentNamespace, old, now);
+  using fresh = old === undefined || shown.pending !== undefined ? undefined : newAgeKey(work, old, now);
   const identity = fresh?.identity ?? shown.pending?.identity;
   const intent = identity === undefined ? shown : withKey(shown, documents, identity.recipient);
   const files = await encryptSops(work, intent.plan, identity, now);
@@ -89,10 +109,12 @@ async function carryOut(
   if (!isLast && (await repository.head()) !== head) return 'moved';
   const named = request.branch ?? (identity && defaultBranch(identity, undefined));
   if (named !== undefined) await checkFree(repository, named);
+  // The files of the branch do not name the old key any more once they are merged.
+  await followExposed(work, intent);
   const held = fresh === undefined ? shown.pending : await storeAgeKey(work, fresh);
   if (held !== undefined) checkHeld(work, held);
   const sealing = shown.goal.seals
-    ? await newSealingKey(work, documents, new Date(now.getTime() + request.keepOldMs))
+    ? await newSealingKey(work, shown.sealing, new Date(now.getTime() + request.keepOldMs))
     : undefined;
   for (const [path, content] of await sealAnew(work, intent.plan, sealing, now)) files.set(path, content);
   if (files.size === 0) throw nothingToDo();

@@ -15,7 +15,12 @@ export interface AgeKeySecret extends Disposable {
   readonly fill: () => Sensitive;
 }
 
-export function ageKeySecret(namespace: string, old: string, now: Date): AgeKeySecret {
+export function ageKeySecret(
+  namespace: string,
+  old: string,
+  now: Date,
+  marks: (recipient: string) => Readonly<Record<string, string>> = () => ({}),
+): AgeKeySecret {
   const { identity, keyFile } = makeIdentity(now);
   const name = `sotto-age-${identity.recipient.slice(4, 14)}`;
   const metadata: JsonObject = {
@@ -26,6 +31,7 @@ export function ageKeySecret(namespace: string, old: string, now: Date): AgeKeyS
       [ORIGIN_ANNOTATION]: ORIGIN_SOTTO,
       [SINCE_ANNOTATION]: rfc3339(now),
       [REPLACES_ANNOTATION]: old,
+      ...marks(identity.recipient),
     },
   };
   return {

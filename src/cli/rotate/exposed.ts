@@ -1,10 +1,9 @@
 import type { RotationGoal } from '../../authoring/rotation/plan.ts';
 import type { RotationKeys } from '../../authoring/rotation/prepare.ts';
 import { SottoError } from '../../core/errors.ts';
-import { arrayAt, type Json, stringAt } from '../../core/json.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { fileWord, shellWord } from '../../core/shell-word.ts';
-import type { RotatedKeys } from '../../plan/request.ts';
+import { isCompromised } from '../../plan/request.ts';
 import { askAgent } from '../ask-agent.ts';
 import type { Cluster } from '../cluster.ts';
 import type { CommandContext } from '../context.ts';
@@ -15,11 +14,6 @@ import { type Asked, type ExposureReport, exposureReport, exposureTable } from '
 
 /** Opening a thousand sealed values takes a while. */
 const ANSWER_MS = 5 * 60_000;
-
-/** `compromised`, or with more words behind a colon. */
-export function isCompromised(reason: string | undefined): reason is string {
-  return reason !== undefined && /^compromised(?::|$)/.test(reason.trim());
-}
 
 /** Why, as one line of the commit. */
 export function reasonLine(reason: string | undefined): string | undefined {
@@ -62,14 +56,6 @@ export async function showExposure(report: ExposureReport, context: CommandConte
     );
   if (untold.length > 0)
     await say(context, `note: no key at hand tells for which key these are sealed: ${untold.join(', ')}`);
-}
-
-/** The same where the agent rotates: its answer names the age key, and its status the sealing keys. */
-export function keysSaidToGiveWay(plan: string, status: Json, keys: RotatedKeys): string[] {
-  const [, age] = /; (age1\w+) gives way to /.exec(plan) ?? [];
-  const sealing = arrayAt(status, 'keys').filter((key) => stringAt(key, 'kind') === 'sealing');
-  const seals = keys === 'age' ? [] : sealing.flatMap((key) => stringAt(key, 'id') ?? []);
-  return [...(age === undefined ? [] : [age]), ...seals];
 }
 
 /** Before anything is encrypted for other keys: afterwards no file names the old ones. Throws SOTTO-ROTATE-051. */

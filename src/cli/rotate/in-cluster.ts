@@ -7,10 +7,9 @@ import type { Cluster } from '../cluster.ts';
 import type { CommandContext } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { say, writeData } from '../output.ts';
-import { readStatus } from '../status-document.ts';
 import { harmless } from '../terminal.ts';
 import { whoAmI } from '../who.ts';
-import { exposeAtAgent, isCompromised, keysSaidToGiveWay, reasonLine } from './exposed.ts';
+import { reasonLine } from './exposed.ts';
 import { KEEP_OLD_MS } from './flags.ts';
 
 /** Until the agent has rotated all of it. */
@@ -51,10 +50,6 @@ export async function rotateInCluster(flags: InClusterFlags, cluster: Cluster, c
   if (flags.plan === true) return;
   const question = 'Let the agent make the key and push the branch?';
   if (!(await confirmed(context, question, { command: 'sotto rotate --in-cluster …', ...flags }))) return;
-  if (isCompromised(reason)) {
-    const status = (await readStatus(cluster, context.signal)) ?? null;
-    await exposeAtAgent(cluster, keysSaidToGiveWay(shown.message, status, keys), reason, context);
-  }
   const done = await ask({ ...request, plan: planIn(shown) }, flags, cluster, context);
   await writeData(context, `${done.outcome}: ${harmless(done.message)}\n`);
   if (done.outcome !== 'done') return context.exitWith(EXIT.findings);

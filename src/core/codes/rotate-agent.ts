@@ -63,4 +63,28 @@ export const ROTATE_AGENT_CODES = {
       'The new key was stored as a Secret, and the agent does not read it back as a key of its syncs: it was changed or removed meanwhile. Nothing was encrypted for it.',
     example: 'sotto keys list -n team-app',
   },
+  'SOTTO-ROTATE-120': {
+    title: 'A rotation by the agent would be for somebody whom its settings do not name',
+    explain:
+      'The recipients in a SOPS file are not authenticated, and whoever pushes writes them and .sops.yaml. Whom the agent encrypts for besides its own key is therefore for its settings to say, which nobody who only pushes can change: rotation.recipients, and sealing.recovery. A file or rule is for somebody else. Nothing was made or changed. Add whoever may read everything to the settings, or remove him from the files.',
+    example: 'sotto recipients list\nrotation: { recipients: [ "age1…" ] }   (sotto.yaml)',
+  },
+  'SOTTO-ROTATE-121': {
+    title: 'The plan of a rotation has no room in an answer',
+    explain:
+      'Before a rotation by the agent a person sees for whom the files will be, every one by name, and says yes to that. An answer in the status has a thousand characters, and these are too many for it. Nothing was made or changed.',
+    example: 'sotto rotate --new-secret -n team-app --branch rotate-2027 --push',
+  },
+  'SOTTO-ROTATE-122': {
+    title: 'The key that would give way is not for the agent to replace',
+    explain:
+      'A rotation by the agent puts a new key of the agent in the place of one that it holds. The key of a person, or one of sealing.recovery, is not replaced on request: files would be lost to them. Nothing was made or changed.',
+    example: 'sotto keys list -n team-app',
+  },
+  'SOTTO-ROTATE-123': {
+    title: 'The commit of a rotation could not be written',
+    explain:
+      'A file that would be encrypted anew has a path that is no UTF-8, or something else is where the receipt goes: .sotto has to be a folder or not there, and .sotto/rotation.json a plain file. Nothing was made or changed.',
+    example: 'git ls-tree HEAD .sotto .sotto/rotation.json',
+  },
 } as const satisfies Record<string, CodeEntry>;
