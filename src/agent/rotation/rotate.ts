@@ -55,7 +55,7 @@ export async function rotateKeys(
   const work: RotationWork = { ...site, repository, request, sync };
   for (let tries = 1; ; tries += 1) {
     const head = await repository.head();
-    const documents = await readRepository(repository, head);
+    const documents = await readRepository(repository, head, agent.signal);
     const intent = intentOf(documents, identitiesOf(work), keys.secrets(), request);
     if (request.plan === undefined) return { outcome: 'done', message: planText(intent, documents, head) };
     if (request.plan !== intent.id) throw otherPlan(request.plan, intent.id);

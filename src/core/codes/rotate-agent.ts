@@ -36,7 +36,7 @@ export const ROTATE_AGENT_CODES = {
   'SOTTO-ROTATE-025': {
     title: 'The repository is too large for a rotation by the agent',
     explain:
-      'The agent reads everything of the commit, because each file may be encrypted, onto a memory volume that the syncs use too. Over the cap it stops before anything was made. A rotation from a checkout has no such cap.',
+      'The agent reads everything of the commit, because each file may be encrypted, onto a memory volume that the syncs use too. Over a cap (64 MiB fetched; of what may be encrypted 10,000 files and 16 MiB, each path counted; the time that the rules of .sops.yaml take) it stops before anything was made. A rotation from a checkout has no such cap.',
     example: 'sotto rotate --new-secret -n team-app --branch rotate-2027 --push',
   },
   'SOTTO-ROTATE-026': {
