@@ -1,4 +1,4 @@
-import { isJsonObject, type Json, memberAt, stringifyJson } from '../core/json.ts';
+import { isJsonObject, type Json, type JsonObject, memberAt, stringifyJson } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
 import { createObject, mergePatch } from '../kube/objects.ts';
 import { CONFIG_MAPS } from '../kube/resource.ts';
@@ -7,6 +7,7 @@ import { watchResource } from '../kube/watch.ts';
 import { REQUESTS_NAME } from '../core/labels.ts';
 import type { Answer, HandledRequest } from '../report/status.ts';
 import { answerRequest } from './answer.ts';
+import { BEGUN_ANNOTATION, begunIn, begunText, begunTooOften, isCounted } from './begun.ts';
 import type { AgentContext } from './context.ts';
 
 export interface RequestDeskOptions {
@@ -25,6 +26,8 @@ export class RequestDesk {
   /** Taken up, and not yet seen to be gone. */
   readonly #taken = new Set<string>();
   #handled: HandledRequest[] = [];
+  /** How often requests that are there were begun, by this agent and those before. */
+  readonly #begun = new Map<string, number>();
 
   constructor(options: RequestDeskOptions) {
     this.#options = options;
@@ -51,7 +54,7 @@ export class RequestDesk {
         if (event.type === 'added' || event.type === 'modified') this.#look(event.object);
         const isMissing = event.type === 'deleted' || (event.type === 'synced' && event.present.size === 0);
         if (!isMissing) return;
-        this.#taken.clear();
+        for (const id of this.#taken) this.#forget(id);
         this.#create().catch((thrown: unknown) => this.#options.onDefect(thrown));
       },
     });
@@ -61,10 +64,12 @@ export class RequestDesk {
     const data = memberAt(object, 'data');
     const entries = isJsonObject(data) ? Object.entries(data) : [];
     const present = new Set(entries.map(([id]) => id));
-    for (const id of this.#taken) if (!present.has(id)) this.#taken.delete(id);
+    for (const id of this.#taken) if (!present.has(id)) this.#forget(id);
     const fresh = entries.filter(([id]) => !this.#taken.has(id)).slice(0, LIMITS.maxRequests - this.#taken.size);
+    const begun = begunIn(object);
     for (const [id, text] of fresh) {
       this.#taken.add(id);
+      this.#begun.set(id, begun.get(id) ?? 0);
       this.#handle(id, typeof text === 'string' ? text : '').catch((thrown: unknown) => this.#options.onDefect(thrown));
     }
   }
@@ -75,7 +80,7 @@ export class RequestDesk {
       this.#tell(id, { outcome: 'accepted', message: 'the agent is at it' });
       void this.#options.answered();
     }, ACCEPT_AFTER_MS);
-    const answer = await answerRequest(agent, text).finally(() => clearTimeout(accept));
+    const answer = await this.#answer(id, text).finally(() => clearTimeout(accept));
     // The agent ends: whoever starts next takes the request up again.
     if (agent.signal.aborted) return;
     this.#tell(id, answer);
@@ -85,20 +90,43 @@ export class RequestDesk {
     if (!agent.signal.aborted) await this.#remove(id);
   }
 
+  async #answer(id: string, text: string): Promise<Answer> {
+    const { agent } = this.#options;
+    const { targetNamespace } = agent.place;
+    if (isCounted(text, { targetNamespace, now: agent.clock.now() })) {
+      const before = this.#begun.get(id) ?? 0;
+      const error = begunTooOften(before);
+      if (error !== undefined) return { outcome: 'failed', message: error.text() };
+      this.#begun.set(id, before + 1);
+      await this.#patch(id, {});
+    }
+    return answerRequest(agent, text);
+  }
+
+  #forget(id: string): void {
+    this.#taken.delete(id);
+    this.#begun.delete(id);
+  }
+
   #tell(id: string, answer: Answer): void {
     this.#handled = [...this.#handled.filter((each) => each.id !== id), { id, ...answer }].slice(-LIMITS.maxHandled);
   }
 
   /** An entry that cannot be removed stays taken: it is not done twice by this agent. */
   async #remove(id: string): Promise<void> {
+    this.#begun.delete(id);
+    await this.#patch(id, { data: { [id]: null } });
+  }
+
+  /** With it goes how often each was begun. */
+  async #patch(id: string, change: JsonObject): Promise<void> {
     const { transport, random, signal, place, log } = this.#options.agent;
     const target = { resource: CONFIG_MAPS, namespace: place.agentNamespace, name: REQUESTS_NAME };
-    const answer = await withRetry(() => mergePatch(transport, { ...target, patch: { data: { [id]: null } } }), {
-      random,
-      signal,
-    });
+    const begun = begunText(new Map([...this.#begun].filter(([, count]) => count > 0)));
+    const patch = { ...change, metadata: { annotations: { [BEGUN_ANNOTATION]: begun } } };
+    const answer = await withRetry(() => mergePatch(transport, { ...target, patch }), { random, signal });
     if (!answer.ok && answer.failure.kind !== 'not-found') {
-      log.warn('an answered request could not be removed', { id, reason: answer.failure.kind });
+      log.warn('what became of a request could not be written to it', { id, reason: answer.failure.kind });
     }
   }
 

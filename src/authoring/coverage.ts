@@ -27,7 +27,7 @@ export type Coverage = CoveredFile | { readonly sealed: SealedFile; readonly err
 export function coverageOf(sealed: SealedFile, policy: Policy): Coverage {
   try {
     const recipients = recipientsOf(sealed);
-    const rule = ruleFor(policy, sealed.below);
+    const rule = sealed.known === undefined ? ruleFor(policy, sealed.below) : sealed.known.rule;
     const difference = compareWithRule(
       recipients,
       rule ?? { groups: recipients.groups, threshold: recipients.threshold },
@@ -40,7 +40,13 @@ export function coverageOf(sealed: SealedFile, policy: Policy): Coverage {
 }
 
 /** Whom a file names. Throws SottoError for one that cannot be read. */
-export function recipientsOf({ text, format, name }: Pick<SealedFile, 'text' | 'format' | 'name'>): FileRecipients {
+export function recipientsOf({
+  text,
+  format,
+  name,
+  known,
+}: Pick<SealedFile, 'text' | 'format' | 'name' | 'known'>): FileRecipients {
+  if (known !== undefined) return known.recipients;
   const { groups } = blockEntries(text, format, name);
   const { threshold } = metadataOf({ text, format, file: name });
   return { groups: groups.map((group) => group.map(holderName)), threshold: groups.length > 1 ? threshold : 1 };

@@ -1,5 +1,6 @@
 import { SottoError } from '../core/errors.ts';
 import { looksEncrypted } from '../sops/file.ts';
+import type { FileRecipients, PolicyRule } from '../sops/policy.ts';
 import { metadataOf } from '../sops/rekey.ts';
 import type { WholeFormat } from '../sops/scalar.ts';
 
@@ -14,6 +15,8 @@ export interface SealedFile {
   readonly format: WholeFormat;
   readonly text: string;
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Where somebody has looked already: it costs more than all the rest. */
+  readonly known?: { readonly recipients: FileRecipients; readonly rule: PolicyRule | undefined };
 }
 
 /** The format in which a file is encrypted; undefined for one that is not. A name that tells nothing leaves it to the content. */

@@ -14,7 +14,11 @@ export const LIMITS = {
   maxFetchBytes: 256 * 1024 * 1024,
   /** The same for a rotation by the agent, beside what the syncs have there; and what the agent writes in one commit. */
   maxRotationFetchBytes: 64 * 1024 * 1024,
+  /** Each path counted, because one file may stand at many: what is encrypted, and every .sops.yaml. */
   maxRotatedFiles: 10_000,
+  maxRotatedBytes: 16 * 1024 * 1024,
+  /** Steps of all patterns of all .sops.yaml together, while the agent looks for the rule of each file. */
+  maxRuleWork: 100_000_000,
   maxIgnoreBytes: 64 * 1024,
   maxIgnorePatterns: 500,
   /** YAML and JSON nesting. */

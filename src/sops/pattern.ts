@@ -12,6 +12,14 @@ const MAX_STEPS = 10_000;
 /** Steps that one compiled pattern may take in its life: a hostile pattern on hostile keys ends in about a second. */
 const MAX_WORK = 10_000_000;
 
+/** Of what is left for several patterns together, taken away by each step that one is compiled to: these stay in memory. */
+const WORK_OF_COMPILED_STEP = 50;
+
+/** Steps that several patterns may take together, in all their matches; counted down. */
+export interface SharedWork {
+  left: number;
+}
+
 type Step =
   | { readonly op: 'chars'; readonly fits: (code: number) => boolean }
   | { readonly op: 'assert'; readonly kind: 'start' | 'end' | 'boundary' | 'notBoundary' }
@@ -22,13 +30,22 @@ type Step =
  * Compiles RE2 syntax (without multi-line mode and Unicode classes). Matching takes time linear in the text; both
  * throw PatternError, matching only when the work of all matches together exceeds a cap.
  */
-export function compilePattern(source: string): Matcher {
+export function compilePattern(source: string, shared?: SharedWork): Matcher {
   if (source.length > MAX_CHARACTERS) throw new PatternError('it is too large');
   const steps: Step[] = [];
   emit(parsePattern(source), steps);
   steps.push({ op: 'match' });
-  const budget = { left: MAX_WORK };
-  return (text) => run(steps, text, budget);
+  const own = { left: MAX_WORK };
+  if (shared === undefined) return (text) => run(steps, text, [own]);
+  spend([shared], steps.length * WORK_OF_COMPILED_STEP);
+  return (text) => run(steps, text, [own, shared]);
+}
+
+function spend(budgets: readonly SharedWork[], work: number): void {
+  for (const budget of budgets) {
+    budget.left -= work;
+    if (budget.left < 0) throw new PatternError('matching it takes too long');
+  }
 }
 
 function emit(pattern: Pattern, steps: Step[]): void {
@@ -95,7 +112,7 @@ function emitRepeat(repeat: Extract<Pattern, { op: 'repeat' }>, steps: Step[]): 
 }
 
 /** All places of the machine at once, for each character: nothing is tried twice. */
-function run(steps: readonly Step[], text: string, budget: { left: number }): boolean {
+function run(steps: readonly Step[], text: string, budgets: readonly SharedWork[]): boolean {
   const codes = Array.from(text, (char) => char.codePointAt(0) ?? 0);
   let places = new Set<number>();
   for (let at = 0; at <= codes.length; at += 1) {
@@ -103,8 +120,7 @@ function run(steps: readonly Step[], text: string, budget: { left: number }): bo
     places.add(0);
     const reached = follow(steps, places, codes, at);
     if (reached === 'match') return true;
-    budget.left -= reached.size;
-    if (budget.left < 0) throw new PatternError('matching it takes too long');
+    spend(budgets, reached.size);
     const next = new Set<number>();
     const code = codes[at];
     for (const place of reached) {

@@ -1,8 +1,8 @@
-import { SottoError } from '../core/errors.ts';
+import { type ErrorPlace, SottoError } from '../core/errors.ts';
 import { arrayAt, isJsonObject, type Json, type JsonObject } from '../core/json.ts';
 import { type Manifest, readManifests } from '../yaml/manifest.ts';
 import { keyName, type KeyList } from './key-name.ts';
-import { compilePattern } from './pattern.ts';
+import { compilePattern, type SharedWork } from './pattern.ts';
 import { badPattern } from './selector.ts';
 
 /**
@@ -30,14 +30,14 @@ export interface PolicyRule {
   readonly threshold: number;
 }
 
-/** Reads the rules of a .sops.yaml. Throws SottoError. */
-export function readPolicy(text: string, file: string): Policy {
+/** Reads the rules of a .sops.yaml; `work`: of these and others together. Throws SottoError. */
+export function readPolicy(text: string, file: string, work?: SharedWork): Policy {
   const [manifest] = readManifests(text, file);
   if (manifest === undefined) return { file, rules: [] };
   if (!isJsonObject(manifest.value)) throw unusable(file, manifest.line, 'it is not a mapping');
   return {
     file,
-    rules: arrayAt(manifest.value, 'creation_rules').map((rule, index) => ruleOf(rule, index, manifest, file)),
+    rules: arrayAt(manifest.value, 'creation_rules').map((rule, index) => ruleOf(rule, index, manifest, file, work)),
   };
 }
 
@@ -46,7 +46,7 @@ export function ruleFor(policy: Policy, path: string): PolicyRule | undefined {
   return policy.rules.find((rule) => rule.matches(path));
 }
 
-function ruleOf(rule: Json, index: number, manifest: Manifest, file: string): PolicyRule {
+function ruleOf(rule: Json, index: number, manifest: Manifest, file: string, work?: SharedWork): PolicyRule {
   const line = manifest.lineAt(['creation_rules', String(index)]) ?? manifest.line;
   if (!isJsonObject(rule)) throw unusable(file, line, 'a rule is not a mapping');
   const pattern = rule['path_regex'] ?? '';
@@ -59,18 +59,23 @@ function ruleOf(rule: Json, index: number, manifest: Manifest, file: string): Po
     number: index + 1,
     line,
     pathRegex: pattern,
-    matches: matcherOf(pattern, file, line),
+    matches: matcherOf(pattern, { file, line, key: 'path_regex' }, work),
     hasKeyGroups: listed.length > 0,
     groups,
     threshold: groups.length < 2 ? 1 : typeof threshold === 'number' && threshold > 0 ? threshold : groups.length,
   };
 }
 
-function matcherOf(pattern: string, file: string, line: number): (path: string) => boolean {
+function matcherOf(pattern: string, place: ErrorPlace, work?: SharedWork): (path: string) => boolean {
+  const matches = usable(() => compilePattern(pattern, work), place);
+  return (path) => usable(() => matches(path), place);
+}
+
+function usable<Result>(task: () => Result, place: ErrorPlace): Result {
   try {
-    return compilePattern(pattern);
+    return task();
   } catch (thrown) {
-    throw badPattern(thrown, 'path_regex', { file, line, key: 'path_regex' });
+    throw badPattern(thrown, 'path_regex', place);
   }
 }
 

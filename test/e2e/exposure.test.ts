@@ -28,6 +28,8 @@ describeReal('sotto rotate --reason compromised', TOOLS, () => {
   let person: ServiceAccountAccess;
   let checkout: Checkout;
   let first: string;
+  /** The inventory from before anything was exposed. */
+  let before: string;
 
   const run = (...words: readonly string[]): Promise<CliResult> => checkout.run(...words);
   const untilOpen = (...open: readonly string[]): Promise<Json> =>
@@ -44,6 +46,8 @@ describeReal('sotto rotate --reason compromised', TOOLS, () => {
   const metric = async (): Promise<string | undefined> =>
     /^sotto_exposed_values (\d+)$/m.exec(await (await listenerOf(agent)).text('/metrics'))?.[1];
 
+  const inventoryPath = (): string => configMapPath(world.namespace, 'sotto-inventory');
+
   beforeAll(async () => {
     world = await createWorld();
     person = await world.own.plane.createServiceAccount(world.namespace, 'kim', PERSON);
@@ -58,6 +62,7 @@ describeReal('sotto rotate --reason compromised', TOOLS, () => {
     const commit = await world.repository.commit(second, 'another');
     agent = await world.start();
     await untilTried(world, commit);
+    before = stringAt(await world.get(inventoryPath()), 'binaryData', 'inventory') ?? '';
     checkout = clone(world, person);
   });
   afterAll(async () => {
@@ -125,6 +130,22 @@ describeReal('sotto rotate --reason compromised', TOOLS, () => {
       'deploy/db.yaml stringData.password',
       'deploy/db.yaml stringData.user',
     );
+  });
+
+  test.each(['an older one', 'damaged'])('it is known when the inventory is %s', async (what) => {
+    await agent.stop();
+    const inventory = what === 'damaged' ? 'AAAA' : before;
+    const patch = { binaryData: { inventory } };
+    await world.own.plane.admin('PATCH', inventoryPath(), patch, 'application/merge-patch+json');
+    agent = await world.start(['--take-over']);
+    await untilTried(world, await world.repository.commit({ 'deploy/readme.md': what }, 'something else'));
+    const status = await untilOpen(
+      'deploy/api.yaml stringData.token',
+      'deploy/db.yaml stringData.password',
+      'deploy/db.yaml stringData.user',
+    );
+    expect(isLost(status)).toBe(false);
+    expect(await metric()).toBe('3');
   });
 
   test('a value that is another one is closed; one that moves to another file and key is followed', async () => {

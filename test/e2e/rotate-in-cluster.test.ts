@@ -289,7 +289,9 @@ describeReal('sotto rotate --in-cluster', TOOLS, () => {
     world.git.setFault({ kind: 'hang' });
     await agent.kill('SIGKILL');
     world.git.setFault(null);
-    expect(memberAt(await world.get(path), 'data')).toEqual({ mine: request });
+    const left = await world.get(path);
+    expect(memberAt(left, 'data')).toEqual({ mine: request });
+    expect(stringAt(left, 'metadata', 'annotations', 'sotto.dev/begun')).toBe('{"mine":1}');
     await using next = await world.start(['--take-over']);
     const answer = await answered(world, 'mine');
     const { branch, commit } = pushedIn(stringAt(answer, 'message') ?? '');
@@ -299,6 +301,33 @@ describeReal('sotto rotate --in-cluster', TOOLS, () => {
     expect((await at.newKeys()).map(nameOf)).toEqual([nameOf(made)]);
     expect(await openerWith(at, entryOf(made, 'age.agekey'))(commit, DATABASE, 'yaml')).toContain(world.value(0));
     await next.stop();
+  });
+
+  test('a request that was begun twice before is done; one that ended three agents is answered and removed', async () => {
+    await using at = await scene();
+    const { world } = at;
+    await at.pushing.secret();
+    await using agent = await running(at);
+    const path = configMapPath(world.namespace, 'sotto-requests');
+    const begun = (id: string, times: number): Promise<unknown> => {
+      const metadata = { annotations: { 'sotto.dev/begun': JSON.stringify({ [id]: times }) } };
+      const patch = { metadata, data: { [id]: JSON.stringify({ kind: 'rotate', by: 'test' }) } };
+      return world.own.plane.admin('PATCH', path, patch, 'application/merge-patch+json');
+    };
+    const settled = (): Promise<unknown> =>
+      eventually('it is removed, and so is its count', async () => {
+        const live = await world.get(path);
+        const count = stringAt(live, 'metadata', 'annotations', 'sotto.dev/begun');
+        return memberAt(live, 'data') === undefined && count === undefined ? true : undefined;
+      });
+    await begun('second', 2);
+    expect(await answered(world, 'second')).toMatchObject({ outcome: 'done' });
+    await settled();
+    await begun('third', 3);
+    const answer = await answered(world, 'third');
+    expect(answer).toMatchObject({ outcome: 'failed', message: expect.stringContaining('ROTATE-035') as string });
+    await settled();
+    await agent.stop();
   });
 
   test('its reason is in the commit, and what a key in wrong hands could open is followed from before there is another', async () => {

@@ -92,3 +92,25 @@ describe('a file compared with its rule', () => {
     );
   });
 });
+
+function text(pattern: string): string {
+  return `creation_rules:\n- path_regex: ${pattern}\n  age: age1a\n`;
+}
+
+describe('patterns of rules that take too long', () => {
+  const why = { code: 'SOTTO-SOPS-010', why: 'matching it takes too long' };
+
+  it('are refused where they stand, each by its own cap', () => {
+    const policy = readPolicy(text('(a?a?a?a?a?a?a?a?){100}z'), '.sops.yaml');
+    expect(() => ruleFor(policy, 'a'.repeat(60_000))).toThrow(expect.objectContaining(why));
+  });
+
+  it('are refused together, to be compiled and to be matched, where they share what they may take', () => {
+    const work = { left: 5_000 };
+    const policies = ['a', 'b'].map((name) => readPolicy(text(`^${name}$`), `${name}/.sops.yaml`, work));
+    expect(policies.map((policy) => ruleFor(policy, 'a')?.number)).toEqual([1, undefined]);
+    const match = (): unknown[] => policies.map((policy) => ruleFor(policy, 'x'.repeat(10_000)));
+    expect(match).toThrow(expect.objectContaining(why));
+    expect(() => readPolicy(text('c{200}'), 'c/.sops.yaml', work)).toThrow(expect.objectContaining(why));
+  });
+});

@@ -31,8 +31,8 @@ type Kept = Pick<ExposureRecord, 'lost' | 'exposures'>;
 const NOTHING: Kept = { exposures: [] };
 
 /**
- * ConfigMap `sotto-exposure`: read once, at the start, and only where the inventory says that there is one; ours from then
- * on. Lives as long as the agent.
+ * ConfigMap `sotto-exposure`: read once, at the start, whatever the inventory says of it: that may be damaged or an older
+ * one. Ours from then on. Lives as long as the agent.
  */
 export class ExposureStore {
   readonly #options: ExposureStoreOptions;
@@ -41,6 +41,8 @@ export class ExposureStore {
   #isDirty = false;
   /** Which key what is stored was sealed with; undefined: nothing is stored. */
   #sealedBy: string | undefined;
+  /** Of the newest writing that is known of. */
+  #serial = 0;
   #changing: Promise<unknown> = Promise.resolve();
 
   constructor(options: ExposureStoreOptions) {
@@ -71,7 +73,7 @@ export class ExposureStore {
   async load(): Promise<void> {
     const { transport, inventory, repeat, keys, keyId, now } = this.#options;
     const mark = inventory.inventory.exposure;
-    if (mark === undefined || mark.isEmpty) return;
+    this.#serial = mark?.serial ?? 0;
     const target = this.#target();
     const answer = await repeat(() => getObject(transport, target));
     if (!answer.ok) throw kubeError(answer.failure, { verb: 'get', ...target });
@@ -80,11 +82,16 @@ export class ExposureStore {
     const bytes = Buffer.from(entry ?? '', 'base64');
     const own = openRecord(bytes, current);
     const record = own ?? (former && openRecord(bytes, former));
-    if (record !== undefined && record.serial >= mark.serial) {
-      this.#kept = { lost: record.lost, exposures: record.exposures };
+    if (record !== undefined && record.serial >= this.#serial) {
+      const { serial, lost, exposures } = record;
+      this.#kept = { lost, exposures };
       this.#sealedBy = own === undefined ? '' : keyId();
+      this.#serial = serial;
+      if (mark?.serial !== serial) inventory.setExposure({ serial, isEmpty: isNothing(this.#kept) });
       return;
     }
+    // Nothing is there, and nothing says that something was.
+    if (mark === undefined ? answer.value === undefined : mark.isEmpty) return;
     const why =
       answer.value === undefined ? 'it is gone' : record === undefined ? 'somebody changed it' : 'it is an older one';
     this.#kept = { ...NOTHING, lost: { at: rfc3339(now()), why } };
@@ -108,7 +115,7 @@ export class ExposureStore {
 
   async #write({ lost, exposures }: Kept): Promise<void> {
     const { transport, namespace, keys, keyId, inventory, repeat } = this.#options;
-    const serial = (inventory.inventory.exposure?.serial ?? 0) + 1;
+    const serial = this.#serial + 1;
     const [key, id] = [keys().current, keyId()];
     const bytes = sealRecord({ serial, lost, exposures }, key);
     if (bytes.length > LIMITS.maxExposureBytes) throw notKept(`${bytes.length} bytes do not fit into a ConfigMap`);
@@ -125,15 +132,18 @@ export class ExposureStore {
       const { what, why } = kubeError(answer.failure, { verb: isNew ? 'create' : 'update', ...target });
       throw notKept(`${what}: ${why}`);
     }
-    const isEmpty = exposures.length === 0 && lost === undefined;
-    inventory.setExposure({ serial, isEmpty });
-    // What holds nothing is not read again, whatever it was sealed with.
-    this.#sealedBy = isEmpty ? undefined : id;
+    this.#serial = serial;
+    this.#sealedBy = id;
+    inventory.setExposure({ serial, isEmpty: isNothing({ lost, exposures }) });
   }
 
   #target() {
     return { resource: CONFIG_MAPS, namespace: this.#options.namespace, name: EXPOSURE_NAME };
   }
+}
+
+function isNothing({ lost, exposures }: Kept): boolean {
+  return exposures.length === 0 && lost === undefined;
 }
 
 function lostError(at: string, why: string): SottoError {

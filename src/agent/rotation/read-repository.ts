@@ -1,15 +1,28 @@
 import { dirname } from 'node:path';
-import { type EncryptedDocuments, documentsOf, isPolicyPath } from '../../authoring/rotation/documents.ts';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { recipientsOf } from '../../authoring/coverage.ts';
+import {
+  type EncryptedDocuments,
+  documentsOf,
+  isPolicyPath,
+  type SopsDocument,
+} from '../../authoring/rotation/documents.ts';
 import { RECEIPT_FILE } from '../../authoring/rotation/receipt.ts';
 import { SottoError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { BlobId, CommitId, TreeEntry } from '../../git/output.ts';
 import type { GitRepository } from '../../git/repository.ts';
+import type { SharedWork } from '../../sops/pattern.ts';
+import type { PolicyRule } from '../../sops/policy.ts';
 
 const WORDS = ['sops', 'SealedSecret'];
 
 /** Everything encrypted in a commit of the server, at whatever path. Throws SottoError. */
-export async function readRepository(repository: GitRepository, commit: CommitId): Promise<EncryptedDocuments> {
+export async function readRepository(
+  repository: GitRepository,
+  commit: CommitId,
+  signal?: AbortSignal,
+): Promise<EncryptedDocuments> {
   try {
     await repository.fetch(commit);
     const entries = await repository.list(commit, ['']);
@@ -18,6 +31,7 @@ export async function readRepository(repository: GitRepository, commit: CommitId
     await repository.bring(files.map(({ blob }) => blob));
     const holding = await pathsHolding(repository, commit);
     const wanted = files.filter(({ path }) => holding.has(path) || isPolicyPath(path));
+    if (wanted.length > LIMITS.maxRotatedFiles) throw tooLarge(`${wanted.length} of its files may be encrypted`);
     checkPaths(entries, wanted);
     const pathOf = new Map<BlobId, string>(wanted.map(({ path, blob }) => [blob, path]));
     const read = await repository.readHere([...pathOf.keys()], (blob) => pathOf.get(blob) ?? 'a file');
@@ -27,12 +41,48 @@ export async function readRepository(repository: GitRepository, commit: CommitId
       const bytes = read.contents.get(blob);
       return bytes === undefined ? [] : [[path, bytes] as const];
     });
-    return documentsOf(new Map(contents), '/');
+    const bytes = contents.reduce((sum, [, content]) => sum + content.byteLength, 0);
+    if (bytes > LIMITS.maxRotatedBytes) throw tooLarge(`what may be encrypted has ${bytes} bytes`);
+    return await recognized(new Map(contents), signal);
   } catch (thrown) {
     if (thrown instanceof SottoError && (thrown.code === 'SOTTO-GIT-025' || thrown.code === 'SOTTO-GIT-024'))
       throw tooLarge(thrown.why);
     throw thrown;
   }
+}
+
+/**
+ * What the planner, which goes over all of them at once, would look for in each: found here, with a turn for everything
+ * else of the agent between.
+ */
+async function recognized(
+  contents: ReadonlyMap<string, Uint8Array>,
+  signal: AbortSignal | undefined,
+): Promise<EncryptedDocuments> {
+  const work: SharedWork = { left: LIMITS.maxRuleWork };
+  try {
+    const { sops, ...others } = documentsOf(contents, '/', work);
+    const known: SopsDocument[] = [];
+    for (const document of sops) known.push(await recognizedFile(document, signal));
+    return { ...others, sops: known };
+  } catch (thrown) {
+    if (work.left < 0) throw tooLarge('to look for the rule of each file in .sops.yaml takes too long');
+    throw thrown;
+  }
+}
+
+async function recognizedFile({ file, policy }: SopsDocument, signal: AbortSignal | undefined): Promise<SopsDocument> {
+  await nextTurn();
+  signal?.throwIfAborted();
+  const recipients = recipientsOf(file);
+  let rule: PolicyRule | undefined;
+  for (const each of policy?.policy.rules ?? []) {
+    await nextTurn();
+    if (!each.matches(file.below)) continue;
+    rule = each;
+    break;
+  }
+  return { file: { ...file, known: { recipients, rule } }, policy };
 }
 
 /** Everything is here: no file that may be encrypted is passed over for its name. */

@@ -63,7 +63,7 @@ export async function rotateKeys(
   const work: RotationWork = { ...site, repository, request, sync };
   for (let tries = 1; ; tries += 1) {
     const head = await repository.head();
-    const documents = await readRepository(repository, head);
+    const documents = await readRepository(repository, head, agent.signal);
     const intent = intentOf(documents, await keysHere(work, documents), request, agent.settings());
     if (request.plan === undefined) return { outcome: 'done', message: planText(intent, documents, head) };
     if (request.plan !== intent.id && request.plan !== intent.idBefore) throw otherPlan(request.plan, intent.id);

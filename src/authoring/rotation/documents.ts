@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { SharedWork } from '../../sops/pattern.ts';
 import { type Policy, readPolicy } from '../../sops/policy.ts';
 import { mayHoldSealed } from '../reseal-sealed.ts';
 import { type SealedFile, sealedFormat } from '../sealed-file.ts';
@@ -31,15 +32,19 @@ export interface EncryptedDocuments {
 
 const POLICY = '.sops.yaml';
 
-/** What of the files of a commit is encrypted, and for whom it shall be. Pure. Throws SottoError. */
-export function documentsOf(contents: ReadonlyMap<string, Uint8Array>, root: string): EncryptedDocuments {
+/** What of the files of a commit is encrypted, and for whom it shall be; `work`: of all rules. Throws SottoError. */
+export function documentsOf(
+  contents: ReadonlyMap<string, Uint8Array>,
+  root: string,
+  work?: SharedWork,
+): EncryptedDocuments {
   const policies: CommittedPolicy[] = [];
   const sealed: SealedSecretFile[] = [];
   const found: Omit<SealedFile, 'below'>[] = [];
   for (const [path, content] of contents) {
     const text = path === RECEIPT_FILE ? undefined : utf8(content);
     if (text === undefined) continue;
-    if (isPolicyPath(path)) policies.push({ path, text, policy: readPolicy(text, path) });
+    if (isPolicyPath(path)) policies.push({ path, text, policy: readPolicy(text, path, work) });
     else {
       const format = sealedFormat(path, text);
       const bytes = new Uint8Array(content);

@@ -36,7 +36,7 @@ export const ROTATE_AGENT_CODES = {
   'SOTTO-ROTATE-025': {
     title: 'The repository is too large for a rotation by the agent',
     explain:
-      'The agent reads everything of the commit, because each file may be encrypted, onto a memory volume that the syncs use too. Over the cap it stops before anything was made. A rotation from a checkout has no such cap.',
+      'The agent reads everything of the commit, because each file may be encrypted, onto a memory volume that the syncs use too. Over a cap (64 MiB fetched; of what may be encrypted 10,000 files and 16 MiB, each path counted; the time that the rules of .sops.yaml take) it stops before anything was made. A rotation from a checkout has no such cap.',
     example: 'sotto rotate --new-secret -n team-app --branch rotate-2027 --push',
   },
   'SOTTO-ROTATE-026': {
@@ -86,5 +86,11 @@ export const ROTATE_AGENT_CODES = {
     explain:
       'A file that would be encrypted anew has a path that is no UTF-8, or something else is where the receipt goes: .sotto has to be a folder or not there, and .sotto/rotation.json a plain file. Nothing was made or changed.',
     example: 'git ls-tree HEAD .sotto .sotto/rotation.json',
+  },
+  'SOTTO-ROTATE-035': {
+    title: 'A rotation was begun three times, and the agent ended each time',
+    explain:
+      'A request for a rotation stays until it is answered, so that the next agent goes on where one was stopped. This one was begun three times without an answer: it may be what ends the agent, by memory or time, so it is answered and removed. Annotation sotto.dev/begun of ConfigMap sotto-requests counts. A key that was made stays and is taken by the next run.',
+    example: 'sotto rotate status -n team-app',
   },
 } as const satisfies Record<string, CodeEntry>;

@@ -72,17 +72,18 @@ function kept() {
 }
 
 describe('what is kept of exposed values', () => {
-  test('asks nobody where there is none', async () => {
+  test('asks once where there is none, and writes nothing', async () => {
     const { state, handler, storeOf } = kept();
     await using api = await startFakeApi(handler);
     const store = storeOf(api.transport());
     await store.load();
     expect(store.isOpen).toBe(false);
+    expect(store.lost).toBeUndefined();
     await store.change((before) => Promise.resolve(before));
-    expect(state).toMatchObject({ reads: 0, writes: 0 });
+    expect(state).toMatchObject({ reads: 1, writes: 0 });
   });
 
-  test('is written when it changes, read by the next agent, and not asked for any more when nothing is left', async () => {
+  test('is written when it changes, read by the next agent, and closed when nothing is left', async () => {
     const { state, mark, handler, storeOf } = kept();
     await using api = await startFakeApi(handler);
     const store = storeOf(api.transport());
@@ -96,7 +97,70 @@ describe('what is kept of exposed values', () => {
     const last = storeOf(api.transport());
     await last.load();
     expect(last.isOpen).toBe(false);
-    expect(state).toMatchObject({ reads: 1, writes: 2 });
+    expect(last.lost).toBeUndefined();
+    expect(state).toMatchObject({ reads: 2, writes: 2 });
+  });
+
+  test.each([
+    ['is gone', undefined],
+    ['is an older one, from before anything was exposed', { serial: 0, isEmpty: true }],
+    ['is an older one, from when nothing was exposed', { serial: 2, isEmpty: true }],
+    ['is an older one, from when less was exposed', { serial: 1, isEmpty: false }],
+  ])('is not forgotten when the inventory %s', async (_, older) => {
+    const { state, mark, handler, storeOf } = kept();
+    await using api = await startFakeApi(handler);
+    const store = storeOf(api.transport());
+    await store.change((before) => Promise.resolve({ ...before, exposures: [{ ...EXPOSED, key: 'age1less' }] }));
+    await store.change(() => Promise.resolve({ exposures: [] }));
+    await store.change((before) => Promise.resolve({ ...before, exposures: [EXPOSED] }));
+    mark.exposure = older;
+    const next = storeOf(api.transport());
+    await next.load();
+    expect(next.exposures).toEqual([EXPOSED]);
+    expect(next.lost).toBeUndefined();
+    // The inventory is told again, and the next writing counts more than any before.
+    expect(mark.exposure).toEqual({ serial: 3, isEmpty: false });
+    const third = state.entry;
+    await next.change((before) =>
+      Promise.resolve({ ...before, exposures: [EXPOSED, { ...EXPOSED, key: 'age1other' }] }),
+    );
+    expect(mark.exposure).toEqual({ serial: 4, isEmpty: false });
+    state.entry = third;
+    const last = storeOf(api.transport());
+    await last.load();
+    expect(last.lost?.why).toContain('it is an older one');
+  });
+
+  test('is said to be lost when neither the inventory nor a ConfigMap that opens is there', async () => {
+    const { state, mark, handler, storeOf } = kept();
+    await using api = await startFakeApi(handler);
+    await storeOf(api.transport()).change((before) => Promise.resolve({ ...before, exposures: [EXPOSED] }));
+    mark.exposure = undefined;
+    state.entry = 'AAAA';
+    const store = storeOf(api.transport());
+    await store.load();
+    expect(store.exposures).toEqual([]);
+    expect(store.lost?.why).toContain('somebody changed it');
+  });
+
+  test('is nothing where the inventory says so, whatever older or other is in the ConfigMap', async () => {
+    const { state, mark, handler, storeOf } = kept();
+    await using api = await startFakeApi(handler);
+    const store = storeOf(api.transport());
+    await store.change((before) => Promise.resolve({ ...before, exposures: [EXPOSED] }));
+    const first = state.entry;
+    await store.change(() => Promise.resolve({ exposures: [] }));
+    for (const entry of [undefined, 'AAAA', first]) {
+      state.entry = entry;
+      const next = storeOf(api.transport());
+      await next.load();
+      expect({ exposures: next.exposures, lost: next.lost, isOpen: next.isOpen }).toEqual({
+        exposures: [],
+        lost: undefined,
+        isOpen: false,
+      });
+    }
+    expect(mark.exposure).toEqual({ serial: 2, isEmpty: true });
   });
 
   test('that is gone, forged or older than the inventory says is not used', async () => {
