@@ -434,6 +434,11 @@ describeReal('sotto rotate', ['sops', 'age-keygen', 'age', 'kubeseal'], () => {
       at.git('reset', '-q', '--hard', rotated);
     }
     expect(await review()).toMatchObject({ exit: 0 });
+    const made = readFileSync(at.outside('new.txt'), 'utf8').match(/age1\w+/)?.[0] ?? '';
+    const { stderr } = await at.run('check', '--rotation', 'HEAD');
+    expect(stderr).toContain(
+      `recipients: ${made} in the place of ${at.old.recipient}, in ${SOPS_NAMES.length + 1} files\n`,
+    );
   });
 
   it('changes hundreds of files of all formats in folders with rules of their own', async () => {

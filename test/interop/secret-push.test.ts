@@ -42,6 +42,7 @@ describeReal('sotto secret set --push', ['sops', 'age-keygen'], () => {
     at.gitIn(other, 'commit', '-qam', 'meanwhile');
     at.gitIn(other, 'push', '-q');
   };
+  const write = (path: string, text: string): void => writeFileSync(join(other, path), text);
   const tipOf = (branch: string): string => at.gitIn(at.remote, 'rev-parse', branch).trim();
   const asBefore = (): void => {
     expect(at.git('rev-parse', 'HEAD').trim()).toBe(first);
@@ -146,7 +147,6 @@ describeReal('sotto secret set --push', ['sops', 'age-keygen'], () => {
   it('puts no value into what somebody without a key has laid there meanwhile', async () => {
     const mallory = await newAgeKeyPair();
     const both = `${at.old.recipient},${mallory.recipient}`;
-    const write = (path: string, text: string): void => writeFileSync(join(other, path), text);
     const text = at.read(FILE);
     const attacks: readonly [string, string, RegExp, () => unknown][] = [
       [

@@ -61,7 +61,36 @@ export function reviewRotation(
     if (typeof result === 'string') findings.push({ file: path, finding: result });
     else receipts.push(result);
   }
-  return { receipts, findings };
+  const pair = pairOf(receipts);
+  const isOff = (receipt: RotationReceipt): boolean => otherPair(receipt, pair) !== undefined;
+  return {
+    receipts: receipts.filter((receipt) => !isOff(receipt)),
+    findings: [
+      ...findings,
+      ...receipts.flatMap((receipt) => {
+        const finding = otherPair(receipt, pair);
+        return finding === undefined ? [] : { file: receipt.file, finding };
+      }),
+    ],
+  };
+}
+
+/** Who came and who went in a commit: as its rules say, else as the first of its files. */
+function pairOf(receipts: readonly RotationReceipt[]): RotationReceipt | undefined {
+  const isPair = ({ added, removed }: RotationReceipt): boolean => added.length === 1 && removed.length === 1;
+  return receipts.find((receipt) => receipt.kind === 'rules' && isPair(receipt)) ?? receipts.find(isPair);
+}
+
+/** A rotation puts one recipient in the place of another, the same in every file; undefined when that is so. */
+function otherPair({ added, removed }: RotationReceipt, pair: RotationReceipt | undefined): string | undefined {
+  const [came, went] = [added, removed].map((names) => names.join(', '));
+  if (added.length === 0 && removed.length === 0) return undefined;
+  if (removed.length !== 1 || added.length > 1)
+    return `does not put one recipient in the place of another: came ${came || 'nobody'}; went ${went || 'nobody'}`;
+  // The new key was a recipient of the file before.
+  const isSame = removed[0] === pair?.removed[0] && (added.length === 0 || added[0] === pair?.added[0]);
+  if (isSame || (added.length === 0 && pair === undefined)) return undefined;
+  return `came ${came || 'nobody'} in the place of ${went}, and elsewhere in this commit it is ${pair?.added[0] ?? ''} in the place of ${pair?.removed[0] ?? ''}`;
 }
 
 function attempt(review: () => RotationReceipt | string): RotationReceipt | string {

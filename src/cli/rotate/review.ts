@@ -54,7 +54,19 @@ export async function checkRotation(revision: string, flags: ReviewFlags, contex
     context,
     `${commit.slice(0, 12)}: ${receipts.length} files only have other keys, ${values} values new ciphertext; ${others} are otherwise`,
   );
+  for (const line of exchangedLines(receipts)) await say(context, line);
   for (const line of receiptLines(review)) await say(context, line);
+}
+
+/** Who came for whom, once for all files in which it is the same. */
+function exchangedLines(receipts: readonly RotationReceipt[]): string[] {
+  const counts = new Map<string, number>();
+  for (const { added, removed } of receipts) {
+    const [came, went] = [added, removed].map((names) => (names.length === 0 ? 'nobody' : names.join(', ')));
+    const line = `${came} in the place of ${went}`;
+    if (added.length + removed.length > 0) counts.set(line, (counts.get(line) ?? 0) + 1);
+  }
+  return [...counts].map(([line, files]) => `recipients: ${line}, in ${files} files`);
 }
 
 async function reviewCommit(
