@@ -50,26 +50,26 @@ function merged(keys: readonly FileKeys[]): FileKeys {
 }
 
 const OPENSSH = '-----BEGIN OPENSSH PRIVATE KEY-----';
-const HEAD_BYTES = 64;
-const AGE_FILE = /^-----BEGIN AGE ENCRYPTED FILE-----|^age-encryption\.org\//;
-const PGP_KEY = /^-----BEGIN PGP /;
+const AGE_FILE = ['-----BEGIN AGE ENCRYPTED FILE-----', 'age-encryption.org/'];
+const PGP_KEY = '-----BEGIN PGP ';
 
 /** The keys in the content of a key file, which the caller wipes. Throws SottoError. */
 export function keysInFile(around: Surroundings, bytes: Uint8Array, name: string): FileKeys {
   const start = firstContent(bytes);
-  const head = Buffer.from(bytes.subarray(start, start + HEAD_BYTES)).toString('latin1');
-  if (PGP_KEY.test(head)) return { identities: pgpKeys(around, bytes, name), unsealKeys: [] };
-  if (AGE_FILE.test(head)) {
+  // Compared as bytes: an identity stands there too, and is never a string.
+  const begins = (text: string): boolean => Buffer.from(text).equals(bytes.subarray(start, start + text.length));
+  if (begins(PGP_KEY)) return { identities: pgpKeys(around, bytes, name), unsealKeys: [] };
+  if (AGE_FILE.some(begins)) {
     const locked = lockedAgeFile(around, name, bytes.subarray(start));
     if (locked === undefined) throw unusable(name, 'it is an age file, but none that a passphrase opens');
     return { identities: [locked], unsealKeys: [] };
   }
-  const lockedSsh = head.startsWith(OPENSSH) ? lockedSshKey(around, name, bytes) : undefined;
+  const lockedSsh = begins(OPENSSH) ? lockedSshKey(around, name, bytes) : undefined;
   if (lockedSsh !== undefined) return { identities: [lockedSsh], unsealKeys: [] };
   // A key in PEM is for sealing, as it always was; an SSH key in PEM is found by the variable of sops.
-  const isIdentity = head.startsWith('AGE-') || head.startsWith(OPENSSH);
+  const isIdentity = begins('AGE-') || begins(OPENSSH);
   if (isIdentity) return { identities: parseAgeIdentities(bytes), unsealKeys: [] };
-  if (head.startsWith('-----BEGIN ')) return { identities: [], unsealKeys: [parseUnsealKey(bytes.subarray(start))] };
+  if (begins('-----BEGIN ')) return { identities: [], unsealKeys: [parseUnsealKey(bytes.subarray(start))] };
   return merged(secretsOf(bytes, name).map((secret) => keysOfSecret(around, secret)));
 }
 

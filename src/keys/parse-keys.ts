@@ -107,10 +107,11 @@ function pgpOf(secret: KeySecret, entry: string, onOther: (error: SottoError) =>
   return bytes === undefined ? [] : pgpIdentitiesOf(bytes, onOther);
 }
 
-/** A file of `age -p`, binary or armoured. */
+const AGE_FILE_BEGINS = ['age-encryption.org/', '-----BEGIN AGE ENCRYPTED FILE-----'].map((text) => Buffer.from(text));
+
+/** A file of `age -p`, binary or armoured. Compared as bytes: an identity stands there too, and is never a string. */
 function isAgeFile(bytes: Uint8Array): boolean {
-  const head = Buffer.from(bytes.subarray(0, 40)).toString('latin1');
-  return head.startsWith('age-encryption.org/') || head.startsWith('-----BEGIN AGE ENCRYPTED FILE-----');
+  return AGE_FILE_BEGINS.some((begin) => begin.equals(bytes.subarray(0, begin.length)));
 }
 
 function behindPassphrase(): SottoError {

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { arrayAt, type Json, parseJson, stringAt } from '../../src/core/json.ts';
@@ -8,10 +8,11 @@ import type { RunningAgent } from '../harness/agent.ts';
 import { untilTried } from '../harness/attention.ts';
 import { type Checkout, clone } from '../harness/checkout.ts';
 import { listenerOf } from '../harness/listener.ts';
-import { configMapPath } from '../harness/objects.ts';
+import { configMapPath, secretPath } from '../harness/objects.ts';
+import { allowPushing } from '../harness/pushing.ts';
 import { stockOutput } from '../harness/stock.ts';
 import { describeReal, toolPath } from '../harness/real.ts';
-import { createWorld, eventually, secret, type World } from '../harness/world.ts';
+import { createWorld, eventually, secret, settingsText, type World } from '../harness/world.ts';
 
 const TOOLS = ['kube-apiserver', 'etcd', 'sops', 'age-keygen', 'age'] as const;
 
@@ -255,6 +256,101 @@ describeReal('an exposed SealedSecret', [...TOOLS, 'kubeseal', 'kustomize'], () 
     await world.repository.commit(files, 'by kustomize');
     await world.until('one is left', areOpen('deploy/db.env PASSWORD'));
     await next.stop();
+  });
+});
+
+interface Unfollowed {
+  readonly checkout: Checkout;
+  readonly keys: () => Promise<number>;
+  /** What a rotation changes: none of it has. */
+  readonly expectNothingRotated: () => Promise<void>;
+}
+
+async function sceneIn(world: World, agent: RunningAgent): Promise<Unfollowed> {
+  const kim = await world.own.plane.createServiceAccount(world.namespace, 'kim', PERSON);
+  const checkout = clone(world, kim);
+  const head = checkout.git('rev-parse', 'HEAD').trim();
+  return {
+    checkout,
+    keys: async () => {
+      const selector = encodeURIComponent('sotto.dev/use=keys');
+      const path = `/api/v1/namespaces/${world.namespace}/secrets?labelSelector=${selector}`;
+      return arrayAt(await world.get(path), 'items').length;
+    },
+    expectNothingRotated: async () => {
+      expect(checkout.git('rev-parse', 'HEAD').trim()).toBe(head);
+      expect(checkout.git('status', '--porcelain')).toBe('');
+      expect(existsSync(join(checkout.folder, '.git/sotto-rotate'))).toBe(false);
+      const branches = await world.repository.git(['for-each-ref', '--format=%(refname:short) %(objectname)']);
+      expect(branches.toString().trim()).toBe(`main ${head}`);
+      const old = await world.get(secretPath(world.namespace, 'sops-age'));
+      expect(stringAt(old, 'metadata', 'annotations', 'sotto.dev/state')).toBeUndefined();
+      expect(exposures((await world.status()) ?? null)).toEqual([]);
+      expect(agent.log.filter(({ msg }) => msg === 'a rotation was pushed')).toEqual([]);
+    },
+  };
+}
+
+const rulesFor = (world: World): string =>
+  `creation_rules:\n- encrypted_regex: ^(data|stringData)$\n  age: ${world.recipient}\n`;
+
+describeReal('sotto rotate --reason compromised, where the agent cannot follow the values', TOOLS, () => {
+  test('a sync has made no pass: neither runner rotates anything, and the same command does once it has', async () => {
+    await using world = await createWorld();
+    await allowPushing(world).secret();
+    const url = world.git.url(world.repository);
+    const source = `{ git: { url: "${url}", ref: { branch: later }, secretRef: { name: git-auth }, interval: 1s } }`;
+    await world.settings(settingsText(url, { sync: `- { name: other, path: ./other, source: ${source} }` }));
+    const db = await world.sops(JSON.stringify(secret('db', { password: world.value(0) })), 'db.yaml');
+    const files = { 'deploy/db.yaml': db, '.sops.yaml': rulesFor(world), 'other/note.txt': 'nothing\n' };
+    const commit = await world.repository.commit(files, 'first');
+    await using agent = await world.start();
+    await untilTried(world, commit);
+    const { checkout, keys, expectNothingRotated } = await sceneIn(world, agent);
+    const why = 'sync other has made no pass';
+    const flags = ['--reason', 'compromised', '--yes'];
+
+    const inCluster = await checkout.run('rotate', '--in-cluster', '--sync', 'app', ...flags);
+    expect(inCluster).toMatchObject({ exit: 3, stderr: expect.stringContaining('SOTTO-ROTATE-051') as string });
+    expect(inCluster.stderr).toContain(why);
+    expect(await keys()).toBe(0);
+    await expectNothingRotated();
+
+    const local = await checkout.run('rotate', '--new-secret', '--push', ...flags);
+    expect(local).toMatchObject({ exit: 3, stderr: expect.stringContaining('SOTTO-ROTATE-051') as string });
+    expect(local.stderr).toContain(why);
+    const made = await keys();
+    await expectNothingRotated();
+
+    await world.settings(settingsText(url));
+    await world.until('the sync is gone', (status) => arrayAt(status, 'syncs').length === 1);
+    const again = await checkout.run('rotate', '--new-secret', '--push', ...flags);
+    expect(again).toMatchObject({ exit: 0 });
+    expect([made, await keys()]).toEqual([1, 1]);
+    await world.until('it is followed', areOpen('deploy/db.yaml stringData.password'));
+    await agent.stop();
+  });
+
+  test('there are more values than are followed: nothing is rotated', async () => {
+    await using world = await createWorld();
+    const entries = Array.from({ length: 5_001 }, (_, at) => [`k${at}`, `v${at}`] as const);
+    const files = {
+      ...(await world.canaryFile()),
+      'deploy/many.json': await world.sops(JSON.stringify(secret('many', Object.fromEntries(entries))), 'many.json'),
+      '.sops.yaml': rulesFor(world),
+    };
+    const commit = await world.repository.commit(files, 'first');
+    await using agent = await world.start();
+    await untilTried(world, commit);
+    const { checkout, expectNothingRotated } = await sceneIn(world, agent);
+    const refused = await checkout.run('rotate', '--new-secret', '--reason', 'compromised', '--push', '--yes');
+    expect({ exit: refused.exit, stderr: refused.stderr }).toMatchObject({
+      exit: 3,
+      stderr: expect.stringContaining('SOTTO-ROTATE-051') as string,
+    });
+    expect(refused.stderr).toContain('more than 5000 values');
+    await expectNothingRotated();
+    await agent.stop();
   });
 });
 

@@ -195,6 +195,33 @@ describeReal('sotto rotate --fingerprint', TOOLS, () => {
     for (const text of [entries['key'], now['key']]) expect(written + maps).not.toContain(text);
   });
 
+  test('is not made where a commit has made another plan of what was shown, and then nothing is changed', async () => {
+    await using world = await createWorld();
+    const { agent } = await rolling(world);
+    const person = await personIn(world);
+    const plan = async (): Promise<Json> =>
+      parseJson((await person.sotto(['rotate', '--fingerprint', '--plan', '-o', 'json'])).stdout) ?? null;
+    const seen = await plan();
+    const [before, entries, names] = [await generations(world), await entriesOf(world), await generatedNames(world)];
+    const more = KUSTOMIZATION.replace('configMapGenerator:', '- name: more\n  envs: [app.env]\nconfigMapGenerator:');
+    await passed(agent, await world.repository.commit({ 'deploy/kustomization.yaml': more }, 'one more'));
+    await ask(world, 1, stringAt(seen, 'planId') ?? '');
+    const said = await agent.line('the answer', ({ msg, id }) => msg === 'request answered' && id === 'fingerprint-1');
+    expect(said).toMatchObject({
+      outcome: 'refused',
+      message: expect.stringContaining('SOTTO-ROTATE-072') as string,
+    });
+    expect([await generations(world), await entriesOf(world), await generatedNames(world)]).toEqual([
+      before,
+      entries,
+      names,
+    ]);
+    const now = await plan();
+    expect(stringAt(now, 'planId')).not.toBe(stringAt(seen, 'planId'));
+    expect([arrayAt(seen, 'renames').length, arrayAt(now, 'renames').length]).toEqual([1, 2]);
+    await agent.stop();
+  });
+
   test('goes on after SIGKILL at every write, and restarts nothing twice', { timeout: 540_000 }, async () => {
     await using world = await createWorld();
     const { plane, account } = world.own;

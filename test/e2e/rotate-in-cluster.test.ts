@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { arrayAt, type Json, memberAt, numberAt, parseJson, stringAt } from '../../src/core/json.ts';
+import { arrayAt, type Json, memberAt, parseJson, stringAt } from '../../src/core/json.ts';
 import { isolatedGitEnv } from '../../src/demo/git-repository.ts';
 import { needlesOf, scanProcess } from '../../src/demo/memory-scan.ts';
 import { sotto } from '../cli/session.ts';
@@ -15,25 +15,13 @@ import { type Person, personIn } from '../harness/person.ts';
 import { allowPushing, type Pushing } from '../harness/pushing.ts';
 import { type ProcessSampler, sampleProcesses } from '../harness/process-sampler.ts';
 import { describeReal } from '../harness/real.ts';
+import { WEB, webGeneration, webPath } from '../harness/restarting-workload.ts';
 import { rolledOut } from '../harness/rollout.ts';
 import { type AgeKeyPair, newAgeKeyPair, stockOutput } from '../harness/stock.ts';
 import { createWorld, eventually, secret, type World } from '../harness/world.ts';
 
 const DATABASE = 'deploy/db.yaml';
 const TOOLS = ['kube-apiserver', 'etcd', 'sops', 'age-keygen', 'age'] as const;
-
-const WEB = `apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web, annotations: {sotto.dev/restart-on-change: "true"}}
-spec:
-  replicas: 1
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      containers:
-      - {name: app, image: "example.com/app:1", envFrom: [{secretRef: {name: db}}]}
-`;
 
 interface Rotated {
   readonly branch: string;
@@ -120,10 +108,6 @@ function nameOf(object: Json | undefined): string {
   return stringAt(object, 'metadata', 'name') ?? '';
 }
 
-function webPath({ namespace }: World): string {
-  return `/apis/apps/v1/namespaces/${namespace}/deployments/web`;
-}
-
 async function password(world: World): Promise<string> {
   return entryOf(await world.get(secretPath(world.namespace, 'db')), 'password');
 }
@@ -148,7 +132,7 @@ function openerWith(at: Scene, identity: string): (revision: string, path: strin
   };
 }
 
-/** Every place but the Secret where the identity of a key stands, as text or as base64. */
+/** Every place where the identity of a key stands, as text or as base64: its Secret has to be among them. */
 async function placesOf(
   identity: string,
   { world }: Scene,
@@ -170,6 +154,7 @@ async function placesOf(
     logOf(agent),
     ...(await listenerItems(agent)),
     ...(await apiItems(world)),
+    ...(await valuesOfSecrets(world)),
     ...processItems(samples),
     ...(await fileItems(world, samples, since)),
   ];
@@ -180,6 +165,11 @@ async function placesOf(
   return [...found.map(({ name }) => name), ...(valuesFound === 0 ? [] : ['memory of the agent'])];
 }
 
+async function valuesOfSecrets(world: World): Promise<readonly Item[]> {
+  const secrets = arrayAt(await world.get(`/api/v1/namespaces/${world.namespace}/secrets`), 'items');
+  return secrets.map((each) => ({ name: `values of ${nameOf(each)}`, bytes: Buffer.from(JSON.stringify(each)) }));
+}
+
 describeReal('sotto rotate --in-cluster', TOOLS, () => {
   test('the agent makes the key, encrypts in memory and pushes a branch; merged, it marks the old key', async () => {
     const since = new Date();
@@ -188,7 +178,7 @@ describeReal('sotto rotate --in-cluster', TOOLS, () => {
     const { world, first } = at;
     await at.pushing.secret();
     await using agent = await running(at);
-    const generation = numberAt(await world.get(webPath(world)), 'metadata', 'generation');
+    const generation = await webGeneration(world);
 
     const shown = await at.rotate('--plan');
     expect(shown).toMatchObject({ exit: 0, stdout: expect.stringContaining('2 of 2 SOPS files') as string });
@@ -204,7 +194,10 @@ describeReal('sotto rotate --in-cluster', TOOLS, () => {
     const identity = entryOf(made, 'age.agekey');
     const recipient = /# public key: (age1\w+)/.exec(identity)?.[1] ?? '';
     expect(stdout).toContain(recipient);
-    expect(await placesOf(identity, at, agent, processes, since)).toEqual([]);
+    expect(await placesOf(identity, at, agent, processes, since)).toEqual([`values of ${nameOf(made)}`]);
+    // The old one besides where this test has put it.
+    const old = readFileSync(world.ageKeyFile, 'utf8');
+    expect(await placesOf(old, at, agent, processes, since)).toEqual(['values of sops-age', world.ageKeyFile]);
     expect(agent.output()).not.toContain(at.pushing.password);
 
     // Encrypted at birth to whoever can get it back.
@@ -253,13 +246,13 @@ describeReal('sotto rotate --in-cluster', TOOLS, () => {
 
     await world.repository.forceTo(commit);
     await untilTried(world, commit);
-    const old = await world.until('the old key only opens', (status) =>
+    const marked = await world.until('the old key only opens', (status) =>
       arrayAt(status, 'keys').some((key) => stringAt(key, 'state') === 'decrypt-only'),
     );
-    expect(arrayAt(old, 'keys')).toContainEqual(
+    expect(arrayAt(marked, 'keys')).toContainEqual(
       expect.objectContaining({ id: world.recipient, state: 'decrypt-only', until: expect.any(String) as string }),
     );
-    expect(numberAt(await world.get(webPath(world)), 'metadata', 'generation')).toBe(generation);
+    expect(await webGeneration(world)).toBe(generation);
     expect(await password(world)).toBe(world.value(0));
     const after = await at.person.sotto(['rotate', 'status']);
     expect(after.stdout).toContain(`next     sotto keys retire sops-age -n ${world.namespace}`);
