@@ -17,6 +17,7 @@ const run = promisify(execFile);
 export async function repositoryIsRotated(stage: Stage): Promise<SceneResult> {
   const { cluster, screen, options, repository, folder } = stage;
   screen.working('waiting for the sealing key of the agent');
+  await enableSealing(stage);
   const sealing = await until(() => ownSealingKey(stage), { signal: options.signal, pauseMs: POLL_MS });
   if (sealing === undefined) return disproved(stage, 'the agent has made no sealing key');
   screen.working('cloning, and giving everything encrypted new keys');
@@ -85,6 +86,15 @@ function envOf(stage: Stage): NodeJS.ProcessEnv {
 }
 
 const POLL_MS = 100;
+
+/** Only now: an agent that makes a sealing key at its start applies nothing before it has one. */
+async function enableSealing({ cluster }: Stage): Promise<void> {
+  const path = `/api/v1/namespaces/${cluster.namespace}/configmaps/sotto`;
+  const { body } = await cluster.admin('GET', path);
+  const settings = `${stringAt(body, 'data', 'sotto.yaml') ?? ''}sealing: { enabled: true }\n`;
+  const { status } = await cluster.admin('PATCH', path, { data: { 'sotto.yaml': settings } });
+  if (status !== 200) throw new Error(`the new settings were answered with ${status}`);
+}
 
 /** The Secret with the label that stock tools know, made by the agent. */
 async function ownSealingKey({ cluster }: Stage): Promise<string | undefined> {

@@ -116,7 +116,6 @@ function settingsText(url: string): string {
 kind: Config
 page: { listen: "" }
 decryption: { keys: [ { secretRef: { name: sops-age } } ] }
-sealing: { enabled: true }
 syncs:
 - name: app
   source: { git: { url: "${url}", ref: { branch: main }, secretRef: { name: git-auth }, interval: 1s } }
