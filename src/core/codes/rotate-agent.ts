@@ -63,7 +63,7 @@ export const ROTATE_AGENT_CODES = {
       'The new key was stored as a Secret, and the agent does not read it back as a key of its syncs: it was changed or removed meanwhile. Nothing was encrypted for it.',
     example: 'sotto keys list -n team-app',
   },
-  'SOTTO-ROTATE-035': {
+  'SOTTO-ROTATE-036': {
     title: 'A rotation was begun three times, and the agent ended each time',
     explain:
       'A request for a rotation stays until it is answered, so that the next agent goes on where one was stopped. This one was begun three times without an answer: it may be what ends the agent, by memory or time, so it is answered and removed. Annotation sotto.dev/begun of ConfigMap sotto-requests counts. A key that was made stays and is taken by the next run.',
