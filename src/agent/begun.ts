@@ -42,7 +42,7 @@ export function isCounted(text: string, place: RequestPlace): boolean {
 export function begunTooOften(before: number): SottoError | undefined {
   if (before < MOST_BEGUN) return undefined;
   return new SottoError({
-    code: 'SOTTO-ROTATE-035',
+    code: 'SOTTO-ROTATE-036',
     what: 'the rotation was not begun again',
     why: `it was begun ${before} times, and each time the agent ended before it was done`,
     next: 'sotto rotate status; see why the agent ended (kubectl describe pod); then the same command again, or rotate from a checkout',

@@ -40,8 +40,8 @@ describe('how often a request was begun', () => {
       undefined,
       undefined,
       undefined,
-      'SOTTO-ROTATE-035',
-      'SOTTO-ROTATE-035',
+      'SOTTO-ROTATE-036',
+      'SOTTO-ROTATE-036',
     ]);
   });
 });

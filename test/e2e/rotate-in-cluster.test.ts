@@ -318,7 +318,7 @@ describeReal('sotto rotate --in-cluster', TOOLS, () => {
     await settled();
     await begun('third', 3);
     const answer = await answered(world, 'third');
-    expect(answer).toMatchObject({ outcome: 'failed', message: expect.stringContaining('ROTATE-035') as string });
+    expect(answer).toMatchObject({ outcome: 'failed', message: expect.stringContaining('ROTATE-036') as string });
     await settled();
     await agent.stop();
   });

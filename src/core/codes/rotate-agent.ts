@@ -87,7 +87,7 @@ export const ROTATE_AGENT_CODES = {
       'A file that would be encrypted anew has a path that is no UTF-8, or something else is where the receipt goes: .sotto has to be a folder or not there, and .sotto/rotation.json a plain file. Nothing was made or changed.',
     example: 'git ls-tree HEAD .sotto .sotto/rotation.json',
   },
-  'SOTTO-ROTATE-035': {
+  'SOTTO-ROTATE-036': {
     title: 'A rotation was begun three times, and the agent ended each time',
     explain:
       'A request for a rotation stays until it is answered, so that the next agent goes on where one was stopped. This one was begun three times without an answer: it may be what ends the agent, by memory or time, so it is answered and removed. Annotation sotto.dev/begun of ConfigMap sotto-requests counts. A key that was made stays and is taken by the next run.',
