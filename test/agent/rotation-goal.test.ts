@@ -37,7 +37,7 @@ function held(
   secrets: AgentKeys['secrets'] = [],
   sealing?: AgentKeys['sealing'],
 ): AgentKeys {
-  return { identities, secrets, sealing, fingerprint: FINGERPRINT };
+  return { identities, secrets, sealing, inUse: sealing, fingerprint: FINGERPRINT };
 }
 
 const ALL = settings([old.recipient, kim.recipient, made.recipient]);
@@ -91,7 +91,8 @@ describe('what a rotation by the agent would do', () => {
   it('takes the key that is there, under another id: nobody has said yes to it', () => {
     const before = intentOf(alone, held([old]), AGE, ALL);
     const after = intentOf(alone, held([old, made], [pending]), AGE, ALL);
-    expect(after).toMatchObject({ goal: { age: { old: old.recipient, made: made.recipient } }, idBefore: undefined });
+    expect(after).toMatchObject({ goal: { age: { old: old.recipient, made: made.recipient } } });
+    expect(after.idsBefore).toEqual([after.id]);
     expect(after.id).not.toBe(before.id);
     expect(after.pending?.secret.mark.name).toBe('made');
     expect(planned(withKey(before, alone, made.recipient))).toEqual(planned(after));
@@ -104,7 +105,7 @@ describe('what a rotation by the agent would do', () => {
       'sotto.dev/made': madeHereMark(FINGERPRINT, old.recipient, made.recipient),
     };
     const after = intentOf(alone, held([old, made], [keySecret('made', made, ours)]), AGE, ALL);
-    expect(after.idBefore).toBe(before.id);
+    expect(after.idsBefore).toContain(before.id);
     for (const proof of [
       madeHereMark(FINGERPRINT, old.recipient, kim.recipient),
       madeHereMark(FINGERPRINT, kim.recipient, made.recipient),
@@ -112,7 +113,7 @@ describe('what a rotation by the agent would do', () => {
       '',
     ]) {
       const planted = keySecret('made', made, { ...ours, 'sotto.dev/made': proof });
-      expect(intentOf(alone, held([old, made], [planted]), AGE, ALL).idBefore).toBeUndefined();
+      expect(intentOf(alone, held([old, made], [planted]), AGE, ALL).idsBefore).not.toContain(before.id);
     }
   });
 
@@ -153,6 +154,16 @@ describe('what a rotation by the agent would do', () => {
     );
     expect(one && keysGivingWay(one, [{ sealingKey: key }])).toEqual([]);
     expect(none && keysGivingWay(none, [{ sealingKey: key }])).toEqual([key.fingerprint]);
+    // Marked when it gave way to one that the agent was about to make, and by nobody else.
+    const gone = { secret: 'before', key: { ...key, fingerprint: 'f'.repeat(64) } };
+    const shown = intentOf(documents, { ...held([]), inUse: gone }, wanted, ALL);
+    const marked = (mark: string): ParsedKeySecret => ({
+      ...keySecret('before', made, { 'sotto.dev/made': mark }),
+      sealingKey: gone.key,
+    });
+    const after = (mark: string): Intent => intentOf(documents, held([], [marked(mark)], sealing), wanted, ALL);
+    expect(after(madeHereMark(FINGERPRINT, 'sealing', gone.key.fingerprint)).idsBefore).toContain(shown.id);
+    expect(after(madeHereMark(FINGERPRINT, 'sealing', key.fingerprint)).idsBefore).not.toContain(shown.id);
     const age = intentOf(alone, held([old]), AGE, ALL);
     expect(keysGivingWay(age, [{ sealingKey: key }])).toEqual([old.recipient]);
   });

@@ -15,6 +15,9 @@ import type { AgeIdentity } from '../../sops/age.ts';
 import type { Identity } from '../../sops/identity.ts';
 import { checkAllowed, checkOld, type RecipientSettings } from './allowed.ts';
 
+/** In the mark of a sealing key that gives way, where the mark of an age key has the one that it replaces. */
+export const SEALING = 'sealing';
+
 /** A key that a rotation has made, and the Secret in which it lies. */
 export interface HeldKey {
   readonly identity: AgeIdentity;
@@ -32,8 +35,8 @@ export interface Intent {
   readonly sealing: HeldSealingKey | undefined;
   /** Of what a person has to say yes to: which key goes, which takes its place, and who opens the files afterwards. */
   readonly id: string;
-  /** The id before the agent had made the key that takes its place: a request that was interrupted names that. */
-  readonly idBefore: string | undefined;
+  /** Ids, this one among them, before the agent itself had made what is taken: a request that was interrupted names one. */
+  readonly idsBefore: readonly string[];
 }
 
 /** What the agent has when it is asked. */
@@ -42,6 +45,8 @@ export interface AgentKeys {
   readonly secrets: readonly ParsedKeySecret[];
   /** The sealing key in use for which something is not sealed yet. */
   readonly sealing: HeldSealingKey | undefined;
+  /** The newest one that may seal. */
+  readonly inUse: HeldSealingKey | undefined;
   readonly fingerprint: FingerprintKey;
 }
 
@@ -56,14 +61,14 @@ const NOT_MADE = 'age1-not-made-yet';
 /** What a rotation would do here. Pure. Throws SottoError for what must be settled before anything is made. */
 export function intentOf(
   documents: EncryptedDocuments,
-  { identities, secrets, sealing, fingerprint }: AgentKeys,
+  { identities, secrets, sealing, inUse, fingerprint }: AgentKeys,
   { keys, old: wanted }: Pick<RotateRequest, 'keys' | 'old'>,
   settings: RecipientSettings,
 ): Intent {
   const pendings = secrets.flatMap((secret) => pendingIn(secret) ?? []);
-  const made = new Set(pendings.map(({ identity }) => identity.recipient));
+  const mades = new Set(pendings.map(({ identity }) => identity.recipient));
   const named = namedRecipients(documents);
-  const without = identities.filter(({ recipient }) => !made.has(recipient) || named.has(recipient));
+  const without = identities.filter(({ recipient }) => !mades.has(recipient) || named.has(recipient));
   const old = keys === 'sealing' ? undefined : oldRecipient(wanted, without, named, undefined);
   const pending = old === undefined ? undefined : pendings.find((held) => replacesOf(held) === old);
   if (old !== undefined) checkOld(old, identities, settings);
@@ -74,10 +79,22 @@ export function intentOf(
   const others = otherRecipients(plan, [age?.old, age?.made]);
   checkAllowed(others, settings);
   const taken = goal.seals ? sealing : undefined;
-  const id = (by: string | undefined): string => planId([keys, old, others, by, taken?.key.fingerprint]);
-  const isOwn = pending !== undefined && isMadeHere(pending.secret, fingerprint, old ?? '', pending.identity.recipient);
-  const idBefore = isOwn ? id(undefined) : undefined;
-  return { plan, goal, pending, others, sealing: taken, id: id(pending?.identity.recipient), idBefore };
+  const made = pending?.identity.recipient;
+  const isOwn = pending !== undefined && isMadeHere(pending.secret, fingerprint, old ?? '', made ?? '');
+  const sealed = goal.seals ? (taken ?? inUse)?.key.fingerprint : undefined;
+  const id = (by: string | undefined, seal: readonly string[]): string => planId([keys, old, others, by, seal]);
+  const now = [taken === undefined ? 'gives way' : 'is taken', sealed ?? ''];
+  const before = taken === undefined ? [] : gaveWay(secrets, fingerprint).map((name) => ['gives way', name]);
+  const idsBefore = [made, ...(isOwn ? [undefined] : [])].flatMap((by) => [now, ...before].map((seal) => id(by, seal)));
+  return { plan, goal, pending, others, sealing: taken, id: id(made, now), idsBefore };
+}
+
+/** Sealing keys that the agent has marked for a rotation: only with its fingerprint key can that be written. */
+function gaveWay(secrets: readonly ParsedKeySecret[], fingerprint: FingerprintKey): string[] {
+  return secrets.flatMap((secret) => {
+    const name = secret.sealingKey?.fingerprint;
+    return name !== undefined && isMadeHere(secret, fingerprint, SEALING, name) ? [name] : [];
+  });
 }
 
 /** The same for a key that was made meanwhile. Pure. */

@@ -20,7 +20,7 @@ import { type Repeat, withRetry } from '../../kube/retry.ts';
 import type { SealingKey } from '../../sealed/sealing-key.ts';
 import type { SealingSettings } from '../../settings/settings.ts';
 import { secretMarkOf, storeRecovery } from '../sealing-key.ts';
-import type { HeldKey, HeldSealingKey } from './goal.ts';
+import { type HeldKey, type HeldSealingKey, SEALING } from './goal.ts';
 import type { RotationSite } from './site.ts';
 
 /** In memory alone. Its Secret will say that the agent has made it. */
@@ -59,8 +59,12 @@ export async function newSealingKey(
   if (shown !== undefined) return shown.key;
   const active = activeSealing(site);
   if (active.length === 0) throw noSealing('the agent has made none yet');
-  for (const { secret } of active)
-    await annotate(site, secret, { [STATE_ANNOTATION]: 'decrypt-only', [UNTIL_ANNOTATION]: rfc3339(until) });
+  for (const { secret, key } of active)
+    await annotate(site, secret, {
+      [STATE_ANNOTATION]: 'decrypt-only',
+      [UNTIL_ANNOTATION]: rfc3339(until),
+      [MADE_ANNOTATION]: madeHereMark(site.agent.fingerprint.current, SEALING, key.fingerprint),
+    });
   const [made] = activeSealing(site);
   if (made === undefined) throw noSealing('the agent could not make one; its status says why');
   return made.key;

@@ -17,6 +17,7 @@ import { checkBranch, checkFree, defaultBranch, publish, pushedBefore } from './
 import { followExposed } from './follow-exposed.ts';
 import { type AgentKeys, type HeldKey, type Intent, intentOf, nothingToDo, withKey } from './goal.ts';
 import {
+  activeSealing,
   annotate,
   checkSealing,
   newAgeKey,
@@ -66,7 +67,7 @@ export async function rotateKeys(
     const documents = await readRepository(repository, head, agent.signal);
     const intent = intentOf(documents, await keysHere(work, documents), request, agent.settings());
     if (request.plan === undefined) return { outcome: 'done', message: planText(intent, documents, head) };
-    if (request.plan !== intent.id && request.plan !== intent.idBefore) throw otherPlan(request.plan, intent.id);
+    if (!intent.idsBefore.includes(request.plan)) throw otherPlan(request.plan, intent.id);
     const before = await pushedBefore(work, intent);
     if (before !== undefined) {
       await followExposed(work, intent);
@@ -83,6 +84,7 @@ async function keysHere(work: RotationWork, documents: EncryptedDocuments): Prom
     identities: identitiesOf(work),
     secrets: keys.secrets(),
     sealing: request.keys === 'age' ? undefined : await sealingInCourse(work, documents),
+    inUse: activeSealing(work)[0],
     fingerprint: agent.fingerprint.current,
   };
 }
