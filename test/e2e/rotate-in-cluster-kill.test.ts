@@ -50,7 +50,8 @@ const IN_THE_PUSH: readonly Pick<Row, 'when' | 'moment'>[] = [
   { when: 'after the push, before the answer', moment: { kind: 'hook', name: 'post-receive', isTaken: true } },
   {
     when: 'after the answer, before the request is gone',
-    moment: request('PATCH', /\/configmaps\/sotto-requests/, { isCarriedOut: false }),
+    // The first one notes that it was begun.
+    moment: request('PATCH', /\/configmaps\/sotto-requests/, { nth: 2, isCarriedOut: false }),
   },
 ];
 const inThePush = (keys: number): Row[] =>
