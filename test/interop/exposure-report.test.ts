@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { arrayAt, type Json, parseJson, stringAt } from '../../src/core/json.ts';
 import { sotto } from '../cli/session.ts';
@@ -44,7 +46,9 @@ describeReal('the exposure report of a key', ['sops', 'age-keygen', 'age', 'kube
     at.write('late.yaml', 'a: one\nb: two\n');
     const to = ['encrypt', '-i', '--age', other.recipient, 'late.yaml'];
     await stockOutput('sops', to, { cwd: at.root });
-    at.write('.sops.yaml', `creation_rules:\n- age: ${at.old.recipient},${other.recipient}\n`);
+    const rule = `- path_regex: late\\.yaml$\n  age: ${at.old.recipient},${other.recipient}\n`;
+    const rules = readFileSync(join(at.root, '.sops.yaml'), 'utf8');
+    at.write('.sops.yaml', rules.replace('creation_rules:\n', `creation_rules:\n${rule}`));
     commitAll(at, 'for another key');
     await stockOutput('sops', ['rotate', '-i', '--add-age', at.old.recipient, 'late.yaml'], {
       cwd: at.root,
