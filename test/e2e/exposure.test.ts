@@ -2,10 +2,11 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { arrayAt, type Json, parseJson, stringAt } from '../../src/core/json.ts';
-import type { PolicyRule, ServiceAccountAccess } from '../../src/demo/control-plane.ts';
+import type { ServiceAccountAccess } from '../../src/demo/control-plane.ts';
 import type { CliResult } from '../cli/session.ts';
 import type { RunningAgent } from '../harness/agent.ts';
 import { untilTried } from '../harness/attention.ts';
+import { ROTATOR } from '../harness/rotator.ts';
 import { type Checkout, clone } from '../harness/checkout.ts';
 import { listenerOf } from '../harness/listener.ts';
 import { configMapPath, secretPath } from '../harness/objects.ts';
@@ -15,13 +16,6 @@ import { describeReal, toolPath } from '../harness/real.ts';
 import { createWorld, eventually, secret, settingsText, type World } from '../harness/world.ts';
 
 const TOOLS = ['kube-apiserver', 'etcd', 'sops', 'age-keygen', 'age'] as const;
-
-/** What docs/rotation.md says of who rotates with the agent. */
-const PERSON: readonly PolicyRule[] = [
-  { apiGroups: [''], resources: ['secrets'], verbs: ['get', 'list', 'create', 'patch'] },
-  { apiGroups: [''], resources: ['configmaps'], verbs: ['get', 'list', 'watch', 'patch', 'create'] },
-  { apiGroups: ['apps'], resources: ['deployments', 'statefulsets', 'daemonsets'], verbs: ['list'] },
-];
 
 describeReal('sotto rotate --reason compromised', TOOLS, () => {
   let world: World;
@@ -51,7 +45,7 @@ describeReal('sotto rotate --reason compromised', TOOLS, () => {
 
   beforeAll(async () => {
     world = await createWorld();
-    person = await world.own.plane.createServiceAccount(world.namespace, 'kim', PERSON);
+    person = await world.own.plane.createServiceAccount(world.namespace, 'kim', ROTATOR);
     const db = secret('db', { password: world.value(0), user: world.value(1) });
     const files = {
       'deploy/db.yaml': await world.sops(JSON.stringify(db), 'db.yaml'),
@@ -224,7 +218,7 @@ describeReal('sotto rotate --reason compromised', TOOLS, () => {
 describeReal('an exposed SealedSecret', [...TOOLS, 'kubeseal', 'kustomize'], () => {
   test('is told with the sealing key that opens it, and followed over a change of the fingerprint key into a kustomization', async () => {
     await using world = await createWorld({ top: 'sealing: { enabled: true }' });
-    const person = await world.own.plane.createServiceAccount(world.namespace, 'kim', PERSON);
+    const person = await world.own.plane.createServiceAccount(world.namespace, 'kim', ROTATOR);
     await world.repository.commit(await world.canaryFile(), 'first');
     await using agent = await world.start();
     const status = await world.until('a key', (each) => stringAt(each, 'sealing', 'fingerprint') !== undefined);
@@ -267,7 +261,7 @@ interface Unfollowed {
 }
 
 async function sceneIn(world: World, agent: RunningAgent): Promise<Unfollowed> {
-  const kim = await world.own.plane.createServiceAccount(world.namespace, 'kim', PERSON);
+  const kim = await world.own.plane.createServiceAccount(world.namespace, 'kim', ROTATOR);
   const checkout = clone(world, kim);
   const head = checkout.git('rev-parse', 'HEAD').trim();
   return {

@@ -2,36 +2,19 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { arrayAt, numberAt, stringAt } from '../../src/core/json.ts';
-import type { PolicyRule, ServiceAccountAccess } from '../../src/demo/control-plane.ts';
+import { arrayAt, stringAt } from '../../src/core/json.ts';
+import type { ServiceAccountAccess } from '../../src/demo/control-plane.ts';
 import { type AgentSteps, parseJournal, type RotationJournal } from '../../src/git/rotation-journal.ts';
 import { type CliResult, sotto } from '../cli/session.ts';
 import type { RunningAgent } from '../harness/agent.ts';
 import { untilTried } from '../harness/attention.ts';
+import { ROTATOR } from '../harness/rotator.ts';
 import { type Checkout, clone } from '../harness/checkout.ts';
 import { secretPath } from '../harness/objects.ts';
 import { describeReal } from '../harness/real.ts';
+import { WEB, webGeneration, webPath } from '../harness/restarting-workload.ts';
 import { rolledOut } from '../harness/rollout.ts';
 import { createWorld, eventually, secret, type World } from '../harness/world.ts';
-
-const PERSON: readonly PolicyRule[] = [
-  { apiGroups: [''], resources: ['secrets'], verbs: ['get', 'list', 'create', 'patch'] },
-  { apiGroups: [''], resources: ['configmaps'], verbs: ['get', 'list', 'watch', 'patch', 'create'] },
-  { apiGroups: ['apps'], resources: ['deployments', 'statefulsets', 'daemonsets'], verbs: ['list'] },
-];
-
-const WEB = `apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web, annotations: {sotto.dev/restart-on-change: "true"}}
-spec:
-  replicas: 1
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      containers:
-      - {name: app, image: "example.com/app:1", envFrom: [{secretRef: {name: db}}]}
-`;
 
 describeReal('a rotation with the agent that was killed', ['kube-apiserver', 'etcd', 'sops', 'age-keygen'], () => {
   let world: World;
@@ -39,9 +22,7 @@ describeReal('a rotation with the agent that was killed', ['kube-apiserver', 'et
   let person: ServiceAccountAccess;
   let checkout: Checkout;
 
-  const deployment = (): string => `/apis/apps/v1/namespaces/${world.namespace}/deployments/web`;
-  const generation = async (): Promise<number | undefined> =>
-    numberAt(await world.get(deployment()), 'metadata', 'generation');
+  const generation = (): Promise<number | undefined> => webGeneration(world);
   const journal = (): string => join(checkout.folder, '.git/sotto-rotate');
   const written = (): RotationJournal & { readonly agent: AgentSteps & { readonly secret: string } } => {
     const read = parseJournal(readFileSync(journal(), 'utf8'));
@@ -70,7 +51,7 @@ describeReal('a rotation with the agent that was killed', ['kube-apiserver', 'et
 
   beforeAll(async () => {
     world = await createWorld();
-    person = await world.own.plane.createServiceAccount(world.namespace, 'kim', PERSON);
+    person = await world.own.plane.createServiceAccount(world.namespace, 'kim', ROTATOR);
     const files = {
       'deploy/db.yaml': await world.sops(JSON.stringify(secret('db', { password: world.value(0) })), 'db.yaml'),
       'deploy/web.yaml': WEB,
@@ -79,7 +60,7 @@ describeReal('a rotation with the agent that was killed', ['kube-apiserver', 'et
     const commit = await world.repository.commit(files, 'first');
     agent = await world.start();
     await untilTried(world, commit);
-    await rolledOut(world, deployment());
+    await rolledOut(world, webPath(world));
     checkout = clone(world, person);
   });
   afterAll(async () => {

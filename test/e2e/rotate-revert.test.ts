@@ -2,9 +2,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { arrayAt, type Json, type JsonObject, memberAt, parseJson, stringAt } from '../../src/core/json.ts';
-import type { PolicyRule } from '../../src/demo/control-plane.ts';
 import type { RunningAgent } from '../harness/agent.ts';
 import { codesOf, passed, untilReady, untilTried } from '../harness/attention.ts';
+import { ROTATOR } from '../harness/rotator.ts';
 import { type Checkout, clone } from '../harness/checkout.ts';
 import { namespaceForTest } from '../harness/control-plane.ts';
 import { secretPath } from '../harness/objects.ts';
@@ -15,12 +15,6 @@ import { createWorld, eventually, secret, type World } from '../harness/world.ts
 
 const TOOLS = ['kube-apiserver', 'etcd', 'sops', 'age-keygen', 'kubeseal', 'sealed-secrets-controller'] as const;
 const STOCK_LABEL = 'sealedsecrets.bitnami.com/sealed-secrets-key';
-
-const PERSON: readonly PolicyRule[] = [
-  { apiGroups: [''], resources: ['secrets'], verbs: ['get', 'list', 'create', 'patch'] },
-  { apiGroups: [''], resources: ['configmaps'], verbs: ['get', 'list', 'watch', 'patch', 'create'] },
-  { apiGroups: ['apps'], resources: ['deployments', 'statefulsets', 'daemonsets'], verbs: ['list'] },
-];
 
 describeReal('git revert around a rotation', TOOLS, () => {
   let world: World;
@@ -64,7 +58,7 @@ describeReal('git revert around a rotation', TOOLS, () => {
   beforeAll(async () => {
     const recovery = await newAgeKeyPair();
     world = await createWorld({ top: `sealing: { enabled: true, recovery: [ ${recovery.recipient} ] }` });
-    const person = await world.own.plane.createServiceAccount(world.namespace, 'kim', PERSON);
+    const person = await world.own.plane.createServiceAccount(world.namespace, 'kim', ROTATOR);
     const encrypted = (name: string, index: number): Promise<string> =>
       world.sops(JSON.stringify(secret(name, { password: world.value(index) })), `${name}.json`);
     await world.repository.commit(

@@ -3,23 +3,16 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { type Json, stringAt } from '../../src/core/json.ts';
-import type { PolicyRule } from '../../src/demo/control-plane.ts';
 import { untilReady, untilTried } from '../harness/attention.ts';
 import { clone } from '../harness/checkout.ts';
 import { startFaultProxy } from '../harness/fault-proxy.ts';
 import { freezeAt, type FreezePoint } from '../harness/freeze.ts';
+import { ROTATOR } from '../harness/rotator.ts';
 import { describeReal } from '../harness/real.ts';
 import { WEB, webGeneration, webPath } from '../harness/restarting-workload.ts';
 import { rolledOut } from '../harness/rollout.ts';
 import { openedWith, password, sealedFor, sealingKeys, sealingState } from '../harness/sealing-keys.ts';
 import { createWorld, eventually } from '../harness/world.ts';
-
-/** What docs/rotation.md says of who rotates with the agent. */
-const PERSON: readonly PolicyRule[] = [
-  { apiGroups: [''], resources: ['secrets'], verbs: ['get', 'list', 'create', 'patch'] },
-  { apiGroups: [''], resources: ['configmaps'], verbs: ['get', 'list', 'watch', 'patch', 'create'] },
-  { apiGroups: ['apps'], resources: ['deployments', 'statefulsets', 'daemonsets'], verbs: ['list'] },
-];
 
 const nameOf = (object: Json | undefined): string => stringAt(object, 'metadata', 'name') ?? '';
 
@@ -40,7 +33,7 @@ describeReal(
 
     test.for(rows)('$when: the same command goes on with the key that the agent has made', async ({ at }) => {
       await using world = await createWorld({ top: 'sealing: { enabled: true }' });
-      const person = await world.own.plane.createServiceAccount(world.namespace, 'kim', PERSON);
+      const person = await world.own.plane.createServiceAccount(world.namespace, 'kim', ROTATOR);
       await using proxy = await startFaultProxy({
         access: world.own.plane.access,
         kubeconfigPath: person.kubeconfigPath,

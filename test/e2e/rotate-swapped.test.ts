@@ -2,10 +2,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { arrayAt, type Json, type JsonObject, memberAt, stringAt } from '../../src/core/json.ts';
-import type { PolicyRule } from '../../src/demo/control-plane.ts';
 import { makeSealingCertificate } from '../../src/sealed/make-certificate.ts';
 import type { RunningAgent } from '../harness/agent.ts';
 import { untilTried } from '../harness/attention.ts';
+import { ROTATOR } from '../harness/rotator.ts';
 import { type Checkout, clone } from '../harness/checkout.ts';
 import { forgeCanary } from '../harness/forged-status.ts';
 import { secretPath } from '../harness/objects.ts';
@@ -16,12 +16,6 @@ import { createWorld, secret, type World } from '../harness/world.ts';
 
 const TOOLS = ['kube-apiserver', 'etcd', 'sops', 'age-keygen', 'kubeseal'] as const;
 const STOCK_LABEL = 'sealedsecrets.bitnami.com/sealed-secrets-key';
-
-const PERSON: readonly PolicyRule[] = [
-  { apiGroups: [''], resources: ['secrets'], verbs: ['get', 'list', 'create', 'patch'] },
-  { apiGroups: [''], resources: ['configmaps'], verbs: ['get', 'list', 'watch', 'patch', 'create'] },
-  { apiGroups: ['apps'], resources: ['deployments', 'statefulsets', 'daemonsets'], verbs: ['list'] },
-];
 
 describeReal('somebody who wants values to be sealed for another key', TOOLS, () => {
   let world: World;
@@ -52,7 +46,7 @@ describeReal('somebody who wants values to be sealed for another key', TOOLS, ()
   /** As if the agent were not there: whatever answers in its place is somebody else. */
   beforeAll(async () => {
     world = await createWorld({ top: 'sealing: { enabled: true }' });
-    const person = await world.own.plane.createServiceAccount(world.namespace, 'kim', PERSON);
+    const person = await world.own.plane.createServiceAccount(world.namespace, 'kim', ROTATOR);
     older = await sealingKeySecret('older');
     await world.create(`/api/v1/namespaces/${world.namespace}/secrets`, older.secret);
     writeFileSync(join(world.folder, 'older.pem'), older.certificatePem);

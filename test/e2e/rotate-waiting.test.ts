@@ -1,35 +1,18 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { arrayAt, type Json, numberAt, stringAt } from '../../src/core/json.ts';
-import type { PolicyRule, ServiceAccountAccess } from '../../src/demo/control-plane.ts';
+import { arrayAt, type Json, stringAt } from '../../src/core/json.ts';
+import type { ServiceAccountAccess } from '../../src/demo/control-plane.ts';
 import { type CliResult, sotto } from '../cli/session.ts';
 import type { RunningAgent } from '../harness/agent.ts';
 import { untilTried } from '../harness/attention.ts';
+import { ROTATOR } from '../harness/rotator.ts';
 import { type Checkout, clone } from '../harness/checkout.ts';
 import { secretPath } from '../harness/objects.ts';
 import { describeReal } from '../harness/real.ts';
+import { WEB, webGeneration, webPath } from '../harness/restarting-workload.ts';
 import { rolledOut } from '../harness/rollout.ts';
 import { createWorld, eventually, secret, type World } from '../harness/world.ts';
-
-const PERSON: readonly PolicyRule[] = [
-  { apiGroups: [''], resources: ['secrets'], verbs: ['get', 'list', 'create', 'patch'] },
-  { apiGroups: [''], resources: ['configmaps'], verbs: ['get', 'list', 'watch', 'patch', 'create'] },
-  { apiGroups: ['apps'], resources: ['deployments', 'statefulsets', 'daemonsets'], verbs: ['list'] },
-];
-
-const WEB = `apiVersion: apps/v1
-kind: Deployment
-metadata: {name: web}
-spec:
-  replicas: 1
-  selector: {matchLabels: {app: web}}
-  template:
-    metadata: {labels: {app: web}}
-    spec:
-      containers:
-      - {name: app, image: "example.com/app:1", envFrom: [{secretRef: {name: db}}]}
-`;
 
 describeReal('a rotation that waits for the agent', ['kube-apiserver', 'etcd', 'sops', 'age-keygen'], () => {
   let world: World;
@@ -37,9 +20,7 @@ describeReal('a rotation that waits for the agent', ['kube-apiserver', 'etcd', '
   let person: ServiceAccountAccess;
   let checkout: Checkout;
 
-  const deployment = (): string => `/apis/apps/v1/namespaces/${world.namespace}/deployments/web`;
-  const generation = async (): Promise<number | undefined> =>
-    numberAt(await world.get(deployment()), 'metadata', 'generation');
+  const generation = (): Promise<number | undefined> => webGeneration(world);
   const journal = (): string => join(checkout.folder, '.git/sotto-rotate');
   const resume = (...more: readonly string[]): Promise<CliResult> =>
     sotto(['rotate', '--resume', ...more], { cwd: checkout.folder, env: checkout.env });
@@ -55,7 +36,7 @@ describeReal('a rotation that waits for the agent', ['kube-apiserver', 'etcd', '
 
   beforeAll(async () => {
     world = await createWorld();
-    person = await world.own.plane.createServiceAccount(world.namespace, 'kim', PERSON);
+    person = await world.own.plane.createServiceAccount(world.namespace, 'kim', ROTATOR);
     const files = {
       'deploy/db.yaml': await world.sops(JSON.stringify(secret('db', { password: world.value(0) })), 'db.yaml'),
       'deploy/web.yaml': WEB,
@@ -64,7 +45,7 @@ describeReal('a rotation that waits for the agent', ['kube-apiserver', 'etcd', '
     const commit = await world.repository.commit(files, 'first');
     agent = await world.start();
     await untilTried(world, commit);
-    await rolledOut(world, deployment());
+    await rolledOut(world, webPath(world));
     checkout = clone(world, person);
   });
   afterAll(async () => {
@@ -82,11 +63,11 @@ describeReal('a rotation that waits for the agent', ['kube-apiserver', 'etcd', '
     await eventually('it is about to push', () => Promise.resolve(existsSync(reached) ? true : undefined));
     await world.own.plane.admin(
       'PATCH',
-      deployment(),
+      webPath(world),
       { spec: { revisionHistoryLimit: 3 } },
       'application/merge-patch+json',
     );
-    await rolledOut(world, deployment());
+    await rolledOut(world, webPath(world));
     expect(await generation()).toBe((before ?? 0) + 1);
     writeFileSync(go, '');
     const { exit, stderr } = await rotating;

@@ -2,10 +2,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { arrayAt, type Json, memberAt, parseJson, stringAt } from '../../src/core/json.ts';
-import type { PolicyRule, ServiceAccountAccess } from '../../src/demo/control-plane.ts';
+import type { ServiceAccountAccess } from '../../src/demo/control-plane.ts';
 import type { CliResult } from '../cli/session.ts';
 import type { RunningAgent } from '../harness/agent.ts';
 import { untilTried } from '../harness/attention.ts';
+import { ROTATOR } from '../harness/rotator.ts';
 import { type Checkout, clone } from '../harness/checkout.ts';
 import { forgeCanary } from '../harness/forged-status.ts';
 import { configMapPath, secretPath } from '../harness/objects.ts';
@@ -16,13 +17,6 @@ import { type AgeKeyPair, newAgeKeyPair, stockOutput } from '../harness/stock.ts
 import { createWorld, eventually, secret, type World } from '../harness/world.ts';
 
 const TOOLS = ['kube-apiserver', 'etcd', 'sops', 'age-keygen', 'age'] as const;
-
-/** What docs/rotation.md says of who rotates with the agent. */
-const PERSON: readonly PolicyRule[] = [
-  { apiGroups: [''], resources: ['secrets'], verbs: ['get', 'list', 'create', 'patch'] },
-  { apiGroups: [''], resources: ['configmaps'], verbs: ['get', 'list', 'watch', 'patch', 'create'] },
-  { apiGroups: ['apps'], resources: ['deployments', 'statefulsets', 'daemonsets'], verbs: ['list'] },
-];
 
 describeReal('sotto rotate with the agent', TOOLS, () => {
   let world: World;
@@ -46,7 +40,7 @@ describeReal('sotto rotate with the agent', TOOLS, () => {
   beforeAll(async () => {
     recovery = await newAgeKeyPair();
     world = await createWorld({ top: `sealing: { recovery: [ ${recovery.recipient} ] }` });
-    person = await world.own.plane.createServiceAccount(world.namespace, 'kim', PERSON);
+    person = await world.own.plane.createServiceAccount(world.namespace, 'kim', ROTATOR);
     encrypted = await world.sops(
       `# the database\n${JSON.stringify(secret('db', { password: world.value(0) }))}\n`,
       'db.yaml',
@@ -138,7 +132,7 @@ describeReal('sotto rotate --new-sealing', [...TOOLS, 'kubeseal'], () => {
     await using world = await createWorld({
       top: `sealing: { enabled: true, recovery: [ ${recovery.recipient} ] }`,
     });
-    const person = await world.own.plane.createServiceAccount(world.namespace, 'kim', PERSON);
+    const person = await world.own.plane.createServiceAccount(world.namespace, 'kim', ROTATOR);
     await world.repository.commit(await world.canaryFile(), 'first');
     await using agent = await world.start();
     await world.until('a key', (status) => stringAt(status, 'sealing', 'fingerprint') !== undefined);
