@@ -21,6 +21,7 @@ import type { AgentContext } from './context.ts';
 import { judgeContext } from './correction-run.ts';
 import { Line } from './line.ts';
 import { refusedKeys } from './pass-stages.ts';
+import { noRightAndNoKey } from './sealed-rule.ts';
 import type { StepEnd } from './step-end.ts';
 import type { SyncRuntime, Waiting } from './sync-runtime.ts';
 import { applyUnblocked } from './unblock.ts';
@@ -205,7 +206,8 @@ function settle(
     if (extra !== undefined) agent.found(object.key, { kind: 'judged', verdict: extra, object: outcome.answer });
     return DONE;
   }
-  const { error, again } = outcome;
+  const { again } = outcome;
+  const error = noRightAndNoKey(outcome.error, object.id, sync.settings.sealedSecrets);
   // The object is somebody else's: a row would make it ours to prune once it leaves Git.
   if (contact === 'first' && NOT_OURS.has(error.code) && agent.inventory.row(object.key)?.uid === '') {
     agent.inventory.delete(object.key);

@@ -1,7 +1,6 @@
 import { prune } from '../apply/prune.ts';
 import { SottoError } from '../core/errors.ts';
 import { displayObject, type ObjectKey, objectIdOf, type SourceDigest } from '../core/ids.ts';
-import { getMetadata, getObject } from '../kube/objects.ts';
 import { planIdOf } from '../plan/hold.ts';
 import { type InventoryRow, UNSEEN } from '../plan/inventory.ts';
 import type { PruneStep } from '../plan/plan.ts';
@@ -10,6 +9,7 @@ import type { Answer, OrphanStatus } from '../report/status.ts';
 import { isConfiguration, settledPrunes } from './config-prunes.ts';
 import type { AgentContext } from './context.ts';
 import type { Orphan } from './live.ts';
+import { look } from './look.ts';
 
 type Seen = Pick<AgentContext, 'syncs' | 'inventory' | 'live' | 'vetoes'>;
 
@@ -107,21 +107,10 @@ export async function adoptOrphans(agent: AgentContext, planId: string, sync: st
   const orphans = orphansWith(agent, planId);
   for (const orphan of orphans) agent.inventory.set(rowOf(orphan, sync));
   await agent.inventory.store();
+  // So that the pass knows that they are there.
   for (const { key, apiVersion } of orphans) await look(agent, key, apiVersion);
   await agent.ask(sync);
   return { outcome: 'done', message: `${orphans.length} in the inventory again, of sync ${sync}: sotto status` };
-}
-
-/** So that the pass knows that it is there. */
-async function look(agent: AgentContext, key: ObjectKey, apiVersion: string): Promise<void> {
-  const { kind, namespace, name } = objectIdOf(key);
-  const resource = agent.catalog().find(apiVersion, kind);
-  if (resource === undefined) return;
-  const { transport, signal } = agent;
-  const answer = resource.secret
-    ? await getMetadata(transport, { resource, namespace, name, signal })
-    : await getObject(transport, { resource, namespace, name, signal });
-  if (answer.ok && answer.value !== undefined) agent.live.observe(resource, namespace, answer.value, true);
 }
 
 function orphansWith(agent: AgentContext, planId: string): Orphan[] {

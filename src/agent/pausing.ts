@@ -2,7 +2,6 @@ import { rfc3339 } from '../core/clock.ts';
 import { SottoError } from '../core/errors.ts';
 import { type ObjectKey, objectIdOf } from '../core/ids.ts';
 import { LIMITS } from '../core/limits.ts';
-import { getMetadata, getObject } from '../kube/objects.ts';
 import {
   endedPauses,
   isSameTarget,
@@ -13,12 +12,12 @@ import {
   withoutPause,
   withPause,
 } from '../plan/pause.ts';
-import type { InventoryRow } from '../plan/inventory.ts';
 import type { Request } from '../plan/request.ts';
 import type { DesiredObject } from '../render/desired.ts';
 import type { Answer } from '../report/status.ts';
 import { pausedEvent, resumedEvent } from '../report/event-notes.ts';
 import type { AgentContext } from './context.ts';
+import { look } from './look.ts';
 import type { SyncRuntime } from './sync-runtime.ts';
 
 /** In force at once, and stored before anybody is told so. */
@@ -100,24 +99,10 @@ export async function judgeResumed(
   for (const { key, digest } of resumed) {
     const row = agent.inventory.row(key);
     if (row === undefined || row.digest !== digest || agent.live.view(key) !== 'unsure') continue;
-    if (pauseOf(agent.inventory.inventory.pauses, key, sync.settings.name) === undefined) await judge(agent, row);
+    if (pauseOf(agent.inventory.inventory.pauses, key, sync.settings.name) === undefined)
+      await look(agent, row.key, row.apiVersion);
   }
   await agent.lanes.idle();
-}
-
-async function judge(
-  agent: AgentContext,
-  { key, apiVersion }: Pick<InventoryRow, 'key' | 'apiVersion'>,
-): Promise<void> {
-  const { kind, namespace, name } = objectIdOf(key);
-  const resource = agent.catalog().find(apiVersion, kind);
-  if (resource === undefined) return;
-  const { transport, signal } = agent;
-  const answer = resource.secret
-    ? await getMetadata(transport, { resource, namespace, name, signal })
-    : await getObject(transport, { resource, namespace, name, signal });
-  // What cannot be read now is in doubt already: the pass applies it.
-  if (answer.ok && answer.value !== undefined) agent.live.observe(resource, namespace, answer.value, true);
 }
 
 type Tell = (regarding: Parameters<typeof resumedEvent>[0]) => ReturnType<typeof resumedEvent>;

@@ -1,4 +1,5 @@
-import { objectKey } from '../core/ids.ts';
+import { SottoError } from '../core/errors.ts';
+import { type ObjectId, objectKey } from '../core/ids.ts';
 import type { ResourceCatalog } from '../kube/discovery.ts';
 import type { SealedMode, SealedRule } from '../open/sealed-document.ts';
 import type { InventoryRow } from '../plan/inventory.ts';
@@ -22,6 +23,22 @@ export function sealedRule({ catalog, row }: SealedSurroundings, mode: SealedMod
       return found.keep ? 'kept' : 'ours';
     },
   };
+}
+
+/**
+ * `auto` passes a resource through when no key opens it. Where the right to write it is missing too, that alone would
+ * send people to their Role when it is a key that was lost or retired.
+ */
+export function noRightAndNoKey(error: SottoError, id: ObjectId, mode: SealedMode): SottoError {
+  const isPassed = mode === 'auto' && id.group === SEALED_SECRETS.group && id.kind === SEALED_SECRETS.kind;
+  if (!isPassed || error.code !== 'SOTTO-KUBE-003') return error;
+  return new SottoError({
+    code: error.code,
+    what: error.what,
+    why: `no sealing key of the agent opens it, so it goes to the SealedSecrets controller, and ${error.why}`,
+    next: `to unseal it here, restore the key that it was sealed for (sotto keys list names those held); for the controller, ${error.next}`,
+    ...error.place,
+  });
 }
 
 /** For somebody who may not have the agent's keys: unsealed, unless the agent has passed it through. */

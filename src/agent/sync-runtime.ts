@@ -114,3 +114,27 @@ export interface SyncRuntime {
   /** The path holds objects that a pass must look at again although the revision did not change. */
   stale: boolean;
 }
+
+/** Before its first pass. */
+export function newRuntime(settings: SyncSettings): SyncRuntime {
+  return {
+    settings,
+    snapshot: undefined,
+    opened: new Map(),
+    built: undefined,
+    desired: new Map(),
+    wanted: new Set(),
+    blocked: new Map(),
+    adopting: new Map(),
+    resumed: new Set(),
+    fights: new Map(),
+    trouble: undefined,
+    report: undefined,
+    standIn: undefined,
+    keptOf: undefined,
+    askedAt: undefined,
+    lastPass: undefined,
+    unknownKinds: [],
+    stale: false,
+  };
+}

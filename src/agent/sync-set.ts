@@ -11,7 +11,7 @@ import { kindOfRow } from './kinds.ts';
 import { clearLeft, isDue } from './leaving.ts';
 import { SyncLoop } from './sync-loop.ts';
 import { inTurn } from './sync-order.ts';
-import type { SyncRuntime } from './sync-runtime.ts';
+import { newRuntime, type SyncRuntime } from './sync-runtime.ts';
 
 export interface SyncSetOptions {
   readonly workDir: string;
@@ -241,29 +241,6 @@ function isUnfinished({ trouble, stale, report }: SyncRuntime): boolean {
 
 /** For one git command. A first fetch of a large repository is slow; a silent server is cut off sooner by git itself. */
 const GIT_TIMEOUT_MS = 120_000;
-
-function newRuntime(settings: SyncSettings): SyncRuntime {
-  return {
-    settings,
-    snapshot: undefined,
-    opened: new Map(),
-    built: undefined,
-    desired: new Map(),
-    wanted: new Set(),
-    blocked: new Map(),
-    adopting: new Map(),
-    resumed: new Set(),
-    fights: new Map(),
-    trouble: undefined,
-    report: undefined,
-    standIn: undefined,
-    keptOf: undefined,
-    askedAt: undefined,
-    lastPass: undefined,
-    unknownKinds: [],
-    stale: false,
-  };
-}
 
 /** Objects are not kept in memory: by other rules their health is known from the answer to an apply. */
 function doubtHealth(

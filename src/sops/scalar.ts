@@ -1,5 +1,6 @@
 import { SottoError } from '../core/errors.ts';
 import { fixedNotation, goFloat, goInteger, goTimestamp, isInt64, yamlNumber } from '../yaml/go-scalars.ts';
+import { badTag } from '../yaml/refusals.ts';
 import { coreTag } from '../yaml/tag.ts';
 import type { YamlScalar } from '../yaml/tree.ts';
 
@@ -20,7 +21,7 @@ export function sopsScalar(scalar: YamlScalar, format: SopsFormat, file: string)
   if (scalar.tag === undefined) return scalar.style === 'plain' ? plainScalar(scalar, file) : string(scalar.text);
   if (tag === undefined || tag === 'str') return string(scalar.text);
   const value = tag === 'binary' ? binaryValue(scalar.text) : taggedScalar(scalar, tag, file);
-  if (value === undefined) throw badTag(scalar, tag, file);
+  if (value === undefined) throw badTag(tag, { file, line: scalar.line });
   return value;
 }
 
@@ -98,17 +99,6 @@ function outOfRange(scalar: YamlScalar, file: string): SottoError {
     what: 'a number is out of the range of SOPS',
     why: 'sops has signed 64-bit integers only and refuses the file',
     next: 'quote the number',
-    file,
-    line: scalar.line,
-  });
-}
-
-function badTag(scalar: YamlScalar, tag: string, file: string): SottoError {
-  return new SottoError({
-    code: 'SOTTO-YAML-011',
-    what: `a value does not fit its tag !!${tag}`,
-    why: `the text after !!${tag} is not of that type`,
-    next: 'correct the value or remove the tag',
     file,
     line: scalar.line,
   });

@@ -1,5 +1,6 @@
 import { SottoError } from '../core/errors.ts';
 import { goFloat, goInteger, yamlNumber } from './go-scalars.ts';
+import { badTag } from './refusals.ts';
 import { coreTag } from './tag.ts';
 import type { YamlNode, YamlScalar } from './tree.ts';
 
@@ -57,7 +58,7 @@ function taggedScalar(scalar: YamlScalar, tag: 'int' | 'float' | 'bool' | 'null'
   if (tag === 'bool' && typeof value === 'boolean') return value;
   if (tag === 'float' && (typeof value === 'number' || typeof value === 'bigint')) return Number(value);
   if (tag === 'int' && wholeNumber(scalar.text) !== undefined) return value;
-  throw badTag(scalar, tag, file);
+  throw badTag(tag, { file, line: scalar.line });
 }
 
 function wholeNumber(text: string): bigint | undefined {
@@ -73,7 +74,8 @@ function exact(value: bigint | number): number | bigint {
 
 function binaryText(scalar: YamlScalar, file: string): string {
   const packed = scalar.text.replace(/[\r\n]/g, '');
-  if (packed.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(packed)) throw badTag(scalar, 'binary', file);
+  if (packed.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(packed))
+    throw badTag('binary', { file, line: scalar.line });
   return Buffer.from(packed, 'base64').toString('utf8');
 }
 
@@ -110,17 +112,6 @@ function notFinite(scalar: YamlScalar, file: string): SottoError {
     what: 'a number is not finite',
     why: '.inf and .nan have no form in JSON, in which the API server takes objects',
     next: 'quote the text, or write a finite number',
-    file,
-    line: scalar.line,
-  });
-}
-
-function badTag(scalar: YamlScalar, tag: string, file: string): SottoError {
-  return new SottoError({
-    code: 'SOTTO-YAML-011',
-    what: `a value does not fit its tag !!${tag}`,
-    why: `the text after !!${tag} is not of that type`,
-    next: 'correct the value or remove the tag',
     file,
     line: scalar.line,
   });

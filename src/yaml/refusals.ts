@@ -61,3 +61,13 @@ export function unknownAlias(why: string, place: ErrorPlace): SottoError {
     ...place,
   });
 }
+
+export function badTag(tag: string, place: ErrorPlace): SottoError {
+  return new SottoError({
+    code: 'SOTTO-YAML-011',
+    what: `a value does not fit its tag !!${tag}`,
+    why: `the text after !!${tag} is not of that type`,
+    next: 'correct the value or remove the tag',
+    ...place,
+  });
+}

@@ -10,7 +10,7 @@ import { Lanes } from '../../src/agent/lanes.ts';
 import { lastKeys } from '../../src/agent/last-parts.ts';
 import { LastStore } from '../../src/agent/last-store.ts';
 import { type Finding, LiveStore } from '../../src/agent/live.ts';
-import type { SyncRuntime } from '../../src/agent/sync-runtime.ts';
+import { newRuntime, type SyncRuntime } from '../../src/agent/sync-runtime.ts';
 import { vetoRules } from '../../src/agent/veto-rules.ts';
 import { type ObjectKey, objectKey, type Revision, type SourceDigest } from '../../src/core/ids.ts';
 import { KSTATUS_RULES } from '../../src/expression/health-rules.ts';
@@ -151,27 +151,7 @@ export function syncSettings(name: string, more: Partial<SyncSettings> = {}): Sy
 }
 
 export function runtime(name: string, more: Partial<SyncRuntime> = {}): SyncRuntime {
-  return {
-    settings: syncSettings(name),
-    snapshot: undefined,
-    opened: new Map(),
-    built: undefined,
-    desired: new Map(),
-    wanted: new Set(),
-    blocked: new Map(),
-    adopting: new Map(),
-    resumed: new Set(),
-    fights: new Map(),
-    trouble: undefined,
-    report: undefined,
-    standIn: undefined,
-    keptOf: undefined,
-    askedAt: undefined,
-    lastPass: undefined,
-    unknownKinds: [],
-    stale: false,
-    ...more,
-  };
+  return { ...newRuntime(syncSettings(name)), ...more };
 }
 
 /** What a sync looks like after a pass over `commit`. */

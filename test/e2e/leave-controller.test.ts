@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { arrayAt, type Json, type JsonObject, memberAt, parseJson, stringAt } from '../../src/core/json.ts';
 import { type ControlPlane, type PolicyRule, startControlPlane } from '../../src/demo/control-plane.ts';
-import { codesOf, untilReady, untilTried } from '../harness/attention.ts';
+import { attentionOf, codesOf, untilReady, untilTried } from '../harness/attention.ts';
 import { documentedBlock, missingPrograms, runLines } from '../harness/documented.ts';
 import { startCommand } from '../harness/cli.ts';
 import { secretPath } from '../harness/objects.ts';
@@ -156,6 +156,26 @@ describeReal('leaving the SealedSecrets controller', TOOLS, () => {
     await eventually('the new value', async () =>
       valueOf(await world.get(secretPath(world.namespace, 'db')), 'password') === world.value(1) ? true : undefined,
     );
+    await agent.stop();
+  });
+
+  test('without a key and without the right to pass it through, both are said, and a key is enough', async () => {
+    await using world = await createWorld({ plane, sync: '  sealedSecrets: auto\n' });
+    const sealed = await sealedBy(world, 'db', 0);
+    const first = await world.repository.commit({ ...(await world.canaryFile()), 'deploy/db.json': sealed }, 'first');
+    await using agent = await world.start();
+    const [line] = attentionOf(await untilTried(world, first));
+    expect(line).toMatchObject({
+      object: 'bitnami.com/SealedSecret/db',
+      code: 'SOTTO-KUBE-003',
+      file: 'deploy/db.json',
+    });
+    expect(line?.text).toMatch(
+      /no sealing key of the agent opens it.* — .*sotto keys list.*resources: \["sealedsecrets"\]/,
+    );
+    await restoreKeys(world);
+    await untilReady(world, first);
+    expect(valueOf(await world.get(secretPath(world.namespace, 'db')), 'password')).toBe(world.value(0));
     await agent.stop();
   });
 

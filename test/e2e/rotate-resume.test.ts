@@ -8,13 +8,12 @@ import { type AgentSteps, parseJournal, type RotationJournal } from '../../src/g
 import { type CliResult, sotto } from '../cli/session.ts';
 import type { RunningAgent } from '../harness/agent.ts';
 import { untilTried } from '../harness/attention.ts';
-import { ROTATOR } from '../harness/rotator.ts';
-import { type Checkout, clone } from '../harness/checkout.ts';
+import { readyToRotate } from '../harness/rotator.ts';
+import type { Checkout } from '../harness/checkout.ts';
 import { secretPath } from '../harness/objects.ts';
 import { describeReal } from '../harness/real.ts';
-import { WEB, webGeneration, webPath } from '../harness/restarting-workload.ts';
-import { rolledOut } from '../harness/rollout.ts';
-import { createWorld, eventually, secret, type World } from '../harness/world.ts';
+import { webGeneration } from '../harness/restarting-workload.ts';
+import { createWorld, eventually, type World } from '../harness/world.ts';
 
 describeReal('a rotation with the agent that was killed', ['kube-apiserver', 'etcd', 'sops', 'age-keygen'], () => {
   let world: World;
@@ -51,17 +50,7 @@ describeReal('a rotation with the agent that was killed', ['kube-apiserver', 'et
 
   beforeAll(async () => {
     world = await createWorld();
-    person = await world.own.plane.createServiceAccount(world.namespace, 'kim', ROTATOR);
-    const files = {
-      'deploy/db.yaml': await world.sops(JSON.stringify(secret('db', { password: world.value(0) })), 'db.yaml'),
-      'deploy/web.yaml': WEB,
-      '.sops.yaml': `creation_rules:\n- encrypted_regex: ^(data|stringData)$\n  age: ${world.recipient}\n`,
-    };
-    const commit = await world.repository.commit(files, 'first');
-    agent = await world.start();
-    await untilTried(world, commit);
-    await rolledOut(world, webPath(world));
-    checkout = clone(world, person);
+    ({ agent, person, checkout } = await readyToRotate(world));
   });
   afterAll(async () => {
     await agent[Symbol.asyncDispose]();

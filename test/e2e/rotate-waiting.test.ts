@@ -2,22 +2,20 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { arrayAt, type Json, stringAt } from '../../src/core/json.ts';
-import type { ServiceAccountAccess } from '../../src/demo/control-plane.ts';
 import { type CliResult, sotto } from '../cli/session.ts';
 import type { RunningAgent } from '../harness/agent.ts';
 import { untilTried } from '../harness/attention.ts';
-import { ROTATOR } from '../harness/rotator.ts';
-import { type Checkout, clone } from '../harness/checkout.ts';
+import { readyToRotate } from '../harness/rotator.ts';
+import type { Checkout } from '../harness/checkout.ts';
 import { secretPath } from '../harness/objects.ts';
 import { describeReal } from '../harness/real.ts';
-import { WEB, webGeneration, webPath } from '../harness/restarting-workload.ts';
+import { webGeneration, webPath } from '../harness/restarting-workload.ts';
 import { rolledOut } from '../harness/rollout.ts';
-import { createWorld, eventually, secret, type World } from '../harness/world.ts';
+import { createWorld, eventually, type World } from '../harness/world.ts';
 
 describeReal('a rotation that waits for the agent', ['kube-apiserver', 'etcd', 'sops', 'age-keygen'], () => {
   let world: World;
   let agent: RunningAgent;
-  let person: ServiceAccountAccess;
   let checkout: Checkout;
 
   const generation = (): Promise<number | undefined> => webGeneration(world);
@@ -36,17 +34,7 @@ describeReal('a rotation that waits for the agent', ['kube-apiserver', 'etcd', '
 
   beforeAll(async () => {
     world = await createWorld();
-    person = await world.own.plane.createServiceAccount(world.namespace, 'kim', ROTATOR);
-    const files = {
-      'deploy/db.yaml': await world.sops(JSON.stringify(secret('db', { password: world.value(0) })), 'db.yaml'),
-      'deploy/web.yaml': WEB,
-      '.sops.yaml': `creation_rules:\n- encrypted_regex: ^(data|stringData)$\n  age: ${world.recipient}\n`,
-    };
-    const commit = await world.repository.commit(files, 'first');
-    agent = await world.start();
-    await untilTried(world, commit);
-    await rolledOut(world, webPath(world));
-    checkout = clone(world, person);
+    ({ agent, checkout } = await readyToRotate(world));
   });
   afterAll(async () => {
     await agent[Symbol.asyncDispose]();

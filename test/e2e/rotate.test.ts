@@ -2,11 +2,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { arrayAt, type Json, memberAt, parseJson, stringAt } from '../../src/core/json.ts';
-import type { ServiceAccountAccess } from '../../src/demo/control-plane.ts';
 import type { CliResult } from '../cli/session.ts';
 import type { RunningAgent } from '../harness/agent.ts';
 import { untilTried } from '../harness/attention.ts';
-import { ROTATOR } from '../harness/rotator.ts';
+import { readyToRotate, ROTATOR } from '../harness/rotator.ts';
 import { type Checkout, clone } from '../harness/checkout.ts';
 import { forgeCanary } from '../harness/forged-status.ts';
 import { configMapPath, secretPath } from '../harness/objects.ts';
@@ -21,10 +20,8 @@ const TOOLS = ['kube-apiserver', 'etcd', 'sops', 'age-keygen', 'age'] as const;
 describeReal('sotto rotate with the agent', TOOLS, () => {
   let world: World;
   let agent: RunningAgent;
-  let person: ServiceAccountAccess;
   let recovery: AgeKeyPair;
   let checkout: Checkout;
-  let encrypted: string;
 
   const git = (...args: readonly string[]): string => checkout.git(...args);
   const run = (...words: readonly string[]): Promise<CliResult> => checkout.run(...words);
@@ -40,21 +37,7 @@ describeReal('sotto rotate with the agent', TOOLS, () => {
   beforeAll(async () => {
     recovery = await newAgeKeyPair();
     world = await createWorld({ top: `sealing: { recovery: [ ${recovery.recipient} ] }` });
-    person = await world.own.plane.createServiceAccount(world.namespace, 'kim', ROTATOR);
-    encrypted = await world.sops(
-      `# the database\n${JSON.stringify(secret('db', { password: world.value(0) }))}\n`,
-      'db.yaml',
-    );
-    const files = {
-      'deploy/db.yaml': encrypted,
-      'deploy/web.yaml': WEB,
-      '.sops.yaml': `creation_rules:\n- encrypted_regex: ^(data|stringData)$\n  age: ${world.recipient}\n`,
-    };
-    const commit = await world.repository.commit(files, 'first');
-    agent = await world.start();
-    await untilTried(world, commit);
-    await rolledOut(world, webPath(world));
-    checkout = clone(world, person);
+    ({ agent, checkout } = await readyToRotate(world));
   });
   afterAll(async () => {
     await agent[Symbol.asyncDispose]();
