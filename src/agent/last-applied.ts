@@ -54,7 +54,7 @@ export async function keepLast(agent: AgentContext, sync: SyncRuntime, end: Pass
 }
 
 function isApplied(row: InventoryRow, object: { readonly digest: string }): boolean {
-  return row.digest === object.digest && row.uid !== '';
+  return row.digest === object.digest && row.uid !== '' && row.left !== true;
 }
 
 /**
@@ -99,7 +99,8 @@ async function load(agent: AgentContext, sync: SyncRuntime, shape: string): Prom
 }
 
 function appliedRows({ inventory }: AgentContext, { settings }: SyncRuntime): InventoryRow[] {
-  return [...inventory.inventory.rows.values()].filter((row) => row.sync === settings.name && row.uid !== '');
+  const rows = [...inventory.inventory.rows.values()];
+  return rows.filter(({ sync, uid, left }) => sync === settings.name && uid !== '' && left !== true);
 }
 
 function counts(agent: AgentContext, sync: SyncRuntime) {

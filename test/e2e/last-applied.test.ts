@@ -281,6 +281,40 @@ describeReal('what was applied last', TOOLS, () => {
     expect(second.log.filter(({ level }) => level === 'error')).toEqual([]);
   });
 
+  test('makes nothing again that a commit had removed when the agent was killed, before the inventory said so', async () => {
+    await using world = await createWorld();
+    const { plane, account } = world.own;
+    await using proxy = await startFaultProxy({ access: plane.access, kubeconfigPath: account.kubeconfigPath });
+    const commit = await world.repository.commit(await files(world), 'first');
+    await applied(world, commit);
+    const first = await world.start([], { kubeconfig: proxy.kubeconfigPath });
+    await passed(first, commit);
+    let isDeleted = false;
+    proxy.setFault(({ method, path }) => {
+      if (isDeleted) return { kind: 'hang' };
+      if (method !== 'DELETE' || !path.includes('/configmaps/b')) return undefined;
+      isDeleted = true;
+      return { kind: 'cut', afterForward: true };
+    });
+    const next = await world.repository.commit({ 'deploy/b.json': null }, 'second');
+    const path = configMapPath(world.namespace, 'b');
+    await eventually('b is pruned', async () => ((await world.get(path)) === undefined ? true : undefined));
+    await first.kill('SIGKILL');
+    world.git.setFault(DOWN);
+    await remove(world, configMapPath(world.namespace, 'a'));
+
+    await using second = await world.start(['--take-over']);
+    expect(await standsIn(second)).toMatchObject({ objects: 3, missing: 0 });
+    await untilBlue(world, 'a');
+    await sleep(2_000);
+    expect(await world.get(path)).toBeUndefined();
+    world.git.setFault(null);
+    expect(await passed(second, next)).toMatchObject({ applied: 0, refused: 0 });
+    await untilReady(world, next);
+    expect(await world.get(path)).toBeUndefined();
+    expect(second.log.filter(({ level }) => level === 'error')).toEqual([]);
+  });
+
   test('is not used when somebody changed it, is said to be so, and is kept anew with the next pass', async () => {
     await using world = await createWorld();
     const commit = await world.repository.commit(await files(world), 'first');
