@@ -12,3 +12,11 @@ export function isAsWeLeftIt(record: LiveRecord, row: InventoryRow, object: Json
   if (record.generation === undefined || record.generation !== row.generation) return false;
   return record.setDigest === row.setDigest && record.ownTime === row.ownTime;
 }
+
+/**
+ * Whether an apply under our name came after what the row tells of: the agent ended before it was stored. Whoever takes
+ * a field from us leaves the time of our entry as it is; only an apply of ours that changes something moves it.
+ */
+export function isAppliedSince({ setDigest, ownTime }: LiveRecord, row: InventoryRow): boolean {
+  return setDigest !== undefined && (ownTime ?? '') !== row.ownTime;
+}

@@ -240,7 +240,8 @@ export class Corrector {
   }
 }
 
-function isQuiet({ inventory }: AgentContext, key: ObjectKey, { settings }: SyncRuntime): boolean {
+function isQuiet({ inventory, live }: AgentContext, key: ObjectKey, { settings, standIn }: SyncRuntime): boolean {
+  if (standIn !== undefined && live.isAppliedSince(key)) return true;
   return settings.suspend || pauseOf(inventory.inventory.pauses, key, settings.name) !== undefined;
 }
 

@@ -3,6 +3,7 @@ import { asSottoError, SottoError } from '../core/errors.ts';
 import { displayObject, objectIdOf, type Revision } from '../core/ids.ts';
 import { ordered } from '../plan/ordering.ts';
 import { objectPause } from '../plan/pause.ts';
+import type { InventoryRow } from '../plan/inventory.ts';
 import { plan } from '../plan/plan.ts';
 import type { DesiredObject } from '../render/desired.ts';
 import { refuseVetoed } from '../render/veto.ts';
@@ -52,8 +53,8 @@ export async function keepLast(agent: AgentContext, sync: SyncRuntime, end: Pass
   }
 }
 
-function isApplied(row: { readonly digest: string; readonly uid: string }, object: { readonly digest: string }) {
-  return row.digest === object.digest && row.uid !== '';
+function isApplied(row: InventoryRow, object: { readonly digest: string }): boolean {
+  return row.digest === object.digest && row.uid !== '' && row.left !== true;
 }
 
 /**
@@ -67,7 +68,11 @@ export async function standIn(agent: AgentContext, sync: SyncRuntime): Promise<v
     sync.standIn = undefined;
     sync.desired.clear();
   }
-  if (sync.standIn?.kind !== 'holds' && !(await load(agent, sync, shape))) return;
+  const isNew = sync.standIn?.kind !== 'holds';
+  if (isNew && !(await load(agent, sync, shape))) return;
+  await agent.cover(rowKinds(agent));
+  leaveNewer(agent, sync);
+  if (isNew) tellHeld(agent, sync);
   await mend(agent, sync, [...sync.desired.values()]);
 }
 
@@ -76,9 +81,8 @@ async function load(agent: AgentContext, sync: SyncRuntime, shape: string): Prom
   if (sync.standIn?.kind === 'unusable' && sync.standIn.error.code === 'SOTTO-KUBE-046') return false;
   const { name } = sync.settings;
   const { inventory } = agent.inventory;
-  const rows = [...inventory.rows.values()].filter((row) => row.sync === name && row.uid !== '');
   // Nothing was applied yet: then nothing can drift.
-  if (rows.length === 0) return false;
+  if (appliedRows(agent, sync).length === 0) return false;
   let objects: readonly LastObject[];
   try {
     objects = await agent.last.read(name, shape);
@@ -86,14 +90,39 @@ async function load(agent: AgentContext, sync: SyncRuntime, shape: string): Prom
     tellUnusable(agent, sync, asSottoError(thrown));
     return false;
   }
-  const held = objects.flatMap((object) => certain(agent, name, object) ?? []);
-  for (const object of held) sync.desired.set(object.key, object);
+  for (const object of objects.flatMap((each) => certain(agent, name, each) ?? []))
+    sync.desired.set(object.key, object);
   const revision = inventory.revisions[name] as Revision | undefined;
-  const missing = rows.filter(({ key }) => !sync.desired.has(key)).length;
-  sync.standIn = { kind: 'holds', shape, revision, objects: held.length, missing };
-  agent.log.info('what was applied last stands in for Git', { sync: name, revision, objects: held.length, missing });
+  sync.standIn = { kind: 'holds', shape, revision, ...counts(agent, sync) };
   agent.changed();
   return true;
+}
+
+function appliedRows({ inventory }: AgentContext, { settings }: SyncRuntime): InventoryRow[] {
+  const rows = [...inventory.inventory.rows.values()];
+  return rows.filter(({ sync, uid, left }) => sync === settings.name && uid !== '' && left !== true);
+}
+
+function counts(agent: AgentContext, sync: SyncRuntime) {
+  const missing = appliedRows(agent, sync).filter(({ key }) => !sync.desired.has(key)).length;
+  return { objects: sync.desired.size, missing };
+}
+
+function tellHeld(agent: AgentContext, { settings, standIn: held }: SyncRuntime): void {
+  if (held?.kind !== 'holds') return;
+  const { revision, objects, missing } = held;
+  agent.log.info('what was applied last stands in for Git', { sync: settings.name, revision, objects, missing });
+}
+
+/** Another commit has changed them, and the agent ended before it had stored that: only Git can tell what they should be. */
+function leaveNewer(agent: AgentContext, sync: SyncRuntime): void {
+  const newer = [...sync.desired.keys()].filter((key) => agent.live.isAppliedSince(key));
+  if (newer.length === 0 || sync.standIn?.kind !== 'holds') return;
+  for (const key of newer) sync.desired.delete(key);
+  sync.standIn = { ...sync.standIn, ...counts(agent, sync) };
+  const objects = newer.map((key) => displayObject(objectIdOf(key)));
+  agent.log.info('left as they are until Git answers', { sync: sync.settings.name, objects });
+  agent.changed();
 }
 
 function tellUnusable(agent: AgentContext, sync: SyncRuntime, error: SottoError): void {
@@ -123,7 +152,6 @@ function certain(agent: AgentContext, sync: string, { key, digest, tree }: LastO
 /** What was changed or removed while nobody looked. Nothing is pruned, and nothing is made that was not there before. */
 async function mend(agent: AgentContext, sync: SyncRuntime, objects: readonly DesiredObject[]): Promise<void> {
   const { settings } = sync;
-  await agent.cover(rowKinds(agent));
   const set = { objects, refusals: [], skipped: [], warnings: [] };
   const { desired: inOrder, ordering } = ordered(set);
   const { inventory } = agent.inventory;

@@ -9,14 +9,14 @@ import { claimsOf, type Yielded } from '../drift/losses.ts';
 import { type DriftPolicy, exactRoots } from '../drift/policy.ts';
 import type { MacKey } from '../drift/projection.ts';
 import { EMPTY_SET, type PathSet, union } from '../drift/fields.ts';
-import { packSet, type PackedSet, unpackSet } from '../drift/packed.ts';
+import { isSameSet, packSet, type PackedSet, unpackSet } from '../drift/packed.ts';
 import { type Carried, type LiveRecord, recordFromAnswer, type WatchMode, withAccepted } from '../drift/record.ts';
 import { isChange, type Verdict } from '../drift/verdict.ts';
 import type { Health } from '../health/result.ts';
 import { apiVersionOf, objectIdIn, type Resource } from '../kube/resource.ts';
 import type { InventoryRow } from '../plan/inventory.ts';
 import type { LiveView } from '../plan/plan.ts';
-import { isAsWeLeftIt } from './as-left.ts';
+import { isAppliedSince, isAsWeLeftIt } from './as-left.ts';
 
 /** What a correction has to look into. */
 export type Finding =
@@ -44,6 +44,8 @@ interface LiveEntry {
   uid: string;
   /** Changed while nobody looked: only an apply can tell. */
   unsure: boolean;
+  /** At first sight its row was older than our last apply of it. */
+  outran: boolean;
   autoscaled: boolean | undefined;
   /** The newest event that came while an apply was in flight. */
   held: { readonly object: Json } | { readonly deletedUid: string } | undefined;
@@ -232,6 +234,12 @@ export class LiveStore {
     return entry.unsure || entry.record === undefined ? 'unsure' : 'in-sync';
   }
 
+  /** In doubt, and its row says what was applied before the last time: no word of what it should be. */
+  isAppliedSince(key: ObjectKey): boolean {
+    const entry = this.#entries.get(key);
+    return entry?.record === undefined && entry?.outran === true;
+  }
+
   /** What belongs to an object says something else of its readiness. */
   rejudge(key: ObjectKey, health: Health): void {
     const entry = this.#entries.get(key);
@@ -262,6 +270,7 @@ export class LiveStore {
       terminating: false,
       uid: '',
       unsure: false,
+      outran: false,
       autoscaled: undefined,
       held: undefined,
     };
@@ -303,6 +312,7 @@ export class LiveStore {
       return;
     }
     entry.unsure = true;
+    entry.outran = isAppliedSince(record, row);
     const claims = claimsOf(managedEntries(object), this.#options.policyOf(key));
     if (record.uid === row.uid) entry.claims = packSet(union(unpackSet(row.yielded), claims));
     this.#options.onFinding(key, {
@@ -371,10 +381,6 @@ export class LiveStore {
     if (action === 'none') return;
     this.#options.onFinding(key, { kind: 'deleted', action, object });
   }
-}
-
-function isSameSet(a: PackedSet, b: PackedSet): boolean {
-  return a === b || (a !== undefined && b !== undefined && Buffer.from(a).equals(b));
 }
 
 export function modeOf(resource: Resource): WatchMode {

@@ -10,7 +10,7 @@ import { isKept } from '../plan/keep.ts';
 import type { InventoryRow } from '../plan/inventory.ts';
 import { type Ordered, type Ordering, ranksIn } from '../plan/ordering.ts';
 import { objectPause } from '../plan/pause.ts';
-import { type ApplyStep, type Plan, plan, type PlanInput } from '../plan/plan.ts';
+import { type ApplyStep, type Plan, plan, type PlanInput, type PruneStep } from '../plan/plan.ts';
 import { compareRanks, rankOf } from '../plan/rank.ts';
 import { restartTrouble } from '../plan/restart.ts';
 import type { DesiredObject, DesiredSet } from '../render/desired.ts';
@@ -256,6 +256,7 @@ export function refreshRows(
       line,
       keep: isKept(object.tree),
       rank: ranks.get(object.key),
+      left: undefined,
     };
     const isSame = ROW_PLACE.every((field) => row[field] === next[field]) && isSameRank(row, next);
     if (!isSame) agent.inventory.set(next);
@@ -264,7 +265,7 @@ export function refreshRows(
   }
 }
 
-const ROW_PLACE = ['sync', 'file', 'line', 'keep'] as const;
+const ROW_PLACE = ['sync', 'file', 'line', 'keep', 'left'] as const;
 
 function isSameRank(a: InventoryRow, b: InventoryRow): boolean {
   return compareRanks(rankOf(a), rankOf(b)) === 0;
@@ -292,7 +293,10 @@ export function withoutBlocked(agent: AgentContext, sync: SyncRuntime, decided: 
   return { ...decided, steps, refusals };
 }
 
-/** Rows of what is applied for the first time are stored before it is: a kill in between leaves no orphan. */
+/**
+ * Rows of what is applied for the first time are stored before it is: a kill in between leaves no orphan. So is what is
+ * about to be pruned: an object that is gone does not tell who deleted it.
+ */
 export async function announce(
   agent: AgentContext,
   sync: SyncRuntime,
@@ -300,7 +304,10 @@ export async function announce(
   ordering: Ordering,
 ): Promise<void> {
   const fresh = decided.steps.filter((step): step is ApplyStep => step.action === 'apply' && step.contact === 'first');
-  if (fresh.length === 0) return;
+  const prunes = decided.steps.filter((step): step is PruneStep => step.action === 'prune');
+  const leaving = prunes.map(({ row }) => row).filter(({ uid, left }) => uid !== '' && left !== true);
+  if (fresh.length + leaving.length === 0) return;
+  for (const row of leaving) agent.inventory.set({ ...row, left: true });
   const ranks = ranksIn(ordering);
   for (const { object } of fresh) {
     if (agent.inventory.row(object.key) !== undefined) continue;

@@ -15,6 +15,10 @@ export function setDigest(set: PathSet): SetDigest {
   return hash('sha256', fieldsText(set), 'base64url').slice(0, 22) as SetDigest;
 }
 
+export function isSameSet(a: PackedSet, b: PackedSet): boolean {
+  return a === b || (a !== undefined && b !== undefined && Buffer.from(a).equals(b));
+}
+
 export function packSet(set: PathSet): PackedSet {
   if (isEmptySet(set)) return undefined;
   // A copy of its own: the zlib result may be a view on a larger buffer, which the record would keep alive.

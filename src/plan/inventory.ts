@@ -36,6 +36,8 @@ export interface InventoryRow {
   readonly accepted: Uint8Array | undefined;
   /** Of a workload that is restarted when what its Pods read changes: what they read now. */
   readonly restart: RestartMark | undefined;
+  /** It has left Git and is pruned, or about to be: nobody makes it again. */
+  readonly left?: true | undefined;
 }
 
 export interface RestartMark {
@@ -264,10 +266,12 @@ const KEEP = 1;
 const DONE = 2;
 const ENCRYPTED = 4;
 const FAILED = 8;
+const LEFT = 16;
 
 function toTuple(row: InventoryRow): RowTuple {
   const ended = (row.done ? DONE : 0) | (row.failed ? FAILED : 0);
-  const flags = (row.keep ? KEEP : 0) | ended | (row.encrypted ? ENCRYPTED : 0);
+  const place = (row.keep ? KEEP : 0) | (row.left === true ? LEFT : 0);
+  const flags = place | ended | (row.encrypted ? ENCRYPTED : 0);
   return [
     row.key,
     row.apiVersion,
@@ -326,6 +330,7 @@ function toRow(tuple: RowTuple): InventoryRow {
     accepted: packedOf(accepted),
     restart: markOf(sources, template, values),
     rank: rankIn(rank),
+    left: (flags & LEFT) !== 0 ? true : undefined,
   };
 }
 

@@ -222,6 +222,39 @@ describe('what left Git', () => {
     expect(carried.pruned).toBe(3);
   });
 
+  it('is said to have left before it is deleted, once, until Git has it again', async () => {
+    const refused = { isRefused: true };
+    await using api = await startFakeApi(({ method }, response) =>
+      method === 'DELETE' && refused.isRefused
+        ? sendJson(response, 403, statusOf(403, 'Forbidden'))
+        : sendJson(response, 200, { metadata: { resourceVersion: '10' } }),
+    );
+    const sync = runtime('a');
+    const agent = testAgent(api.transport(), [sync]);
+    const gone = wanted('ConfigMap', 'gone');
+    for (const { key, id } of [stays, gone]) {
+      agent.inventory.set(row('ConfigMap', id.name));
+      agent.live.baseline(key, liveObject(id.name), 'full');
+    }
+    let seen = 0;
+    const asked = (): string[] => {
+      const fresh = api.received.slice(seen);
+      seen = api.received.length;
+      return fresh.map(({ method, path }) => `${method} ${path.split('/').at(-1)?.replace(/\?.*/, '')}`);
+    };
+    await pass(agent, sync, setOf(stays), '2');
+    expect(asked()).toEqual(['POST configmaps', 'DELETE gone']);
+    expect(agent.inventory.row(gone.key)?.left).toBe(true);
+    await pass(agent, sync, setOf(stays), '3');
+    expect(asked()).toEqual(['DELETE gone']);
+    await pass(agent, sync, setOf(stays, gone), '4');
+    expect([asked(), agent.inventory.row(gone.key)?.left]).toEqual([[], undefined]);
+    refused.isRefused = false;
+    await pass(agent, sync, setOf(stays), '5');
+    expect(asked()).toEqual(['PUT sotto-inventory', 'DELETE gone']);
+    expect(agent.inventory.row(gone.key)).toBeUndefined();
+  });
+
   it('is counted as pruned only where it was deleted', async () => {
     await using api = await startFakeApi(allForeign);
     const sync = runtime('a');

@@ -39,6 +39,26 @@ describe('the first sight of an object after a start', () => {
     }
   });
 
+  it('tells an apply under our name that came after its row from what somebody else did', () => {
+    const [stored, later] = ['2026-01-02T03:04:05Z', '2026-01-02T03:04:06Z'];
+    const data = { k1: 'a', k2: 'b' };
+    const cases: [object: Json, isAppliedSince: boolean][] = [
+      [configMap(data, [ours(CM_FIELDS, { time: later })], '105'), true],
+      [withMetadata(configMap(data, [ours(CM_FIELDS, { time: later })], '105'), { uid: 'uid-2' }), true],
+      [CHANGED, false],
+      [configMap(data, [entry('before-first-apply', CM_FIELDS, { time: later })], '105'), false],
+      [CM_BASE, false],
+    ];
+    for (const [object, isAppliedSince] of cases) {
+      agent = testAgent(nobody());
+      agent.inventory.set(row('ConfigMap', 'x', { ownTime: stored, resourceVersion: '99' }));
+      agent.live.observe(CONFIG_MAPS, 'team', object, true);
+      expect([agent.live.view(X), agent.live.isAppliedSince(X)]).toEqual(['unsure', isAppliedSince]);
+      agent.live.baseline(X, object, 'full');
+      expect(agent.live.isAppliedSince(X)).toBe(false);
+    }
+  });
+
   it('of an object that is not in the inventory is nothing, whatever its label says', () => {
     agent.live.observe(CONFIG_MAPS, 'team', CM_BASE, true);
     expect([agent.live.view(X), seen()]).toEqual(['absent', []]);

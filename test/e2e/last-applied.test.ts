@@ -1,9 +1,10 @@
 import { delimiter, dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, expect, test } from 'vitest';
-import { arrayAt, type Json, memberAt, stringAt } from '../../src/core/json.ts';
+import { arrayAt, type Json, memberAt, numberAt, stringAt } from '../../src/core/json.ts';
 import type { RunningAgent } from '../harness/agent.ts';
 import { codesOf, passed, sourceErrorOf, stateOf, untilReady } from '../harness/attention.ts';
+import { startFaultProxy } from '../harness/fault-proxy.ts';
 import { lastOpened, lastRecords } from '../harness/last-opened.ts';
 import { listenerOf } from '../harness/listener.ts';
 import { configMapPath, editByHand, remove, secretPath } from '../harness/objects.ts';
@@ -28,6 +29,9 @@ async function files(world: World): Promise<Record<string, string>> {
     ),
   };
 }
+
+/** What changes of it is made anew. */
+const fixed = (color: string): string => JSON.stringify({ ...configMap('fixed', { color }), immutable: true });
 
 const colorOf = async (world: World, name: string): Promise<string | undefined> =>
   stringAt(await world.get(configMapPath(world.namespace, name)), 'data', 'color');
@@ -216,6 +220,99 @@ describeReal('what was applied last', TOOLS, () => {
     world.git.setFault(null);
     await eventually('a is green again', async () => ((await colorOf(world, 'a')) === 'green' ? true : undefined));
     await next.kill('SIGTERM');
+  });
+
+  test('of an object that a commit had changed when the agent was killed, before the inventory said so, says nothing', async () => {
+    await using world = await createWorld();
+    const { plane, account } = world.own;
+    await using proxy = await startFaultProxy({ access: plane.access, kubeconfigPath: account.kubeconfigPath });
+    const more = {
+      'deploy/c.json': JSON.stringify(configMap('c', { color: 'blue' })),
+      'deploy/fixed.json': fixed('blue'),
+    };
+    const commit = await world.repository.commit({ ...(await files(world)), ...more }, 'first');
+    await applied(world, commit);
+    const first = await world.start([], { kubeconfig: proxy.kubeconfigPath });
+    await passed(first, commit);
+    // The time of a manager is in whole seconds.
+    await sleep(1_100);
+    proxy.setFault(({ method, path }) => (method !== 'GET' && path.includes('/sotto-') ? { kind: 'hang' } : undefined));
+    const secrets = [secret('s', { password: world.value(2) }), secret('t', { password: world.value(1) })];
+    const next = await world.repository.commit(
+      {
+        'deploy/a.json': JSON.stringify(configMap('a', { color: 'green' })),
+        'deploy/fixed.json': fixed('green'),
+        'deploy/s.yaml': await world.sops(secrets.map((each) => JSON.stringify(each)).join('\n---\n'), 's.yaml'),
+      },
+      'second',
+    );
+    await eventually('the second commit is applied', async () => {
+      const colors = [await colorOf(world, 'a'), await colorOf(world, 'fixed')];
+      return colors.join() === 'green,green' && (await passwordOf(world, 's')) === world.value(2) ? true : undefined;
+    });
+    await first.kill('SIGKILL');
+    proxy.setFault(() => undefined);
+    world.git.setFault(DOWN);
+    const changed = [
+      configMapPath(world.namespace, 'a'),
+      configMapPath(world.namespace, 'fixed'),
+      secretPath(world.namespace, 's'),
+    ];
+    const versions = () =>
+      Promise.all(changed.map(async (path) => stringAt(await world.get(path), 'metadata', 'resourceVersion')));
+    const before = await versions();
+    await editByHand(world, configMapPath(world.namespace, 'b'), { data: { color: 'red' } });
+    await remove(world, configMapPath(world.namespace, 'c'));
+
+    await using second = await world.start(['--take-over']);
+    expect(await standsIn(second)).toMatchObject({ objects: 3, missing: 3 });
+    await untilBlue(world, 'b', 'c');
+    await editByHand(world, configMapPath(world.namespace, 'b'), { data: { color: 'yellow' } });
+    await untilBlue(world, 'b');
+    await world.until('it says so', (said) => numberAt(syncOf(said) ?? null, 'lastApplied', 'missing') === 3);
+    await sleep(2_000);
+    expect(await versions()).toEqual(before);
+    world.git.setFault(null);
+    await passed(second, next);
+    await untilReady(world, next);
+    expect(await versions()).toEqual(before);
+    await editByHand(world, configMapPath(world.namespace, 'a'), { data: { color: 'red' } });
+    await eventually('a is green again', async () => ((await colorOf(world, 'a')) === 'green' ? true : undefined));
+    expect(second.log.filter(({ level }) => level === 'error')).toEqual([]);
+  });
+
+  test('makes nothing again that a commit had removed when the agent was killed, before the inventory said so', async () => {
+    await using world = await createWorld();
+    const { plane, account } = world.own;
+    await using proxy = await startFaultProxy({ access: plane.access, kubeconfigPath: account.kubeconfigPath });
+    const commit = await world.repository.commit(await files(world), 'first');
+    await applied(world, commit);
+    const first = await world.start([], { kubeconfig: proxy.kubeconfigPath });
+    await passed(first, commit);
+    let isDeleted = false;
+    proxy.setFault(({ method, path }) => {
+      if (isDeleted) return { kind: 'hang' };
+      if (method !== 'DELETE' || !path.includes('/configmaps/b')) return undefined;
+      isDeleted = true;
+      return { kind: 'cut', afterForward: true };
+    });
+    const next = await world.repository.commit({ 'deploy/b.json': null }, 'second');
+    const path = configMapPath(world.namespace, 'b');
+    await eventually('b is pruned', async () => ((await world.get(path)) === undefined ? true : undefined));
+    await first.kill('SIGKILL');
+    world.git.setFault(DOWN);
+    await remove(world, configMapPath(world.namespace, 'a'));
+
+    await using second = await world.start(['--take-over']);
+    expect(await standsIn(second)).toMatchObject({ objects: 3, missing: 0 });
+    await untilBlue(world, 'a');
+    await sleep(2_000);
+    expect(await world.get(path)).toBeUndefined();
+    world.git.setFault(null);
+    expect(await passed(second, next)).toMatchObject({ applied: 0, refused: 0 });
+    await untilReady(world, next);
+    expect(await world.get(path)).toBeUndefined();
+    expect(second.log.filter(({ level }) => level === 'error')).toEqual([]);
   });
 
   test('is not used when somebody changed it, is said to be so, and is kept anew with the next pass', async () => {

@@ -215,7 +215,10 @@ describe('the stored inventory', () => {
     sources: { app: 'd' as SourceDigest },
     approvals: { app: { planId: 'p', revision: 'main@sha1:1', pruned: [row('b').key] } },
     rows: new Map(
-      [row('a'), row('b', { done: true, failed: true, accepted: Uint8Array.of(1, 2) })].map((each) => [each.key, each]),
+      [row('a', { left: true }), row('b', { done: true, failed: true, accepted: Uint8Array.of(1, 2) })].map((each) => [
+        each.key,
+        each,
+      ]),
     ),
   };
 
