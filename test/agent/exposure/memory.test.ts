@@ -7,6 +7,7 @@ import { exposureKey, sealRecord } from '../../../src/agent/exposure/stored.ts';
 import { Sensitive } from '../../../src/core/sensitive.ts';
 import { createCanaries, needlesOf, scanProcess } from '../../../src/demo/memory-scan.ts';
 import { fingerprintKey } from '../../../src/keys/fingerprint.ts';
+import { keyNeedles } from '../../harness/key-needles.ts';
 
 const KEYS = 20;
 const CHUNKS = 2;
@@ -40,6 +41,9 @@ test('the keys of exposures are in memory once, in their key objects, as no text
     const kept = scanProcess(keeper.pid, needlesOf(canaries), { freeze: true });
     expect(kept.hits).toEqual({ utf8: KEYS * CHUNKS, utf16le: 0, base64: 0, 'base64-utf16le': 0, hex: 0 });
     expect(kept.partials).toBe(0);
+    // What seals them, made from the fingerprint key: its key object has it, and what it was made in has not.
+    const sealing = keyNeedles(key.export());
+    expect(scanProcess(keeper.pid, sealing, { freeze: true })).toMatchObject({ hits: { utf8: 1 }, partials: 0 });
     expect(await told('close')).toBe('closed\n');
     expect(scanProcess(keeper.pid, needlesOf(canaries), { freeze: true })).toMatchObject({
       valuesFound: 0,
@@ -49,4 +53,4 @@ test('the keys of exposures are in memory once, in their key objects, as no text
     keeper.kill('SIGKILL');
     await once(keeper, 'exit');
   }
-});
+}, 60_000);
