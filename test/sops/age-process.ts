@@ -25,8 +25,11 @@ for (;;) await sleep(1_000);
 
 function bytesOf(text: string): Buffer<ArrayBuffer> {
   const bytes = Buffer.from(new ArrayBuffer(text.length / 2));
-  bytes.write(text, 'hex');
-  return bytes.reverse();
+  for (let at = 0; at < bytes.length; at += 1) {
+    const digits = text.slice(2 * at, 2 * at + 2);
+    bytes[bytes.length - 1 - at] = Number.parseInt(digits, 16);
+  }
+  return bytes;
 }
 
 async function work(text: string): Promise<void> {
