@@ -85,7 +85,9 @@ async function newPassphrase(context: CommandContext): Promise<Uint8Array> {
       throw noPassphrase('stdin is no terminal, and it comes from nowhere else');
     if (first.length === 0) throw noPassphrase('it is empty');
     if (!Buffer.from(first.buffer).equals(second)) throw noPassphrase('the two are not the same');
-    return Uint8Array.from(first);
+    const passphrase = ownedBytes(first.length);
+    passphrase.set(first);
+    return passphrase;
   } finally {
     first?.fill(0);
     second?.fill(0);
