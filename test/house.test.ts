@@ -62,6 +62,7 @@ const MAY_REVEAL: readonly { readonly path: string; readonly why: string }[] = [
   { path: 'src/cli/rotate/cluster-keys.ts', why: 'writes a new age identity into its Secret, once' },
   { path: 'src/cli/commands/keys-add.ts', why: 'writes a key that somebody brings into its Secret, once' },
   { path: 'src/cli/keys/backup.ts', why: 'encrypts key Secrets into a backup' },
+  { path: 'src/cli/keys/restore.ts', why: 'sends the key Secrets of a backup that are missing' },
   { path: 'src/authoring/secret-body.ts', why: 'writes keys into the body of their Secret' },
   { path: 'src/cli/rotate/new-key.ts', why: 'writes a new age identity into the file that the person names' },
   { path: 'src/cli/keep/secret-change.ts', why: 'encrypts the live values of a paused Secret into its file' },

@@ -240,9 +240,15 @@ export class KeyStore {
     if (known?.resourceVersion === mark.resourceVersion) return known.access;
     const secret = await readSecret(transport, namespace, name, repeat);
     if (secret === undefined) throw noCredential(name, namespace);
-    const access = gitAccess(secret, request);
-    this.#access.set(name, { resourceVersion: secret.resourceVersion, access });
-    return access;
+    try {
+      const access = gitAccess(secret, request);
+      this.#access.set(name, { resourceVersion: secret.resourceVersion, access });
+      return access;
+    } catch (thrown) {
+      // What git is not given may be the private key of somebody.
+      wipeEntries(secret);
+      throw thrown;
+    }
   }
 
   /** From the stream; asked for only before the stream has said anything. */

@@ -1,11 +1,11 @@
-import { createSecretKey, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import type { ClosedObject } from '../core/closed.ts';
 import { sourceDigest } from '../core/digest.ts';
 import type { ObjectKey, SourceDigest } from '../core/ids.ts';
 import { isJsonObject } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
-import { type FingerprintKey, keyedDigest } from '../keys/fingerprint.ts';
+import { derivedKey, type FingerprintKey, keyedDigest } from '../keys/fingerprint.ts';
 import { isStorable, restoreTrees, type StoredTrees, storeTrees } from '../open/stored.ts';
 import type { DesiredObject } from '../render/desired.ts';
 import { openText, sealText } from './sealed-text.ts';
@@ -27,7 +27,7 @@ export interface LastKeys {
 export function lastKeys(fingerprint: FingerprintKey, namespace: string): LastKeys {
   return {
     idOf: (text) => keyedDigest(fingerprint, 'last', namespace, text).toString('base64url'),
-    key: createSecretKey(keyedDigest(fingerprint, 'last-key', namespace)),
+    key: derivedKey(fingerprint, 'last-key', namespace),
   };
 }
 

@@ -2,16 +2,19 @@ import { resolve } from 'node:path';
 import { asSottoError, SottoError } from '../core/errors.ts';
 import type { Json } from '../core/json.ts';
 import { arrayAt, member, stringAt } from '../core/json.ts';
+import type { SecretContent } from '../kube/secret-reader.ts';
 import type { UnsealKey } from '../sealed/sealing-key.ts';
 import { parseUnsealKey } from '../sealed/sealing-key.ts';
 import { parseAgeIdentities } from '../sops/age.ts';
 import type { Identity } from '../sops/identity.ts';
+import { entryBytes, wipeEntries } from '../keys/key-secret.ts';
 import { PGP_KEY_PROBLEMS, unusablePgpKey } from '../keys/pgp-entry.ts';
 import { pgpIdentity } from '../sops/pgp.ts';
 import { parsePgpKeys } from '../sops/pgp-key.ts';
 import { readManifests } from '../yaml/manifest.ts';
 import type { Surroundings } from './context.ts';
 import { readFileBytes } from './files.ts';
+import { jsonSecrets } from './keys/json-secrets.ts';
 import { lockedAgeFile, lockedPgpKey, lockedSshKey } from './locked-identities.ts';
 
 /** The private keys of files given with `--key-file`, in the order given. */
@@ -70,7 +73,22 @@ export function keysInFile(around: Surroundings, bytes: Uint8Array, name: string
   const isIdentity = begins('AGE-') || begins(OPENSSH);
   if (isIdentity) return { identities: parseAgeIdentities(bytes), unsealKeys: [] };
   if (begins('-----BEGIN ')) return { identities: [], unsealKeys: [parseUnsealKey(bytes.subarray(start))] };
-  return merged(secretsOf(bytes, name).map((secret) => keysOfSecret(around, secret)));
+  const json = jsonSecrets(bytes);
+  if (json === undefined) return merged(secretsOf(bytes, name).map((secret) => keysOfSecret(around, secret)));
+  try {
+    if (json.others > 0) throw unusable(name, NOT_SECRETS);
+    return merged(json.secrets.map((secret) => keysOfContent(around, secret)));
+  } finally {
+    for (const secret of json.secrets) wipeEntries(secret);
+  }
+}
+
+const NOT_SECRETS = 'it holds something else than Secrets';
+
+/** The keys of a Secret whose values are bytes; the caller wipes its entries. Throws SottoError. */
+export function keysOfContent(around: Surroundings, secret: SecretContent): FileKeys {
+  const entries = [...secret.entries.keys()].map((entry) => [entry, entryBytes(secret, entry)] as const);
+  return keysOfEntries(around, secret.name, entries);
 }
 
 function pgpKeys(around: Surroundings, bytes: Uint8Array, name: string): Identity[] {
@@ -97,8 +115,8 @@ function firstContent(bytes: Uint8Array): number {
 }
 
 /**
- * The Secrets of a backup file. Its base64 texts become strings on the way, as spec/memory.md forbids in the agent:
- * this process is one command, which ends with its answer.
+ * The Secrets of a backup file in YAML. Its base64 texts become strings on the way, as spec/memory.md forbids in the agent:
+ * this process is one command, which ends with its answer. Those in JSON, as sotto makes them, stay bytes.
  */
 function secretsOf(bytes: Uint8Array, name: string): readonly Json[] {
   let text: string;
@@ -113,19 +131,29 @@ function secretsOf(bytes: Uint8Array, name: string): readonly Json[] {
     return isList ? arrayAt(document, 'items') : [document];
   });
   if (secrets.every((secret) => stringAt(secret, 'kind') === 'Secret')) return secrets;
-  throw unusable(name, 'it holds something else than Secrets');
+  throw unusable(name, NOT_SECRETS);
 }
 
 function keysOfSecret(around: Surroundings, secret: Json): FileKeys {
+  return keysOfEntries(around, stringAt(secret, 'metadata', 'name') ?? '?', entriesOf(secret));
+}
+
+/** Wipes what it reads. */
+function keysOfEntries(
+  around: Surroundings,
+  secret: string,
+  entries: readonly (readonly [string, Uint8Array | undefined])[],
+): FileKeys {
   const identities: Identity[] = [];
   const unsealKeys: UnsealKey[] = [];
-  for (const [entry, bytes] of entriesOf(secret)) {
+  for (const [entry, bytes] of entries) {
+    if (bytes === undefined) continue;
     try {
       if (entry === 'tls.key') unsealKeys.push(parseUnsealKey(bytes));
       if (entry.endsWith('.agekey')) identities.push(...parseAgeIdentities(bytes));
       if (entry.endsWith('.asc')) identities.push(...pgpKeys(around, bytes, entry));
     } catch (thrown) {
-      throw asSottoError(thrown).at({ object: `Secret/${stringAt(secret, 'metadata', 'name') ?? '?'}`, key: entry });
+      throw asSottoError(thrown).at({ object: `Secret/${secret}`, key: entry });
     } finally {
       bytes.fill(0);
     }

@@ -40,6 +40,29 @@ export function fingerprintKey(bytes: Sensitive): FingerprintKey {
   });
 }
 
+/** A new key that is for one thing alone. Its bytes are inside OpenSSL only. */
+export function newDigestKey(): FingerprintKey {
+  using bytes = newFingerprintBytes();
+  return fingerprintKey(bytes);
+}
+
+/** Where a key is stored, sealed: its bytes into a buffer that the caller wipes. */
+export function copyKey({ keyObject }: FingerprintKey, into: Uint8Array, at: number): void {
+  const bytes = keyObject.export();
+  into.set(bytes, at);
+  bytes.fill(0);
+}
+
+/** Another key, made from this one. Its bytes are inside OpenSSL only. */
+export function derivedKey(key: FingerprintKey, domain: DigestDomain, ...parts: readonly string[]): KeyObject {
+  const bytes = keyedDigest(key, domain, ...parts);
+  try {
+    return createSecretKey(bytes);
+  } finally {
+    bytes.fill(0);
+  }
+}
+
 /** Tells keys apart without saying anything of them: 16 hexadecimal digits. */
 export function fingerprintId(key: FingerprintKey): string {
   return keyedDigest(key, 'id').toString('hex', 0, 8);

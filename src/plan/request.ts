@@ -3,6 +3,7 @@ import { type ObjectKey, objectKey } from '../core/ids.ts';
 import { isJsonObject, type Json, type JsonObject, member } from '../core/json.ts';
 import { REQUESTS_NAME } from '../core/labels.ts';
 import { LIMITS } from '../core/limits.ts';
+import { isPrivateKey } from '../core/private-key.ts';
 import { type BranchName, parseBranch } from '../git/address.ts';
 import { parseDurationMs } from '../settings/duration.ts';
 import type { PauseTarget } from './pause.ts';
@@ -252,6 +253,12 @@ function exposedKeyOf(object: JsonObject): string {
   const key = textOf(object, 'key');
   if (key === undefined)
     throw unreadable('what is exposed needs the name of the key: an age recipient or a fingerprint');
+  return publicName(key);
+}
+
+/** Of whom is asked is told to everybody who reads the status and the log. */
+function publicName(key: string): string {
+  if (isPrivateKey(key)) throw unreadable('it has a private key where the name of one belongs: an age recipient');
   return key;
 }
 
@@ -271,11 +278,12 @@ function rotationOf(object: JsonObject): Omit<RotateRequest, 'kind' | 'by' | 're
   const keepOldMs = parseDurationMs(textOf(object, 'keepOld') ?? DEFAULT_KEEP_OLD);
   if (keepOldMs === undefined || keepOldMs > LIMITS.maxKeepOldMs)
     throw unreadable('keepOld is no duration of at most ten years (90d)');
+  const old = textOf(object, 'old');
   return {
     sync: textOf(object, 'sync'),
     branch: branchOf(textOf(object, 'branch')),
     keys,
-    old: textOf(object, 'old'),
+    old: old && publicName(old),
     keepOldMs: Math.round(keepOldMs),
     plan: textOf(object, 'plan'),
   };

@@ -19,10 +19,13 @@ export interface AgeFile {
   readonly payload: Buffer;
 }
 
-const BEGIN = '-----BEGIN AGE ENCRYPTED FILE-----';
-const END = '-----END AGE ENCRYPTED FILE-----';
-const NONCE_BYTES = 16;
-const CHUNK_BYTES = 64 * 1024 + 16;
+export const AGE_BEGIN = '-----BEGIN AGE ENCRYPTED FILE-----';
+export const AGE_END = '-----END AGE ENCRYPTED FILE-----';
+export const FILE_KEY_BYTES = 16;
+export const NONCE_BYTES = 16;
+/** Of plaintext; a tag comes with each. */
+export const CHUNK_BYTES = 64 * 1024;
+const TAG_BYTES = 16;
 /** Counter 0, and 1 for "last chunk". */
 const ONLY_CHUNK_NONCE = Buffer.from('000000000000000000000001', 'hex');
 
@@ -42,13 +45,13 @@ export function parseAgeBytes(bytes: Buffer): AgeFile | undefined {
   const body = bytes.subarray(headerEnd + 1);
   const payload = body.subarray(NONCE_BYTES);
   if (stanzas === undefined || mac?.length !== 32) return undefined;
-  if (payload.length < 16 || payload.length > CHUNK_BYTES) return undefined;
+  if (payload.length < TAG_BYTES || payload.length > CHUNK_BYTES + TAG_BYTES) return undefined;
   return { stanzas, header: bytes.subarray(0, footer + 4), mac, nonce: body.subarray(0, NONCE_BYTES), payload };
 }
 
 function dearmour(text: string): Buffer | undefined {
   const lines = text.trim().split(/\r?\n/);
-  if (lines[0] !== BEGIN || lines.at(-1) !== END || lines.length < 3) return undefined;
+  if (lines[0] !== AGE_BEGIN || lines.at(-1) !== AGE_END || lines.length < 3) return undefined;
   const body = lines.slice(1, -1);
   const full = body.slice(0, -1).every((line) => line.length === 64);
   const base64 = body.join('');
@@ -116,16 +119,20 @@ function unwrapFileKey(file: AgeFile, identity: AgeIdentity): Uint8Array<ArrayBu
 }
 
 function headerFits(file: AgeFile, fileKey: Uint8Array): boolean {
-  const key = derive(fileKey, ownedBytes(0), 'header');
+  return timingSafeEqual(headerMac(file.header, fileKey), file.mac);
+}
+
+export function headerMac(header: Uint8Array, fileKey: Uint8Array): Buffer {
+  const key = deriveKey(fileKey, ownedBytes(0), 'header');
   try {
-    return timingSafeEqual(createHmac('sha256', key).update(file.header).digest(), file.mac);
+    return createHmac('sha256', key).update(header).digest();
   } finally {
     key.fill(0);
   }
 }
 
 function openPayload(file: AgeFile, fileKey: Uint8Array): Uint8Array<ArrayBuffer> | null {
-  const key = derive(fileKey, file.nonce, 'payload');
+  const key = deriveKey(fileKey, file.nonce, 'payload');
   try {
     return openOnce(key, ONLY_CHUNK_NONCE, file.payload);
   } finally {
@@ -133,6 +140,7 @@ function openPayload(file: AgeFile, fileKey: Uint8Array): Uint8Array<ArrayBuffer
   }
 }
 
-function derive(fileKey: Uint8Array, salt: Uint8Array, label: string): Uint8Array {
+/** The caller wipes it. */
+export function deriveKey(fileKey: Uint8Array, salt: Uint8Array, label: 'header' | 'payload'): Uint8Array {
   return new Uint8Array(hkdfSync('sha256', fileKey, salt, label, 32));
 }

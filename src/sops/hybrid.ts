@@ -1,4 +1,4 @@
-import type { Stanza } from 'age-encryption';
+import type { Recipient, Stanza } from 'age-encryption';
 import {
   createHash,
   createHmac,
@@ -6,10 +6,20 @@ import {
   createPublicKey,
   decapsulate,
   diffieHellman,
+  encapsulate,
+  generateKeyPairSync,
   type KeyObject,
 } from 'node:crypto';
 import { ownedBytes } from '../core/sensitive.ts';
-import { type AgeIdentity, badStanza, openOnce, X25519_PKCS8, X25519_SPKI } from './age-stanza.ts';
+import {
+  type AgeIdentity,
+  badStanza,
+  openOnce,
+  sealOnce,
+  unpaddedBase64,
+  X25519_PKCS8,
+  X25519_SPKI,
+} from './age-stanza.ts';
 import { encodeBech32 } from './bech32.ts';
 
 /**
@@ -17,7 +27,8 @@ import { encodeBech32 } from './bech32.ts';
  * ChaCha20-Poly1305. Both secrets lie in OpenSSL.
  */
 const ML_KEM_PKCS8 = Buffer.from('3054020100300b060960864801650304040204428040', 'hex');
-const ML_KEM_SPKI_BYTES = 22;
+const ML_KEM_SPKI = Buffer.from('308204b2300b0609608648016503040402038204a100', 'hex');
+const ML_KEM_PUBLIC_BYTES = 1184;
 const ML_KEM_SEED_BYTES = 64;
 const ML_KEM_CIPHERTEXT_BYTES = 1088;
 const X25519_BYTES = 32;
@@ -47,7 +58,7 @@ export class HybridIdentity implements AgeIdentity {
       expanded.fill(0);
     }
     this.#x25519Public = publicBytes(this.#x25519, X25519_SPKI.length);
-    const both = Buffer.concat([publicBytes(this.#mlKem, ML_KEM_SPKI_BYTES), this.#x25519Public]);
+    const both = Buffer.concat([publicBytes(this.#mlKem, ML_KEM_SPKI.length), this.#x25519Public]);
     this.recipient = encodeBech32('age1pq', both);
   }
 
@@ -72,14 +83,11 @@ export class HybridIdentity implements AgeIdentity {
 
   #sharedSecret(share: Buffer): Buffer | null {
     const x25519Share = share.subarray(ML_KEM_CIPHERTEXT_BYTES);
-    const publicKey = createPublicKey({ key: Buffer.concat([X25519_SPKI, x25519Share]), format: 'der', type: 'spki' });
     const secrets: Buffer[] = [];
     try {
       secrets.push(decapsulate(this.#mlKem, share.subarray(0, ML_KEM_CIPHERTEXT_BYTES)));
-      secrets.push(diffieHellman({ privateKey: this.#x25519, publicKey }));
-      const input = Buffer.concat([...secrets, x25519Share, this.#x25519Public, COMBINER_LABEL]);
-      secrets.push(input);
-      return createHash('sha3-256').update(input).digest();
+      secrets.push(diffieHellman({ privateKey: this.#x25519, publicKey: publicKey(X25519_SPKI, x25519Share) }));
+      return combined(secrets, x25519Share, this.#x25519Public);
     } catch {
       // A share of low order: OpenSSL refuses the all-zero secret.
       return null;
@@ -87,6 +95,46 @@ export class HybridIdentity implements AgeIdentity {
       for (const secret of secrets) secret.fill(0);
     }
   }
+}
+
+/** Encrypts for the bytes of a recipient: an ML-KEM-768 key and an X25519 one. Throws for numbers that are no keys. */
+export function hybridRecipient(bytes: Uint8Array): Recipient {
+  const point = bytes.subarray(ML_KEM_PUBLIC_BYTES);
+  const [mlKem, x25519] = [
+    publicKey(ML_KEM_SPKI, bytes.subarray(0, ML_KEM_PUBLIC_BYTES)),
+    publicKey(X25519_SPKI, point),
+  ];
+  return {
+    wrapFileKey: (fileKey) => {
+      const own = generateKeyPairSync('x25519');
+      const share = publicBytes(own.publicKey, X25519_SPKI.length);
+      const { ciphertext, sharedKey } = encapsulate(mlKem);
+      const secrets: Buffer[] = [sharedKey];
+      try {
+        secrets.push(diffieHellman({ privateKey: own.privateKey, publicKey: x25519 }));
+        const secret = combined(secrets, share, point);
+        const { key, nonce } = hpkeContext(secret);
+        secrets.push(secret, key);
+        const args = ['mlkem768x25519', unpaddedBase64(Buffer.concat([ciphertext, share]))];
+        return [{ args, body: sealOnce(key, nonce, fileKey) }];
+      } finally {
+        for (const secret of secrets) secret.fill(0);
+      }
+    },
+  };
+}
+
+function combined(secrets: readonly Buffer[], share: Uint8Array, point: Uint8Array): Buffer {
+  const input = Buffer.concat([...secrets, share, point, COMBINER_LABEL]);
+  try {
+    return createHash('sha3-256').update(input).digest();
+  } finally {
+    input.fill(0);
+  }
+}
+
+function publicKey(prefix: Buffer, bytes: Uint8Array): KeyObject {
+  return createPublicKey({ key: Buffer.concat([prefix, bytes]), format: 'der', type: 'spki' });
 }
 
 function privateKey(prefix: Buffer, secret: Uint8Array): KeyObject {
@@ -101,7 +149,7 @@ function privateKey(prefix: Buffer, secret: Uint8Array): KeyObject {
 }
 
 function publicBytes(key: KeyObject, prefixBytes: number): Uint8Array {
-  const spki = createPublicKey(key).export({ format: 'der', type: 'spki' });
+  const spki = (key.type === 'public' ? key : createPublicKey(key)).export({ format: 'der', type: 'spki' });
   return new Uint8Array(spki.subarray(prefixBytes));
 }
 

@@ -1,11 +1,16 @@
 import type { Identity as AgeFileIdentity, Recipient as AgeRecipient } from 'age-encryption';
 import { SottoError } from '../core/errors.ts';
+import { ownedBytes } from '../core/sensitive.ts';
+import { writeAgeFile } from './age-write.ts';
 import { decodeBech32 } from './bech32.ts';
 import { bytesOf } from './cipher.ts';
+import { hybridRecipient } from './hybrid.ts';
 import { parseSshRecipient } from './ssh.ts';
+import { x25519Recipient } from './x25519.ts';
 
 /** An ML-KEM-768 key and an X25519 one. */
 const HYBRID_BYTES = 1184 + 32;
+const X25519_BYTES = 32;
 
 /** Checks that recipients are of the kinds known here, and removes doubles. Throws SottoError; `place` says where they came from. */
 export function checkRecipients(recipients: readonly string[], file?: string): string[] {
@@ -16,7 +21,7 @@ export function checkRecipients(recipients: readonly string[], file?: string): s
 }
 
 export function isX25519Recipient(recipient: string): boolean {
-  return decodeBech32(bytesOf(recipient), 'age', 32) !== undefined;
+  return decodeBech32(bytesOf(recipient), 'age', X25519_BYTES) !== undefined;
 }
 
 function checkRecipient(recipient: string, file: string | undefined): void {
@@ -65,21 +70,43 @@ function noRecipient(file: string | undefined): SottoError {
 }
 
 /** The data key in an armoured age file of its own for each recipient, as sops keeps it. */
-export async function wrapDataKey(
+export function wrapDataKey(
   dataKey: Uint8Array,
   recipients: readonly string[],
 ): Promise<{ recipient: string; enc: string }[]> {
-  const { armor, Encrypter } = await import('age-encryption');
   return Promise.all(
-    recipients.map(async (recipient) => {
-      const encrypter = new Encrypter();
-      encrypter.addRecipient(parseSshRecipient(recipient) ?? recipient);
-      // A hybrid recipient of the right length may hold numbers that ML-KEM has no key for.
-      const sealed = await encrypter.encrypt(dataKey).catch(() => undefined);
-      if (sealed === undefined) throw unusable(recipient, undefined);
-      return { recipient, enc: armor.encode(sealed) };
-    }),
+    recipients.map(async (recipient) => ({ recipient, enc: await writeAgeFile(dataKey, [recipientOf(recipient)]) })),
   );
+}
+
+/** Throws SottoError, also when it wraps. */
+function recipientOf(text: string): AgeRecipient {
+  const found = parsedRecipient(text);
+  if (found === undefined) throw unusable(text, undefined);
+  return {
+    wrapFileKey: async (fileKey) => {
+      try {
+        return await found.wrapFileKey(fileKey);
+      } catch {
+        // A point of low order.
+        throw unusable(text, undefined);
+      }
+    },
+  };
+}
+
+function parsedRecipient(text: string): AgeRecipient | undefined {
+  const ssh = parseSshRecipient(text);
+  if (ssh !== undefined) return ssh;
+  const point = decodeBech32(bytesOf(text), 'age', X25519_BYTES);
+  if (point !== undefined) return x25519Recipient(point);
+  const hybrid = decodeBech32(bytesOf(text), 'age1pq', HYBRID_BYTES);
+  try {
+    return hybrid && hybridRecipient(hybrid);
+  } catch {
+    // One of the right length may hold numbers that ML-KEM has no key for.
+    return undefined;
+  }
 }
 
 /** One armoured age file for all of them. The caller wipes the bytes. */
@@ -87,29 +114,43 @@ export async function encryptForRecipients(
   bytes: Uint8Array,
   recipients: readonly (string | AgeRecipient)[],
 ): Promise<string> {
-  const { armor, Encrypter } = await import('age-encryption');
-  const encrypter = new Encrypter();
-  for (const recipient of recipients)
-    encrypter.addRecipient(typeof recipient === 'string' ? (parseSshRecipient(recipient) ?? recipient) : recipient);
-  return armor.encode(await encrypter.encrypt(bytes));
+  return writeAgeFile(
+    bytes,
+    recipients.map((recipient) => (typeof recipient === 'string' ? recipientOf(recipient) : recipient)),
+  );
 }
 
 /** What an age file of any size holds, armoured or not; undefined when none of them opens it. The caller wipes it. */
 export async function decryptWithIdentities(
   file: Uint8Array,
   identities: readonly AgeFileIdentity[],
-): Promise<Uint8Array | undefined> {
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
   const { armor, Decrypter } = await import('age-encryption');
   const text = Buffer.from(file.buffer, file.byteOffset, file.length);
   const decrypter = new Decrypter();
   for (const identity of identities) decrypter.addIdentity(identity);
+  const chunks: Uint8Array[] = [];
   try {
-    return await decrypter.decrypt(
-      text.toString('latin1', 0, 11) === '-----BEGIN ' ? armor.decode(text.toString('latin1')) : file,
-    );
+    const isArmoured = text.toString('latin1', 0, 11) === '-----BEGIN ';
+    const sealed = isArmoured ? armor.decode(text.toString('latin1')) : file;
+    // As a stream: left to join the chunks itself, the library keeps copies of them that nobody wipes.
+    for await (const chunk of await decrypter.decrypt(new Blob([Uint8Array.from(sealed)]).stream())) chunks.push(chunk);
+    return joined(chunks);
   } catch (thrown) {
     if (thrown instanceof SottoError) throw thrown;
     // The library says in words that change whether no identity fits or the file is damaged.
     return undefined;
+  } finally {
+    for (const chunk of chunks) chunk.fill(0);
   }
+}
+
+function joined(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const bytes = ownedBytes(chunks.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
 }

@@ -1,7 +1,22 @@
-import type { Stanza } from 'age-encryption';
-import { createPrivateKey, createPublicKey, diffieHellman, hkdfSync, type KeyObject } from 'node:crypto';
+import type { Recipient, Stanza } from 'age-encryption';
+import {
+  createPrivateKey,
+  createPublicKey,
+  diffieHellman,
+  generateKeyPairSync,
+  hkdfSync,
+  type KeyObject,
+} from 'node:crypto';
 import { ownedBytes } from '../core/sensitive.ts';
-import { type AgeIdentity, badStanza, openOnce, X25519_PKCS8, X25519_SPKI } from './age-stanza.ts';
+import {
+  type AgeIdentity,
+  badStanza,
+  openOnce,
+  sealOnce,
+  unpaddedBase64,
+  X25519_PKCS8,
+  X25519_SPKI,
+} from './age-stanza.ts';
 import { encodeBech32 } from './bech32.ts';
 
 const X25519_BYTES = 32;
@@ -50,7 +65,8 @@ export class X25519Identity implements AgeIdentity {
     const share = Buffer.from(stanza.args[1] ?? '', 'base64');
     if (stanza.args.length !== 2 || share.length !== X25519_BYTES || stanza.body.length !== 32)
       throw badStanza('X25519');
-    const wrapKey = this.#wrapKey(share);
+    const agreement = { key: this.#privateKey, peer: share, share, point: this.#publicBytes };
+    const wrapKey = wrapKeyOf(agreement);
     if (wrapKey === null) throw badStanza('X25519');
     try {
       return openOnce(wrapKey, Buffer.alloc(12), stanza.body);
@@ -58,19 +74,42 @@ export class X25519Identity implements AgeIdentity {
       wrapKey.fill(0);
     }
   }
+}
 
-  #wrapKey(share: Buffer): Uint8Array | null {
-    const publicKey = createPublicKey({ key: Buffer.concat([X25519_SPKI, share]), format: 'der', type: 'spki' });
-    let secret: Buffer | undefined;
-    try {
-      secret = diffieHellman({ privateKey: this.#privateKey, publicKey });
-      const salt = Buffer.concat([share, this.#publicBytes]);
-      return new Uint8Array(hkdfSync('sha256', secret, salt, LABEL, 32));
-    } catch {
-      // A share of low order: OpenSSL refuses the all-zero secret.
-      return null;
-    } finally {
-      secret?.fill(0);
-    }
+/** Encrypts for the 32 bytes of a recipient. A point of low order, with which nothing can be agreed, is a RangeError. */
+export function x25519Recipient(point: Uint8Array): Recipient {
+  return {
+    wrapFileKey: (fileKey) => {
+      const { privateKey, publicKey } = generateKeyPairSync('x25519');
+      const share = publicKey.export({ format: 'der', type: 'spki' }).subarray(X25519_SPKI.length);
+      const wrapKey = wrapKeyOf({ key: privateKey, peer: point, share, point });
+      if (wrapKey === null) throw new RangeError('a point of low order');
+      try {
+        return [{ args: ['X25519', unpaddedBase64(share)], body: sealOnce(wrapKey, Buffer.alloc(12), fileKey) }];
+      } finally {
+        wrapKey.fill(0);
+      }
+    },
+  };
+}
+
+interface Agreement {
+  readonly key: KeyObject;
+  readonly peer: Uint8Array;
+  readonly share: Uint8Array;
+  readonly point: Uint8Array;
+}
+
+function wrapKeyOf({ key, peer, share, point }: Agreement): Uint8Array | null {
+  const publicKey = createPublicKey({ key: Buffer.concat([X25519_SPKI, peer]), format: 'der', type: 'spki' });
+  let secret: Buffer | undefined;
+  try {
+    secret = diffieHellman({ privateKey: key, publicKey });
+    return new Uint8Array(hkdfSync('sha256', secret, Buffer.concat([share, point]), LABEL, 32));
+  } catch {
+    // A share of low order: OpenSSL refuses the all-zero secret.
+    return null;
+  } finally {
+    secret?.fill(0);
   }
 }

@@ -82,6 +82,18 @@ describe('a request', () => {
       expect(attempt(JSON.stringify({ kind: 'rotate', ...wrong }))).toBeUndefined();
   });
 
+  it('that names a key by its private half is refused, in words that do not have it', () => {
+    const key = `AGE-SECRET-KEY-1${'Q'.repeat(58)}`;
+    for (const request of [
+      { kind: 'expose', key },
+      { kind: 'rotate', old: key },
+    ]) {
+      const refused = refusedWith(() => parseRequest(JSON.stringify(request), place));
+      expect(refused).toContain('private key');
+      expect(refused).not.toContain(key.slice(0, 24));
+    }
+  });
+
   it('cannot fill the inventory, whatever people give as reasons', () => {
     const until = '2026-11-28T13:00:00Z';
     const pauses = Array.from({ length: LIMITS.maxPauses }, (_each, index) => {
@@ -146,4 +158,14 @@ function attempt(text: string) {
     expect(thrown).toMatchObject({ code: 'SOTTO-PLAN-040' });
     return undefined;
   }
+}
+
+function refusedWith(parse: () => unknown): string {
+  try {
+    parse();
+  } catch (thrown) {
+    if (thrown instanceof SottoError) return thrown.text();
+    throw thrown;
+  }
+  return 'it was taken';
 }

@@ -1,16 +1,15 @@
-import { randomBytes } from 'node:crypto';
 import { rfc3339 } from '../../core/clock.ts';
 import { asSottoError, SottoError } from '../../core/errors.ts';
 import type { ObjectKey } from '../../core/ids.ts';
 import { LIMITS } from '../../core/limits.ts';
-import type { FingerprintKey } from '../../keys/fingerprint.ts';
+import { type FingerprintKey, newDigestKey } from '../../keys/fingerprint.ts';
 import { isSealedFor, isSopsSource } from '../../open/opener.ts';
 import type { Request } from '../../plan/request.ts';
 import type { Answer } from '../../report/status.ts';
 import { isAtRest } from '../at-rest.ts';
 import { type AgentContext, desiredOf } from '../context.ts';
 import { type ExposedValue, type Exposure, placeOf, stillExposed } from './exposure.ts';
-import { digestKeyOf, Openers } from './openers.ts';
+import { Openers } from './openers.ts';
 import { type AppliedValue, appliedValues, names } from './values.ts';
 
 /**
@@ -27,8 +26,8 @@ export async function expose(
   let open = 0;
   await agent.exposures.change(async (kept) => {
     const before = kept.exposures.find((each) => each.key === key);
-    const digestKey = before?.digestKey ?? randomBytes(32).toString('base64url');
-    const taken = await valuesOf(agent, key, digestKeyOf({ digestKey }));
+    const digestKey = before?.digestKey ?? newDigestKey();
+    const taken = await valuesOf(agent, key, digestKey);
     const known = new Set((before?.values ?? []).map(markOf));
     const fresh = taken.filter((value) => !known.has(markOf(value)));
     const others = kept.exposures.filter((each) => each !== before);
@@ -96,8 +95,7 @@ export async function lookAtExposed(agent: AgentContext): Promise<void> {
 
 async function lookAt(agent: AgentContext, exposure: Exposure): Promise<Exposure> {
   using openers = new Openers(agent);
-  const { key, values: before } = exposure;
-  const digestKey = digestKeyOf(exposure);
+  const { key, digestKey, values: before } = exposure;
   const values = await stillExposed(before, {
     now: allApplied(agent),
     isUnknown: (object) => isUnknown(agent, object),

@@ -1,4 +1,5 @@
 import type { ObjectKey } from '../../core/ids.ts';
+import type { FingerprintKey } from '../../keys/fingerprint.ts';
 
 /** Where a value stands in the repository: what `sotto secret set` wants to know. */
 export interface ValuePlace {
@@ -24,8 +25,8 @@ export interface Exposure {
   readonly since: string;
   readonly reason: string;
   readonly by: string;
-  /** What its digests are keyed with, in base64url: kept sealed, and no other than this exposure has it. */
-  readonly digestKey: string;
+  /** What its digests are keyed with: kept sealed, and no other than this exposure has it. */
+  readonly digestKey: FingerprintKey;
   /** How many values it had in all, and how many of them people have accepted as they are. */
   readonly total: number;
   readonly accepted: number;

@@ -1,19 +1,12 @@
 import { SottoError } from '../../core/errors.ts';
-import { Sensitive } from '../../core/sensitive.ts';
-import { type FingerprintKey, fingerprintKey, keyedValueDigest } from '../../keys/fingerprint.ts';
+import { type FingerprintKey, keyedValueDigest } from '../../keys/fingerprint.ts';
 import type { Opener } from '../../open/opener.ts';
 import type { AgentContext } from '../context.ts';
 import type { SyncRuntime } from '../sync-runtime.ts';
 import { bareValue } from './bare-value.ts';
-import type { Exposure } from './exposure.ts';
 import type { AppliedValue } from './values.ts';
 
 const DIGEST_BYTES = 16;
-
-/** The key of an exposure, from how it is kept. */
-export function digestKeyOf({ digestKey }: Pick<Exposure, 'digestKey'>): FingerprintKey {
-  return fingerprintKey(Sensitive.copyOf(Buffer.from(digestKey, 'base64url')));
-}
 
 /** Opens values of any sync with the keys of that sync. Lives for one look. */
 export class Openers implements Disposable {

@@ -29,6 +29,7 @@ export interface ExposureStoreOptions {
 
 type Kept = Pick<ExposureRecord, 'lost' | 'exposures'>;
 const NOTHING: Kept = { exposures: [] };
+const NOT_OURS = 'somebody changed it, or another version of sotto wrote it';
 
 /**
  * ConfigMap `sotto-exposure`: read once, at the start, whatever the inventory says of it: that may be damaged or an older
@@ -80,8 +81,8 @@ export class ExposureStore {
     const entry = stringAt(answer.value, 'binaryData', ENTRY);
     const { current, former } = keys();
     const bytes = Buffer.from(entry ?? '', 'base64');
-    const own = openRecord(bytes, current);
-    const record = own ?? (former && openRecord(bytes, former));
+    const own = await openRecord(bytes, current);
+    const record = own ?? (former && (await openRecord(bytes, former)));
     if (record !== undefined && record.serial >= this.#serial) {
       const { serial, lost, exposures } = record;
       this.#kept = { lost, exposures };
@@ -92,8 +93,7 @@ export class ExposureStore {
     }
     // Nothing is there, and nothing says that something was.
     if (mark === undefined ? answer.value === undefined : mark.isEmpty) return;
-    const why =
-      answer.value === undefined ? 'it is gone' : record === undefined ? 'somebody changed it' : 'it is an older one';
+    const why = answer.value === undefined ? 'it is gone' : record === undefined ? NOT_OURS : 'it is an older one';
     this.#kept = { ...NOTHING, lost: { at: rfc3339(now()), why } };
   }
 

@@ -2,7 +2,6 @@ import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { SottoError } from '../../core/errors.ts';
-import { stringAt } from '../../core/json.ts';
 import { shellWord } from '../../core/shell-word.ts';
 import { fetchBranches } from '../../git/branch-heads.ts';
 import { openCheckout, readCheckout } from '../../git/checkout.ts';
@@ -13,6 +12,7 @@ import { confirmed } from '../ask.ts';
 import { addClusterOptions, type Cluster, type ClusterFlags, withCluster } from '../cluster.ts';
 import type { CommandContext } from '../context.ts';
 import { reasonOf } from '../files.ts';
+import { wipeEntries } from '../../keys/key-secret.ts';
 import { keysInFile } from '../key-files.ts';
 import { backupList, openBackup, sealBackup, secretsIn } from '../keys/backup.ts';
 import { filesNeeding, filesSealedFor, type KeyNeed, needsText, readHeads } from '../keys/needs.ts';
@@ -189,7 +189,9 @@ async function verify(name: string, { keyFile, namespace }: BackupFlags, context
   const documents = await readDocuments(checkout, commit);
   const content = await openBackup(context, name, keyFile ?? []);
   try {
-    const count = secretsIn(content, name).length;
+    const secrets = secretsIn(content, name);
+    const count = secrets.length;
+    for (const secret of secrets) wipeEntries(secret);
     const failed = await unopened(documents, keysInFile(context, content, name), namespace ?? '');
     const total = documents.sops.length + documents.sealed.length;
     if (failed.length > 0) {
@@ -218,9 +220,10 @@ interface RestoreFlags extends ClusterFlags {
 
 async function restore(name: string, cluster: Cluster, flags: RestoreFlags, context: CommandContext): Promise<void> {
   const content = await openBackup(context, name, flags.keyFile ?? []);
+  let secrets: ReturnType<typeof secretsIn> = [];
   try {
-    const secrets = secretsIn(content, name);
-    const names = secrets.map((secret) => stringAt(secret, 'metadata', 'name') ?? '?').join(', ');
+    secrets = secretsIn(content, name);
+    const names = secrets.map((secret) => secret.name || '?').join(', ');
     const question = `Make those of ${names} that are missing in namespace ${cluster.namespace}?`;
     const command = `sotto keys restore ${shellWord(name)}`;
     if (!(await confirmed(context, question, { ...flags, command }))) return;
@@ -230,6 +233,7 @@ async function restore(name: string, cluster: Cluster, flags: RestoreFlags, cont
       `made: ${made.join(', ') || 'none'}; there already, and the same: ${present.join(', ') || 'none'}`,
     );
   } finally {
+    for (const secret of secrets) wipeEntries(secret);
     content.fill(0);
   }
 }

@@ -40,6 +40,7 @@ import {
   checkFingerprintFlags,
   checkFlags,
   checkInCluster,
+  checkPublic,
   checkResume,
   EXAMPLES,
   KEEP_OLD_MS,
@@ -97,6 +98,7 @@ export function register(program: Command, context: CommandContext): void {
     .addOption(outputOption(['json'], 'the plan as JSON'))
     .addHelpText('after', EXAMPLES)
     .action((flags: RotateFlags) => {
+      checkPublic(flags.old);
       if (flags.fingerprint === true) {
         checkFingerprintFlags(flags);
         return withCluster(flags, context, (cluster) => rotateFingerprint(flags, cluster, context));

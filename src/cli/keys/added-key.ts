@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { asSottoError, SottoError } from '../../core/errors.ts';
 import { arrayAt, type Json, stringAt } from '../../core/json.ts';
 import { Sensitive } from '../../core/sensitive.ts';
+import { entryBytes, wipeEntries } from '../../keys/key-secret.ts';
 import { TLS_TYPE } from '../../keys/marks.ts';
 import { PGP_KEY_PROBLEMS, unusablePgpKey } from '../../keys/pgp-entry.ts';
 import { parseSealingKey, readCertificate } from '../../sealed/sealing-key.ts';
@@ -10,6 +11,7 @@ import { parsePgpKeys } from '../../sops/pgp-key.ts';
 import { parseLockedSshKey } from '../../sops/ssh-locked.ts';
 import { readManifests } from '../../yaml/manifest.ts';
 import type { CanaryKey } from '../rotate/canary.ts';
+import { jsonSecrets } from './json-secrets.ts';
 
 /** A private key as a key Secret is to hold it. The caller wipes the entries. */
 export interface AddedKey {
@@ -130,8 +132,27 @@ function sealingKey(content: Buffer, file: string): AddedKey {
   }
 }
 
-/** Its base64 texts are strings from here on, as in every key file (key-files.ts). */
-function entriesOf(content: Buffer, file: string): { readonly key: Buffer; readonly crt: Buffer } {
+interface SealingEntries {
+  readonly key: Uint8Array;
+  readonly crt: Uint8Array;
+}
+
+function entriesOf(content: Buffer, file: string): SealingEntries {
+  const json = jsonSecrets(content);
+  if (json === undefined) return entriesOfYaml(content, file);
+  try {
+    const [secret, another] = json.secrets;
+    if (json.others > 0 || secret === undefined || another !== undefined) throw noSealingSecret(file);
+    const key = entryBytes(secret, 'tls.key') ?? [];
+    if (key.length === 0) throw noSealingSecret(file);
+    return { key: Uint8Array.from(key), crt: Uint8Array.from(entryBytes(secret, 'tls.crt') ?? []) };
+  } finally {
+    for (const secret of json.secrets) wipeEntries(secret);
+  }
+}
+
+/** Its base64 texts are strings from here on, as in every key file in YAML (key-files.ts). */
+function entriesOfYaml(content: Buffer, file: string): SealingEntries {
   const documents = readManifests(content.toString('utf8'), file).map(({ value }) => value);
   const secrets = documents.flatMap((each) =>
     stringAt(each, 'kind')?.endsWith('List') === true ? arrayAt(each, 'items') : [each],
@@ -140,7 +161,11 @@ function entriesOf(content: Buffer, file: string): { readonly key: Buffer; reado
   const entry = (name: string): Buffer => Buffer.from(stringAt(secret as Json, 'data', name) ?? '', 'base64');
   if (another === undefined && stringAt(secret ?? null, 'kind') === 'Secret' && entry('tls.key').length > 0)
     return { key: entry('tls.key'), crt: entry('tls.crt') };
-  throw notOneKey(
+  throw noSealingSecret(file);
+}
+
+function noSealingSecret(file: string): SottoError {
+  return notOneKey(
     file,
     'it is a manifest, and not of one Secret with tls.key and tls.crt',
     'a backup of sotto: sotto keys restore FILE; other Secrets: kubectl apply, and kubectl label secret NAME sotto.dev/use=keys',
@@ -148,7 +173,7 @@ function entriesOf(content: Buffer, file: string): { readonly key: Buffer; reado
 }
 
 /** Found in the bytes: a text of the key would stay in memory. */
-function pemParts(content: Buffer): { readonly key: Buffer; readonly crt: Buffer } {
+function pemParts(content: Buffer): SealingEntries {
   const begin = Math.max(...KEY_BEGINS.map((line) => content.indexOf(line)));
   const end = begin === -1 ? -1 : content.indexOf('-----END ', begin);
   const lineEnd = end === -1 ? -1 : content.indexOf('\n', end);

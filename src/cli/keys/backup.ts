@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject } from '../../core/json.ts';
+import type { JsonObject } from '../../core/json.ts';
 import { ownedBytes, Sensitive } from '../../core/sensitive.ts';
 import { SottoError } from '../../core/errors.ts';
 import { readSecret, type SecretContent } from '../../kube/secret-reader.ts';
@@ -13,6 +13,8 @@ import { readHidden } from '../hidden-input.ts';
 import { openByPassphrase } from '../passphrase.ts';
 import type { ClusterKeys } from '../rotate/cluster-keys.ts';
 import { keySecretBody } from '../../authoring/secret-body.ts';
+import { wipeEntries } from '../../keys/key-secret.ts';
+import { jsonSecrets } from './json-secrets.ts';
 
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration';
 
@@ -85,7 +87,9 @@ async function newPassphrase(context: CommandContext): Promise<Uint8Array> {
       throw noPassphrase('stdin is no terminal, and it comes from nowhere else');
     if (first.length === 0) throw noPassphrase('it is empty');
     if (!Buffer.from(first.buffer).equals(second)) throw noPassphrase('the two are not the same');
-    return Uint8Array.from(first);
+    const passphrase = ownedBytes(first.length);
+    passphrase.set(first);
+    return passphrase;
   } finally {
     first?.fill(0);
     second?.fill(0);
@@ -109,20 +113,12 @@ export async function openBackup(
   );
 }
 
-/** The Secrets of an opened backup. Its base64 texts are strings from here on, as in every key file (key-files.ts). */
-export function secretsIn(list: Uint8Array, name: string): readonly JsonObject[] {
-  let value: unknown;
-  try {
-    value = JSON.parse(Buffer.from(list.buffer, list.byteOffset, list.length).toString('utf8'));
-  } catch {
-    throw noBackup(name);
-  }
-  const items = isJsonObject(value) ? value['items'] : undefined;
-  if (!Array.isArray(items)) throw noBackup(name);
-  return items.map((item) => {
-    if (isJsonObject(item) && item['kind'] === 'Secret') return item;
-    throw noBackup(name);
-  });
+/** The Secrets of an opened backup. The caller wipes their entries. Throws SOTTO-KEYS-062. */
+export function secretsIn(list: Uint8Array, name: string): readonly SecretContent[] {
+  const found = jsonSecrets(list);
+  if (found?.others === 0) return found.secrets;
+  for (const secret of found?.secrets ?? []) wipeEntries(secret);
+  throw noBackup(name);
 }
 
 function gone(name: string): SottoError {

@@ -1,23 +1,18 @@
-import {
-  isJsonObject,
-  type Json,
-  type JsonObject,
-  arrayAt,
-  memberAt,
-  stringAt,
-  stringifyJson,
-} from '../../core/json.ts';
+import { isJsonObject, type Json, type JsonObject, arrayAt, memberAt, stringAt } from '../../core/json.ts';
 import { RECOVERY_NAME } from '../../core/labels.ts';
+import { wipeEntries } from '../../keys/key-secret.ts';
 import { keyLife } from '../../keys/key-state.ts';
+import type { SecretContent } from '../../kube/secret-reader.ts';
 import type { AgeIdentity } from '../../sops/age.ts';
 import { openPassphraseFile, parsePassphraseFile } from '../../sops/age-scrypt.ts';
 import type { Identity } from '../../sops/identity.ts';
 import { decryptWithIdentities } from '../../sops/recipients.ts';
 import { readManifests } from '../../yaml/manifest.ts';
 import type { CommandContext } from '../context.ts';
-import { type FileKeys, keysInFile, readKeyFiles } from '../key-files.ts';
+import { type FileKeys, keysInFile, keysOfContent, readKeyFiles } from '../key-files.ts';
 import { openByPassphrase } from '../passphrase.ts';
 import { noBackup, notOpened } from './backup.ts';
+import { jsonSecrets } from './json-secrets.ts';
 
 /** Keys, and where they come from, for the report. */
 export interface KeySource {
@@ -147,13 +142,26 @@ interface Found extends BackupKeys {
 }
 
 /** A List of Secrets, one of them, or an identity as a rotation with a file keeps its copy. */
-function sourcesIn(context: CommandContext, content: Uint8Array, { name, isGiven }: BackupFile): Found {
-  const secrets = secretsOf(content);
+function sourcesIn(context: CommandContext, content: Uint8Array, file: BackupFile): Found {
+  const secrets = jsonSecrets(content)?.secrets;
+  try {
+    return sourcesOf(context, content, secrets, file);
+  } finally {
+    for (const secret of secrets ?? []) wipeEntries(secret);
+  }
+}
+
+function sourcesOf(
+  context: CommandContext,
+  content: Uint8Array,
+  secrets: readonly SecretContent[] | undefined,
+  { name, isGiven }: BackupFile,
+): Found {
   const sources: KeySource[] = [];
   const notes: string[] = [];
-  const attempt = (label: string, bytes: Uint8Array): void => {
+  const attempt = (label: string, read: () => FileKeys): void => {
     try {
-      const { identities, unsealKeys } = keysInFile(context, bytes, label);
+      const { identities, unsealKeys } = read();
       const keys = { identities: identities.filter(({ kind }) => kind !== 'locked'), unsealKeys };
       if (keys.identities.length + keys.unsealKeys.length > 0) sources.push({ label, keys });
     } catch (thrown) {
@@ -161,36 +169,15 @@ function sourcesIn(context: CommandContext, content: Uint8Array, { name, isGiven
       notes.push(`what ${label} holds is no key`);
     }
   };
-  if (secrets === undefined) attempt(name, content);
+  if (secrets === undefined) attempt(name, () => keysInFile(context, content, name));
   for (const secret of secrets ?? []) {
-    const label = `${name} Secret/${stringAt(secret, 'metadata', 'name') ?? '?'}`;
+    const label = `${name} Secret/${secret.name || '?'}`;
     // It would be retired again once it is back, and open nothing.
-    const annotations = textsOf(memberAt(secret, 'metadata', 'annotations'));
-    if (keyLife({ annotations }).state === 'retired') {
+    if (keyLife(secret).state === 'retired') {
       notes.push(`${label} is retired, and opens nothing`);
       continue;
     }
-    const bytes = Buffer.from(stringifyJson(secret), 'utf8');
-    attempt(label, bytes);
-    bytes.fill(0);
+    attempt(label, () => keysOfContent(context, secret));
   }
-  return { sources, notes, secretNames: new Set(secrets?.map((each) => stringAt(each, 'metadata', 'name') ?? '')) };
-}
-
-/** Its base64 texts are strings from here on, as in every key file (key-files.ts). */
-function secretsOf(content: Uint8Array): JsonObject[] | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(Buffer.from(content.buffer, content.byteOffset, content.length).toString('utf8'));
-  } catch {
-    return undefined;
-  }
-  const items = stringAt(value, 'kind') === 'List' ? arrayAt(value, 'items') : [value];
-  return items.filter((item): item is JsonObject => isJsonObject(item) && item['kind'] === 'Secret');
-}
-
-function textsOf(value: Json | undefined): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(mapOf(value)).flatMap(([key, text]) => (typeof text === 'string' ? [[key, text] as const] : [])),
-  );
+  return { sources, notes, secretNames: new Set(secrets?.map((each) => each.name)) };
 }

@@ -1,7 +1,8 @@
 import { SottoError } from '../../core/errors.ts';
-import { type JsonObject, memberAt, stringAt, stringifyJson } from '../../core/json.ts';
+import { keySecretBody } from '../../authoring/secret-body.ts';
+import { type JsonObject, stringAt } from '../../core/json.ts';
 import { FINGERPRINT_ANNOTATION, INVENTORY_NAME } from '../../core/labels.ts';
-import { Sensitive } from '../../core/sensitive.ts';
+import type { Sensitive } from '../../core/sensitive.ts';
 import {
   FINGERPRINT_BYTES,
   FINGERPRINT_ENTRY,
@@ -9,11 +10,12 @@ import {
   fingerprintKey,
   FORMER_ENTRY,
 } from '../../keys/fingerprint.ts';
+import { wipeEntries } from '../../keys/key-secret.ts';
 import { kubeError } from '../../kube/errors.ts';
 import { createObject, getMetadata } from '../../kube/objects.ts';
 import { CONFIG_MAPS, SECRETS } from '../../kube/resource.ts';
 import { unrepeated } from '../../kube/retry.ts';
-import { readSecret } from '../../kube/secret-reader.ts';
+import { readSecret, type SecretContent } from '../../kube/secret-reader.ts';
 import type { Cluster } from '../cluster.ts';
 
 export interface Restored {
@@ -24,24 +26,24 @@ export interface Restored {
 /** Makes those Secrets that are missing. Throws SOTTO-KEYS-067 before anything is made where one holds something else. */
 export async function restoreSecrets(
   cluster: Cluster,
-  secrets: readonly JsonObject[],
+  secrets: readonly SecretContent[],
   signal: AbortSignal,
 ): Promise<Restored> {
   const { transport, namespace, connection } = cluster;
-  const missing: { readonly name: string; readonly secret: JsonObject }[] = [];
+  const missing: SecretContent[] = [];
   const present: string[] = [];
   const madeWith = await inventoryKey(cluster, signal);
   for (const secret of secrets) {
-    const name = stringAt(secret, 'metadata', 'name') ?? '';
-    const live = await holds(cluster, name, secret, signal);
+    const { name } = secret;
+    const live = await holds(cluster, secret, signal);
     if (live === 'other') throw differs(name);
-    if (live === 'missing' && madeWith !== undefined) refuseFormerKey(secret, name, madeWith, namespace);
+    if (live === 'missing' && madeWith !== undefined) refuseFormerKey(secret, madeWith, namespace);
     if (live === 'same') present.push(name);
-    else missing.push({ name, secret });
+    else missing.push(secret);
   }
-  for (const { name, secret } of missing) {
-    const metadata: JsonObject = { ...objectAt(secret), namespace };
-    const body = Buffer.from(stringifyJson({ ...secret, metadata }), 'utf8');
+  for (const { name, labels, annotations, type, entries } of missing) {
+    const metadata: JsonObject = { name, namespace, labels: { ...labels }, annotations: { ...annotations } };
+    const body = keySecretBody({ metadata, type, entries }).reveal();
     const made = await createObject(transport, { resource: SECRETS, namespace, name, body, fieldManager: 'sotto-cli' });
     if (!made.ok)
       throw kubeError(made.failure, { verb: 'create', resource: SECRETS, namespace, name, user: connection.user });
@@ -49,31 +51,20 @@ export async function restoreSecrets(
   return { made: missing.map(({ name }) => name), present };
 }
 
-function objectAt(secret: JsonObject): JsonObject {
-  const metadata = memberAt(secret, 'metadata');
-  return typeof metadata === 'object' && metadata !== null && !Array.isArray(metadata) ? (metadata as JsonObject) : {};
-}
-
 async function holds(
   { transport, namespace }: Cluster,
-  name: string,
-  secret: JsonObject,
+  { name, entries }: SecretContent,
   signal: AbortSignal,
 ): Promise<'missing' | 'same' | 'other'> {
   const live = await readSecret(transport, namespace, name, unrepeated, signal);
   if (live === undefined) return 'missing';
   try {
-    const data = memberAt(secret, 'data');
-    const wanted = Object.entries(typeof data === 'object' && data !== null ? data : {});
     const isSame =
-      wanted.length === live.entries.size &&
-      wanted.every(([entry, base64]) => {
-        using value = Sensitive.copyOf(Buffer.from(typeof base64 === 'string' ? base64 : '', 'base64'));
-        return live.entries.get(entry)?.equals(value) === true;
-      });
+      entries.size === live.entries.size &&
+      [...entries].every(([entry, value]) => live.entries.get(entry)?.equals(value) === true);
     return isSame ? 'same' : 'other';
   } finally {
-    for (const value of live.entries.values()) value.wipe();
+    wipeEntries(live);
   }
 }
 
@@ -85,8 +76,8 @@ async function inventoryKey({ transport, namespace }: Cluster, signal: AbortSign
 }
 
 /** A key of 32 bytes in that entry is a fingerprint key: other key Secrets have names with dots there. */
-function refuseFormerKey(secret: JsonObject, name: string, madeWith: string, namespace: string): void {
-  const [id, former] = [FINGERPRINT_ENTRY, FORMER_ENTRY].map((entry) => keyIdOf(secret, entry));
+function refuseFormerKey({ name, entries }: SecretContent, madeWith: string, namespace: string): void {
+  const [id, former] = [FINGERPRINT_ENTRY, FORMER_ENTRY].map((entry) => keyIdOf(entries.get(entry)));
   if (id === undefined || id === madeWith || former === madeWith) return;
   throw new SottoError({
     code: 'SOTTO-KEYS-102',
@@ -97,9 +88,8 @@ function refuseFormerKey(secret: JsonObject, name: string, madeWith: string, nam
   });
 }
 
-function keyIdOf(secret: JsonObject, entry: string): string | undefined {
-  using bytes = Sensitive.copyOf(Buffer.from(stringAt(secret, 'data', entry) ?? '', 'base64'));
-  return bytes.length === FINGERPRINT_BYTES ? fingerprintId(fingerprintKey(bytes)) : undefined;
+function keyIdOf(bytes: Sensitive | undefined): string | undefined {
+  return bytes?.length === FINGERPRINT_BYTES ? fingerprintId(fingerprintKey(bytes)) : undefined;
 }
 
 function differs(name: string): SottoError {

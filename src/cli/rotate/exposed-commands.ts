@@ -3,6 +3,7 @@ import { SottoError } from '../../core/errors.ts';
 import { withCluster } from '../cluster.ts';
 import type { CommandContext } from '../context.ts';
 import { addRequestOptions, request, type RequestFlags } from '../request-flags.ts';
+import { checkPublic } from './flags.ts';
 
 interface ExposedFlags extends RequestFlags {
   readonly reason: string;
@@ -17,11 +18,12 @@ export function registerExposed(rotate: Command, context: CommandContext): void 
       .description('a key is in wrong hands: let the agent follow what it could open')
       .argument('<key>', 'its recipient, or the fingerprint of the sealing certificate')
       .requiredOption('--reason <text>', 'what happened: sotto status shows it'),
-  ).action((key: string, flags: ExposedFlags) =>
-    withCluster(flags, context, async (cluster) => {
+  ).action((key: string, flags: ExposedFlags) => {
+    checkPublic(key);
+    return withCluster(flags, context, async (cluster) => {
       await request({ kind: 'expose', key, reason: flags.reason }, flags, cluster, context);
-    }),
-  );
+    });
+  });
   addRequestOptions(
     rotate
       .command('accept')

@@ -1,4 +1,5 @@
 import { SottoError } from '../../core/errors.ts';
+import { isPrivateKey } from '../../core/private-key.ts';
 
 /** What `sotto rotate` was called with. */
 export interface RotateFlags {
@@ -117,6 +118,17 @@ export function checkFlags(flags: RotateFlags): void {
     what: 'nothing says what the new key is',
     why: 'a rotation is for a new age key (--new-key, --new-secret) or a new sealing key (--new-sealing, --cert)',
     next: 'sotto rotate --key-file old.txt --new-key /dev/shm/new.txt --plan',
+  });
+}
+
+/** It would be asked for in a ConfigMap, told in the log and stand in messages. */
+export function checkPublic(name: string | undefined): void {
+  if (!isPrivateKey(name)) return;
+  throw new SottoError({
+    code: 'SOTTO-CLI-001',
+    what: 'a private key stands where the name of one belongs',
+    why: 'it was sent nowhere, but the list of processes and the history of the shell have it',
+    next: 'age-keygen -y KEYFILE prints the recipient; then the same command with that',
   });
 }
 

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, openSync, realpathSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, realpathSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { SottoError } from '../../core/errors.ts';
 import { RECOVERY_NAME } from '../../core/labels.ts';
@@ -101,18 +101,27 @@ async function writeNewKey(path: string, name: string, recovery: readonly string
 
 const RECOVERY = '.recovery.age';
 
-/** Whole or not at all: what a kill leaves beside it is written over by the next run. */
+/**
+ * Whole or not at all. What is beside it, left by a kill or put there by somebody who would read along, is removed and never
+ * written into: its rights, or where a link leads, are not ours.
+ */
 function writeDurably(path: string, bytes: Uint8Array, mode: number): void {
   const beside = `${path}.tmp`;
-  const fd = openSync(beside, 'w', mode);
+  rmSync(beside, { force: true });
+  const fd = openSync(beside, 'wx', mode);
   try {
-    let written = 0;
-    while (written < bytes.length) written += writeSync(fd, bytes, written);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
+    try {
+      let written = 0;
+      while (written < bytes.length) written += writeSync(fd, bytes, written);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(beside, path);
+  } catch (cause) {
+    rmSync(beside, { force: true });
+    throw cause;
   }
-  renameSync(beside, path);
 }
 
 function unusable(file: string, why: string): SottoError {

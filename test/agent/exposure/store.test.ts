@@ -2,24 +2,30 @@ import { describe, expect, test } from 'vitest';
 import type { Exposure } from '../../../src/agent/exposure/exposure.ts';
 import { ExposureStore } from '../../../src/agent/exposure/store.ts';
 import { exposureKey } from '../../../src/agent/exposure/stored.ts';
-import type { FingerprintKey } from '../../../src/keys/fingerprint.ts';
+import { sealText } from '../../../src/agent/sealed-text.ts';
+import { Sensitive } from '../../../src/core/sensitive.ts';
+import { type FingerprintKey, fingerprintKey } from '../../../src/keys/fingerprint.ts';
 import { unrepeated } from '../../../src/kube/retry.ts';
 import type { Transport } from '../../../src/kube/transport.ts';
 import type { ExposureMark, Inventory } from '../../../src/plan/inventory.ts';
 import { EMPTY_INVENTORY } from '../../../src/plan/inventory.ts';
 import { type FakeHandler, sendJson, startFakeApi, statusOf } from '../../kube/fake-api.ts';
 import { keyOf, testAgent } from '../fixture.ts';
+import { readable } from './readable.ts';
 
 const EXPOSED: Exposure = {
   key: 'age1old',
   since: '2027-01-01T00:00:00Z',
   reason: 'compromised',
   by: 'kim',
-  digestKey: 's',
+  digestKey: fingerprintKey(Sensitive.copyOf(Buffer.alloc(32, 3))),
   total: 1,
   accepted: 0,
   values: [{ file: 'a.yaml', key: 'stringData.a', object: keyOf('Secret', 'a'), cipher: 'c', digest: 'd' }],
 };
+
+/** What a record in which keys were text was bound to. */
+const FIRST_FORM = Buffer.from(JSON.stringify(['sotto-exposure', 1]));
 
 const NOT_THERE = statusOf(404, 'NotFound', { details: { name: 'sotto-exposure', kind: 'configmaps' } });
 
@@ -91,7 +97,7 @@ describe('what is kept of exposed values', () => {
     expect(mark.exposure).toEqual({ serial: 1, isEmpty: false });
     const next = storeOf(api.transport());
     await next.load();
-    expect(next.exposures).toEqual([EXPOSED]);
+    expect(readable(next.exposures)).toEqual(readable([EXPOSED]));
     await next.change(() => Promise.resolve({ exposures: [] }));
     expect(mark.exposure).toEqual({ serial: 2, isEmpty: true });
     const last = storeOf(api.transport());
@@ -116,7 +122,7 @@ describe('what is kept of exposed values', () => {
     mark.exposure = older;
     const next = storeOf(api.transport());
     await next.load();
-    expect(next.exposures).toEqual([EXPOSED]);
+    expect(readable(next.exposures)).toEqual(readable([EXPOSED]));
     expect(next.lost).toBeUndefined();
     // The inventory is told again, and the next writing counts more than any before.
     expect(mark.exposure).toEqual({ serial: 3, isEmpty: false });
@@ -163,7 +169,7 @@ describe('what is kept of exposed values', () => {
     expect(mark.exposure).toEqual({ serial: 2, isEmpty: true });
   });
 
-  test('that is gone, forged or older than the inventory says is not used', async () => {
+  test('that is gone, forged, in another form or older than the inventory says is not used', async () => {
     const { state, mark, handler, storeOf } = kept();
     await using api = await startFakeApi(handler);
     const store = storeOf(api.transport());
@@ -172,9 +178,12 @@ describe('what is kept of exposed values', () => {
     await store.change((before) =>
       Promise.resolve({ ...before, exposures: [EXPOSED, { ...EXPOSED, key: 'age1other' }] }),
     );
+    const ownKey = keyNamed(testAgent(api.transport()).context.fingerprint.current, mark.keyId);
+    const otherForm = sealText(JSON.stringify({ format: 1, serial: 2, exposures: [] }), ownKey, FIRST_FORM);
     for (const [entry, why] of [
       [undefined, 'it is gone'],
       ['AAAA', 'somebody changed it'],
+      [otherForm.toString('base64'), 'another version of sotto wrote it'],
       [first, 'it is an older one'],
     ] as const) {
       state.entry = entry;
@@ -205,7 +214,7 @@ describe('what is kept of exposed values', () => {
     state.refuses = false;
     await store.change((before) => Promise.resolve(before));
     expect(mark.exposure).toEqual({ serial: 1, isEmpty: false });
-    expect(store.exposures).toEqual([EXPOSED]);
+    expect(readable(store.exposures)).toEqual(readable([EXPOSED]));
   });
 
   test('is sealed anew when the fingerprint key is changed, also by an agent that was started between', async () => {
@@ -219,7 +228,7 @@ describe('what is kept of exposed values', () => {
     expect(store.isBehind).toBe(true);
     const next = storeOf(api.transport());
     await next.load();
-    expect(next.exposures).toEqual([EXPOSED]);
+    expect(readable(next.exposures)).toEqual(readable([EXPOSED]));
     expect(next.isBehind).toBe(true);
     await next.change((before) => Promise.resolve(before));
     expect(next.isBehind).toBe(false);
@@ -227,6 +236,6 @@ describe('what is kept of exposed values', () => {
     mark.former = undefined;
     const last = storeOf(api.transport());
     await last.load();
-    expect(last.exposures).toEqual([EXPOSED]);
+    expect(readable(last.exposures)).toEqual(readable([EXPOSED]));
   });
 });
