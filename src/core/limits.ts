@@ -72,6 +72,9 @@ export const LIMITS = {
   /** Keys that one rule of .sops.yaml names, in all its groups, and characters of the name of one. */
   maxRuleKeys: 1_000,
   maxKeyNameLength: 16 * 1024,
+  /** Stanzas in the age file of one data key, where sops writes one, and of a backup: each costs a key exchange. */
+  maxDataKeyStanzas: 20,
+  maxAgeStanzas: 1_000,
   /** As maxRuleWork, of one .sops.yaml that a command reads. */
   maxLocalRuleWork: 250_000_000,
   maxKeepOldMs: 10 * 365 * 24 * 3_600_000,

@@ -1,5 +1,7 @@
 import type { Identity as AgeFileIdentity, Recipient as AgeRecipient } from 'age-encryption';
 import { SottoError } from '../core/errors.ts';
+import { LIMITS } from '../core/limits.ts';
+import { hasMoreStanzas } from './age-file.ts';
 import { decodeBech32 } from './bech32.ts';
 import { bytesOf } from './cipher.ts';
 import { parseSshRecipient } from './ssh.ts';
@@ -104,9 +106,9 @@ export async function decryptWithIdentities(
   const decrypter = new Decrypter();
   for (const identity of identities) decrypter.addIdentity(identity);
   try {
-    return await decrypter.decrypt(
-      text.toString('latin1', 0, 11) === '-----BEGIN ' ? armor.decode(text.toString('latin1')) : file,
-    );
+    const bytes = text.toString('latin1', 0, 11) === '-----BEGIN ' ? armor.decode(text.toString('latin1')) : file;
+    const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+    return hasMoreStanzas(view, LIMITS.maxAgeStanzas) ? undefined : await decrypter.decrypt(bytes);
   } catch (thrown) {
     if (thrown instanceof SottoError) throw thrown;
     // The library says in words that change whether no identity fits or the file is damaged.
