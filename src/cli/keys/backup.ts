@@ -1,4 +1,6 @@
 import { isJsonObject, type JsonObject } from '../../core/json.ts';
+import { isDeeper } from '../../core/json-depth.ts';
+import { LIMITS } from '../../core/limits.ts';
 import { ownedBytes, Sensitive } from '../../core/sensitive.ts';
 import { SottoError } from '../../core/errors.ts';
 import { readSecret, type SecretContent } from '../../kube/secret-reader.ts';
@@ -111,6 +113,7 @@ export async function openBackup(
 
 /** The Secrets of an opened backup. Its base64 texts are strings from here on, as in every key file (key-files.ts). */
 export function secretsIn(list: Uint8Array, name: string): readonly JsonObject[] {
+  if (isDeeper(list, LIMITS.maxDepth)) throw noBackup(name);
   let value: unknown;
   try {
     value = JSON.parse(Buffer.from(list.buffer, list.byteOffset, list.length).toString('utf8'));

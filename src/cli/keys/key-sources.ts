@@ -7,6 +7,8 @@ import {
   stringAt,
   stringifyJson,
 } from '../../core/json.ts';
+import { isDeeper } from '../../core/json-depth.ts';
+import { LIMITS } from '../../core/limits.ts';
 import { RECOVERY_NAME } from '../../core/labels.ts';
 import { keyLife } from '../../keys/key-state.ts';
 import type { AgeIdentity } from '../../sops/age.ts';
@@ -179,6 +181,7 @@ function sourcesIn(context: CommandContext, content: Uint8Array, { name, isGiven
 
 /** Its base64 texts are strings from here on, as in every key file (key-files.ts). */
 function secretsOf(content: Uint8Array): JsonObject[] | undefined {
+  if (isDeeper(content, LIMITS.maxDepth)) return undefined;
   let value: unknown;
   try {
     value = JSON.parse(Buffer.from(content.buffer, content.byteOffset, content.length).toString('utf8'));
