@@ -2,6 +2,7 @@ import { createInterface } from 'node:readline/promises';
 import { SottoError } from '../core/errors.ts';
 import type { CommandContext } from './context.ts';
 import { say } from './output.ts';
+import { harmless } from './terminal.ts';
 
 export interface Confirming {
   readonly yes?: true;
@@ -11,7 +12,7 @@ export interface Confirming {
 
 /** Asks once, on the terminal; `--yes` answers for scripts. Anything but a yes is a no. */
 export async function confirmed(
-  context: CommandContext,
+  context: Pick<CommandContext, 'stdin' | 'stderr' | 'isTerminal' | 'signal'>,
   question: string,
   { yes, command }: Confirming,
 ): Promise<boolean> {
@@ -21,7 +22,10 @@ export async function confirmed(
   try {
     // The end of the input is no yes.
     const closed = new Promise<string>((resolve) => terminal.once('close', () => resolve('')));
-    const answer = await Promise.race([terminal.question(`${question} [y/N] `, { signal: context.signal }), closed]);
+    const answer = await Promise.race([
+      terminal.question(`${harmless(question)} [y/N] `, { signal: context.signal }),
+      closed,
+    ]);
     if (/^y(?:es)?$/i.test(answer.trim())) return true;
   } finally {
     terminal.close();

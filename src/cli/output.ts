@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream';
 import type { Surroundings } from './context.ts';
-import { harmless } from './terminal.ts';
+import { escaped, harmless } from './terminal.ts';
 
 /**
  * Data goes to stdout, talk to stderr. Resolves when the stream has taken the bytes, so that a buffer with secret
@@ -8,6 +8,11 @@ import { harmless } from './terminal.ts';
  */
 export async function writeData(around: Pick<Surroundings, 'stdout'>, data: string | Uint8Array): Promise<void> {
   await write(around.stdout, data);
+}
+
+/** As JSON in which nothing acts on a terminal. */
+export function jsonText(value: object): string {
+  return escaped(`${JSON.stringify(value, undefined, 2)}\n`);
 }
 
 /** One line for the person in front of it, made harmless. */
@@ -40,7 +45,8 @@ export function table(
   decorate: (padded: string, cell: string, column: number) => string = (padded) => padded,
 ): string {
   const cells = [header, ...rows].map((row) => row.map((cell) => harmless(cell)));
-  const widths = header.map((_, column) => Math.max(...cells.map((row) => widthOf(row[column] ?? ''))));
+  // No spread: there may be more rows than a call takes arguments.
+  const widths = header.map((_, column) => cells.reduce((most, row) => Math.max(most, widthOf(row[column] ?? '')), 0));
   const lines = cells.map((row, index) =>
     row
       .map((cell, column) => {

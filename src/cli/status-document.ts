@@ -1,6 +1,8 @@
 import { SottoError } from '../core/errors.ts';
 import type { Json } from '../core/json.ts';
 import { stringAt } from '../core/json.ts';
+import { isDeeper } from '../core/json-depth.ts';
+import { LIMITS } from '../core/limits.ts';
 import { getObject } from '../kube/objects.ts';
 import { CONFIG_MAPS } from '../kube/resource.ts';
 import { STATUS_CONFIGMAP, STATUS_KEY, STATUS_SCHEMA } from '../report/status.ts';
@@ -19,6 +21,7 @@ export async function readStatus(cluster: Cluster, signal: AbortSignal): Promise
 export function statusIn(configMap: Json): Json | undefined {
   const text = stringAt(configMap, 'data', STATUS_KEY);
   if (text === undefined) return undefined;
+  if (isDeeper(Buffer.from(text), LIMITS.maxDepth)) throw unreadable('it is nested too deeply');
   let status: Json;
   try {
     status = JSON.parse(text) as Json;

@@ -1,6 +1,6 @@
-import type { KeyObject } from 'node:crypto';
+import type { KeyObject, X509Certificate } from 'node:crypto';
 import { SottoError } from '../core/errors.ts';
-import { fingerprintOf, readCertificate } from './sealing-key.ts';
+import { fingerprintOf, hasTimes, readCertificate } from './sealing-key.ts';
 
 /** A certificate that was checked for sealing now. */
 export interface SealingCertificate {
@@ -15,6 +15,10 @@ export interface SealingCertificate {
 /** A certificate made a moment ago on a machine whose clock is ahead is no mistake. */
 const CLOCK_SKEW_MS = 5 * 60_000;
 const MIN_MODULUS_BITS = 2048;
+/** What OpenSSL encrypts for. */
+const MAX_MODULUS_BITS = 16_384;
+/** What Go, and so kubeseal, takes. With 1 everybody could read what is sealed. */
+const [MIN_EXPONENT, MAX_EXPONENT] = [3n, 2n ** 31n - 1n];
 
 /**
  * The first certificate of a PEM file, if it may seal at `now`. As in kubeseal, chain, names and key usage do not
@@ -23,16 +27,41 @@ const MIN_MODULUS_BITS = 2048;
 export function sealingCertificate(pem: Uint8Array | string, now: Date): SealingCertificate {
   const certificate = readCertificate(pem);
   if (certificate === undefined) throw unreadable('it holds no certificate in PEM');
-  const { publicKey } = certificate;
+  const publicKey = publicKeyOf(certificate);
   if (publicKey.asymmetricKeyType !== 'rsa') throw unreadable('its key is not an RSA key');
-  const modulusBits = publicKey.asymmetricKeyDetails?.modulusLength ?? 0;
+  // Before its details: of a larger one these leave an error behind, with which the next key that is read would fail.
+  if (isTooLarge(publicKey)) throw unreadable(`its RSA key is larger than one of ${MAX_MODULUS_BITS} bits`);
+  const { modulusLength: modulusBits = 0, publicExponent = 0n } = publicKey.asymmetricKeyDetails ?? {};
   if (modulusBits < MIN_MODULUS_BITS)
     throw unreadable(`its RSA key has ${modulusBits} bits, less than ${MIN_MODULUS_BITS}`);
+  if (publicExponent < MIN_EXPONENT || publicExponent > MAX_EXPONENT)
+    throw unreadable(`the exponent of its RSA key is not from ${MIN_EXPONENT} to ${MAX_EXPONENT}`);
+  if (!hasTimes(certificate)) throw unreadable('its times cannot be read');
   const notBefore = certificate.validFromDate;
   const notAfter = certificate.validToDate;
   if (notAfter.getTime() <= now.getTime()) throw expired(notAfter);
   if (notBefore.getTime() > now.getTime() + CLOCK_SKEW_MS) throw notYetValid(notBefore);
   return { fingerprint: fingerprintOf(certificate), publicKey, notBefore, notAfter, pem: certificate.toString() };
+}
+
+/** By its DER: where the modulus of a large key begins there is no other place than this. */
+function isTooLarge(publicKey: KeyObject): boolean {
+  const der = publicKey.export({ type: 'spki', format: 'der' });
+  if (der.length < MAX_MODULUS_BITS / 8) return false;
+  if (der.length > 0xffff) return true;
+  const isPadded = der[LENGTH_AT + 2] === 0;
+  return der.readUInt16BE(LENGTH_AT) - (isPadded ? 1 : 0) > MAX_MODULUS_BITS / 8;
+}
+
+const LENGTH_AT = 30;
+
+function publicKeyOf(certificate: X509Certificate): KeyObject {
+  try {
+    return certificate.publicKey;
+  } catch {
+    // Of a kind, or of a size, that OpenSSL does not know.
+    throw unreadable('its key cannot be read');
+  }
 }
 
 /** What is wrong when it is not the certificate that the settings pin; undefined when it is, or none is pinned. */

@@ -30,6 +30,7 @@ export function parseSealingKey(entries: SealingKeyEntries): SealingKey {
   const certificate = readCertificate(entries.crt);
   if (certificate === undefined) throw unusable('tls.crt holds no certificate in PEM');
   if (!certificate.checkPrivateKey(privateKey)) throw unusable('the certificate belongs to another private key');
+  if (!hasTimes(certificate)) throw unusable('the times of its certificate cannot be read');
   return {
     privateKey,
     fingerprint: fingerprintOf(certificate),
@@ -68,6 +69,11 @@ export function readCertificate(pem: Uint8Array | string): X509Certificate | und
   } catch {
     return undefined;
   }
+}
+
+/** Of a time that cannot be read Node gives any date as `validToDate`, and says it in the text alone. */
+export function hasTimes({ validFrom, validTo }: X509Certificate): boolean {
+  return !Number.isNaN(Date.parse(validFrom)) && !Number.isNaN(Date.parse(validTo));
 }
 
 export function fingerprintOf(certificate: X509Certificate): string {

@@ -1,6 +1,7 @@
 import type { Stanza } from 'age-encryption';
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 import { SottoError } from '../core/errors.ts';
+import { LIMITS } from '../core/limits.ts';
 import { ownedBytes } from '../core/sensitive.ts';
 import { type AgeIdentity, openOnce } from './age-stanza.ts';
 import { isBase64 } from './enc.ts';
@@ -39,7 +40,7 @@ export function parseAgeFile(armoured: string): AgeFile | undefined {
 export function parseAgeBytes(bytes: Buffer): AgeFile | undefined {
   const footer = bytes.indexOf('\n--- ');
   const headerEnd = bytes.indexOf('\n', footer + 1);
-  if (footer === -1 || headerEnd === -1) return undefined;
+  if (footer === -1 || headerEnd === -1 || hasMoreStanzas(bytes, LIMITS.maxDataKeyStanzas)) return undefined;
   const stanzas = parseStanzas(bytes.toString('latin1', 0, footer).split('\n'));
   const mac = unpadded(bytes.toString('latin1', footer + 5, headerEnd));
   const body = bytes.subarray(headerEnd + 1);
@@ -47,6 +48,18 @@ export function parseAgeBytes(bytes: Buffer): AgeFile | undefined {
   if (stanzas === undefined || mac?.length !== 32) return undefined;
   if (payload.length < TAG_BYTES || payload.length > CHUNK_BYTES + TAG_BYTES) return undefined;
   return { stanzas, header: bytes.subarray(0, footer + 4), mac, nonce: body.subarray(0, NONCE_BYTES), payload };
+}
+
+/** Counted before anything is made of them. `bytes` is a file without armour. */
+export function hasMoreStanzas(bytes: Buffer, most: number): boolean {
+  const footer = bytes.indexOf('\n--- ');
+  const header = footer === -1 ? bytes : bytes.subarray(0, footer);
+  let at = -1;
+  for (let count = 0; count <= most; count += 1) {
+    at = header.indexOf('\n-> ', at + 1);
+    if (at === -1) return false;
+  }
+  return true;
 }
 
 function dearmour(text: string): Buffer | undefined {

@@ -1,7 +1,8 @@
 import { SottoError } from '../core/errors.ts';
 import { arrayAt, isJsonObject, type Json, type JsonObject } from '../core/json.ts';
 import { type Manifest, readManifests } from '../yaml/manifest.ts';
-import { compilePattern } from './pattern.ts';
+import { LIMITS } from '../core/limits.ts';
+import { compilePattern, type SharedWork } from './pattern.ts';
 import { isPgpFingerprint } from './pgp.ts';
 import { checkRecipients } from './recipients.ts';
 import { SERVICE_FIELDS } from './service-recipient.ts';
@@ -40,6 +41,8 @@ interface Config {
   readonly manifest: Manifest;
   readonly file: string;
   readonly selectorOnly: boolean;
+  /** Of all its rules together. */
+  readonly work: SharedWork;
 }
 
 export interface CreationRuleOptions {
@@ -61,7 +64,7 @@ export function creationRule(config: string, path: string, options: CreationRule
   const { file = '.sops.yaml', selectorOnly = false } = typeof options === 'string' ? { file: options } : options;
   const [manifest] = readManifests(config, file);
   if (manifest === undefined) return NO_RULE;
-  const read: Config = { manifest, file, selectorOnly };
+  const read: Config = { manifest, file, selectorOnly, work: { left: LIMITS.maxLocalRuleWork } };
   if (!isJsonObject(manifest.value)) throw unusable(read, [], 'it is not a mapping');
   refuseUnknown(read, [], manifest.value, ['creation_rules', 'destination_rules', 'stores']);
   const rules = manifest.value['creation_rules'] ?? null;
@@ -86,7 +89,7 @@ function matches(config: Config, at: readonly string[], rule: JsonObject, path: 
   const pattern = textOf(config, [...at, 'path_regex'], rule['path_regex']) ?? '';
   const place = placeOf(config, [...at, 'path_regex']);
   try {
-    return compilePattern(pattern)(path);
+    return compilePattern(pattern, config.work)(path);
   } catch (thrown) {
     throw badPattern(thrown, 'path_regex', place);
   }

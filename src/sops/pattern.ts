@@ -91,7 +91,7 @@ function emitChoices(choices: readonly Pattern[], steps: Step[]): void {
 }
 
 function emitRepeat(repeat: Extract<Pattern, { op: 'repeat' }>, steps: Step[]): void {
-  for (let count = 0; count < repeat.min; count += 1) emit(repeat.part, steps);
+  for (let count = 0; count < repeat.min; count += 1) emitAgain(repeat.part, steps, count);
   if (repeat.max === Infinity) {
     const start = steps.length;
     const loop: Extract<Step, { op: 'split' }> = { op: 'split', targets: [] };
@@ -109,6 +109,14 @@ function emitRepeat(repeat: Extract<Pattern, { op: 'repeat' }>, steps: Step[]): 
     emit(repeat.part, steps);
   }
   for (const skip of skips) skip.targets = [...skip.targets, steps.length];
+}
+
+/** A step for characters leads nowhere else, so one stands for each time that it is repeated. */
+function emitAgain(part: Pattern, steps: Step[], count: number): void {
+  const before = steps.at(-1);
+  if (count === 0 || part.op !== 'chars' || before === undefined) return emit(part, steps);
+  if (steps.length > MAX_STEPS) throw new PatternError('it is too large');
+  steps.push(before);
 }
 
 /** All places of the machine at once, for each character: nothing is tried twice. */

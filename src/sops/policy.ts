@@ -1,5 +1,6 @@
 import { type ErrorPlace, SottoError } from '../core/errors.ts';
 import { arrayAt, isJsonObject, type Json, type JsonObject } from '../core/json.ts';
+import { LIMITS } from '../core/limits.ts';
 import { type Manifest, readManifests } from '../yaml/manifest.ts';
 import { keyName, type KeyList } from './key-name.ts';
 import { compilePattern, type SharedWork } from './pattern.ts';
@@ -30,8 +31,8 @@ export interface PolicyRule {
   readonly threshold: number;
 }
 
-/** Reads the rules of a .sops.yaml; `work`: of these and others together. Throws SottoError. */
-export function readPolicy(text: string, file: string, work?: SharedWork): Policy {
+/** Reads the rules of a .sops.yaml; `work`: of these and others together, else of these alone. Throws SottoError. */
+export function readPolicy(text: string, file: string, work: SharedWork = { left: LIMITS.maxLocalRuleWork }): Policy {
   const [manifest] = readManifests(text, file);
   if (manifest === undefined) return { file, rules: [] };
   if (!isJsonObject(manifest.value)) throw unusable(file, manifest.line, 'it is not a mapping');
@@ -46,14 +47,13 @@ export function ruleFor(policy: Policy, path: string): PolicyRule | undefined {
   return policy.rules.find((rule) => rule.matches(path));
 }
 
-function ruleOf(rule: Json, index: number, manifest: Manifest, file: string, work?: SharedWork): PolicyRule {
+function ruleOf(rule: Json, index: number, manifest: Manifest, file: string, work: SharedWork): PolicyRule {
   const line = manifest.lineAt(['creation_rules', String(index)]) ?? manifest.line;
   if (!isJsonObject(rule)) throw unusable(file, line, 'a rule is not a mapping');
   const pattern = rule['path_regex'] ?? '';
   if (typeof pattern !== 'string') throw unusable(file, line, 'path_regex is not a string');
   const listed = arrayAt(rule, 'key_groups');
-  const top = keysOf(rule, 0);
-  const groups = listed.length > 0 ? listed.map((group) => keysOf(group, 0)) : top.length > 0 ? [top] : [];
+  const groups = groupsOf(rule, listed, (why) => unusable(file, line, why));
   const threshold = rule['shamir_threshold'];
   return {
     number: index + 1,
@@ -66,7 +66,25 @@ function ruleOf(rule: Json, index: number, manifest: Manifest, file: string, wor
   };
 }
 
-function matcherOf(pattern: string, place: ErrorPlace, work?: SharedWork): (path: string) => boolean {
+/** Each file is compared with them, so they are counted before anything is made of them. */
+function groupsOf(rule: JsonObject, listed: readonly Json[], problem: (why: string) => SottoError): string[][] {
+  const { maxRuleKeys, maxKeyNameLength } = LIMITS;
+  let room = maxRuleKeys;
+  const take = (group: Json): string[] => {
+    const keys = keysOf(group, 0, room);
+    room -= keys.length;
+    if (room < 0) throw problem(`a rule names more than ${maxRuleKeys} keys`);
+    if (keys.some((key) => key.length > maxKeyNameLength))
+      throw problem(`the name of a key has more than ${maxKeyNameLength} characters`);
+    return keys;
+  };
+  if (listed.length > maxRuleKeys) throw problem(`a rule has more than ${maxRuleKeys} key groups`);
+  if (listed.length > 0) return listed.map(take);
+  const top = take(rule);
+  return top.length > 0 ? [top] : [];
+}
+
+function matcherOf(pattern: string, place: ErrorPlace, work: SharedWork): (path: string) => boolean {
   const matches = usable(() => compilePattern(pattern, work), place);
   return (path) => usable(() => matches(path), place);
 }
@@ -93,22 +111,41 @@ const FIELDS: Readonly<Record<string, KeyList>> = {
 
 const MAX_MERGES = 10;
 
-function keysOf(group: Json, depth: number): string[] {
+/** Where there are more than `most`, one more than that is enough to tell it. */
+function keysOf(group: Json, depth: number, most: number): string[] {
   if (!isJsonObject(group) || depth > MAX_MERGES) return [];
-  const merged = arrayAt(group, 'merge').flatMap((each) => keysOf(each, depth + 1));
-  const own = Object.entries(FIELDS).flatMap(([field, list]) =>
-    itemsOf(group[field]).map((item) => nameOf(list, item)),
-  );
-  return [...new Set([...merged, ...own])];
+  const keys = new Set<string>();
+  for (const each of arrayAt(group, 'merge')) {
+    for (const key of keysOf(each, depth + 1, most)) keys.add(key);
+    if (keys.size > most) return [...keys];
+  }
+  for (const [field, list] of Object.entries(FIELDS)) {
+    if (!Object.hasOwn(group, field)) continue;
+    for (const item of itemsOf(group[field])) {
+      keys.add(nameOf(list, item));
+      if (keys.size > most) return [...keys];
+    }
+  }
+  return [...keys];
 }
 
 /** A list, or texts with commas between them. */
-function itemsOf(value: Json | undefined): (string | JsonObject)[] {
-  const items = Array.isArray(value) ? value : [value ?? null];
-  return items.flatMap((item): (string | JsonObject)[] => {
-    if (typeof item === 'string') return item.split(',').flatMap((each) => each.trim() || []);
-    return isJsonObject(item) ? [item] : [];
-  });
+function* itemsOf(value: Json | undefined): Generator<string | JsonObject> {
+  for (const item of Array.isArray(value) ? value : [value ?? null]) {
+    if (typeof item === 'string') yield* listedIn(item);
+    else if (isJsonObject(item)) yield item;
+  }
+}
+
+/** One at a time: who reads them stops when there are too many. */
+function* listedIn(text: string): Generator<string> {
+  for (let at = 0; at <= text.length; ) {
+    const comma = text.indexOf(',', at);
+    const end = comma === -1 ? text.length : comma;
+    const item = text.slice(at, end).trim();
+    if (item !== '') yield item;
+    at = end + 1;
+  }
 }
 
 /** Fields of keys in groups that are called otherwise in the block. */
@@ -162,9 +199,19 @@ export function compareWithRule(
   const pairs = isAlike
     ? file.groups.map((group, index) => [group, rule.groups[index] ?? []] as const)
     : [[file.groups.flat(), rule.groups.flat()] as const];
-  const planted = pairs.flatMap(([has, wants]) => has.filter((name) => !wants.some((want) => isSame(name, want))));
-  const missing = pairs.flatMap(([has, wants]) => wants.filter((want) => !has.some((name) => isSame(name, want))));
+  const planted = pairs.flatMap(([has, wants]) => without(has, wants, isSame));
+  const missing = pairs.flatMap(([has, wants]) => without(wants, has, (want, name) => isSame(name, want)));
   return { planted: [...new Set(planted)], missing: [...new Set(missing)], layout: layoutOf(file, rule) };
+}
+
+/** Equal names, which nearly all are, are found at once; only for the others each is looked at. */
+function without(
+  names: readonly string[],
+  others: readonly string[],
+  isLike: (name: string, other: string) => boolean,
+): string[] {
+  const equal = new Set(others);
+  return names.filter((name) => !equal.has(name) && !others.some((other) => isLike(name, other)));
 }
 
 /** A rule may leave the version of an Azure key away: the file has the one that was newest then. */

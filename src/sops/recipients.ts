@@ -2,6 +2,8 @@ import type { Identity as AgeFileIdentity, Recipient as AgeRecipient } from 'age
 import { SottoError } from '../core/errors.ts';
 import { ownedBytes } from '../core/sensitive.ts';
 import { writeAgeFile } from './age-write.ts';
+import { LIMITS } from '../core/limits.ts';
+import { hasMoreStanzas } from './age-file.ts';
 import { decodeBech32 } from './bech32.ts';
 import { bytesOf } from './cipher.ts';
 import { hybridRecipient } from './hybrid.ts';
@@ -133,6 +135,8 @@ export async function decryptWithIdentities(
   try {
     const isArmoured = text.toString('latin1', 0, 11) === '-----BEGIN ';
     const sealed = isArmoured ? armor.decode(text.toString('latin1')) : file;
+    const view = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.length);
+    if (hasMoreStanzas(view, LIMITS.maxAgeStanzas)) return undefined;
     // As a stream: left to join the chunks itself, the library keeps copies of them that nobody wipes.
     for await (const chunk of await decrypter.decrypt(new Blob([Uint8Array.from(sealed)]).stream())) chunks.push(chunk);
     return joined(chunks);

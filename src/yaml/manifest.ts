@@ -121,11 +121,12 @@ function setMember<L>(into: Record<string, Resolved<L>>, name: string, value: Re
 
 /** Finds lines in a tree that stays in memory as long as the function does. */
 export function lineFinder(document: YamlDocument): (path: readonly string[]) => number | undefined {
+  const indexes = new Map<YamlMap, EntryIndex>();
   return (path) => {
     let at: YamlNode = document.root;
     let line = document.line;
     for (const step of path) {
-      const child = childOf(at, step);
+      const child = childOf(at, step, indexes);
       if (child === undefined) return undefined;
       line = child.line;
       at = child.node;
@@ -134,27 +135,40 @@ export function lineFinder(document: YamlDocument): (path: readonly string[]) =>
   };
 }
 
-function childOf(node: YamlNode, step: string): { node: YamlNode; line: number } | undefined {
+/** The entries of a mapping by their names, merged ones too. Made once, when somebody asks: there may be many of both. */
+type EntryIndex = ReadonlyMap<string, YamlEntry>;
+
+function childOf(
+  node: YamlNode,
+  step: string,
+  indexes: Map<YamlMap, EntryIndex>,
+): { node: YamlNode; line: number } | undefined {
   if (node.kind === 'scalar') return undefined;
   if (node.kind === 'seq') {
     const item = node.items[Number(step)];
     return item === undefined ? undefined : { node: item, line: item.line };
   }
-  const entry = entryNamed(node, step);
+  const entry = indexOf(node, indexes).get(step);
   return entry === undefined ? undefined : { node: entry.value, line: entry.key.line };
 }
 
-function entryNamed(node: YamlMap, name: string): YamlEntry | undefined {
-  let merged: YamlEntry | undefined;
+function indexOf(node: YamlMap, indexes: Map<YamlMap, EntryIndex>): EntryIndex {
+  const known = indexes.get(node);
+  if (known !== undefined) return known;
+  const index = new Map<string, YamlEntry>();
+  const add = (name: string, entry: YamlEntry): void => void (index.has(name) || index.set(name, entry));
   for (const entry of node.entries) {
-    if (!isMerge(entry.key)) {
-      if (entry.key.kind === 'scalar' && keyText(entry.key, '') === name) return entry;
-      continue;
-    }
-    const sources = entry.value.kind === 'seq' ? entry.value.items : [entry.value];
-    for (const source of sources) if (source.kind === 'map') merged ??= entryNamed(source, name);
+    if (!isMerge(entry.key) && entry.key.kind === 'scalar') add(keyText(entry.key, ''), entry);
   }
-  return merged;
+  // What a mapping has itself counts before what it merges, and of that the first.
+  for (const { key, value } of node.entries) {
+    if (!isMerge(key)) continue;
+    for (const source of value.kind === 'seq' ? value.items : [value]) {
+      if (source.kind === 'map') for (const [name, entry] of indexOf(source, indexes)) add(name, entry);
+    }
+  }
+  indexes.set(node, index);
+  return index;
 }
 
 export function duplicateKey(key: YamlNode, name: string, file: string): SottoError {

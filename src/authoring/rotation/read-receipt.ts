@@ -16,6 +16,7 @@ import {
   string,
   union,
 } from 'valibot';
+import { isDeeper } from '../../core/json-depth.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { isReceiptKeyName, type ReceiptKeyName } from '../../core/receipt-key.ts';
 import { isSignedBy } from '../../keys/receipt-key.ts';
@@ -80,7 +81,7 @@ export function readReceipt(content: Uint8Array): SignedReceipt | string {
 
 /** Undefined for what is not JSON, and for what is nested deeper than a receipt is. */
 function jsonOf(content: Uint8Array): unknown {
-  if (!isFlat(content)) return undefined;
+  if (isDeeper(content, MAX_DEPTH)) return undefined;
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(content));
   } catch {
@@ -89,20 +90,3 @@ function jsonOf(content: Uint8Array): unknown {
 }
 
 const MAX_DEPTH = 4;
-const [QUOTE, BACKSLASH] = [0x22, 0x5c];
-const [OPENING, CLOSING] = [new Set(Buffer.from('[{')), new Set(Buffer.from(']}'))];
-
-/** Each level of nesting costs memory, so it is counted before anything is made of it. */
-function isFlat(content: Uint8Array): boolean {
-  let depth = 0;
-  let isInString = false;
-  for (let at = 0; at < content.length; at += 1) {
-    const byte = content[at] ?? 0;
-    if (byte === QUOTE) isInString = !isInString;
-    else if (isInString) at += byte === BACKSLASH ? 1 : 0;
-    else if (OPENING.has(byte)) depth += 1;
-    else if (CLOSING.has(byte)) depth -= 1;
-    if (depth > MAX_DEPTH) return false;
-  }
-  return true;
-}

@@ -1,9 +1,8 @@
-import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { asSottoError, SottoError } from '../../core/errors.ts';
 import { memberAt, stringAt } from '../../core/json.ts';
-import { pinProblem, sealingCertificate } from '../../sealed/certificate.ts';
+import { pinProblem } from '../../sealed/certificate.ts';
 import { isSameSecret, type PlainSecret, readSecretManifests, wipeSecret } from '../../sealed/plain-secret.ts';
 import { type Scope, SCOPES } from '../../sealed/scope.ts';
 import { sealSecret } from '../../sealed/seal.ts';
@@ -14,10 +13,11 @@ import { encryptSops } from '../../sops/encrypt.ts';
 import { looksEncrypted } from '../../sops/file.ts';
 import { readManifests } from '../../yaml/manifest.ts';
 import { findAgeIdentities } from '../age-identities.ts';
+import { certificateFile } from '../certificate-file.ts';
 import type { CommandContext } from '../context.ts';
 import { findCreationRule } from '../creation-rules.ts';
 import { fileFormat } from '../file-format.ts';
-import { type InputFile, readFileBytes, readInput, textOf } from '../files.ts';
+import { type InputFile, readInput, textOf } from '../files.ts';
 import { readKeyFiles } from '../key-files.ts';
 import { addRecipientOptions, errorFormOption, filenameOption, repeatable } from '../options.ts';
 import { say, writeData } from '../output.ts';
@@ -83,7 +83,7 @@ async function toSealed(
   context: CommandContext,
 ): Promise<string> {
   if (flags.cert === undefined) throw usage('--cert is missing', 'a SOPS file becomes a SealedSecret for somebody');
-  const certificate = sealingCertificate(await readFileBytes(resolve(context.cwd, flags.cert), flags.cert), new Date());
+  const certificate = await certificateFile(context, flags.cert, new Date());
   const unpinned = pinProblem(certificate, await pinnedCertificate(context));
   if (unpinned !== undefined) throw unpinned.at({ file: flags.cert });
   const format = manifestFormat(input.name);

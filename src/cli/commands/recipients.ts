@@ -5,7 +5,8 @@ import type { CommandContext } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { servicesAtHand } from '../key-services.ts';
 import { errorFormOption, keyFileOption, keyServiceOption, outputOption, repeatable } from '../options.ts';
-import { say, table, writeData } from '../output.ts';
+import { jsonText, say, table, writeData } from '../output.ts';
+import { harmless } from '../terminal.ts';
 import { coveredFiles, policyHere, type PolicyFile } from '../recipients/coverage.ts';
 import {
   type ChangeFlags,
@@ -92,7 +93,7 @@ function changing(recipients: Command, name: string, description: string): Comma
 async function list({ output }: ReportFlags, context: CommandContext): Promise<void> {
   const policyFile = await policyHere(context);
   const rows = recipientRows(await coveredFiles(context, policyFile), policyFile);
-  if (output === 'json') return writeData(context, `${JSON.stringify({ recipients: rows }, undefined, 2)}\n`);
+  if (output === 'json') return writeData(context, jsonText({ recipients: rows }));
   const cells = rows.map(({ recipient, rule, pathRegex, group, files, of }) => [
     rule === undefined ? 'none' : `${rule}${group === undefined ? '' : `, group ${group}`}`,
     rule === undefined ? '-' : pathRegex === '' ? 'every file' : pathRegex,
@@ -108,7 +109,7 @@ async function check({ output }: ReportFlags, context: CommandContext): Promise<
   const findings = findingsOf(files, policyFile);
   if (findings.length > 0) context.exitWith(EXIT.findings);
   if (output === 'json') {
-    return writeData(context, `${JSON.stringify({ files: files.length, findings }, undefined, 2)}\n`);
+    return writeData(context, jsonText({ files: files.length, findings }));
   }
   const rows = findings.map(({ file, code, message }) => [file, code, message]);
   if (rows.length > 0) await writeData(context, table(['FILE', 'CODE', 'FINDING'], rows));
@@ -143,8 +144,8 @@ async function change(what: 'add' | 'remove', word: string, flags: EditFlags, co
 }
 
 async function showPlan({ policyText, files }: RecipientPlan, policyFile: PolicyFile, context: CommandContext) {
-  if (policyText !== policyFile.text) await writeData(context, `${policyFile.input.name}: its recipients\n`);
-  for (const planned of files) await writeData(context, `${planLine(planned)}\n`);
+  if (policyText !== policyFile.text) await writeData(context, `${harmless(policyFile.input.name)}: its recipients\n`);
+  for (const planned of files) await writeData(context, `${harmless(planLine(planned))}\n`);
 }
 
 function planLine({ file, added, removed, mode }: PlannedFile): string {

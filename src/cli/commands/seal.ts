@@ -4,12 +4,13 @@ import { Option } from 'commander';
 import { SottoError } from '../../core/errors.ts';
 import { Sensitive } from '../../core/sensitive.ts';
 import type { SealingCertificate } from '../../sealed/certificate.ts';
-import { pinProblem, sealingCertificate } from '../../sealed/certificate.ts';
+import { pinProblem } from '../../sealed/certificate.ts';
 import { type PlainSecret, readSecretManifests, wipeSecret } from '../../sealed/plain-secret.ts';
 import type { Scope } from '../../sealed/scope.ts';
 import { SCOPES, sealLabel } from '../../sealed/scope.ts';
 import { checkBinding, sealSecret, sealValue } from '../../sealed/seal.ts';
 import { writeSealedSecret } from '../../sealed/write.ts';
+import { certificateFile } from '../certificate-file.ts';
 import type { CommandContext } from '../context.ts';
 import { readFileBytes, readInput, readStdin } from '../files.ts';
 import { readHidden } from '../hidden-input.ts';
@@ -92,13 +93,7 @@ function checkUsage(file: string | undefined, { raw, name, item, fromFile, merge
 
 async function readCertificate(name: string, context: CommandContext): Promise<SealingCertificate> {
   if (/^https?:\/\//i.test(name)) throw urlNotBuilt();
-  const pem = await readFileBytes(resolve(context.cwd, name), name);
-  let certificate: SealingCertificate;
-  try {
-    certificate = sealingCertificate(pem, new Date());
-  } catch (thrown) {
-    throw thrown instanceof SottoError ? thrown.at({ file: name }) : thrown;
-  }
+  const certificate = await certificateFile(context, name, new Date());
   const unpinned = pinProblem(certificate, await pinnedCertificate(context));
   if (unpinned !== undefined) throw unpinned.at({ file: name });
   return certificate;

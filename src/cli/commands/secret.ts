@@ -32,7 +32,8 @@ import {
   keyServiceOption,
   outputOption,
 } from '../options.ts';
-import { say, table, writeData } from '../output.ts';
+import { jsonText, say, table, writeData } from '../output.ts';
+import { escaped } from '../terminal.ts';
 import type { UpFlags } from '../up/open-up.ts';
 import { placeOf, type ValuePlace, writeValue } from '../up/value-place.ts';
 import { withIdentities } from '../with-identities.ts';
@@ -177,7 +178,7 @@ async function list(file: string, flags: ListFlags, context: CommandContext): Pr
   const input = await readInput(context, file, flags.filename);
   const values = listValues(textOf(input), fileFormat(input.name, flags), input.name);
   if (flags.output === 'json') {
-    const rows = values.map((value) => `${JSON.stringify({ ...value, path: formatKeyPath(value.path) })}\n`);
+    const rows = values.map((value) => escaped(`${JSON.stringify({ ...value, path: formatKeyPath(value.path) })}\n`));
     return writeData(context, rows.join(''));
   }
   const hasSeveral = values.some(({ document }) => document > 1);
@@ -215,7 +216,7 @@ async function blame(file: string, path: KeyPath, flags: BlameFlags, context: Co
   const found = await withIdentities(context, { name: file, command: 'secret blame', ...flags }, (identities) =>
     blameValue(context, dirname(absolute), value, identities),
   );
-  if (flags.output === 'json') return writeData(context, `${JSON.stringify(found, undefined, 2)}\n`);
+  if (flags.output === 'json') return writeData(context, jsonText(found));
   const { changed, certainty, readers } = found;
   const commit = [changed.commit.slice(0, 12), changed.at, changed.author, changed.subject];
   await writeData(context, table(['COMMIT', 'WHEN', 'WHO', 'SUBJECT'], [commit]));

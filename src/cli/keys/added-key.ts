@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { asSottoError, SottoError } from '../../core/errors.ts';
 import { arrayAt, type Json, stringAt } from '../../core/json.ts';
 import { Sensitive } from '../../core/sensitive.ts';
+import { fileWord } from '../../core/shell-word.ts';
 import { entryBytes, wipeEntries } from '../../keys/key-secret.ts';
 import { TLS_TYPE } from '../../keys/marks.ts';
 import { PGP_KEY_PROBLEMS, unusablePgpKey } from '../../keys/pgp-entry.ts';
@@ -33,16 +34,28 @@ const HASH_CHARACTERS = 10;
 export function addedKey(bytes: Uint8Array, file: string): AddedKey {
   const content = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   if (content.includes('-----BEGIN AGE ENCRYPTED FILE-----') || content.indexOf('age-encryption.org/') === 0)
-    throw locked(file, `age -d ${file} | sotto keys add -`);
+    throw locked(file, `age -d ${fileWord(file)} | sotto keys add -`);
   if (content.includes('-----BEGIN PGP ')) return pgpKey(bytes, file);
-  if (content.includes('-----BEGIN CERTIFICATE-----') || isManifest(content)) return sealingKey(content, file);
+  if (content.includes('-----BEGIN CERTIFICATE-----') || isManifest(content))
+    return named(file, () => sealingKey(content, file));
   if (content.includes('-----BEGIN ENCRYPTED PRIVATE KEY-----'))
-    throw locked(file, `openssl pkey -in ${file} | cat - tls.crt | sotto keys add -`);
+    throw locked(file, `openssl pkey -in ${fileWord(file)} | cat - tls.crt | sotto keys add -`);
   if (parseLockedSshKey(bytes) !== undefined)
-    throw locked(file, `cp ${file} /dev/shm/key; ssh-keygen -p -N '' -f /dev/shm/key; sotto keys add /dev/shm/key`);
+    throw locked(
+      file,
+      `cp ${fileWord(file)} /dev/shm/key; ssh-keygen -p -N '' -f /dev/shm/key; sotto keys add /dev/shm/key`,
+    );
   if (content.includes('-----BEGIN PRIVATE KEY-----'))
     throw notOneKey(file, 'it is a key in PEM without its certificate', 'cat tls.key tls.crt | sotto keys add -');
   return ageKey(bytes, file);
+}
+
+function named(file: string, read: () => AddedKey): AddedKey {
+  try {
+    return read();
+  } catch (thrown) {
+    throw thrown instanceof SottoError ? thrown.at({ file }) : thrown;
+  }
 }
 
 function ageKey(bytes: Uint8Array, file: string): AddedKey {

@@ -1,3 +1,5 @@
+import { isDeeper } from '../../core/json-depth.ts';
+import { LIMITS } from '../../core/limits.ts';
 import { ownedBytes } from '../../core/sensitive.ts';
 import { wipeEntries } from '../../keys/key-secret.ts';
 import { arrayItems, objectMembers, type Span, stringAtSpan, valueSpan } from '../../kube/json-bytes.ts';
@@ -16,6 +18,7 @@ export interface JsonSecrets {
  * an API server does not give, such as a Secret with `stringData`. The caller keeps and wipes the bytes.
  */
 export function jsonSecrets(bytes: Uint8Array): JsonSecrets | undefined {
+  if (isDeeper(bytes, LIMITS.maxDepth)) return undefined;
   // Taking a Secret apart overwrites it.
   const own = ownedBytes(bytes.length);
   own.set(bytes);

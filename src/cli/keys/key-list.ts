@@ -2,7 +2,7 @@ import { arrayAt, type Json, stringAt } from '../../core/json.ts';
 import type { Checkout } from '../../git/checkout.ts';
 import { type BranchLine, namingCommits, type NamingCommits } from '../../git/naming-commits.ts';
 import type { CommitId } from '../../git/output.ts';
-import { table } from '../output.ts';
+import { jsonText, table } from '../output.ts';
 import { type HeadDocuments, type KeyNeed, needsText } from './needs.ts';
 
 /** The commits of a followed branch that need a key: a revert to one of them could not be applied without it. */
@@ -85,5 +85,5 @@ export function keyListJson(keys: readonly ListedKey[], now: Date): string {
     files: files ?? null,
     commits: commits ?? null,
   }));
-  return `${JSON.stringify({ schema: 'sotto.dev/keys/v1alpha1', keys: all }, undefined, 2)}\n`;
+  return jsonText({ schema: 'sotto.dev/keys/v1alpha1', keys: all });
 }

@@ -1,7 +1,7 @@
 import { NO_KEY_FITS } from '../../agent/preview/open-files.ts';
 import type { Rehearsal } from '../../agent/preview/rehearse.ts';
 import { formatPlace, type SottoError } from '../../core/errors.ts';
-import { table } from '../output.ts';
+import { jsonText, table } from '../output.ts';
 import { harmless } from '../terminal.ts';
 import type { Opening } from './verify.ts';
 
@@ -72,7 +72,7 @@ export function rehearsalJson({ commit, openings, rehearsal, recovery }: Rehears
       })) ?? null,
     recorded,
   };
-  return `${JSON.stringify(document, undefined, 2)}\n`;
+  return jsonText(document);
 }
 
 function failure(error: SottoError | undefined, recovery: string) {

@@ -1,11 +1,10 @@
-import { resolve } from 'node:path';
 import { SottoError } from '../../core/errors.ts';
-import { pinProblem, type SealingCertificate, sealingCertificate } from '../../sealed/certificate.ts';
+import { pinProblem, type SealingCertificate } from '../../sealed/certificate.ts';
 import { keyOf } from '../../authoring/reseal-sealed.ts';
 import type { UnsealKey } from '../../sealed/sealing-key.ts';
 export { oldRecipient } from '../../authoring/rotation/old-recipient.ts';
+import { certificateFile } from '../certificate-file.ts';
 import type { CommandContext } from '../context.ts';
-import { readFileBytes } from '../files.ts';
 import { pinnedCertificate } from '../sealing-pin.ts';
 
 /** The certificate to seal for, and that something vouches for it. Throws SottoError. */
@@ -15,10 +14,10 @@ export async function newCertificate(
   keys: readonly UnsealKey[],
   now: Date,
 ): Promise<SealingCertificate> {
-  const certificate = sealingCertificate(await readFileBytes(resolve(context.cwd, name), name), now);
+  const certificate = await certificateFile(context, name, now);
   const pinned = await pinnedCertificate(context);
   const problem = pinProblem(certificate, pinned);
-  if (problem !== undefined) throw problem;
+  if (problem !== undefined) throw problem.at({ file: name });
   if (pinned !== undefined || keyOf({ certificate, keys }) !== undefined) return certificate;
   throw new SottoError({
     code: 'SOTTO-ROTATE-010',

@@ -1,5 +1,5 @@
 import type { RotationRow } from '../../authoring/rotation/rows.ts';
-import { table } from '../output.ts';
+import { jsonText, table } from '../output.ts';
 import type { exposureJson } from './exposure-report.ts';
 
 export function planTable(rows: readonly RotationRow[]): string {
@@ -15,5 +15,5 @@ export function planTable(rows: readonly RotationRow[]): string {
 
 export function planJson(rows: readonly RotationRow[], exposure?: ReturnType<typeof exposureJson>): string {
   const documents = rows.map(({ openedBy, ...row }) => ({ ...row, openedBy: openedBy ?? null }));
-  return `${JSON.stringify({ schema: 'sotto.dev/rotation/v1alpha1', documents, exposure }, undefined, 2)}\n`;
+  return jsonText({ schema: 'sotto.dev/rotation/v1alpha1', documents, exposure });
 }

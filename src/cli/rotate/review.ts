@@ -18,7 +18,7 @@ import { type ChangedPath, changedPaths } from '../../git/push.ts';
 import { listCommit, readFiles } from '../../git/read-commit.ts';
 import type { CommandContext } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
-import { say, table, writeData } from '../output.ts';
+import { jsonText, say, table, writeData } from '../output.ts';
 import { pinnedReceiptKey } from '../sealing-pin.ts';
 import { readDocuments } from './documents.ts';
 
@@ -44,7 +44,7 @@ export async function checkRotation(revision: string, flags: ReviewFlags, contex
   const checkout = await openCheckout(context.cwd, context.env, context.signal);
   const review = await reviewCommit(checkout, revision, flags, context);
   if (review.findings.length > 0) context.exitWith(EXIT.findings);
-  if (flags.output === 'json') return writeData(context, `${JSON.stringify(reviewJson(review), undefined, 2)}\n`);
+  if (flags.output === 'json') return writeData(context, jsonText(reviewJson(review)));
   const { commit, receipts, findings } = review;
   const rows = findings.map(({ file, code, finding }) => [file, code, finding]);
   if (rows.length > 0) await writeData(context, table(['FILE', 'CODE', 'FINDING'], rows));

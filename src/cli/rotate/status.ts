@@ -4,9 +4,9 @@ import { shellWord } from '../../core/shell-word.ts';
 import { addClusterOptions, type ClusterFlags, withCluster } from '../cluster.ts';
 import type { CommandContext } from '../context.ts';
 import { outputOption } from '../options.ts';
-import { say, writeData } from '../output.ts';
+import { jsonText, say, writeData } from '../output.ts';
 import { noStatus, readStatus } from '../status-document.ts';
-import { escaped, harmless } from '../terminal.ts';
+import { harmless } from '../terminal.ts';
 
 interface StatusFlags extends ClusterFlags {
   readonly output?: 'json';
@@ -31,7 +31,7 @@ function show(flags: StatusFlags, context: CommandContext): Promise<void> {
     const status = await readStatus(cluster, context.signal);
     if (status === undefined) throw noStatus(cluster.namespace);
     const rotations = arrayAt(status, 'rotations');
-    if (flags.output === 'json') return writeData(context, escaped(`${JSON.stringify({ rotations }, undefined, 2)}\n`));
+    if (flags.output === 'json') return writeData(context, jsonText({ rotations }));
     if (rotations.length === 0) return say(context, 'no rotation is in course');
     await writeData(context, rotations.map((each) => rotationText(each, cluster.namespace)).join('\n'));
   });
@@ -54,7 +54,7 @@ export function rotationText(rotation: Json, namespace: string): string {
     ['new key', `${text('made')} in Secret ${text('secret')}, since ${text('since') || 'an unknown time'}`],
     ['pushed', pushed],
     ['runs', RUNS[text('runs')] ?? text('runs')],
-    ['next', nextOf(rotation, namespace)],
+    ['next', harmless(nextOf(rotation, namespace))],
   ];
   return rows.map(([name = '', value = '']) => `${name.padEnd(9)}${value}\n`).join('');
 }
