@@ -1,4 +1,4 @@
-import { closeSync, existsSync, fsyncSync, openSync, realpathSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, realpathSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { SottoError } from '../../core/errors.ts';
 import { RECOVERY_NAME } from '../../core/labels.ts';
@@ -9,6 +9,7 @@ import type { Cluster } from '../cluster.ts';
 import type { Surroundings } from '../context.ts';
 import { reasonOf } from '../files.ts';
 import { readKeyFiles } from '../key-files.ts';
+import { syncFolder } from '../write-in-place.ts';
 import { type ClusterKeys, makeClusterKey, pendingKey } from './cluster-keys.ts';
 
 /** Where the new identity is, or will be. */
@@ -101,10 +102,14 @@ async function writeNewKey(path: string, name: string, recovery: readonly string
 
 const RECOVERY = '.recovery.age';
 
-/** Whole or not at all: what a kill leaves beside it is written over by the next run. */
+/**
+ * Whole or not at all: what a kill leaves beside it goes with the next run. Made there and never taken, because the
+ * folder may be one in which everybody writes: a file that somebody has laid there, or a link, would get the key.
+ */
 function writeDurably(path: string, bytes: Uint8Array, mode: number): void {
   const beside = `${path}.tmp`;
-  const fd = openSync(beside, 'w', mode);
+  rmSync(beside, { force: true });
+  const fd = openSync(beside, 'wx', mode);
   try {
     let written = 0;
     while (written < bytes.length) written += writeSync(fd, bytes, written);
@@ -113,6 +118,7 @@ function writeDurably(path: string, bytes: Uint8Array, mode: number): void {
     closeSync(fd);
   }
   renameSync(beside, path);
+  syncFolder(dirname(path));
 }
 
 function unusable(file: string, why: string): SottoError {
