@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { checkSealing } from '../../src/agent/rotation/new-key.ts';
-import { checkSyncs } from '../../src/agent/rotation/prepare.ts';
+import type { HeldKey } from '../../src/agent/rotation/goal.ts';
+import { checkHeld, checkSyncs } from '../../src/agent/rotation/prepare.ts';
+import { ringFor } from '../../src/keys/ring.ts';
 import { NO_SERVICES } from '../../src/services/rules.ts';
 import type { SyncSettings } from '../../src/settings/settings.ts';
+import { makeIdentity } from '../../src/sops/make-identity.ts';
 import { errorOf } from '../sealed/material.ts';
 import { nobody, syncSettings, testAgent } from './fixture.ts';
 
@@ -34,6 +37,24 @@ describe('a rotation by the agent', () => {
     // Of another repository, it is not concerned.
     const elsewhere = sync('b', ['own'], 'https://git.example.com/other.git');
     expect(() => checkSyncs(settingsWith([], sync('a', []), elsewhere), URL)).not.toThrow();
+  });
+
+  it('pushes nothing for a key that is not one of every sync of the repository, wherever it lies', async () => {
+    const { identity, keyFile } = makeIdentity(new Date());
+    keyFile.wipe();
+    const held = (labels: Readonly<Record<string, string>>) => {
+      const mark = { name: 'made', labels, annotations: {} };
+      const more = { pgpIdentities: [], sealingKey: undefined, credentials: [], problems: [] };
+      return { identity, secret: { mark, ageIdentities: [identity], ...more } };
+    };
+    const settings = settingsWith([], sync('a', []), sync('b', [], 'https://git.example.com/other.git'));
+    const check = (key: HeldKey, of = settings): void =>
+      checkHeld(of, URL, { keysOf: ({ decryption }) => ringFor([key.secret], of, decryption) }, key);
+    expect(() => check(held({ 'sotto.dev/use': 'keys' }))).not.toThrow();
+    const sealing = { 'sealedsecrets.bitnami.com/sealed-secrets-key': 'active' };
+    expect((await errorOf(() => check(held(sealing)))).code).toBe('SOTTO-ROTATE-029');
+    const apart = settingsWith([], sync('a', []), sync('c', ['own']));
+    expect((await errorOf(() => check(held({ 'sotto.dev/use': 'keys' }), apart))).code).toBe('SOTTO-ROTATE-029');
   });
 
   it('makes a sealing key only where the settings let the agent make it, and nobody has pinned the one in use', async () => {
