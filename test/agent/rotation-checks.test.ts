@@ -12,8 +12,8 @@ import { nobody, syncSettings, testAgent } from './fixture.ts';
 const URL = syncSettings('a').source.git.url;
 
 function settingsWith(common: readonly string[], ...syncs: readonly SyncSettings[]) {
-  const { settings } = testAgent(nobody()).context;
-  return { ...settings(), decryption: { secretNames: common, services: NO_SERVICES }, syncs };
+  const { context } = testAgent(nobody());
+  return { ...context.settings(), decryption: { secretNames: common, services: NO_SERVICES }, syncs };
 }
 
 function sync(name: string, secretNames: readonly string[], url = URL): SyncSettings {

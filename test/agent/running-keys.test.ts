@@ -31,10 +31,11 @@ function syncs(...all: readonly SyncRuntime[]): ReadonlyMap<string, SyncRuntime>
 
 const keys = new RunningKeys();
 
+const runs = (...names: readonly (readonly string[])[]) =>
+  keys.runs(syncs(...names.map((each, index) => sync(String(index), each))), ROTATION);
+
 describe('what runs of a rotation', () => {
   it('is told by the files of every sync', () => {
-    const runs = (...names: readonly (readonly string[])[]) =>
-      keys.runs(syncs(...names.map((each, index) => sync(String(index), each))), ROTATION);
     expect(runs(['age1old'], [])).toBe('old');
     expect(runs(['age1old'], ['age1made'])).toBe('both');
     expect(runs(['age1made'], ['age1other'])).toBe('new');

@@ -36,9 +36,13 @@ function prepared(name: string, was: string): PreparedFile {
   };
 }
 
+function write(): void {
+  writeFiles(policyFile(), `${RULES}# new\n`, [prepared('a.yaml', 'a\n'), prepared('b.yaml', 'b\n')]);
+}
+
 describe('files that get other recipients', () => {
   it('are written with the rules, each as it was made', () => {
-    writeFiles(policyFile(), `${RULES}# new\n`, [prepared('a.yaml', 'a\n'), prepared('b.yaml', 'b\n')]);
+    write();
     expect([read('.sops.yaml'), read('a.yaml'), read('b.yaml')]).toEqual([`${RULES}# new\n`, 'a\nnew\n', 'b\nnew\n']);
   });
 
@@ -47,8 +51,6 @@ describe('files that get other recipients', () => {
     (name) => {
       writeFileSync(join(folder, name), 'mine\n');
       const before = [read('.sops.yaml'), read('a.yaml'), read('b.yaml')];
-      const write = (): void =>
-        writeFiles(policyFile(), `${RULES}# new\n`, [prepared('a.yaml', 'a\n'), prepared('b.yaml', 'b\n')]);
       expect(write).toThrow(expect.objectContaining({ code: 'SOTTO-CLI-095' }) as Error);
       expect([read('.sops.yaml'), read('a.yaml'), read('b.yaml')]).toEqual(before);
     },

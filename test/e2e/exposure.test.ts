@@ -27,6 +27,7 @@ describeReal('sotto rotate --reason compromised', TOOLS, () => {
   let before: string;
 
   const run = (...words: readonly string[]): Promise<CliResult> => checkout.run(...words);
+  const expose = (key: string): Promise<CliResult> => run('rotate', 'expose', key, '--reason', 'seen in a log');
   const untilOpen = (...open: readonly string[]): Promise<Json> =>
     world.until(`these are open: ${open.join(', ')}`, areOpen(...open));
   const recipient = async (): Promise<string> => {
@@ -197,8 +198,6 @@ describeReal('sotto rotate --reason compromised', TOOLS, () => {
     const reader = await newAgeKeyPair();
     const both = await encrypt('moved.yaml', secret('moved', { key: world.value(2) }), `${key},${reader.recipient}`);
     await untilTried(world, await world.repository.commit({ 'deploy/moved.yaml': both }, 'for one more'));
-    const expose = (which: string): Promise<CliResult> => run('rotate', 'expose', which, '--reason', 'seen in a log');
-    const done = (open: number) => ({ exit: 0, stdout: expect.stringContaining(`done: ${open} values`) as string });
     expect(await expose(reader.recipient)).toMatchObject(done(1));
     expect(await expose(key)).toMatchObject(done(3));
     // Said twice, it is the same three; and what another key could open is followed beside.
@@ -360,6 +359,11 @@ describeReal('sotto rotate --reason compromised, where the agent cannot follow t
     await agent.stop();
   });
 });
+
+/** The answer to a key of which so many values are followed. */
+function done(open: number): object {
+  return { exit: 0, stdout: expect.stringContaining(`done: ${open} values`) as string };
+}
 
 function exposures(status: Json): readonly Json[] {
   return arrayAt(status, 'exposures');

@@ -25,5 +25,5 @@ fs.fsyncSync = function (fd) {
 fs.renameSync = function (from, to) {
   const how = String(from) === String(to) ? 'in place' : unsynced.has(String(from)) ? 'unsynced' : 'synced';
   renameSync.call(this, from, to);
-  note(`${how} ${to}`);
+  note(`${how} ${String(to)}`);
 };

@@ -19,6 +19,11 @@ function encrypted(recipients: readonly string[], selector = DEFAULT, clear = 'A
   return encryptFile(Buffer.from(clear), { format: 'dotenv', file: 'a.env', recipients, selector, now: NOW });
 }
 
+const only = (finding: RegExp) => [expect.stringMatching(finding)] as string[];
+
+/** No rule for the file. */
+const elsewhere = (name: string): string => `creation_rules:\n- {path_regex: ^b, age: ${name}}\n`;
+
 const rules = (...names: readonly string[]): string => `creation_rules:\n- age: ${names.join(',')}\n`;
 
 /** What is found of the one file that differs, or of all that do. */
@@ -46,7 +51,6 @@ describe('a file that a rotation has changed', () => {
     before = { 'a.env': await encrypted([OLD]), '.sops.yaml': rules(OLD) };
     after = { 'a.env': await encrypted([MADE]), '.sops.yaml': rules(MADE) };
   });
-  const only = (finding: RegExp) => [expect.stringMatching(finding)] as string[];
 
   it('has other keys and other ciphertext, as its rule has', () => {
     expect(found(before, after)).toEqual([]);
@@ -76,7 +80,6 @@ describe('a file that a rotation has changed', () => {
     expect(found(before, { ...after, 'a.env': planted })).toEqual(
       only(new RegExp(`^a\\.env is encrypted for ${MALLORY}, which rule 1 does not name`)),
     );
-    const elsewhere = (name: string): string => `creation_rules:\n- {path_regex: ^b, age: ${name}}\n`;
     expect(found({ ...before, '.sops.yaml': elsewhere(OLD) }, { ...after, '.sops.yaml': elsewhere(MADE) })).toEqual(
       only(/^a\.env is named by no rule/),
     );
@@ -96,6 +99,10 @@ describe('a file that a rotation has changed', () => {
   });
 });
 
+const manifest = (password: string, user: string, name = 'db'): Readonly<Record<string, string>> => ({
+  'db.yaml': `apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\nmetadata: {name: ${name}, namespace: team}\nspec:\n  encryptedData:\n    password: ${password}\n    user: ${user}\n`,
+});
+
 describe('a SealedSecret that was sealed anew', () => {
   let certificate: SealingCertificate;
   beforeAll(async () => {
@@ -107,10 +114,6 @@ describe('a SealedSecret that was sealed anew', () => {
     using bytes = Sensitive.copyOf(Buffer.from(value));
     return sealValue(bytes, certificate, sealLabel({ scope: 'strict', namespace: 'team', name: 'db' }));
   };
-  const manifest = (password: string, user: string, name = 'db'): Readonly<Record<string, string>> => ({
-    'db.yaml': `apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\nmetadata: {name: ${name}, namespace: team}\nspec:\n  encryptedData:\n    password: ${password}\n    user: ${user}\n`,
-  });
-
   it('has each item anew, of the same length, and no other text', () => {
     const user = item('admin');
     const before = manifest(item('hush'), user);
