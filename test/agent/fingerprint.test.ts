@@ -6,6 +6,7 @@ import { InventoryStore } from '../../src/agent/inventory-store.ts';
 import { lastKeys, openPart, sealPart } from '../../src/agent/last-parts.ts';
 import { LastStore } from '../../src/agent/last-store.ts';
 import type { PassEnd } from '../../src/agent/report-pass.ts';
+import { SottoError } from '../../src/core/errors.ts';
 import type { SourceDigest } from '../../src/core/ids.ts';
 import { isJsonObject, type JsonObject, parseJson, stringAt } from '../../src/core/json.ts';
 import { Sensitive } from '../../src/core/sensitive.ts';
@@ -109,6 +110,19 @@ describe('the fingerprint Secret', () => {
     expect(new Set(methods)).toEqual(new Set(['GET']));
   });
 
+  it('is not made anew where it is there without the key, inventory or not', async () => {
+    const methods: string[] = [];
+    await using api = await startFakeApi(({ method, path }, response) => {
+      methods.push(method);
+      if (path.includes('configmaps'))
+        return sendJson(response, 404, statusOf(404, 'NotFound', { details: { name: 'i', kind: 'configmaps' } }));
+      return sendJson(response, 200, { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'f' }, data: {} });
+    });
+    const error = await errorOf(() => loadFingerprint(api.transport(), 'team', 'sotto-fingerprint'));
+    expect(error.code).toBe('SOTTO-KEYS-021');
+    expect(new Set(methods)).toEqual(new Set(['GET']));
+  });
+
   it('is written with both keys, each under its name', () => {
     const [key, previous] = [1, 2].map((byte) => Sensitive.copyOf(Buffer.alloc(32, byte))) as [Sensitive, Sensitive];
     const body = fingerprintBody({ name: 'f', resourceVersion: '7' }, { key, previous });
@@ -206,7 +220,8 @@ const end = (more: Partial<PassEnd['outcome']> = {}, paused = 0): PassEnd => ({
 });
 
 describe('a sync', () => {
-  it('is carried over by a whole pass, and not any more by one that is not', () => {
+  it('is carried over by a whole pass, and not any more by one that is not', async () => {
+    const error = new SottoError({ code: 'SOTTO-KUBE-006', what: 'what', why: 'why', next: 'next' });
     const sync = runtime('a', { keptOf: 'commit' });
     const { context } = testAgent(nobody(), [sync]);
     expect(notCarried(context)).toEqual([]);
@@ -216,16 +231,29 @@ describe('a sync', () => {
     expect(notCarried(context)).toEqual([]);
     noteCarried(context, sync, end({ retry: true }), 0);
     expect(notCarried(context)).toEqual([sync]);
+    const held = { planId: 'p', error, creates: 0, prunes: 1, pruned: [], steps: [] };
     for (const [pass, left] of [
       [end(), 1],
       [end({}, 1), 0],
+      [{ ...end(), decided: { ...NO_STEPS, held } }, 0],
     ] as const) {
       noteCarried(context, sync, pass, left);
       expect(notCarried(context)).toEqual([sync]);
     }
-    sync.keptOf = undefined;
+    // What is exposed is kept with the former key still: it could not be written.
+    noteCarried(context, sync, end(), 0);
+    expect(notCarried(context)).toEqual([]);
+    await expect(context.exposures.change(() => Promise.resolve({ exposures: [] }))).rejects.toThrow();
     noteCarried(context, sync, end(), 0);
     expect(notCarried(context)).toEqual([sync]);
+    await using api = await startFakeApi((_, response) => sendJson(response, 200, { metadata: {} }));
+    const other = testAgent(api.transport(), [sync]).context;
+    other.fingerprint.former = FORMER;
+    noteCarried(other, sync, end(), 0);
+    expect(notCarried(other)).toEqual([]);
+    sync.keptOf = undefined;
+    noteCarried(other, sync, end(), 0);
+    expect(notCarried(other)).toEqual([sync]);
   });
 });
 

@@ -11,7 +11,7 @@ import { type Checkout, clone } from '../harness/checkout.ts';
 import { listenerOf } from '../harness/listener.ts';
 import { configMapPath, secretPath } from '../harness/objects.ts';
 import { allowPushing } from '../harness/pushing.ts';
-import { stockOutput } from '../harness/stock.ts';
+import { newAgeKeyPair, stockOutput } from '../harness/stock.ts';
 import { describeReal, toolPath } from '../harness/real.ts';
 import { createWorld, eventually, secret, settingsText, type World } from '../harness/world.ts';
 
@@ -27,6 +27,7 @@ describeReal('sotto rotate --reason compromised', TOOLS, () => {
   let before: string;
 
   const run = (...words: readonly string[]): Promise<CliResult> => checkout.run(...words);
+  const expose = (key: string): Promise<CliResult> => run('rotate', 'expose', key, '--reason', 'seen in a log');
   const untilOpen = (...open: readonly string[]): Promise<Json> =>
     world.until(`these are open: ${open.join(', ')}`, areOpen(...open));
   const recipient = async (): Promise<string> => {
@@ -194,13 +195,23 @@ describeReal('sotto rotate --reason compromised', TOOLS, () => {
 
   test('a key can be named without a rotation; when all is changed nothing is left, also after a restart', async () => {
     const key = await recipient();
-    const { exit, stdout } = await run('rotate', 'expose', key, '--reason', 'seen in a log');
-    expect({ exit, stdout }).toMatchObject({ exit: 0, stdout: expect.stringContaining('done: 3 values') as string });
-    await untilOpen(
-      'deploy/db.yaml stringData.password',
-      'deploy/db.yaml stringData.user',
-      'deploy/moved.yaml stringData.key',
-    );
+    const reader = await newAgeKeyPair();
+    const both = await encrypt('moved.yaml', secret('moved', { key: world.value(2) }), `${key},${reader.recipient}`);
+    await untilTried(world, await world.repository.commit({ 'deploy/moved.yaml': both }, 'for one more'));
+    expect(await expose(reader.recipient)).toMatchObject(done(1));
+    expect(await expose(key)).toMatchObject(done(3));
+    // Said twice, it is the same three; and what another key could open is followed beside.
+    expect(await expose(key)).toMatchObject(done(3));
+    const followed = exposures((await world.status()) ?? null);
+    const placed = { file: 'deploy/moved.yaml', key: 'stringData.key' };
+    const all = [
+      { file: 'deploy/db.yaml', key: 'stringData.password' },
+      { file: 'deploy/db.yaml', key: 'stringData.user' },
+      placed,
+    ];
+    expect(followed).toHaveLength(2);
+    expect(followed).toContainEqual(expect.objectContaining({ key: reader.recipient, total: 1, values: [placed] }));
+    expect(followed).toContainEqual(expect.objectContaining({ key, total: 3, values: all }));
     const db = await encrypt('db.yaml', secret('db', { password: world.value(4), user: world.value(5) }), key);
     const moved = await encrypt('moved.yaml', secret('moved', { key: world.value(6) }), key);
     await world.repository.commit({ 'deploy/db.yaml': db, 'deploy/moved.yaml': moved }, 'all are other ones');
@@ -348,6 +359,11 @@ describeReal('sotto rotate --reason compromised, where the agent cannot follow t
     await agent.stop();
   });
 });
+
+/** The answer to a key of which so many values are followed. */
+function done(open: number): object {
+  return { exit: 0, stdout: expect.stringContaining(`done: ${open} values`) as string };
+}
 
 function exposures(status: Json): readonly Json[] {
   return arrayAt(status, 'exposures');

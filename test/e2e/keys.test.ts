@@ -172,6 +172,11 @@ describeReal('sotto keys', TOOLS, () => {
   test('retire refuses while the head of a branch needs the key, here or at the remote', async () => {
     const needed = await run('keys', 'retire', 'sops-age', '--yes');
     expect(needed).toMatchObject({ exit: 1, stderr: expect.stringContaining('SOTTO-KEYS-064') as string });
+    // A branch of a remote that does not answer may need it too.
+    git('remote', 'add', 'away', join(world.folder, 'nowhere'));
+    const unasked = await run('keys', 'retire', 'sops-age', '--yes');
+    expect(unasked).toMatchObject({ exit: 3, stderr: expect.stringContaining('SOTTO-KEYS-065') as string });
+    git('remote', 'remove', 'away');
     git('push', '-q', 'origin', 'main:refs/heads/old-work');
     const rotated = await run('rotate', '--new-secret', '--old', world.recipient, '--push', '--yes');
     expect(rotated).toMatchObject({ exit: 0 });

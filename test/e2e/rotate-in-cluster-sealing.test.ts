@@ -33,7 +33,7 @@ describeReal('sotto rotate --in-cluster --new-sealing', TOOLS, () => {
     expect(generation).toBe(1);
     const person = await personIn(world);
     const rotate = (): ReturnType<typeof person.sotto> =>
-      person.sotto(['rotate', '--in-cluster', '--new-sealing', '--yes']);
+      person.sotto(['rotate', '--in-cluster', '--new-sealing', '--keep-old', '3d', '--yes']);
 
     const { exit, stdout } = await rotate();
     expect({ exit, stdout }).toMatchObject({ exit: 0 });
@@ -46,6 +46,11 @@ describeReal('sotto rotate --in-cluster --new-sealing', TOOLS, () => {
     const keys = await sealingKeys(world);
     expect(keys.map(sealingState).toSorted()).toEqual(['active', 'decrypt-only']);
     const made = keys.find((key) => sealingState(key) === 'active');
+    const gone = keys.find((key) => sealingState(key) === 'decrypt-only');
+    const until = stringAt(gone, 'metadata', 'annotations', 'sotto.dev/until') ?? '';
+    const days = (Date.parse(until) - Date.now()) / 86_400_000;
+    expect(days).toBeGreaterThan(2);
+    expect(days).toBeLessThanOrEqual(3);
     const copies = await world.get(configMapPath(world.namespace, 'sotto-recovery'));
     expect(stringAt(copies, 'data', `${stringAt(made, 'metadata', 'name') ?? ''}.age`)).toContain('BEGIN AGE');
     const opened = await openedWith(world, made, after);

@@ -100,4 +100,20 @@ describeReal('a rotation that waits for the agent', ['kube-apiserver', 'etcd', '
     expect(await mark(old ?? '', 'state')).toBe('decrypt-only');
     expect(await generation()).toBe(before);
   });
+
+  test('does not take what the agent runs for a commit of a branch that no sync follows', async () => {
+    checkout.git('pull', '-q', '--ff-only');
+    checkout.git('switch', '-q', '-c', 'work');
+    checkout.git('push', '-q', '-u', 'origin', 'work');
+    const states = new Map(
+      await Promise.all((await made()).map(async (name) => [name, await mark(name, 'state')] as const)),
+    );
+    const late = await checkout.run('rotate', '--new-secret', '--push', '--timeout', '5s', '--yes');
+    expect(late).toMatchObject({ exit: 3, stderr: expect.stringContaining('SOTTO-ROTATE-015') as string });
+    expect(late.stderr).toContain('no sync has read it yet');
+    // The key of before is in use, and stays so.
+    expect([...states.values()].filter((state) => state === undefined)).toHaveLength(1);
+    for (const [name, state] of states) expect(await mark(name, 'state'), name).toBe(state);
+    expect(existsSync(journal())).toBe(true);
+  });
 });

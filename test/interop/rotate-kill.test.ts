@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { describeReal } from '../harness/real.ts';
 import { CLEAR_FILES } from '../harness/sealed-repository.ts';
@@ -21,6 +21,7 @@ const NAMES = ['deploy/db.yaml', 'deploy/tls.json', 'deploy/app.env', 'deploy/ap
 const MOST = 80;
 const PROGRAM = resolve('dist/sotto.cjs');
 const KILL = resolve('test/harness/kill-at.cjs');
+const RENAMES = resolve('test/harness/renames.cjs');
 
 describeReal('SIGKILL at every step of a rotation', ['sops', 'age-keygen', 'kubeseal'], () => {
   let at: Rotating;
@@ -98,6 +99,25 @@ describeReal('SIGKILL at every step of a rotation', ['sops', 'age-keygen', 'kube
     rmSync(at.outside('new.txt'), { force: true });
   }
 
+  it('puts each file in its place as a whole: written beside it and synced before, and its folder after', () => {
+    asBefore();
+    const log = at.outside('renames.txt');
+    const env = { ...at.env, RENAMES: log };
+    const args = ['--require', RENAMES, PROGRAM, 'rotate', ...rotation()];
+    expect(spawnSync(process.execPath, args, { cwd: at.root, env })).toMatchObject({ status: 0 });
+    const lines = readFileSync(log, 'utf8').trim().split('\n');
+    const files = changedFiles
+      .trim()
+      .split('\n')
+      .map((path) => join(at.root, path));
+    const places = [at.outside('new.txt'), join(at.root, '.git/sotto-rotate'), ...files];
+    expect(lines.filter((line) => !line.startsWith('folder ')).toSorted()).toEqual(
+      places.map((path) => `synced ${path}`).toSorted(),
+    );
+    for (const path of places)
+      expect(lines.lastIndexOf(`folder ${dirname(path)}`), path).toBeGreaterThan(lines.indexOf(`synced ${path}`));
+  });
+
   it.each([
     ['in the checkout', []],
     ['with a push', ['--push']],
@@ -158,7 +178,7 @@ describeReal('SIGKILL at every step of a rotation', ['sops', 'age-keygen', 'kube
     expect(killAt).toBeLessThan(MOST);
   }, 600_000);
 
-  it('does not write over what became of a file since', () => {
+  it('does not write over what became of the branch or of a file since', () => {
     const args = rotation();
     let killAt = 1;
     for (; killAt <= MOST; killAt += 1) {
@@ -167,6 +187,14 @@ describeReal('SIGKILL at every step of a rotation', ['sops', 'age-keygen', 'kube
       if (existsSync(join(at.root, '.git/sotto-rotate'))) break;
     }
     expect(rotate(args)).toMatchObject({ code: 6, stderr: expect.stringContaining('SOTTO-ROTATE-002') as string });
+    const first = at.git('rev-parse', 'HEAD').trim();
+    const mine = at.git('commit-tree', '-p', first, '-m', 'mine', 'HEAD^{tree}').trim();
+    at.git('update-ref', 'refs/heads/main', mine);
+    const moved = rotate(['--resume']);
+    expect(moved).toMatchObject({ code: 6, stderr: expect.stringContaining('SOTTO-ROTATE-004') as string });
+    expect(moved.stderr).toContain('git reflog main');
+    expect(at.git('rev-parse', 'HEAD').trim()).toBe(mine);
+    at.git('update-ref', 'refs/heads/main', first);
     const text = at.read('deploy/db.yaml');
     at.write('deploy/db.yaml', `${text}# mine\n`);
     const refused = rotate(['--resume']);

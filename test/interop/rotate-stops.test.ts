@@ -324,6 +324,16 @@ describeReal('sotto rotate stops before harm', ['sops', 'age-keygen', 'age', 'ku
     expect(at.read('README.md')).toBe('changed\n');
   });
 
+  it('knows a push that came through although its answer was lost', async () => {
+    const hook = '#!/bin/sh\ntest "$1" = committed && kill -9 $PPID\nexit 0\n';
+    writeFileSync(join(at.remote, 'hooks/reference-transaction'), hook, { mode: 0o755 });
+    const before = at.git('rev-parse', 'HEAD').trim();
+    expect(await at.run('rotate', ...AGE(at), '--push', '--yes')).toMatchObject({ exit: 0 });
+    expect(at.git('rev-parse', 'HEAD^').trim()).toBe(before);
+    expect(at.gitIn(at.remote, 'rev-parse', 'main')).toBe(at.git('rev-parse', 'HEAD'));
+    expect(at.git('status', '--porcelain')).toBe('');
+  });
+
   it('takes the key that was made once the remote takes the push', async () => {
     const hook = join(at.remote, 'hooks/pre-receive');
     writeFileSync(hook, '#!/bin/sh\nexit 1\n', { mode: 0o755 });

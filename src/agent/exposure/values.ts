@@ -1,12 +1,12 @@
 import { referencesIn } from '../../apply/compose.ts';
 import { ComposedRef, SecretRef, secretRefs } from '../../core/closed.ts';
 import { sourceDigest } from '../../core/digest.ts';
-import type { SopsSource } from '../../open/opener.ts';
 import { WholeEntry } from '../../open/whole-secret.ts';
 import type { DesiredObject } from '../../render/desired.ts';
 import { holderOf } from '../../sops/key-entry.ts';
 import { formatKeyPath } from '../../sops/key-path.ts';
 import { SopsLeaf } from '../../sops/leaf.ts';
+import type { SopsMetadata } from '../../sops/metadata.ts';
 import { SopsEnvLine, SopsWhole } from '../../sops/whole.ts';
 import type { SyncRuntime } from '../sync-runtime.ts';
 import { type PlacedValue, placeOf } from './exposure.ts';
@@ -73,6 +73,6 @@ function itemKey(cipher: SecretRef['cipher']): string {
 }
 
 /** Whether a SOPS file names a key: whoever has that can open it, alone or with others of its groups. */
-export function names({ metadata }: SopsSource, key: string): boolean {
+export function names({ metadata }: { readonly metadata: Pick<SopsMetadata, 'groups'> }, key: string): boolean {
   return metadata.groups.some((group) => group.some((entry) => holderOf(entry) === key));
 }

@@ -4,7 +4,8 @@ import { prepareRotation, type RotationKeys } from '../../authoring/rotation/pre
 import { SottoError } from '../../core/errors.ts';
 import { type SealingCertificate, sealingCertificate } from '../../sealed/certificate.ts';
 import type { SealingKey } from '../../sealed/sealing-key.ts';
-import type { Settings } from '../../settings/settings.ts';
+import type { OpeningKeys } from '../../keys/ring.ts';
+import type { Settings, SyncSettings } from '../../settings/settings.ts';
 import type { AgeIdentity } from '../../sops/age.ts';
 import type { HeldKey } from './goal.ts';
 import { activeSealing, notHeld } from './new-key.ts';
@@ -34,11 +35,15 @@ export function checkSyncs(settings: Settings, url: string): void {
 }
 
 /** That the new key is one of every sync of the repository. Throws SOTTO-ROTATE-029. */
-export function checkHeld({ agent, keys, sync }: RotationWork, { identity, secret }: HeldKey): void {
-  const { url } = sync.settings.source.git;
-  for (const { source, ...other } of agent.settings().syncs) {
-    if (source.git.url !== url) continue;
-    const held = keys.keysOf({ source, ...other }).ageIdentities;
+export function checkHeld(
+  { syncs }: Pick<Settings, 'syncs'>,
+  url: string,
+  keys: { keysOf(sync: SyncSettings): Pick<OpeningKeys, 'ageIdentities'> },
+  { identity, secret }: HeldKey,
+): void {
+  for (const sync of syncs) {
+    if (sync.source.git.url !== url) continue;
+    const held = keys.keysOf(sync).ageIdentities;
     if (!held.some(({ recipient }) => recipient === identity.recipient)) throw notHeld(secret.mark.name);
   }
 }

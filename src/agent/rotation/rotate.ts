@@ -114,7 +114,7 @@ async function carryOut(
   // The files of the branch do not name the old key any more once they are merged.
   await followExposed(work, intent);
   const held = fresh === undefined ? shown.pending : await storeAgeKey(work, fresh);
-  if (held !== undefined) checkHeld(work, held);
+  if (held !== undefined) checkHeld(agent.settings(), work.sync.settings.source.git.url, work.keys, held);
   const sealing = shown.goal.seals
     ? await newSealingKey(work, shown.sealing, new Date(now.getTime() + request.keepOldMs))
     : undefined;

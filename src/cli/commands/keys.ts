@@ -6,7 +6,7 @@ import { shellWord } from '../../core/shell-word.ts';
 import { fetchBranches } from '../../git/branch-heads.ts';
 import { openCheckout, readCheckout } from '../../git/checkout.ts';
 import { keyLife } from '../../keys/key-state.ts';
-import { keyIds, type ParsedKeySecret } from '../../keys/parse-keys.ts';
+import { keyIds } from '../../keys/parse-keys.ts';
 import { checkRecipients } from '../../sops/recipients.ts';
 import { confirmed } from '../ask.ts';
 import { addClusterOptions, type Cluster, type ClusterFlags, withCluster } from '../cluster.ts';
@@ -15,7 +15,7 @@ import { reasonOf } from '../files.ts';
 import { wipeEntries } from '../../keys/key-secret.ts';
 import { keysInFile } from '../key-files.ts';
 import { backupList, openBackup, sealBackup, secretsIn } from '../keys/backup.ts';
-import { filesNeeding, filesSealedFor, type KeyNeed, needsText, readHeads } from '../keys/needs.ts';
+import { type KeyNeed, needsOf, needsText, readHeads } from '../keys/needs.ts';
 import { clusterReceiptKey } from '../keys/receipt-key.ts';
 import { restoreSecrets } from '../keys/restore.ts';
 import { unopened } from '../keys/verify.ts';
@@ -106,16 +106,8 @@ async function retire(word: string, cluster: Cluster, flags: RetireFlags, contex
   if (keyLife(meant.mark).state === 'retired') return say(context, `Secret ${name} is retired already`);
   if (flags.fetch && !(await fetchBranches(checkout))) throw notFetched();
   const heads = await readHeads(checkout);
-  const others = new Set(
-    keys.secrets
-      .filter(({ mark }) => mark.name !== name && keyLife(mark).state !== 'retired')
-      .flatMap((secret) => namesOf(secret)),
-  );
   const namespace = keys.settings.targetNamespace ?? cluster.namespace;
-  const needs = [
-    ...namesOf(meant).flatMap((recipient) => filesNeeding(heads, recipient, others)),
-    ...(meant.sealingKey === undefined ? [] : filesSealedFor(heads, meant.sealingKey, namespace)),
-  ];
+  const needs = needsOf(meant, keys.secrets, heads, namespace);
   if (needs.length > 0) throw stillNeeded(name, needs);
   await say(
     context,
@@ -128,14 +120,6 @@ async function retire(word: string, cluster: Cluster, flags: RetireFlags, contex
     context,
     `Secret ${name} is retired: it is kept, and opens nothing. Undo: kubectl annotate secret ${name} sotto.dev/state-`,
   );
-}
-
-/** As files name them. */
-function namesOf({ ageIdentities, pgpIdentities }: ParsedKeySecret): string[] {
-  return [
-    ...ageIdentities.map(({ recipient }) => recipient),
-    ...pgpIdentities.map(({ recipient }) => `pgp ${recipient}`),
-  ];
 }
 
 async function exportPublic(cluster: Cluster, context: CommandContext): Promise<void> {

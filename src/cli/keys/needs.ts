@@ -2,6 +2,8 @@ import { sealedDocuments } from '../../authoring/reseal-sealed.ts';
 import type { Checkout } from '../../git/checkout.ts';
 import { branchHeads } from '../../git/branch-heads.ts';
 import type { CommitId } from '../../git/output.ts';
+import { keyLife } from '../../keys/key-state.ts';
+import type { ParsedKeySecret } from '../../keys/parse-keys.ts';
 import type { UnsealKey } from '../../sealed/sealing-key.ts';
 import { keyFor } from '../../sealed/unseal.ts';
 import { recipientsOf } from '../../authoring/coverage.ts';
@@ -59,6 +61,29 @@ export function needsText(needs: readonly KeyNeed[]): string {
   const counts = Map.groupBy(needs, ({ branches }) => branches[0] ?? '');
   if (counts.size === 0) return 'nothing';
   return [...counts].map(([branch, files]) => `${branch} ${files.length}`).join(', ');
+}
+
+/** Files at the heads that only the key of one Secret opens, of all that the agent has. What is retired opens nothing. */
+export function needsOf(
+  meant: ParsedKeySecret,
+  secrets: readonly ParsedKeySecret[],
+  heads: readonly HeadDocuments[],
+  namespace: string,
+): KeyNeed[] {
+  const left = secrets.filter(({ mark }) => mark.name !== meant.mark.name && keyLife(mark).state !== 'retired');
+  const others = new Set(left.flatMap(namesOf));
+  return [
+    ...namesOf(meant).flatMap((recipient) => filesNeeding(heads, recipient, others)),
+    ...(meant.sealingKey === undefined ? [] : filesSealedFor(heads, meant.sealingKey, namespace)),
+  ];
+}
+
+/** As files name them. */
+function namesOf({ ageIdentities, pgpIdentities }: ParsedKeySecret): string[] {
+  return [
+    ...ageIdentities.map(({ recipient }) => recipient),
+    ...pgpIdentities.map(({ recipient }) => `pgp ${recipient}`),
+  ];
 }
 
 /** Files with a SealedSecret item that a key opens. No ciphertext says its key, so it is tried. */

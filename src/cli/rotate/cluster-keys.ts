@@ -55,7 +55,7 @@ export async function readClusterKeys(
 
 /** The key that an interrupted rotation made for the same purpose. */
 export function pendingKey(
-  { secrets }: ClusterKeys,
+  { secrets }: Pick<ClusterKeys, 'secrets'>,
   old: string,
 ): { readonly identity: AgeIdentity; readonly secret: string } | undefined {
   const found = secrets.find(

@@ -5,6 +5,7 @@ import { keyLife } from '../../keys/key-state.ts';
 import { markOf } from '../../keys/key-secret.ts';
 import { ORIGIN_ANNOTATION, ORIGIN_SOTTO } from '../../keys/marks.ts';
 import type { SealingKey } from '../../sealed/sealing-key.ts';
+import type { SealingSettings } from '../../settings/settings.ts';
 import type { Cluster } from '../cluster.ts';
 import type { CommandContext } from '../context.ts';
 import { say } from '../output.ts';
@@ -27,7 +28,7 @@ export async function newSealingKey(
   { until, namespace }: { readonly until: Date; readonly namespace: string },
   context: CommandContext,
 ): Promise<SealingKey> {
-  checkSettings(keys, cluster.namespace);
+  checkSealingSettings(keys.settings.sealing, cluster.namespace);
   const active = activeKeys(keys);
   const [inUse] = active;
   if (inUse === undefined) throw noActiveKey(keys, cluster.namespace);
@@ -72,8 +73,8 @@ function activeKeys({ secrets }: ClusterKeys): ActiveKey[] {
     .toSorted((a, b) => b.key.notBefore.getTime() - a.key.notBefore.getTime());
 }
 
-function checkSettings({ settings }: ClusterKeys, namespace: string): void {
-  const { enabled, secretNames, certificate } = settings.sealing;
+/** Whether the agent may change the key that is sealed for. Pure. Throws SOTTO-ROTATE-017. */
+export function checkSealingSettings({ enabled, secretNames, certificate }: SealingSettings, namespace: string): void {
   if (!enabled) throw noKey('sealing.enabled is not set, so the agent makes none', 'give another key with --cert');
   if (secretNames.length > 0) throw noKey('sealing.keys names those that may seal', 'give another key with --cert');
   if (certificate === undefined) return;

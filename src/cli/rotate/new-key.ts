@@ -9,6 +9,7 @@ import type { Cluster } from '../cluster.ts';
 import type { Surroundings } from '../context.ts';
 import { reasonOf } from '../files.ts';
 import { readKeyFiles } from '../key-files.ts';
+import { syncFolder } from '../write-in-place.ts';
 import { type ClusterKeys, makeClusterKey, pendingKey } from './cluster-keys.ts';
 
 /** Where the new identity is, or will be. */
@@ -118,6 +119,7 @@ function writeDurably(path: string, bytes: Uint8Array, mode: number): void {
       closeSync(fd);
     }
     renameSync(beside, path);
+    syncFolder(dirname(path));
   } catch (cause) {
     rmSync(beside, { force: true });
     throw cause;

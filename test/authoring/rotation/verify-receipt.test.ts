@@ -4,9 +4,9 @@ import { servicesAtHand } from '../../../src/cli/key-services.ts';
 import { documentsOf } from '../../../src/authoring/rotation/documents.ts';
 import { planRotation } from '../../../src/authoring/rotation/plan.ts';
 import { prepareRotation } from '../../../src/authoring/rotation/prepare.ts';
-import { RECEIPT_FILE } from '../../../src/authoring/rotation/receipt.ts';
+import { RECEIPT_FILE, signReceipt } from '../../../src/authoring/rotation/receipt.ts';
 import { type PreparedRotation, receiptFor } from '../../../src/authoring/rotation/receipt-for.ts';
-import { reviewRotation } from '../../../src/authoring/rotation/review.ts';
+import { reviewRotation, type RotationReceipt } from '../../../src/authoring/rotation/review.ts';
 import { openingKeys } from '../../../src/authoring/rotation/rows.ts';
 import { type ReceiptVerdict, verifyReceipt } from '../../../src/authoring/rotation/verify-receipt.ts';
 import { LIMITS } from '../../../src/core/limits.ts';
@@ -160,6 +160,25 @@ describe('the receipt of a rotation', () => {
   it('must not say that a key opened a file that was not for it', async () => {
     const openedBy = new Map([...rotation.openedBy, ['b.env', [other.recipient]]]);
     expect(codesOf(verdictOn(await receiptFor({ ...rotation, openedBy }, signer)))).toEqual(['b.env 043']);
+  });
+
+  it('must not say of a file that somebody else came or went, or that it has other values', async () => {
+    const receipt = verdictOn(await receiptFor(rotation, signer)).signed?.receipt;
+    if (receipt === undefined) throw new Error('it is one');
+    const saying = (lie: Partial<Pick<RotationReceipt, 'added' | 'removed' | 'values'>>): string[] => {
+      const files = receipt.files.map((entry) =>
+        entry.path === 'b.env' && entry.kind !== 'rules' ? { ...entry, ...lie } : entry,
+      );
+      return codesOf(verdictOn(signReceipt({ ...receipt, files }, signer)));
+    };
+    expect(saying({})).toEqual([]);
+    for (const lie of [{ added: [other.recipient] }, { removed: [] }, { values: 2 }])
+      expect(saying(lie)).toEqual(['b.env 043']);
+  });
+
+  it('is by the key that is pinned, and by no other', async () => {
+    const stranger = receiptSigner(fingerprintKey(Sensitive.copyOf(Buffer.alloc(32, 8))));
+    expect(codesOf(verdictOn(await receiptFor(rotation, stranger)))).toEqual([`${RECEIPT_FILE} 042`]);
   });
 
   it('is not signed for what its own check would not take', async () => {
