@@ -1,5 +1,6 @@
 import { relative, sep } from 'node:path';
 import { SottoError } from '../core/errors.ts';
+import { fileWord } from '../core/shell-word.ts';
 import { type Checkout, expectOutput, openCheckout, runInCheckout } from '../git/checkout.ts';
 import type { FileCommit } from '../git/file-history.ts';
 import { decryptFile } from '../sops/change.ts';
@@ -114,7 +115,7 @@ function noHistory(file: string): SottoError {
     code: 'SOTTO-CLI-219',
     what: 'the value has no history here',
     why: 'no commit of this branch has the file',
-    next: 'git log --all -- FILE; a clone that was not cut short (git fetch --unshallow)',
+    next: `git log --all -- ${fileWord(file)}; in a clone that was cut short first git fetch --unshallow`,
     file,
   });
 }
