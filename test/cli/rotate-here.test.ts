@@ -6,6 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isolatedGitEnv } from '../../src/demo/git-repository.ts';
 import { encryptFile } from '../../src/sops/encrypt-file.ts';
 import { makeIdentity } from '../../src/sops/make-identity.ts';
+import { encryptForRecipients } from '../../src/sops/recipients.ts';
+import { failure, startFakeCluster } from './fake-cluster.ts';
 import { type CliResult, sotto } from './session.ts';
 
 // What somebody reads who rotates in a checkout for the first time, and whether the next command is the right one.
@@ -203,6 +205,23 @@ describe('the next command when no key opens a file', () => {
   });
 });
 
+describe('in a clone that was cut short', () => {
+  it('a value is not said to have changed where the clone begins', async () => {
+    expect(await rotate('--yes')).toMatchObject({ exit: 0 });
+    execFileSync('git', ['clone', '-q', '--depth', '1', `file://${root}`, outside('short')], { env });
+    const words = ['secret', 'blame', 'deploy/db.yaml', 'password', '--key-file', outside('new.txt')];
+    const cut = await sotto(words, { cwd: outside('short'), env });
+    expect(cut.stderr).toBe(
+      'note: this clone was cut short there, so the value may be older, and others may have read it: git fetch --unshallow\n',
+    );
+    const json = await sotto([...words, '-o', 'json'], { cwd: outside('short'), env });
+    expect(JSON.parse(json.stdout)).toMatchObject({ certainty: 'cut' });
+    const whole = await run(...words, '--key-file', outside('old.txt'), '-o', 'json');
+    const [first] = git('rev-list', '--max-parents=0', 'HEAD').split('\n');
+    expect(JSON.parse(whole.stdout)).toMatchObject({ certainty: 'changed', changed: { commit: first } });
+  });
+});
+
 describe('without a .sops.yaml', () => {
   it('the rule that is missing is printed', async () => {
     git('rm', '-q', '.sops.yaml');
@@ -211,5 +230,59 @@ describe('without a .sops.yaml', () => {
     const [, command = ''] = / — (printf .* > \.sops\.yaml) in the root/.exec(stderr) ?? [];
     execFileSync('sh', ['-c', command.replace('age1…', old.recipient)], { cwd: root });
     expect(await run('recipients', 'check')).toMatchObject({ exit: 0 });
+  });
+});
+
+describe('a push that is refused', () => {
+  it('is told in the words of the server: they say what it takes', async () => {
+    execFileSync('git', ['init', '-q', '--bare', outside('remote.git')], { env });
+    git('remote', 'add', 'origin', outside('remote.git'));
+    const hook = '#!/bin/sh\necho "GL-HOOK-ERR: main is protected; open a merge request."\nexit 1\n';
+    writeFileSync(outside('remote.git/hooks/pre-receive'), hook, { mode: 0o755 });
+    const { exit, stderr } = await rotate('--push', '--yes');
+    expect(exit).toBe(3);
+    expect(stderr).toContain('pre-receive hook declined) GL-HOOK-ERR: main is protected; open a merge request. — mend');
+  });
+});
+
+const REFUSED =
+  'configmaps "sotto" is forbidden: User "kim" cannot get resource "configmaps" in API group "" in the namespace "team-app"';
+
+describe('who may not read what a rotation with the agent takes', () => {
+  it('is told which right is missing, with the exit code for that', async () => {
+    await using cluster = await startFakeCluster();
+    cluster.answers.set('/api/v1/namespaces/team-app/configmaps/sotto', failure(403, 'Forbidden', REFUSED));
+    writeFileSync(outside('other.txt'), made().text, { mode: 0o600 });
+    for (const words of [
+      ['rotate', '--new-secret', '--yes'],
+      ['keys', 'add', outside('other.txt')],
+      ['keys', 'backup', '--out', outside('keys.age')],
+    ]) {
+      const { exit, stderr } = await run(...words, '--kubeconfig', cluster.kubeconfig);
+      expect({ exit, stderr }).toMatchObject({ exit: 5, stderr: expect.stringContaining('SOTTO-KUBE-003') as string });
+      expect(stderr).toContain('No right to get configmaps in namespace team-app');
+    }
+  });
+});
+
+describe('a backup of keys', () => {
+  it('for a recipient asks for no passphrase, and says which identity it takes', async () => {
+    const backup = await encryptForRecipients(Buffer.from('{}'), [made().recipient]);
+    writeFileSync(outside('keys.age'), backup);
+    const options = { cwd: root, env, terminal: true, stdin: 'wrong\n' };
+    const { exit, stderr } = await sotto(['keys', 'backup', '--verify', outside('keys.age')], options);
+    expect(exit).toBe(4);
+    expect(stderr).not.toContain('passphrase of');
+    expect(stderr).toContain('SOTTO-KEYS-062');
+    expect(stderr).toContain(' — the same command with the identity it was made for: --key-file recovery.txt');
+  });
+
+  it('that is there already is not written over, and the next command has another name', async () => {
+    await using cluster = await startFakeCluster();
+    writeFileSync(outside('keys.age'), 'mine');
+    const words = ['keys', 'backup', '--recipient', made().recipient, '--out', outside('keys.age')];
+    const { exit, stderr } = await run(...words, '--kubeconfig', cluster.kubeconfig);
+    expect(exit).toBe(2);
+    expect(stderr).toMatch(/it exists already — the same command with --out and another name/);
   });
 });

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { SottoError } from '../../core/errors.ts';
@@ -161,6 +161,7 @@ interface BackupFlags extends ClusterFlags {
 async function backup(cluster: Cluster, flags: BackupFlags, context: CommandContext): Promise<void> {
   const { out, recipient, passphrase } = flags;
   if (out === undefined) throw usage('a backup needs a file', '--out says where it is written');
+  if (existsSync(resolve(context.cwd, out))) throw isThere(out);
   if (recipient !== undefined && passphrase === true)
     throw usage('a backup is for recipients or behind a passphrase', 'age has no files for both');
   const keys = await readClusterKeys(cluster, context.signal);
@@ -174,10 +175,8 @@ async function backup(cluster: Cluster, flags: BackupFlags, context: CommandCont
   try {
     writeFileSync(resolve(context.cwd, out), sealed, { flag: 'wx', mode: 0o600 });
   } catch (cause) {
-    throw usage(
-      `${out} was not written`,
-      cause instanceof Error && 'code' in cause && cause.code === 'EEXIST' ? 'it exists already' : reasonOf(cause),
-    );
+    if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') throw isThere(out);
+    throw usage(`${out} was not written`, reasonOf(cause));
   }
   await say(context, `${out}: ${names.length} Secrets (${names.join(', ')})`);
   await say(context, `next: sotto keys backup --verify ${shellWord(out)} --key-file IDENTITY, inside the repository`);
@@ -241,6 +240,11 @@ function forNobody(): SottoError {
     why: 'no recipient was given, and sealing.recovery of the settings names none',
     next: 'name who shall open it: --recipient age1…, or --passphrase at a terminal',
   });
+}
+
+function isThere(out: string): SottoError {
+  const next = 'the same command with --out and another name';
+  return new SottoError({ code: 'SOTTO-CLI-001', what: `${out} was not written`, why: 'it exists already', next });
 }
 
 function usage(what: string, why: string): SottoError {

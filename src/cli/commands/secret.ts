@@ -231,6 +231,11 @@ async function blame(file: string, path: KeyPath, flags: BlameFlags, context: Co
       context,
       'note: no key at hand opens the version before, so the value may be older, and others may have read it',
     );
+  if (certainty === 'cut')
+    await say(
+      context,
+      'note: this clone was cut short there, so the value may be older, and others may have read it: git fetch --unshallow',
+    );
 }
 
 const ALPHABETS = {
