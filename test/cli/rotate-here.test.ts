@@ -155,11 +155,15 @@ describe('the file for the new key', () => {
   });
 
   it('is named with the command that gives it to the agent, before the commit can reach it', async () => {
+    execFileSync('git', ['init', '-q', '--bare', '-b', 'main', outside('remote.git')], { env });
+    git('remote', 'add', 'origin', outside('remote.git'));
     const { stderr } = await rotate('--yes');
     const next = `sotto keys add ${outside('new.txt')} -n NAMESPACE`;
-    expect(stderr).toMatch(
-      /note: whoever opens these files needs the new key before the commit; .*\nnext: git push\n$/,
-    );
+    expect(stderr).toContain('note: whoever opens these files needs the new key before the commit; the agent: ');
+    const [, push = ''] = /\nnext: (git push .*)\n$/.exec(stderr) ?? [];
+    expect(push).toBe('git push origin main');
+    execFileSync('sh', ['-c', push], { cwd: root, env, stdio: 'ignore' });
+    expect(git('ls-remote', 'origin', 'main')).toContain(git('rev-parse', 'HEAD').trim());
     expect(stderr).toContain(next);
   });
 
@@ -262,6 +266,19 @@ describe('who may not read what a rotation with the agent takes', () => {
       expect({ exit, stderr }).toMatchObject({ exit: 5, stderr: expect.stringContaining('SOTTO-KUBE-003') as string });
       expect(stderr).toContain('No right to get configmaps in namespace team-app');
     }
+  });
+});
+
+describe('a key that the agent does not have', () => {
+  it('is looked for in the namespace that was asked', async () => {
+    await using cluster = await startFakeCluster();
+    const settings = 'apiVersion: sotto.dev/v1alpha1\nkind: Config\nsyncs: []\n';
+    const of = '/api/v1/namespaces/other';
+    cluster.answers.set(`${of}/configmaps/sotto`, { status: 200, body: { data: { 'sotto.yaml': settings } } });
+    const list = { apiVersion: 'meta.k8s.io/v1', kind: 'PartialObjectMetadataList', metadata: {}, items: [] };
+    cluster.answers.set(`${of}/secrets`, { status: 200, body: list });
+    const { stderr } = await run('keys', 'retire', 'nope', '--yes', '-n', 'other', '--kubeconfig', cluster.kubeconfig);
+    expect(stderr).toMatch(/^SOTTO-KEYS-066: .* — sotto keys list -n other\n$/);
   });
 });
 

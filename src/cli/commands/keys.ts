@@ -101,7 +101,7 @@ async function retire(word: string, cluster: Cluster, flags: RetireFlags, contex
   const checkout = await openCheckout(context.cwd, context.env, context.signal);
   const keys = await readClusterKeys(cluster, context.signal);
   const meant = keys.secrets.find((secret) => secret.mark.name === word || keyIds(secret).includes(word));
-  if (meant === undefined) throw noSuchKey(word);
+  if (meant === undefined) throw noSuchKey(word, cluster.namespace);
   const { name } = meant.mark;
   if (keyLife(meant.mark).state === 'retired') return say(context, `Secret ${name} is retired already`);
   if (flags.fetch && !(await fetchBranches(checkout))) throw notFetched();
@@ -121,12 +121,12 @@ async function retire(word: string, cluster: Cluster, flags: RetireFlags, contex
     context,
     `no head of ${heads.flatMap(({ branches }) => branches).length} branches needs the key of Secret ${name}`,
   );
-  const command = `sotto keys retire ${shellWord(word)}`;
+  const command = `sotto keys retire ${shellWord(word)} -n ${cluster.namespace}`;
   if (!(await confirmed(context, 'Open nothing with it any more?', { ...flags, command }))) return;
   await markState(cluster, name, 'retired', undefined);
   await say(
     context,
-    `Secret ${name} is retired: it is kept, and opens nothing. Undo: kubectl annotate secret ${name} sotto.dev/state-`,
+    `Secret ${name} is retired: it is kept, and opens nothing. Undo: kubectl annotate secret ${name} -n ${cluster.namespace} sotto.dev/state-`,
   );
 }
 
@@ -251,12 +251,12 @@ function usage(what: string, why: string): SottoError {
   return new SottoError({ code: 'SOTTO-CLI-001', what, why, next: 'sotto keys --help' });
 }
 
-function noSuchKey(word: string): SottoError {
+function noSuchKey(word: string, namespace: string): SottoError {
   return new SottoError({
     code: 'SOTTO-KEYS-066',
     what: `there is no key ${word}`,
     why: 'no key Secret that the agent would use is called so or holds it',
-    next: 'sotto keys list',
+    next: `sotto keys list -n ${namespace}`,
   });
 }
 

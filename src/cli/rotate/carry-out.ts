@@ -8,7 +8,7 @@ import { shellWord } from '../../core/shell-word.ts';
 import type { Checkout } from '../../git/checkout.ts';
 import { commitFiles, skippedHooks } from '../../git/commit-files.ts';
 import type { CommitId } from '../../git/output.ts';
-import { fetchTip, isAncestor, targetName } from '../../git/push.ts';
+import { fetchTip, isAncestor, pushTarget, targetName } from '../../git/push.ts';
 import {
   type AgentSteps,
   type PushTarget,
@@ -92,7 +92,7 @@ export async function intoBranch(going: Going, context: CommandContext): Promise
   await say(context, `branch ${base.branch}; ${where}`);
   await toldAlso(checkout, context);
   if (newKeyNote !== undefined) await say(context, newKeyNote);
-  if (target === undefined) await say(context, 'next: git push');
+  if (target === undefined) await toldPush(checkout, base.branch, context);
   return made.commit;
 }
 
@@ -200,6 +200,14 @@ async function toldAlso(checkout: Checkout, context: CommandContext): Promise<vo
   const hooks = await skippedHooks(checkout);
   if (hooks.length > 0) await say(context, `note: hooks of this repository were not run: ${hooks.join(', ')}`);
   await toldHistory(context);
+}
+
+/** By name: a branch that follows nothing yet can be pushed so as well. */
+async function toldPush(checkout: Checkout, branch: string, context: CommandContext): Promise<void> {
+  const to = await pushTarget(checkout, branch);
+  if (to === undefined) return;
+  const what = to.branch === branch ? branch : `${branch}:${to.branch}`;
+  await say(context, `next: git push ${shellWord(to.remote)} ${shellWord(what)}`);
 }
 
 async function toldHistory(context: CommandContext): Promise<void> {
