@@ -1,7 +1,8 @@
 import { relative, sep } from 'node:path';
 import { SottoError } from '../core/errors.ts';
+import { fileWord } from '../core/shell-word.ts';
 import { type Checkout, expectOutput, openCheckout, runInCheckout } from '../git/checkout.ts';
-import type { FileCommit } from '../git/file-history.ts';
+import { type FileCommit, isShallow } from '../git/file-history.ts';
 import { decryptFile } from '../sops/change.ts';
 import type { Identity } from '../sops/identity.ts';
 import type { KeyPath } from '../sops/key-path.ts';
@@ -16,9 +17,9 @@ export interface ValueBlame {
   readonly changed: FileCommit;
   /**
    * `changed`: the version before has another value or none. `unopened`: no key at hand opens the version before, so it
-   * may be older.
+   * may be older. `cut`: the clone begins with this commit, and so it may be, too.
    */
-  readonly certainty: 'changed' | 'unopened';
+  readonly certainty: 'changed' | 'unopened' | 'cut';
   /** Everybody for whom a version with this value was encrypted, with the first of those. */
   readonly readers: readonly { readonly recipient: string; readonly since: FileCommit; readonly isNow: boolean }[];
 }
@@ -51,7 +52,7 @@ export async function blameValue(
   const first = await versionAt(checkout, newest, path, value, identities);
   if (first?.value === undefined) throw noSuchValue(value.name, value.key);
   const versions = [first];
-  let certainty: ValueBlame['certainty'] = 'changed';
+  let certainty: ValueBlame['certainty'] = (await isCutAt(checkout, older.at(-1) ?? newest)) ? 'cut' : 'changed';
   for (const commit of older) {
     let before: Version | undefined;
     try {
@@ -61,11 +62,20 @@ export async function blameValue(
       certainty = 'unopened';
       break;
     }
-    if (before?.value !== first.value) break;
+    if (before?.value !== first.value) {
+      certainty = 'changed';
+      break;
+    }
     versions.push(before);
   }
   const oldestFirst = versions.toReversed();
   return { changed: oldestFirst[0]?.commit ?? newest, certainty, readers: readersOf(oldestFirst) };
+}
+
+/** The clone begins with this commit, and the history does not. */
+async function isCutAt(checkout: Checkout, { commit }: FileCommit): Promise<boolean> {
+  const parent = await runInCheckout(checkout, { args: ['rev-parse', '--verify', '--quiet', `${commit}^`] });
+  return !parent.ok && (await isShallow(checkout));
 }
 
 interface Version {
@@ -114,7 +124,7 @@ function noHistory(file: string): SottoError {
     code: 'SOTTO-CLI-219',
     what: 'the value has no history here',
     why: 'no commit of this branch has the file',
-    next: 'git log --all -- FILE; a clone that was not cut short (git fetch --unshallow)',
+    next: `git log --all -- ${fileWord(file)}; in a clone that was cut short first git fetch --unshallow`,
     file,
   });
 }

@@ -86,7 +86,7 @@ export async function openValue(
   refuseRecipients(flags, file);
   const input = await source.read(file);
   const format = fileFormat(input.name, flags);
-  const opened = await opening(context, command, input, flags);
+  const opened = await opening(context, command, path, input, flags);
   try {
     const text = Buffer.from(opened.clear.reveal()).toString('utf8');
     const clear: ClearFile = { text, format, file: input.name, document: documentNumber(flags) };
@@ -159,11 +159,13 @@ export async function openOrMake(
 async function opening(
   context: CommandContext,
   command: string,
+  path: KeyPath,
   input: InputFile,
   flags: ValueFlags,
 ): Promise<ChangeableSops> {
   try {
-    return await withIdentities(context, { name: input.name, command, ...flags }, (identities) =>
+    const asked = { name: input.name, command, words: [input.name, formatKeyPath(path)], ...flags };
+    return await withIdentities(context, asked, (identities) =>
       openForChange(textOf(input), fileFormat(input.name, flags), input.name, identities),
     );
   } catch (thrown) {

@@ -69,7 +69,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'keys',
-    summary: 'keys of the agent: list, retire, export, backup, restore',
+    summary: 'keys of the agent: list, add, retire, export, backup, restore, rehearse',
     load: () => import('./commands/keys.ts'),
   },
   {

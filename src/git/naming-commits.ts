@@ -68,7 +68,8 @@ export async function namingCommits(
     newest: newestCommit,
     oldest: oldestCommit,
     count: oldest - newest + 1,
-    isWhole: !goesOn || line.isWhole,
+    // Where a clone was cut short everything looks as if it had begun there.
+    isWhole: line.isWhole || (!goesOn && oldest < commits.length - 1),
   };
 }
 

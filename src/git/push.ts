@@ -52,10 +52,8 @@ export async function push(checkout: Checkout, target: PushTarget, commit: Commi
   const report = `${end.output.toString('utf8')}\n${end.complaint}`;
   const isRace = /\[rejected\]|cannot lock ref|failed to update ref|incorrect old value/.test(report);
   if (isRace) return { kind: 'behind' };
-  return {
-    kind: 'refused',
-    why: reasonOf(end.output.toString('utf8')) || firstLine(end.complaint) || 'no reason was given',
-  };
+  const why = reasonOf(end.output.toString('utf8')) || firstLine(end.complaint) || 'no reason was given';
+  return { kind: 'refused', why: [why, ...remarksOf(end.complaint)].join(' ').slice(0, MOST_WORDS) };
 }
 
 /** The commit of the branch at the remote, with everything it needs. Undefined when it cannot be had. */
@@ -131,6 +129,9 @@ export async function changedPaths(checkout: Checkout, from: CommitId, to: Commi
 }
 
 const RAW_CHANGE = /^:([0-7]{6}) ([0-7]{6}) ([0-9a-f]{40}) ([0-9a-f]{40}) /;
+
+/** Hooks can be talkative; what counts comes first. */
+const MOST_WORDS = 500;
 
 function remarksOf(complaint: string): string[] {
   return complaint.split('\n').flatMap((line) => /^remote:\s*(\S.*)$/.exec(line)?.[1]?.trim() ?? []);

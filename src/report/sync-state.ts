@@ -1,4 +1,5 @@
 import type { Code } from '../core/codes.ts';
+import { count } from '../core/count.ts';
 import type { SyncCounts, SyncStateName } from './status.ts';
 
 /** Trouble of a sync as a whole: its source, its settings, its path. What runs stays as it is meanwhile. */
@@ -154,8 +155,4 @@ function heldText({ held }: SyncFacts): string {
 
 function dependencyText({ dependency }: SyncFacts): string {
   return dependency === undefined ? '' : `waits, because ${dependency.why}`;
-}
-
-function count(n: number, one: string, many = `${one}s`): string {
-  return `${n} ${n === 1 ? one : many}`;
 }

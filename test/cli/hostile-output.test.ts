@@ -64,7 +64,10 @@ describe('what others have written', () => {
     ];
     const { recipient } = await newKeyPair();
     const sealed = await encrypted('a: b\n', recipient);
-    writeFileSync(join(folder, '.sops.yaml'), `creation_rules:\n- age:\n  - ${recipient}\n  - "age1x\\e[2J\\x9b\\u202e"\n`);
+    writeFileSync(
+      join(folder, '.sops.yaml'),
+      `creation_rules:\n- age:\n  - ${recipient}\n  - "age1x\\e[2J\\x9b\\u202e"\n`,
+    );
     writeFileSync(join(folder, 'a.yaml'), sealed.replace('a: ENC', '"a\\e[2J\\x9b\\x7f\\u202e": ENC'));
     for (const words of ['recipients list', 'recipients check', 'secret list a.yaml']) {
       for (const form of [['-o', 'json'], []]) {

@@ -387,6 +387,8 @@ describeReal('sotto rotate --in-cluster', TOOLS, () => {
     expect(refused.stdout).toContain('does not let this credential write');
     expect(refused.stdout).not.toContain(at.pushing.password);
     const [made] = await at.newKeys();
+    // What was not pushed is not said to be: `sotto rotate status` would have somebody merge it.
+    expect(stringAt(made ?? null, 'metadata', 'annotations', 'sotto.dev/rotation')).toBeUndefined();
     world.git.setWriter({ kind: 'basic', username: 'bot', password: at.pushing.password });
     const { commit } = pushedIn((await at.rotate()).stdout);
     expect((await at.newKeys()).map(nameOf)).toEqual([nameOf(made)]);

@@ -16,7 +16,10 @@ function data(text: string): string {
 }
 
 /** How many files of each commit, oldest first, name the recipient. */
-async function namingIn(counts: readonly number[]): Promise<{ ids: string[]; found: NamingCommits | undefined }> {
+async function namingIn(
+  counts: readonly number[],
+  depth?: number,
+): Promise<{ ids: string[]; found: NamingCommits | undefined }> {
   const folder = mkdtempSync(join(tmpdir(), 'sotto-naming-'));
   const env = isolatedGitEnv(folder);
   try {
@@ -32,7 +35,10 @@ async function namingIn(counts: readonly number[]): Promise<{ ids: string[]; fou
     });
     git(['fast-import', '--quiet'], `${commits.join('\n')}\ndone\n`);
     const ids = git(['rev-list', '--reverse', 'main']).trim().split('\n');
-    const checkout = await openCheckout(folder, env, new AbortController().signal);
+    const short = join(folder, 'short');
+    if (depth !== undefined) git(['clone', '-q', '--depth', `${depth}`, `file://${folder}`, short]);
+    const where = depth === undefined ? folder : short;
+    const checkout = await openCheckout(where, env, new AbortController().signal);
     const tip = ids.at(-1) as Parameters<typeof branchLine>[1];
     return { ids, found: await namingCommits(checkout, await branchLine(checkout, tip), PATTERN) };
   } finally {
@@ -49,6 +55,12 @@ describe('the commits of a branch that name a recipient', () => {
       count: 3,
       isWhole: true,
     });
+  });
+
+  it('are not said to be all where a clone was cut short among them', async () => {
+    for (const depth of [1, 2])
+      expect((await namingIn([2, 2, 2], depth)).found).toMatchObject({ count: depth, isWhole: false });
+    expect((await namingIn([2, 0, 2, 2], 3)).found).toMatchObject({ count: 2, isWhole: true });
   });
 
   it('are none where only other texts name it', async () => {

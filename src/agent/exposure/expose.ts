@@ -1,4 +1,5 @@
 import { rfc3339 } from '../../core/clock.ts';
+import { count } from '../../core/count.ts';
 import { asSottoError, SottoError } from '../../core/errors.ts';
 import type { ObjectKey } from '../../core/ids.ts';
 import { LIMITS } from '../../core/limits.ts';
@@ -41,10 +42,14 @@ export async function expose(
   });
   await agent.inventory.store();
   agent.changed();
-  return {
-    outcome: 'done',
-    message: `${open} values that this key opens are applied; each is followed until it changes`,
-  };
+  return { outcome: 'done', message: followedText(open) };
+}
+
+/** A key with a typing error opens nothing either: whoever has one is not to go home. Pure. */
+export function followedText(open: number): string {
+  if (open === 0)
+    return 'no value that is applied is one that this key opens; is it the right key? sotto keys list, sotto recipients list';
+  return `${count(open, 'value')} that this key opens ${open === 1 ? 'is' : 'are'} applied; each is followed until it changes`;
 }
 
 function markOf(value: ExposedValue): string {

@@ -118,7 +118,7 @@ export function checkSealing({ enabled, secretNames, certificate }: SealingSetti
 export async function annotate(
   { agent, keys }: RotationSite,
   name: string,
-  annotations: Readonly<Record<string, string>>,
+  annotations: Readonly<Record<string, string | null>>,
 ): Promise<void> {
   const target = { resource: SECRETS, namespace: agent.place.agentNamespace, name };
   const patch = { metadata: { annotations } };

@@ -1,5 +1,6 @@
 import type { EncryptedDocuments } from '../../authoring/rotation/documents.ts';
 import { RECEIPT_FILE } from '../../authoring/rotation/receipt.ts';
+import type { Code } from '../../core/codes.ts';
 import { SottoError } from '../../core/errors.ts';
 import { LIMITS } from '../../core/limits.ts';
 import { parseBranch, parseGitUrl } from '../../git/address.ts';
@@ -136,10 +137,17 @@ async function carryOut(
   const secret = secretOf(work, held, sealing);
   // Before the push: whoever finds the branch finds out that it is ours.
   await annotate(work, secret, { [ROTATION_ANNOTATION]: rotationText(mark) });
-  await publish(work, branch, commit);
+  await publish(work, branch, commit).catch(async (thrown: unknown) => {
+    // What is certainly not there is not to be looked for; where that is not known the mark stays.
+    if (thrown instanceof SottoError && NOT_PUSHED.includes(thrown.code))
+      await annotate(work, secret, { [ROTATION_ANNOTATION]: null }).catch(() => undefined);
+    throw thrown;
+  });
   agent.log.info('a rotation was pushed', { branch, commit, files: files.size });
   return { ...mark, secret, recipient: identity?.recipient, base };
 }
+
+const NOT_PUSHED: readonly Code[] = ['SOTTO-ROTATE-022', 'SOTTO-ROTATE-024'];
 
 function secretOf(work: RotationWork, held: HeldKey | undefined, sealing: SealingKey | undefined): string {
   return held?.secret.mark.name ?? secretOfSealing(work, sealing);

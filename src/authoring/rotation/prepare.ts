@@ -29,6 +29,7 @@ export async function prepareRotation(
   plan: RotationPlan,
   keys: RotationKeys,
   now: Date,
+  step: () => void = () => undefined,
 ): Promise<ReadonlyMap<string, Uint8Array>> {
   const files = new Map<string, Uint8Array>();
   for (const { policy, text } of plan.policies) files.set(policy.path, Buffer.from(text));
@@ -39,11 +40,13 @@ export async function prepareRotation(
     const wanted = wantedKeys({ groups, threshold }, { groups: before, threshold }, keys.pgpKeys, held);
     const made = await rekey(old, keys.identities, wanted, 'new-data-key', now);
     files.set(name, Buffer.from(made));
+    step();
   }
   if (keys.certificate === undefined) return files;
   const resealing = { certificate: keys.certificate, keys: keys.unsealKeys };
   const own = keyOf(resealing);
   for (const { path, text } of plan.sealed) {
+    step();
     if (own !== undefined && (await isSealedFor(own, text, path, keys.namespace))) continue;
     const made = await reseal(text, path, keys.namespace, resealing);
     if (made !== text) files.set(path, Buffer.from(made));
@@ -52,8 +55,13 @@ export async function prepareRotation(
 }
 
 /** Throws SottoError for the first SOPS file that does not open as a whole: before a new key is made for it. */
-export async function checkOpens({ sops }: RotationPlan, { identities }: RotationKeys): Promise<void> {
+export async function checkOpens(
+  { sops }: RotationPlan,
+  { identities }: RotationKeys,
+  step: () => void = () => undefined,
+): Promise<void> {
   for (const { file } of sops) {
+    step();
     const { text, format, name } = file;
     const clear = await openClear({ text, format, file: name }, identities);
     clear.wipe();

@@ -29,6 +29,7 @@ export async function rotationRows(
   plan: RotationPlan,
   documents: EncryptedDocuments,
   keys: RotationKeys,
+  step: () => void = () => undefined,
 ): Promise<RotationRow[]> {
   const whyKept = new Map(plan.kept.map(({ path, why }) => [path, `none: ${why}`]));
   const rows: RotationRow[] = plan.policies.map(({ policy }) => ({
@@ -39,6 +40,7 @@ export async function rotationRows(
     change: 'old recipient replaced',
   }));
   for (const { file } of documents.sops) {
+    step();
     const recipients = recipientsOf(file).groups.flat();
     const change = whyKept.get(file.name) ?? 'new data key, old recipient replaced';
     rows.push({ file: file.name, kind: 'SOPS', recipients, openedBy: joined(await opensSops(file, keys)), change });

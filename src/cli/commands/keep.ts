@@ -5,7 +5,7 @@ import { pausedFields } from '../../authoring/paused-fields.ts';
 import { asSottoError, SottoError } from '../../core/errors.ts';
 import { displayObject, type ObjectId } from '../../core/ids.ts';
 import type { Json } from '../../core/json.ts';
-import { shellWord } from '../../core/shell-word.ts';
+import { fileWord, shellWord } from '../../core/shell-word.ts';
 import { pointer } from '../../drift/pointer.ts';
 import type { HandField } from '../../drift/undone-fields.ts';
 import { checkNewBranch, commitFiles, diffOf } from '../../git/commit-files.ts';
@@ -199,7 +199,8 @@ async function change(
     if (subject.kind === 'undone')
       throw secretUnmapped(displayObject(id), 'what was undone is gone', 'pause it, edit it, then keep it');
     const rendered = await whyRendered(base.tree, settings.path, path);
-    if (rendered !== undefined) throw secretUnmapped(displayObject(id), rendered, `sotto secret set ${path}`, path);
+    if (rendered !== undefined)
+      throw secretUnmapped(displayObject(id), rendered, `sotto secret set ${fileWord(path)} PATH`, path);
     const file = await readApplied(base, path, revision, context);
     const isRendered = await isKustomize(base, settings);
     const root = base.checkout.root;

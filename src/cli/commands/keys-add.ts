@@ -51,7 +51,7 @@ async function add(file: string, cluster: Cluster, { name }: AddFlags, context: 
   const secret = name ?? key.name;
   try {
     const held = await readClusterKeys(cluster, context.signal);
-    checkNew(key, held);
+    checkNew(key, held, cluster.namespace);
     await make(cluster, secret, key, held.settings.sealing.recovery);
     const { recovery } = held.settings.sealing;
     const copy = recovery.length === 0 ? 'there is no copy of it' : `a copy is in ConfigMap ${RECOVERY_NAME}`;
@@ -81,7 +81,7 @@ async function checkMode(path: string, file: string): Promise<void> {
   });
 }
 
-function checkNew({ id }: AddedKey, { secrets }: ClusterKeys): void {
+function checkNew({ id }: AddedKey, { secrets }: ClusterKeys, namespace: string): void {
   const holder = secrets.find((secret) => keyIds(secret).includes(id))?.mark;
   if (holder === undefined) return;
   const isRetired = keyLife(holder).state === 'retired';
@@ -89,7 +89,9 @@ function checkNew({ id }: AddedKey, { secrets }: ClusterKeys): void {
     code: 'SOTTO-KEYS-091',
     what: 'no Secret was made, because the agent has this key already',
     why: `Secret ${holder.name} holds it${isRetired ? ', and is retired' : ''}`,
-    next: isRetired ? `kubectl annotate secret ${holder.name} sotto.dev/state-` : 'sotto keys list',
+    next: isRetired
+      ? `kubectl annotate secret ${holder.name} -n ${namespace} sotto.dev/state-`
+      : `sotto keys list -n ${namespace}`,
     object: `Secret/${holder.name}`,
   });
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { count } from '../../core/count.ts';
 import { SottoError } from '../../core/errors.ts';
 import { arrayAt, type Json, stringAt } from '../../core/json.ts';
 import { type Checkout, openCheckout } from '../../git/checkout.ts';
@@ -47,6 +48,12 @@ async function list(cluster: Cluster, { sealed, output }: ListFlags, context: Co
   for (const key of arrayAt(status, 'keys')) found.push(await listed(key, repository, unsealing));
   const now = new Date();
   await writeData(context, output === 'json' ? keyListJson(found, now) : keyListText(found, now));
+  const cut = repository?.lines.find(({ line }) => !line.isWhole);
+  if (cut !== undefined)
+    await say(
+      context,
+      `note: of ${cut.branch} only the newest ${count(cut.line.commits.length, 'commit')} were looked at; in a clone that was cut short: git fetch --unshallow`,
+    );
   if (output !== 'json' && sealed !== true && found.some(({ kind }) => kind === 'sealing'))
     await say(context, 'note: no SealedSecret says its key; --sealed tries each, for who may read the key Secrets');
 }

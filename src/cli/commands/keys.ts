@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { SottoError } from '../../core/errors.ts';
@@ -101,7 +101,7 @@ async function retire(word: string, cluster: Cluster, flags: RetireFlags, contex
   const checkout = await openCheckout(context.cwd, context.env, context.signal);
   const keys = await readClusterKeys(cluster, context.signal);
   const meant = keys.secrets.find((secret) => secret.mark.name === word || keyIds(secret).includes(word));
-  if (meant === undefined) throw noSuchKey(word);
+  if (meant === undefined) throw noSuchKey(word, cluster.namespace);
   const { name } = meant.mark;
   if (keyLife(meant.mark).state === 'retired') return say(context, `Secret ${name} is retired already`);
   if (flags.fetch && !(await fetchBranches(checkout))) throw notFetched();
@@ -113,12 +113,12 @@ async function retire(word: string, cluster: Cluster, flags: RetireFlags, contex
     context,
     `no head of ${heads.flatMap(({ branches }) => branches).length} branches needs the key of Secret ${name}`,
   );
-  const command = `sotto keys retire ${shellWord(word)}`;
+  const command = `sotto keys retire ${shellWord(word)} -n ${cluster.namespace}`;
   if (!(await confirmed(context, 'Open nothing with it any more?', { ...flags, command }))) return;
   await markState(cluster, name, 'retired', undefined);
   await say(
     context,
-    `Secret ${name} is retired: it is kept, and opens nothing. Undo: kubectl annotate secret ${name} sotto.dev/state-`,
+    `Secret ${name} is retired: it is kept, and opens nothing. Undo: kubectl annotate secret ${name} -n ${cluster.namespace} sotto.dev/state-`,
   );
 }
 
@@ -145,6 +145,7 @@ interface BackupFlags extends ClusterFlags {
 async function backup(cluster: Cluster, flags: BackupFlags, context: CommandContext): Promise<void> {
   const { out, recipient, passphrase } = flags;
   if (out === undefined) throw usage('a backup needs a file', '--out says where it is written');
+  if (existsSync(resolve(context.cwd, out))) throw isThere(out);
   if (recipient !== undefined && passphrase === true)
     throw usage('a backup is for recipients or behind a passphrase', 'age has no files for both');
   const keys = await readClusterKeys(cluster, context.signal);
@@ -158,10 +159,8 @@ async function backup(cluster: Cluster, flags: BackupFlags, context: CommandCont
   try {
     writeFileSync(resolve(context.cwd, out), sealed, { flag: 'wx', mode: 0o600 });
   } catch (cause) {
-    throw usage(
-      `${out} was not written`,
-      cause instanceof Error && 'code' in cause && cause.code === 'EEXIST' ? 'it exists already' : reasonOf(cause),
-    );
+    if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') throw isThere(out);
+    throw usage(`${out} was not written`, reasonOf(cause));
   }
   await say(context, `${out}: ${names.length} Secrets (${names.join(', ')})`);
   await say(context, `next: sotto keys backup --verify ${shellWord(out)} --key-file IDENTITY, inside the repository`);
@@ -231,16 +230,21 @@ function forNobody(): SottoError {
   });
 }
 
+function isThere(out: string): SottoError {
+  const next = 'the same command with --out and another name';
+  return new SottoError({ code: 'SOTTO-CLI-001', what: `${out} was not written`, why: 'it exists already', next });
+}
+
 function usage(what: string, why: string): SottoError {
   return new SottoError({ code: 'SOTTO-CLI-001', what, why, next: 'sotto keys --help' });
 }
 
-function noSuchKey(word: string): SottoError {
+function noSuchKey(word: string, namespace: string): SottoError {
   return new SottoError({
     code: 'SOTTO-KEYS-066',
     what: `there is no key ${word}`,
     why: 'no key Secret that the agent would use is called so or holds it',
-    next: 'sotto keys list',
+    next: `sotto keys list -n ${namespace}`,
   });
 }
 

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { shellWord } from '../../core/shell-word.ts';
 import type { PgpKeyBlock } from '../../sops/pgp-key.ts';
 import { confirmed } from '../ask.ts';
 import type { CommandContext } from '../context.ts';
@@ -127,13 +128,14 @@ async function change(what: 'add' | 'remove', word: string, flags: EditFlags, co
   if (isEmpty) return say(context, 'nothing to change: rules and files are so already');
   await showPlan(plan, policyFile, context);
   if (flags.dryRun === true || flags.plan === true) return;
-  const command = `sotto recipients ${what} ${word}`;
+  const command = `sotto recipients ${what}${placeFlags(flags)} ${shellWord(word)}`;
   if (!(await confirmed(context, 'Change this?', { ...flags, command }))) return;
   const pgpKeys: PgpKeyBlock[] = [];
   for (const name of flags.pgpKey ?? []) pgpKeys.push(...(await publicKeys(context, name)));
   const services = servicesAtHand(context, flags.keyService);
   const [first] = plan.files;
-  const opening = { name: first?.file.sealed.name ?? policyFile.input.name, command: `recipients ${what}`, ...flags };
+  const name = first?.file.sealed.name ?? policyFile.input.name;
+  const opening = { name, command: `recipients ${what}${placeFlags(flags)}`, words: [word], ...flags };
   const prepared = await withIdentities(context, opening, (identities) =>
     prepareFiles(plan.files, identities, { pgpKeys, services }, new Date()),
   );
@@ -141,6 +143,12 @@ async function change(what: 'add' | 'remove', word: string, flags: EditFlags, co
   await say(context, `${prepared.length} files changed, each opened again and compared before`);
   if (what === 'remove' && prepared.length > 0)
     await say(context, 'note: whoever was removed could read the values as they are, and Git keeps them: change them');
+}
+
+/** Which rules were meant, as typed, for the hint. */
+function placeFlags({ rule, group, allRules }: EditFlags): string {
+  const named = [rule === undefined ? [] : ['--rule', rule], group === undefined ? [] : ['--group', group]];
+  return [...named.flat(), ...(allRules === true ? ['--all-rules'] : [])].map((word) => ` ${shellWord(word)}`).join('');
 }
 
 async function showPlan({ policyText, files }: RecipientPlan, policyFile: PolicyFile, context: CommandContext) {

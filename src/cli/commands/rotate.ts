@@ -1,7 +1,9 @@
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
+import { fileWord } from '../../core/shell-word.ts';
 import { checkNewBranch } from '../../git/commit-files.ts';
 import { sealingCertificate } from '../../sealed/certificate.ts';
+import { count } from '../../core/count.ts';
 import type { PgpKeyBlock } from '../../sops/pgp-key.ts';
 import { checkRecipients } from '../../sops/recipients.ts';
 import { confirmed } from '../ask.ts';
@@ -18,6 +20,7 @@ import {
   repeatable,
 } from '../options.ts';
 import { say, writeData } from '../output.ts';
+import { withProgress } from '../progress.ts';
 import { publicKeys } from '../recipients.ts';
 import { durationOf } from '../request-flags.ts';
 import { type ClusterKeys, readClusterKeys } from '../rotate/cluster-keys.ts';
@@ -48,6 +51,7 @@ import {
 } from '../rotate/flags.ts';
 import { finishWithAgent, resumeRotation } from '../rotate/resume.ts';
 import { registerStatus } from '../rotate/status.ts';
+import { sayingWhereItStands } from '../rotate/interrupted.ts';
 import { planJson, planTable } from '../rotate/report.ts';
 import { seenRecipients } from '../../authoring/rotation/seen.ts';
 import { rotationRows } from '../../authoring/rotation/rows.ts';
@@ -105,15 +109,17 @@ export function register(program: Command, context: CommandContext): void {
       }
       if (flags.resume === true) {
         checkResume(flags);
-        return resumeRotation(flags, context);
+        return sayingWhereItStands(context, () => resumeRotation(flags, context));
       }
       if (flags.inCluster === true) {
         checkInCluster(flags);
         return withCluster(flags, context, (cluster) => rotateInCluster(flags, cluster, context));
       }
       checkFlags(flags);
-      if (flags.newSecret !== true && flags.newSealing !== true) return rotate(flags, context);
-      return withCluster(flags, context, (cluster) => rotate(flags, context, cluster));
+      return sayingWhereItStands(context, () => {
+        if (flags.newSecret !== true && flags.newSealing !== true) return rotate(flags, context);
+        return withCluster(flags, context, (cluster) => rotate(flags, context, cluster));
+      });
     });
   registerStatus(command, context);
   registerExposed(command, context);
@@ -130,11 +136,11 @@ async function rotate(flags: RotateFlags, context: CommandContext, cluster?: Clu
   const newKey = await newKeyOf(flags, context, checkout.root, cluster, clusterKeys);
   const planned = await plannedRotation(flags, context, documents, newKey, clusterKeys);
   const report = await exposureOf({ ...planned, checkout, documents }, flags.reason, context);
+  const recovery = newKey === undefined ? [] : await recoveryOf(flags, context, clusterKeys);
   await show(planned, newKey, documents, report, flags, context);
   if (flags.plan === true) return;
   const question = `Rotate ${counts(planned.plan)}?`;
   if (!(await confirmed(context, question, { command: 'sotto rotate …', ...flags }))) return;
-  const recovery = await recoveryOf(flags, context, clusterKeys);
   const until = new Date(Date.now() + (flags.keepOld ?? KEEP_OLD_MS));
   const withSealing =
     flags.newSealing === true && cluster && clusterKeys
@@ -151,14 +157,15 @@ async function rotate(flags: RotateFlags, context: CommandContext, cluster?: Clu
   const agent = cluster && clusterKeys && (await lookAhead(cluster, clusterKeys, proving, context));
   if (report !== undefined && cluster && clusterKeys)
     await exposeAtAgent(cluster, keysGivingWay(rotation, clusterKeys), flags.reason ?? '', context);
-  const made = await commitRotation(rotation, base.commit, documents);
+  const made = await commitRotation(rotation, base.commit, documents, context);
+  const newKeyNote = newKeyNoteOf(flags);
   if (flags.branch !== undefined) {
-    await ontoOwnBranch(flags.branch, { checkout, made, base, target }, context);
+    await ontoOwnBranch(flags.branch, { checkout, made, base, target, newKeyNote }, context);
     await toChange(report, cluster !== undefined, context);
     return agent && sayLater(agent, context);
   }
   const seen = rotation.goal.age && seenRecipients(documents, rotation.plan, rotation.goal.age);
-  const commit = await intoBranch({ ...rotation, made, base, journal, target, seen, agent }, context);
+  const commit = await intoBranch({ ...rotation, made, base, journal, target, seen, agent, newKeyNote }, context);
   await toChange(report, cluster !== undefined, context);
   if (agent === undefined || cluster === undefined) return;
   if (target === undefined) return sayLater(agent, context);
@@ -235,8 +242,7 @@ async function withNewSealing(
   context: CommandContext,
 ): Promise<Planned> {
   if (plan.sops.length + plan.sealed.length === 0) throw nothingToDo();
-  await checkOpens(plan, keys);
-  await checkUnseals(plan, keys);
+  await opensAll(plan, keys, context);
   const { namespace } = keys;
   const key = await newSealingKey(cluster, clusterKeys, documents, { until, namespace }, context);
   const certificate = sealingCertificate(key.certificatePem, new Date());
@@ -253,8 +259,7 @@ async function withNewKey(
 ): Promise<Planned> {
   if (plan.sops.length + plan.sealed.length + plan.policies.length === 0) throw nothingToDo();
   if (newKey === undefined || goal.age?.made !== NOT_MADE) return { plan, goal, keys };
-  await checkOpens(plan, keys);
-  await checkUnseals(plan, keys);
+  await opensAll(plan, keys, context);
   const { identity, said } = await newKey.make(goal.age.old, recovery, new Date());
   await say(context, `new key ${identity.recipient}, ${said}`);
   const changed = { ...goal, age: { ...goal.age, made: identity.recipient } };
@@ -267,19 +272,37 @@ async function show(
   newKey: NewKey | undefined,
   documents: EncryptedDocuments,
   report: ExposureReport | undefined,
-  { plan: isPlan, output }: RotateFlags,
+  flags: RotateFlags,
   context: CommandContext,
 ): Promise<void> {
-  const rows = await rotationRows(plan, documents, keys);
+  const { plan: isPlan, output } = flags;
+  const rows = await withProgress(context, 'opening: file', documents.sops.length, (step) =>
+    rotationRows(plan, documents, keys, step),
+  );
   if (isPlan === true && output === 'json')
     return writeData(context, planJson(rows, report && exposureJson(goal.age?.old, report)));
-  await writeData(context, planTable(rows));
+  await writeData(context, planTable(rows, goal.age?.old));
   if (report !== undefined) await showExposure(report, context);
   if (newKey !== undefined && goal.age?.made === NOT_MADE)
     await say(context, `the new key will be made: ${newKey.where}`);
   if (found !== undefined) await say(context, `the new key is there: ${found.identity.recipient}, ${found.said}`);
+  if (flags.newKey !== undefined && flags.push === true && flags.branch === undefined)
+    await say(context, `${newKeyNoteOf(flags) ?? ''}   (--branch NAME leaves time for that)`);
+}
+
+/** A key in a file gets nowhere by itself. */
+function newKeyNoteOf({ newKey, namespace }: RotateFlags): string | undefined {
+  if (newKey === undefined) return undefined;
+  const add = `sotto keys add ${fileWord(newKey)} -n ${namespace ?? 'NAMESPACE'}`;
+  return `note: whoever opens these files needs the new key before the commit; the agent: ${add}`;
+}
+
+/** Before a new key is made. Throws SottoError for the first document that does not open. */
+async function opensAll(plan: RotationPlan, keys: RotationKeys, context: CommandContext): Promise<void> {
+  await withProgress(context, 'opening: file', plan.sops.length, (step) => checkOpens(plan, keys, step));
+  await checkUnseals(plan, keys);
 }
 
 function counts({ sops, sealed }: RotationPlan): string {
-  return `${sops.length} SOPS files and ${sealed.length} files with SealedSecrets`;
+  return `${count(sops.length, 'SOPS file')} and ${count(sealed.length, 'file')} with SealedSecrets`;
 }

@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { Option } from 'commander';
 import { SottoError } from '../../core/errors.ts';
-import { shellWord } from '../../core/shell-word.ts';
+import { fileWord, shellWord } from '../../core/shell-word.ts';
 import { formatKeyPath, type KeyPath, parseKeyPath } from '../../sops/key-path.ts';
 import { listValues } from '../../sops/list-values.ts';
 import type { NewValue } from '../../sops/set-value.ts';
@@ -213,7 +213,8 @@ async function blame(file: string, path: KeyPath, flags: BlameFlags, context: Co
     document: documentNumber(flags),
     key: path,
   };
-  const found = await withIdentities(context, { name: file, command: 'secret blame', ...flags }, (identities) =>
+  const opening = { name: file, command: 'secret blame', words: [file, formatKeyPath(path)], ...flags };
+  const found = await withIdentities(context, opening, (identities) =>
     blameValue(context, dirname(absolute), value, identities),
   );
   if (flags.output === 'json') return writeData(context, jsonText(found));
@@ -230,6 +231,11 @@ async function blame(file: string, path: KeyPath, flags: BlameFlags, context: Co
     await say(
       context,
       'note: no key at hand opens the version before, so the value may be older, and others may have read it',
+    );
+  if (certainty === 'cut')
+    await say(
+      context,
+      'note: this clone was cut short there, so the value may be older, and others may have read it: git fetch --unshallow',
     );
 }
 
@@ -272,7 +278,7 @@ async function mayReplace(
 /** What was typed, for the hint. */
 function asTyped({ command, file, path }: ValueOpening, { push, branch }: UpFlags): string {
   const up = [...(push === true ? ['--push'] : []), ...(branch === undefined ? [] : [`--branch ${shellWord(branch)}`])];
-  return ['sotto', command, ...up, file, `'${formatKeyPath(path)}'`].join(' ');
+  return ['sotto', command, ...up, fileWord(file), `'${formatKeyPath(path)}'`].join(' ');
 }
 
 function textFor({ isBase64 }: OpenedValue, bytes: Uint8Array): NewValue {

@@ -5,6 +5,7 @@ import { type Checkout, type CheckoutState, openCheckout, readCheckout } from '.
 import type { CommitId } from '../../git/output.ts';
 import type { CommandContext } from '../context.ts';
 import { type CommitTree, commitTree } from '../commit-tree.ts';
+import { refuseHalfway } from '../rotate/journal.ts';
 
 /** The commit that a new branch begins at. */
 export interface Base {
@@ -14,9 +15,11 @@ export interface Base {
   readonly tree: CommitTree;
 }
 
-/** The checkout of the working directory, clean and on a branch. Throws SOTTO-CLI-190 to -192. */
+/** The checkout of the working directory, clean and on a branch. Throws SOTTO-CLI-190 to -192, and SOTTO-ROTATE-002. */
 export async function openBase(context: CommandContext): Promise<Base> {
   const checkout = await openCheckout(context.cwd, context.env, context.signal);
+  // What a rotation has still to write looks like changes of somebody, which must be neither stashed nor committed.
+  await refuseHalfway(checkout);
   const { commit, branch, changed } = await onBranch(checkout);
   const [first] = changed;
   if (first !== undefined) throw dirty(first, changed.length);

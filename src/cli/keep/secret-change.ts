@@ -7,6 +7,7 @@ import { takenEntries } from '../../authoring/paused-fields.ts';
 import { SottoError } from '../../core/errors.ts';
 import { displayObject, type ObjectId } from '../../core/ids.ts';
 import { isJsonObject, type Json, memberAt, stringAt } from '../../core/json.ts';
+import { fileWord } from '../../core/shell-word.ts';
 import type { Sensitive } from '../../core/sensitive.ts';
 import { kubeError } from '../../kube/errors.ts';
 import { getMetadata } from '../../kube/objects.ts';
@@ -86,10 +87,11 @@ async function intoSops(
   const { path, bytes } = file;
   const format = fileFormat(path, {});
   if (format !== 'yaml' && format !== 'json') {
-    const next = `sotto secret set ${path}`;
+    const next = `sotto secret set ${fileWord(path)} PATH`;
     throw secretUnmapped(displayObject(id), `it is generated from a ${format} file`, next, path);
   }
-  const opening = { name: path, command: 'keep', ...(keyFile === undefined ? {} : { keyFile }) };
+  const words = [displayObject(id)];
+  const opening = { name: path, command: 'keep', words, ...(keyFile === undefined ? {} : { keyFile }) };
   using opened = await withIdentities(context, opening, (identities) => openForChange(text, format, path, identities));
   await checkAgainstRules(
     context,

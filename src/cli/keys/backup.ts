@@ -3,7 +3,7 @@ import { ownedBytes, Sensitive } from '../../core/sensitive.ts';
 import { SottoError } from '../../core/errors.ts';
 import { readSecret, type SecretContent } from '../../kube/secret-reader.ts';
 import { unrepeated } from '../../kube/retry.ts';
-import { passphraseIdentity, passphraseRecipient } from '../../sops/age-scrypt.ts';
+import { parsePassphraseFile, passphraseIdentity, passphraseRecipient } from '../../sops/age-scrypt.ts';
 import { decryptWithIdentities, encryptForRecipients } from '../../sops/recipients.ts';
 import { findAgeIdentities } from '../age-identities.ts';
 import type { Cluster } from '../cluster.ts';
@@ -107,7 +107,8 @@ export async function openBackup(
   const held = identities.flatMap((identity) => (identity.kind === 'age' ? [identity] : []));
   const opened = await decryptWithIdentities(bytes, held);
   if (opened !== undefined) return opened;
-  if (!context.isTerminal.stdin || keyFiles.length > 0) throw notOpened(name);
+  const isBehindPassphrase = parsePassphraseFile(Uint8Array.from(bytes)) !== undefined;
+  if (!isBehindPassphrase || !context.isTerminal.stdin || keyFiles.length > 0) throw notOpened(name);
   return openByPassphrase(context, name, (passphrase) =>
     decryptWithIdentities(bytes, [passphraseIdentity(passphrase)]),
   );
@@ -145,7 +146,7 @@ export function notOpened(file: string): SottoError {
     code: 'SOTTO-KEYS-062',
     what: 'the backup does not open',
     why: 'none of the identities at hand opens it, or it was changed',
-    next: 'give the identity it was made for: --key-file recovery.txt; behind a passphrase, run the command at a terminal without it',
+    next: 'the same command with the identity it was made for: --key-file recovery.txt; behind a passphrase, at a terminal without it',
     file,
   });
 }

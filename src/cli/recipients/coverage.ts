@@ -41,6 +41,6 @@ function noPolicy(): SottoError {
     code: 'SOTTO-CLI-212',
     what: 'there is no .sops.yaml',
     why: 'it says for whom files are encrypted, and neither the working directory nor a folder above it has one',
-    next: 'write one: creation_rules with an age recipient; then the same command again',
+    next: "printf 'creation_rules:\\n- age: %s\\n' age1… > .sops.yaml in the root of the repository, then the same command again",
   });
 }

@@ -8,7 +8,7 @@ import { shellWord } from '../../core/shell-word.ts';
 import type { Checkout } from '../../git/checkout.ts';
 import { commitFiles, skippedHooks } from '../../git/commit-files.ts';
 import type { CommitId } from '../../git/output.ts';
-import { fetchTip, isAncestor, targetName } from '../../git/push.ts';
+import { fetchTip, isAncestor, pushTarget, targetName } from '../../git/push.ts';
 import {
   type AgentSteps,
   type PushTarget,
@@ -19,6 +19,7 @@ import {
 import type { CommandContext } from '../context.ts';
 import type { Base } from '../keep/repository-file.ts';
 import { say } from '../output.ts';
+import { withProgress } from '../progress.ts';
 import { ontoBranch } from '../up/branch.ts';
 import { pushAgain, pushCommit, type PushNote, type PushWords } from '../up/push-commit.ts';
 import { readDocuments } from './documents.ts';
@@ -43,9 +44,13 @@ export async function commitRotation(
   { checkout, goal, keys, reason }: Rotation,
   parent: CommitId,
   documents: EncryptedDocuments,
+  context: CommandContext,
 ): Promise<Made> {
   const plan = planRotation(documents, goal);
-  const files = await prepareRotation(plan, keys, new Date());
+  const total = plan.sops.length + plan.sealed.length;
+  const files = await withProgress(context, 'encrypting and comparing: file', total, (step) =>
+    prepareRotation(plan, keys, new Date(), step),
+  );
   if (files.size === 0) throw nothingToDo();
   const commit = await commitFiles(checkout, { parent, files, message: messageOf(goal, files.size, reason) });
   return { commit, files: files.size };
@@ -62,6 +67,8 @@ export interface Going extends Rotation {
   readonly seen: SeenRecipients | undefined;
   /** What the agent has still to do once it gets there. */
   readonly agent: AgentSteps | undefined;
+  /** Who needs the new key, where a file holds it. */
+  readonly newKeyNote: string | undefined;
 }
 
 /**
@@ -69,7 +76,7 @@ export interface Going extends Rotation {
  * pushed in the end; its journal is left where the agent has a part in it.
  */
 export async function intoBranch(going: Going, context: CommandContext): Promise<CommitId> {
-  const { checkout, made, base, journal, target, agent } = going;
+  const { checkout, made, base, journal, target, agent, newKeyNote } = going;
   const here = { branch: base.branch, from: base.commit };
   const note = noteOf(journal, { push: target, here, agent });
   if (target === undefined) note.write(made.commit);
@@ -84,6 +91,8 @@ export async function intoBranch(going: Going, context: CommandContext): Promise
   const where = target === undefined ? 'nothing was pushed' : `pushed to ${targetName(target)}`;
   await say(context, `branch ${base.branch}; ${where}`);
   await toldAlso(checkout, context);
+  if (newKeyNote !== undefined) await say(context, newKeyNote);
+  if (target === undefined) await toldPush(checkout, base.branch, context);
   return made.commit;
 }
 
@@ -105,7 +114,7 @@ async function raced(going: Going, target: PushTarget, context: CommandContext):
   const make = async (tip: CommitId): Promise<Made> => {
     const documents = await readDocuments(checkout, tip);
     checkSeen(going, documents, target);
-    return commitRotation(going, tip, documents);
+    return commitRotation(going, tip, documents, context);
   };
   const pushing = { checkout, target, words: words(base.branch), note, from: base.commit, make };
   const { commit, files } = await pushAgain(pushing, context);
@@ -172,7 +181,7 @@ function noteOf(path: string, rest: Omit<RotationJournal, 'to'>): PushNote {
 /** The commit on a branch of its own. */
 export async function ontoOwnBranch(
   name: string,
-  { checkout, made, base, target }: Pick<Going, 'checkout' | 'made' | 'base' | 'target'>,
+  { checkout, made, base, target, newKeyNote }: Pick<Going, 'checkout' | 'made' | 'base' | 'target' | 'newKeyNote'>,
   context: CommandContext,
 ): Promise<void> {
   const { commit } = made;
@@ -180,6 +189,7 @@ export async function ontoOwnBranch(
   await ontoBranch(checkout, branch, context);
   await told(made, context);
   await toldHistory(context);
+  if (newKeyNote !== undefined) await say(context, newKeyNote);
 }
 
 async function told({ commit, files }: Made, context: CommandContext): Promise<void> {
@@ -190,6 +200,14 @@ async function toldAlso(checkout: Checkout, context: CommandContext): Promise<vo
   const hooks = await skippedHooks(checkout);
   if (hooks.length > 0) await say(context, `note: hooks of this repository were not run: ${hooks.join(', ')}`);
   await toldHistory(context);
+}
+
+/** By name: a branch that follows nothing yet can be pushed so as well. */
+async function toldPush(checkout: Checkout, branch: string, context: CommandContext): Promise<void> {
+  const to = await pushTarget(checkout, branch);
+  if (to === undefined) return;
+  const what = to.branch === branch ? branch : `${branch}:${to.branch}`;
+  await say(context, `next: git push ${shellWord(to.remote)} ${shellWord(what)}`);
 }
 
 async function toldHistory(context: CommandContext): Promise<void> {

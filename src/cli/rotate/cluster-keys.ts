@@ -3,6 +3,7 @@ import { ageKeySecret } from '../../authoring/rotation/age-key-secret.ts';
 import { rfc3339 } from '../../core/clock.ts';
 import { SottoError } from '../../core/errors.ts';
 import { isJsonObject, type Json, member, stringAt } from '../../core/json.ts';
+import { SETTINGS_NAME } from '../../core/labels.ts';
 import { keyLife, type KeyLife } from '../../keys/key-state.ts';
 import { markOf, type SecretMark, wipeEntries } from '../../keys/key-secret.ts';
 import { REPLACES_ANNOTATION, STATE_ANNOTATION, UNTIL_ANNOTATION } from '../../keys/marks.ts';
@@ -10,8 +11,8 @@ import { parseKeySecret, type ParsedKeySecret } from '../../keys/parse-keys.ts';
 import { namedKeySecrets, selectKeySecrets } from '../../keys/select.ts';
 import { kubeError } from '../../kube/errors.ts';
 import { listMetadata } from '../../kube/lists.ts';
-import { createObject, getMetadata, mergePatch } from '../../kube/objects.ts';
-import { SECRETS } from '../../kube/resource.ts';
+import { createObject, getMetadata, getObject, mergePatch } from '../../kube/objects.ts';
+import { CONFIG_MAPS, SECRETS } from '../../kube/resource.ts';
 import { unrepeated } from '../../kube/retry.ts';
 import { readSecret } from '../../kube/secret-reader.ts';
 import type { Settings } from '../../settings/settings.ts';
@@ -33,7 +34,7 @@ export async function readClusterKeys(
   signal: AbortSignal,
 ): Promise<ClusterKeys> {
   const settings = await liveSettings({ transport, signal }, namespace);
-  if (settings === undefined) throw noSettings(namespace);
+  if (settings === undefined) throw await noSettings({ transport, namespace, connection }, signal);
   const listed = await listMetadata(transport, SECRETS, { namespace, signal });
   if (!listed.ok)
     throw kubeError(listed.failure, { verb: 'list', resource: SECRETS, namespace, user: connection.user });
@@ -132,11 +133,19 @@ function texts(value: Json | undefined): Record<string, string> {
   );
 }
 
-function noSettings(namespace: string): SottoError {
+/** Settings that may not be read are another matter than none. */
+async function noSettings(
+  { transport, namespace, connection }: Pick<Cluster, 'transport' | 'namespace' | 'connection'>,
+  signal: AbortSignal,
+): Promise<SottoError> {
+  const target = { resource: CONFIG_MAPS, namespace, name: SETTINGS_NAME };
+  const found = await getObject(transport, { ...target, signal });
+  if (!found.ok && found.failure.kind === 'forbidden')
+    return kubeError(found.failure, { verb: 'get', ...target, user: connection.user });
   return new SottoError({
     code: 'SOTTO-ROTATE-013',
     what: 'the agent cannot be asked what its keys are',
-    why: `ConfigMap sotto in namespace ${namespace} holds no settings that can be read, or you may not read it`,
+    why: `ConfigMap sotto in namespace ${namespace} holds no settings that can be read`,
     next: 'check the namespace (-n); an agent that takes its settings from a file is not rotated so: use --new-key',
   });
 }

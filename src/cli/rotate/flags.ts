@@ -75,7 +75,7 @@ Examples:
 Exit code: 0 done or planned, 1 a file is not as .sops.yaml says, nothing to do, a race was lost, a workload changed meanwhile,
 or the agent refuses, 2 usage, checkout or key files, 3 not pushed, no cluster, or the agent has not shown that it holds the
 new key, does not follow what is exposed, or does not run the commit in time, 4 a file does not open, 5 forbidden,
-6 interrupted: --resume.`;
+6 one that was interrupted is here: --resume, 130 stopped with Ctrl-C: it says whether --resume does the rest.`;
 
 /** What is to be done is written down; how the cluster is reached may have changed since. */
 export function checkResume(flags: RotateFlags): void {

@@ -33,6 +33,7 @@ export interface MadeKey {
 export async function fileKey(around: Surroundings, name: string, root: string): Promise<NewKey> {
   const path = resolve(around.cwd, name);
   if (isBelow(path, root)) throw unusable(name, 'it is in the working tree, where a commit could take it along');
+  if (!existsSync(dirname(path))) throw unusable(name, 'its folder does not exist');
   const given = existsSync(path) ? await onlyIdentity(around, name) : undefined;
   return {
     where: name,
@@ -131,7 +132,7 @@ function unusable(file: string, why: string): SottoError {
     code: 'SOTTO-ROTATE-005',
     what: 'the file for the new key cannot be used',
     why,
-    next: 'name a file that does not exist yet, outside of the checkout, or one with the new identity alone: --new-key /dev/shm/new.txt',
+    next: 'name a new file in a folder outside of the checkout, or one with the new identity alone: --new-key /dev/shm/new.txt',
     file,
   });
 }

@@ -1,16 +1,26 @@
 import type { RotationRow } from '../../authoring/rotation/rows.ts';
 import { jsonText, table } from '../output.ts';
+import { harmless } from '../terminal.ts';
 import type { exposureJson } from './exposure-report.ts';
 
-export function planTable(rows: readonly RotationRow[]): string {
+/** Every key is written out once, below, in full: a shortened one is one that somebody else can have too. */
+export function planTable(rows: readonly RotationRow[], old?: string): string {
+  const keys = [...new Set(rows.flatMap(({ recipients, openedBy }) => [...recipients, ...namesIn(openedBy)]))];
+  const marks = (names: readonly string[]): string => names.map((name) => `[${keys.indexOf(name) + 1}]`).join(' ');
   const cells = rows.map(({ file, kind, recipients, openedBy, change }) => [
     file,
     kind,
-    kind === 'rules' ? '-' : (openedBy ?? 'no key at hand'),
+    kind === 'rules' ? '-' : openedBy === undefined ? 'no key' : marks(namesIn(openedBy)),
     change,
-    recipients.join(', '),
+    marks(recipients),
   ]);
-  return table(['FILE', 'KIND', 'OPENED BY', 'CHANGE', 'RECIPIENTS'], cells);
+  const legend = keys.map((key) => `${marks([key])} ${harmless(key)}${key === old ? '  gives way' : ''}\n`);
+  const shown = table(['FILE', 'KIND', 'OPENED BY', 'CHANGE', 'FOR'], cells);
+  return [shown, ...(legend.length === 0 ? [] : ['\n']), ...legend].join('');
+}
+
+function namesIn(openedBy: string | undefined): string[] {
+  return openedBy === undefined ? [] : openedBy.split(' and ');
 }
 
 export function planJson(rows: readonly RotationRow[], exposure?: ReturnType<typeof exposureJson>): string {

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { followedText } from '../../../src/agent/exposure/expose.ts';
 import { type ExposedValue, type PlacedValue, stillExposed } from '../../../src/agent/exposure/exposure.ts';
 import { keyOf } from '../fixture.ts';
 
@@ -109,5 +110,15 @@ describe('an exposed value', () => {
         expect(again).toEqual(still);
       }),
     );
+  });
+});
+
+describe('the answer to who exposes a key', () => {
+  test('asks whether it is the right key where it opens nothing: one with a typing error opens nothing either', () => {
+    expect(followedText(0)).toBe(
+      'no value that is applied is one that this key opens; is it the right key? sotto keys list, sotto recipients list',
+    );
+    expect(followedText(1)).toBe('1 value that this key opens is applied; each is followed until it changes');
+    expect(followedText(2)).toBe('2 values that this key opens are applied; each is followed until it changes');
   });
 });
