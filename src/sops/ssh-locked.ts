@@ -84,7 +84,9 @@ function lockedPem(file: Uint8Array): LockedSshKey | undefined {
     wire: undefined,
     unlock: (passphrase) => {
       try {
-        const key = createPrivateKey({ key: text, format: 'pem', passphrase: Buffer.from(passphrase) });
+        // No copy: the caller wipes these bytes and no others.
+        const typed = Buffer.from(passphrase.buffer, passphrase.byteOffset, passphrase.length);
+        const key = createPrivateKey({ key: text, format: 'pem', passphrase: typed });
         return key.asymmetricKeyType === 'rsa' ? new SshRsaIdentity(key) : undefined;
       } catch {
         return undefined;
