@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { lookAtExposed } from '../../../src/agent/exposure/expose.ts';
 import type { Exposure } from '../../../src/agent/exposure/exposure.ts';
+import { Sensitive } from '../../../src/core/sensitive.ts';
+import { fingerprintKey } from '../../../src/keys/fingerprint.ts';
 import { sendJson, startFakeApi } from '../../kube/fake-api.ts';
 import { keyOf, passed, runtime, testAgent } from '../fixture.ts';
 
@@ -9,7 +11,7 @@ const EXPOSED: Exposure = {
   since: '2027-01-01T00:00:00Z',
   reason: 'compromised',
   by: 'kim',
-  digestKey: Buffer.alloc(32, 7).toString('base64url'),
+  digestKey: fingerprintKey(Sensitive.copyOf(Buffer.alloc(32, 7))),
   total: 1,
   accepted: 0,
   values: [{ file: 'a.yaml', key: 'stringData.a', object: keyOf('Secret', 'a'), cipher: 'c', digest: 'd' }],
