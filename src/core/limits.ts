@@ -91,4 +91,6 @@ export const LIMITS = {
   maxSettingsBytes: 256 * 1024,
   /** The receipt of a rotation: half a kilobyte for each file. */
   maxReceiptBytes: 8 * 1024 * 1024,
+  /** The journal of a rotation in a checkout, with the name of each workload. */
+  maxJournalBytes: 8 * 1024 * 1024,
 } as const;

@@ -1,6 +1,17 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { isJsonObject, type Json, member, memberAt, parseJson, stringAt } from '../core/json.ts';
+import { LIMITS } from '../core/limits.ts';
 import { type Checkout, expectOutput, runInCheckout } from './checkout.ts';
 import { type CommitId, isCommitId } from './output.ts';
 
@@ -52,16 +63,23 @@ export async function journalPath(checkout: Checkout): Promise<string> {
   );
 }
 
-/** Undefined where there is none; `damaged` for what is no journal. */
+/** Undefined where there is none; `damaged` for what is no journal, or none that this user has written. */
 export function readJournal(path: string): RotationJournal | 'damaged' | undefined {
-  let text: string;
+  let fd: number;
   try {
-    text = readFileSync(path, 'utf8');
+    // No link is followed, and no pipe waited for: who hands on a checkout may have put anything there.
+    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (thrown) {
-    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return undefined;
-    throw thrown;
+    return thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT' ? undefined : 'damaged';
   }
-  return parseJournal(text) ?? 'damaged';
+  try {
+    const info = fstatSync(fd);
+    const isOurs = info.isFile() && info.uid === (process.getuid?.() ?? info.uid);
+    if (!isOurs || info.size > LIMITS.maxJournalBytes) return 'damaged';
+    return parseJournal(readFileSync(fd, 'utf8')) ?? 'damaged';
+  } finally {
+    closeSync(fd);
+  }
 }
 
 const HEAD = 'sotto rotate 2';
@@ -150,7 +168,9 @@ export function journalText(journal: RotationJournal): string {
 /** Whole or not at all, and durable before anything that it speaks of is done. */
 export function writeJournal(path: string, journal: RotationJournal): void {
   const beside = `${path}.tmp`;
-  const fd = openSync(beside, 'w', 0o600);
+  // Whatever lies there is not written through.
+  rmSync(beside, { force: true });
+  const fd = openSync(beside, 'wx', 0o600);
   try {
     writeSync(fd, journalText(journal));
     fsyncSync(fd);

@@ -18,7 +18,7 @@ import { sotto } from './session.ts';
 // What others have written into a repository or a cluster, on its way to a terminal.
 
 const EVIL = 'x\u001b[2J\u009b2J\u007f\u202ey';
-const RAW = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/;
+const RAW = /(?!\n)\p{Cc}|\u202e/u;
 
 const folder = mkdtempSync(join(tmpdir(), 'sotto-output-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

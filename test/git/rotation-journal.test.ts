@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
@@ -80,6 +81,63 @@ describe('the journal of a rotation', () => {
       { agent: 'sotto' },
     ])
       expect(parseJournal(`sotto rotate 2\n${JSON.stringify({ ...journal, ...wrong })}\n`)).toBeUndefined();
+  });
+
+  it.each<[string, (path: string, text: string) => void]>([
+    ['a pipe', (path) => void execFileSync('mkfifo', [path])],
+    ['a folder', (path) => mkdirSync(path)],
+    [
+      'a link',
+      (path, text) => {
+        writeFileSync(`${path}.there`, text);
+        symlinkSync(`${path}.there`, path);
+      },
+    ],
+    ['100 MB', (path) => writeFileSync(path, 'x\n'.repeat(50_000_000))],
+    ['a million levels deep', (path) => writeFileSync(path, `sotto rotate 2\n${'['.repeat(1_000_000)}\n`)],
+    ['NULs', (path) => writeFileSync(path, Buffer.alloc(1_000_000))],
+    ['no UTF-8', (path) => writeFileSync(path, Buffer.from([0xff, 0xfe, 0x0a]))],
+  ])('is damaged when somebody has planted one that is %s', (_, plant) => {
+    const folder = mkdtempSync(join(tmpdir(), 'sotto-journal-'));
+    try {
+      const [journal] = fc.sample(journals, 1);
+      if (journal === undefined) throw new Error('no sample');
+      const path = join(folder, 'sotto-rotate');
+      plant(path, journalText(journal));
+      expect(readJournal(path)).toBe('damaged');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it.runIf(process.getuid?.() === 0)('is damaged when it belongs to another user', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sotto-journal-'));
+    try {
+      const [journal] = fc.sample(journals, 1);
+      if (journal === undefined) throw new Error('no sample');
+      const path = join(folder, 'sotto-rotate');
+      writeJournal(path, journal);
+      chownSync(path, 12_345, 12_345);
+      expect(readJournal(path)).toBe('damaged');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it('is not written through a link that lies where it is made', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sotto-journal-'));
+    try {
+      const [journal] = fc.sample(journals, 1);
+      if (journal === undefined) throw new Error('no sample');
+      const [path, precious] = [join(folder, 'sotto-rotate'), join(folder, 'precious')];
+      writeFileSync(precious, 'as it was');
+      symlinkSync(precious, `${path}.tmp`);
+      writeJournal(path, journal);
+      expect(readJournal(path)).toEqual(journal);
+      expect(readFileSync(precious, 'utf8')).toBe('as it was');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it('is found, found damaged, or not there', () => {

@@ -41,7 +41,6 @@ describe('a hostile .sops.yaml', () => {
   });
 
   it('finds who is planted and who is missing among as many as there may be', () => {
-    const names = (from: number) => Array.from({ length: LIMITS.maxRuleKeys }, (_, index) => `age1x${from + index}`);
     for (let file = 0; file < 2_000; file += 1) {
       const { planted, missing } = compareWithRule(
         { groups: [names(1)], threshold: 1 },
@@ -56,3 +55,7 @@ describe('a hostile .sops.yaml', () => {
     expect(rule?.groups).toEqual([]);
   });
 });
+
+function names(from: number): string[] {
+  return Array.from({ length: LIMITS.maxRuleKeys }, (_, index) => `age1x${from + index}`);
+}
