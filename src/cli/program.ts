@@ -4,6 +4,7 @@ import { COMMANDS, NOT_BUILT_COMMANDS } from './commands.ts';
 import type { CommandContext, Surroundings } from './context.ts';
 import type { ExitCode } from './exit-codes.ts';
 import { EXIT, strongestExit } from './exit-codes.ts';
+import { folded } from './fold.ts';
 import { reportError } from './report-error.ts';
 import { VERSION } from './version.ts';
 
@@ -34,7 +35,7 @@ export async function buildProgram(argv: readonly string[], context: CommandCont
     .version(VERSION, '-V, --version', 'print the version')
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => context.stdout.write(text),
+      writeOut: (text) => context.stdout.write(folded(text, context.columns)),
       // Usage errors are printed by reportError, with their code.
       outputError: () => undefined,
       writeErr: (text) => context.stderr.write(text),

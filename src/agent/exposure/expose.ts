@@ -169,7 +169,7 @@ function unreadSyncs(agent: AgentContext): string[] {
 }
 
 function checkRoom(counts: readonly number[]): void {
-  const values = counts.reduce((sum, count) => sum + count, 0);
+  const values = counts.reduce((sum, each) => sum + each, 0);
   if (counts.length > LIMITS.maxExposures) throw notExposed(`${LIMITS.maxExposures} keys are exposed already`);
   if (values > LIMITS.maxExposedValues) throw notExposed(`they are more than ${LIMITS.maxExposedValues} values in all`);
 }
