@@ -50,20 +50,24 @@ export function withoutRecipient(text: string, file: string, place: PolicyPlace,
   return checked(config, splices, (policy) => changedAt(policy, place, (keys) => keys.filter((key) => key !== name)));
 }
 
-/** The text with another recipient in the place of one, wherever it stands. Throws SottoError. */
+/** The text with another recipient in the place of one, wherever it stands; beside that one it goes. Throws SottoError. */
 export function withReplaced(text: string, file: string, old: PolicyRecipient, by: string): string {
   const config = parsed(text, file);
   const policy = readPolicy(text, file);
+  const made = { ...old, text: by };
   const splices = policy.rules.flatMap((rule, index) =>
-    rule.groups.flatMap((_, group) =>
-      itemsAt(config, { rule: index, group: hasGroups(config, index) ? group : undefined }, old.field)
+    rule.groups.flatMap((_, group) => {
+      const place = { rule: index, group: hasGroups(config, index) ? group : undefined };
+      const items = itemsAt(config, place, old.field);
+      const isThere = items.some((item) => isItem(item, made));
+      return items
         .filter((item) => isItem(item, old))
-        .map(({ start, end }) => ({ start, end, by })),
-    ),
+        .map((item) => (isThere ? item.removal() : { start: item.start, end: item.end, by }));
+    }),
   );
-  const [from, to] = [nameOf(old), nameOf({ ...old, text: by })];
+  const [from, to] = [nameOf(old), nameOf(made)];
   return checked(config, splices, (before) =>
-    before.rules.map(({ groups }) => groups.map((keys) => keys.map((key) => (key === from ? to : key)))),
+    before.rules.map(({ groups }) => groups.map((keys) => [...new Set(keys.map((key) => (key === from ? to : key)))])),
   );
 }
 

@@ -66,7 +66,8 @@ export async function blameValue(
       certainty = 'changed';
       break;
     }
-    versions.push(before);
+    // Of the value the one that is held already: a long history would be held as often.
+    versions.push({ ...before, value: first.value });
   }
   const oldestFirst = versions.toReversed();
   return { changed: oldestFirst[0]?.commit ?? newest, certainty, readers: readersOf(oldestFirst) };

@@ -4,6 +4,7 @@ import { decodeBlob } from '../../sealed/blob.ts';
 import { byteLength } from '../../sops/enc.ts';
 import { metadataOf } from '../../sops/rekey.ts';
 import { withoutBlock } from '../../sops/replace-block.ts';
+import { withReplaced } from '../sops-config.ts';
 import { coverageOf, recipientsOf } from '../coverage.ts';
 import { differences } from '../coverage.ts';
 import type { CommittedPolicy, EncryptedDocuments, SealedSecretFile, SopsDocument } from './documents.ts';
@@ -153,17 +154,31 @@ function withoutItems({ text, path }: SealedSecretFile): { readonly text: string
   return { text: bareText, items };
 }
 
-/** One recipient in the place of another, wherever it stood. */
+/** One recipient in the place of another, wherever it stood; or in the place beside it. */
 function reviewRules(before: CommittedPolicy, after: CommittedPolicy): RotationReceipt | string {
   const [had, has] = [before, after].map(({ policy }) => [
     ...new Set(policy.rules.flatMap(({ groups }) => groups.flat())),
   ]);
   const added = (has ?? []).filter((name) => !(had ?? []).includes(name));
   const removed = (had ?? []).filter((name) => !(has ?? []).includes(name));
-  const [made, another] = added;
   const [old, second] = removed;
-  if (made === undefined || old === undefined || another !== undefined || second !== undefined)
+  const candidates = added.length === 0 && old !== undefined ? stayedFor(old, before, after) : added;
+  const [made] = candidates;
+  if (made === undefined || old === undefined || added.length > 1 || second !== undefined)
     return 'does not put one recipient in the place of another';
-  if (before.text.replaceAll(old, made) !== after.text) return 'differs in more than that recipient';
+  const isSo = (name: string): boolean =>
+    withReplaced(before.text, before.path, { field: 'age', text: old }, name) === after.text;
+  if (!candidates.some(isSo)) return 'differs in more than that recipient';
   return { file: after.path, kind: 'rules', added, removed, values: 0 };
+}
+
+const MOST_TRIED = 20;
+
+/** Who is named now wherever the old recipient was: one of them has its place. */
+function stayedFor(old: string, before: CommittedPolicy, after: CommittedPolicy): string[] {
+  const had = before.policy.rules.flatMap(({ groups }, rule) =>
+    groups.flatMap((names, group) => (names.includes(old) ? [after.policy.rules[rule]?.groups[group] ?? []] : [])),
+  );
+  const [first, ...others] = had.map((names) => new Set(names));
+  return [...(first ?? [])].filter((name) => others.every((names) => names.has(name))).slice(0, MOST_TRIED);
 }

@@ -32,6 +32,19 @@ describe('the plan of a rotation', () => {
     }
   });
 
+  it('takes the old recipient out where the new one stands beside it already, as after recipients add', () => {
+    const [before, after] = [
+      `creation_rules:\n- age: ${OLD},age1made # both\n- age: ${OLD}\n`,
+      `creation_rules:\n- age: age1made # both\n- age: age1made\n`,
+    ];
+    const { policies, sops } = planRotation(repositoryOf({ 'a.yaml': [[OLD, 'age1made']] }, before), {
+      age: PAIR,
+      seals: false,
+    });
+    expect(policies.map(({ text }) => text)).toEqual([after]);
+    expect(sops.map(({ groups }) => groups)).toEqual([[['age1made']]]);
+  });
+
   it('is none while a file is for somebody whom its rule does not name', async () => {
     expect(await refusal(repositoryOf({ 'a.yaml': [[OLD, MALLORY]] }, `creation_rules:\n- age: ${OLD}\n`))).toBe(
       'SOTTO-CLI-216',
