@@ -49,6 +49,8 @@ export interface GitServer extends AsyncDisposable {
   setWriter(access: GitAccess): void;
   /** From now on for every request, until `null`; what hangs is cut then, as by a server that starts again. */
   setFault(fault: GitFault | null): void;
+  /** From now on each request waits for this before it is answered. */
+  setGate(gate: () => Promise<void>): void;
   stop(): Promise<void>;
 }
 
@@ -74,11 +76,15 @@ export async function startGitServer(
     access,
     writer: undefined,
     fault: null,
+    gate: () => Promise.resolve(),
     hanging: new Set(),
     requests: [],
   };
   const server = createServer({ cert: issued.certificatePem, key: issued.privateKeyPem }, (incoming, outgoing) => {
-    answer(state, incoming, outgoing);
+    state.gate().then(
+      () => answer(state, incoming, outgoing),
+      () => outgoing.destroy(),
+    );
   });
   const port = await listen(server);
   cleanup.defer(() => closeServer(server));
@@ -98,6 +104,7 @@ export async function startGitServer(
       for (const outgoing of state.hanging) outgoing.destroy();
       state.hanging.clear();
     },
+    setGate: (gate) => void (state.gate = gate),
     stop,
     [Symbol.asyncDispose]: stop,
   };
@@ -110,6 +117,7 @@ interface ServerState {
   access: GitAccess;
   writer: GitAccess | undefined;
   fault: GitFault | null;
+  gate: () => Promise<void>;
   readonly hanging: Set<ServerResponse>;
   readonly requests: GitRequest[];
 }
