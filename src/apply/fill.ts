@@ -2,7 +2,7 @@ import { type Closed, type ClosedObject, ComposedRef, type PlacedRef, SecretRef,
 import { SottoError } from '../core/errors.ts';
 import { type Json, stringifyJson } from '../core/json.ts';
 import { LIMITS } from '../core/limits.ts';
-import type { Sensitive } from '../core/sensitive.ts';
+import { copySecret, type Sensitive } from '../core/sensitive.ts';
 import { fileWord } from '../core/shell-word.ts';
 import { ByteWriter } from '../sops/byte-writer.ts';
 import { writeGoJsonBody } from '../sops/emit-json.ts';
@@ -118,7 +118,7 @@ function encodedLength(bytes: Uint8Array, form: SecretRef['form']): number {
 function writeValue({ bytes, form }: Filling, body: Uint8Array, offset: number): number {
   if (form === 'value') return writeBase64(bytes, body, offset);
   if (form === 'text') {
-    body.set(bytes, offset);
+    copySecret(bytes, body, offset);
     return offset + bytes.length;
   }
   let at = offset;

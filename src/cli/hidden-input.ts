@@ -1,6 +1,6 @@
 import { SottoError } from '../core/errors.ts';
 import { LIMITS } from '../core/limits.ts';
-import { ownedBytes } from '../core/sensitive.ts';
+import { copySecret, ownedBytes } from '../core/sensitive.ts';
 import type { CommandContext } from './context.ts';
 
 const CTRL_C = 0x03;
@@ -82,7 +82,7 @@ class Line {
 
   take(): Uint8Array<ArrayBuffer> {
     const own = ownedBytes(this.#length);
-    own.set(this.#bytes.subarray(0, this.#length));
+    copySecret(this.#bytes.subarray(0, this.#length), own);
     return own;
   }
 

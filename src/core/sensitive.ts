@@ -10,6 +10,24 @@ export function ownedBytes(length: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(new ArrayBuffer(length));
 }
 
+const ZEROS = new Uint8Array(1024);
+const SINK = new Uint8Array(1024);
+
+/** Copies secret bytes, and leaves none in registers. */
+export function copySecret(from: Uint8Array, to: Uint8Array, at = 0): void {
+  to.set(from, at);
+  forgetCopied();
+}
+
+/**
+ * What a copy moves stays in vector registers of the processor, and V8 writes those to memory, which it frees as it is,
+ * when it gives up optimized code (`FrameDescription` of its deoptimizer, seen with AVX2). The same work on zeros takes
+ * their place.
+ */
+export function forgetCopied(): void {
+  SINK.set(ZEROS);
+}
+
 /**
  * Secret bytes with no string form: templates, `String`, `JSON.stringify`, `util.inspect` and loggers print a mark.
  * The bytes are an own allocation and are overwritten by `wipe`; whoever made a Sensitive wipes it in `finally`.
@@ -29,7 +47,7 @@ export class Sensitive implements Disposable {
 
   static copyOf(bytes: Uint8Array): Sensitive {
     const own = ownedBytes(bytes.length);
-    own.set(bytes);
+    copySecret(bytes, own);
     return new Sensitive(own);
   }
 

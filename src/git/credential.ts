@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { open, unlink } from 'node:fs/promises';
 import { SottoError } from '../core/errors.ts';
-import { ownedBytes, type Sensitive } from '../core/sensitive.ts';
+import { copySecret, ownedBytes, type Sensitive } from '../core/sensitive.ts';
 import type { GitUrl } from './address.ts';
 
 /** What a repository is read with. Whoever made the Sensitive values wipes them. */
@@ -91,7 +91,7 @@ export function privateConfig(url: GitUrl, credential: GitCredential, caPath: st
   const config = ownedBytes(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {
-    config.set(part, at);
+    copySecret(part, config, at);
     at += part.length;
   }
   value.fill(0);

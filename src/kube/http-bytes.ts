@@ -1,3 +1,4 @@
+import { forgetCopied } from '../core/sensitive.ts';
 import type { Answer } from './exchange.ts';
 
 /**
@@ -78,5 +79,6 @@ function joinInPlace(bytes: Buffer, pieces: readonly Piece[]): Buffer {
     at += piece.end - piece.start;
   }
   bytes.fill(0, at);
+  forgetCopied();
   return bytes.subarray(start, at);
 }

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { connect as connectPlain, isIP } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { LIMITS } from '../core/limits.ts';
+import { copySecret } from '../core/sensitive.ts';
 import type { AuthHeaders, Connection } from './api-server.ts';
 import { errorCode, hostOf, portOf } from './exchange.ts';
 import type { NoAnswer, Reply } from './exchange.ts';
@@ -63,7 +64,7 @@ export class QuietConnection {
 
   #take(chunk: Uint8Array): void {
     if (this.#length + chunk.length > this.#received.length) this.#grow(this.#length + chunk.length);
-    this.#received.set(chunk, this.#length);
+    copySecret(chunk, this.#received, this.#length);
     this.#length += chunk.length;
     chunk.fill(0);
     if (this.#length > LIMITS.maxAnswerBytes) {
@@ -81,7 +82,7 @@ export class QuietConnection {
 
   #grow(needed: number): void {
     const larger = Buffer.from(new ArrayBuffer(Math.max(needed, this.#received.length * 2)));
-    larger.set(this.#received);
+    copySecret(this.#received, larger);
     this.#received.fill(0);
     this.#received = larger;
   }

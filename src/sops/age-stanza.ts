@@ -1,7 +1,7 @@
 import type { Identity, Stanza } from 'age-encryption';
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { SottoError } from '../core/errors.ts';
-import { ownedBytes } from '../core/sensitive.ts';
+import { copySecret, ownedBytes } from '../core/sensitive.ts';
 
 /** What opens age files. The secret part is inside OpenSSL or in owned memory, never a string. */
 export interface AgeIdentity extends Identity {
@@ -33,7 +33,7 @@ export function openOnce(key: Uint8Array, nonce: Uint8Array, sealed: Uint8Array)
   const own = ownedBytes(sealed.length - TAG_BYTES);
   for (let at = 0; at < own.length; at += PIECE_BYTES) {
     const piece = decipher.update(sealed.subarray(at, Math.min(at + PIECE_BYTES, own.length)));
-    own.set(piece, at);
+    copySecret(piece, own, at);
     piece.fill(0);
   }
   try {

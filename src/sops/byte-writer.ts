@@ -1,4 +1,4 @@
-import { ownedBytes } from '../core/sensitive.ts';
+import { copySecret, ownedBytes } from '../core/sensitive.ts';
 
 /** Assembles secret bytes in an owned buffer; one that became too small is wiped when its content has moved. */
 export class ByteWriter {
@@ -33,7 +33,7 @@ export class ByteWriter {
 
   bytes(values: Uint8Array): this {
     if (this.#length + values.length > this.#bytes.length) this.#grow(values.length);
-    this.#bytes.set(values, this.#length);
+    copySecret(values, this.#bytes, this.#length);
     this.#length += values.length;
     return this;
   }
@@ -55,7 +55,7 @@ export class ByteWriter {
   /** What was written, in memory of its own; the writer is wiped. The caller wipes the result. */
   take(): Uint8Array<ArrayBuffer> {
     const taken = ownedBytes(this.#length);
-    taken.set(this.written);
+    copySecret(this.written, taken);
     this.wipe();
     return taken;
   }
@@ -67,7 +67,7 @@ export class ByteWriter {
   #grow(byBytes: number): void {
     const before = this.#bytes;
     this.#bytes = ownedBytes(Math.max(64, before.length * 2, this.#length + byBytes));
-    this.#bytes.set(before);
+    copySecret(before, this.#bytes);
     before.fill(0);
   }
 }

@@ -1,5 +1,5 @@
 import { rfc3339 } from '../core/clock.ts';
-import { ownedBytes } from '../core/sensitive.ts';
+import { copySecret, ownedBytes } from '../core/sensitive.ts';
 import { parseJsonTree } from '../yaml/json-tree.ts';
 import { spliceText } from '../yaml/splice.ts';
 import { entryOf, type YamlNode } from '../yaml/tree.ts';
@@ -44,7 +44,7 @@ export async function openBinaryForChange(text: string, file: string, unwrap: Un
 export async function sealBinary(bytes: Uint8Array, dataKey: DataKey): Promise<string> {
   if (bytes.length === 0) return '';
   const own = ownedBytes(bytes.length);
-  own.set(bytes);
+  copySecret(bytes, own);
   try {
     return await sealEnc(own, 'str', pathAad([BINARY_KEY]), dataKey.key);
   } finally {

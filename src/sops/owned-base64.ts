@@ -1,4 +1,4 @@
-import { ownedBytes } from '../core/sensitive.ts';
+import { copySecret, ownedBytes } from '../core/sensitive.ts';
 
 const ALPHABET = Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/', 'latin1');
 
@@ -27,7 +27,7 @@ export function decodeBase64(text: Uint8Array): Uint8Array<ArrayBuffer> | undefi
   }
   if (chars % 4 !== 0 || padding > 2) return wiped(decoded);
   const own = ownedBytes(length);
-  own.set(decoded.subarray(0, length));
+  copySecret(decoded.subarray(0, length), own);
   decoded.fill(0);
   return own;
 }

@@ -1,4 +1,4 @@
-import { ownedBytes } from '../core/sensitive.ts';
+import { copySecret, ownedBytes } from '../core/sensitive.ts';
 import { decodeBase64 } from './owned-base64.ts';
 
 /**
@@ -142,6 +142,6 @@ export function numberAt(bytes: Uint8Array, at: number, size: number): number {
 /** An own copy, to be kept or wiped apart from where it came from. */
 export function ownCopy(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const own = ownedBytes(bytes.length);
-  own.set(bytes);
+  copySecret(bytes, own);
   return own;
 }

@@ -1,6 +1,6 @@
 import type { Identity as AgeFileIdentity, Recipient as AgeRecipient } from 'age-encryption';
 import { SottoError } from '../core/errors.ts';
-import { ownedBytes } from '../core/sensitive.ts';
+import { copySecret, ownedBytes } from '../core/sensitive.ts';
 import { writeAgeFile } from './age-write.ts';
 import { LIMITS } from '../core/limits.ts';
 import { hasMoreStanzas } from './age-file.ts';
@@ -153,7 +153,7 @@ function joined(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const bytes = ownedBytes(chunks.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const chunk of chunks) {
-    bytes.set(chunk, at);
+    copySecret(chunk, bytes, at);
     at += chunk.length;
   }
   return bytes;

@@ -1,5 +1,5 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
-import { ownedBytes } from '../core/sensitive.ts';
+import { copySecret, ownedBytes } from '../core/sensitive.ts';
 import type { AgeIdentity } from './age-stanza.ts';
 import { SshEd25519Identity, SshRsaIdentity } from './ssh.ts';
 import { decodeBase64 } from './owned-base64.ts';
@@ -165,7 +165,7 @@ function derOf(tag: number, parts: readonly Buffer[]): Buffer {
   own.set(head);
   let at = head.length;
   for (const part of parts) {
-    own.set(part, at);
+    copySecret(part, own, at);
     at += part.length;
   }
   return Buffer.from(own.buffer);

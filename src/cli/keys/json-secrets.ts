@@ -1,6 +1,6 @@
 import { isDeeper } from '../../core/json-depth.ts';
 import { LIMITS } from '../../core/limits.ts';
-import { ownedBytes } from '../../core/sensitive.ts';
+import { copySecret, ownedBytes } from '../../core/sensitive.ts';
 import { wipeEntries } from '../../keys/key-secret.ts';
 import { arrayItems, objectMembers, type Span, stringAtSpan, valueSpan } from '../../kube/json-bytes.ts';
 import { parseSecret, type SecretContent } from '../../kube/secret-reader.ts';
@@ -21,7 +21,7 @@ export function jsonSecrets(bytes: Uint8Array): JsonSecrets | undefined {
   if (isDeeper(bytes, LIMITS.maxDepth)) return undefined;
   // Taking a Secret apart overwrites it.
   const own = ownedBytes(bytes.length);
-  own.set(bytes);
+  copySecret(bytes, own);
   const secrets: SecretContent[] = [];
   try {
     const spans = objectSpans(own);
