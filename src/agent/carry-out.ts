@@ -196,6 +196,7 @@ function settle(
     const record = recordApplied(agent, sync.settings.name, object, resource, outcome.answer);
     sync.desired.set(object.key, object);
     sync.blocked.delete(object.key);
+    sync.announced.delete(object.key);
     sync.adopting.delete(object.key);
     sync.fights.delete(object.key);
     agent.fresh(object.key);
@@ -208,11 +209,14 @@ function settle(
   }
   const { again } = outcome;
   const error = noRightAndNoKey(outcome.error, object.id, sync.settings.sealedSecrets);
-  // The object is somebody else's: a row would make it ours to prune once it leaves Git.
-  if (contact === 'first' && NOT_OURS.has(error.code) && agent.inventory.row(object.key)?.uid === '') {
+  // The object is somebody else's, or there is none: a row would make it ours to prune once it leaves Git, and of a kind
+  // without rights it could never be told that there is nothing to prune.
+  const isNone = error.code === 'SOTTO-KUBE-003' && sync.announced.has(object.key);
+  if (contact === 'first' && (NOT_OURS.has(error.code) || isNone) && agent.inventory.row(object.key)?.uid === '') {
     agent.inventory.delete(object.key);
     agent.live.forget(object.key);
   }
+  sync.announced.delete(object.key);
   if (again) {
     sync.blocked.delete(object.key);
     agent.live.doubt(object.key);

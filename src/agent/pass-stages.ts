@@ -312,6 +312,7 @@ export async function announce(
   for (const { object } of fresh) {
     if (agent.inventory.row(object.key) !== undefined) continue;
     agent.inventory.set({ ...announcedRow(sync.settings.name, object), rank: ranks.get(object.key) });
+    sync.announced.add(object.key);
   }
   await agent.inventory.store();
 }

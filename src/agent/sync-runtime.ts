@@ -94,6 +94,8 @@ export interface SyncRuntime {
   /** What the path held at the last pass, refused objects included. */
   wanted: ReadonlySet<ObjectKey>;
   readonly blocked: Map<ObjectKey, Blocked>;
+  /** Objects whose rows this agent has made for a first apply, and to which nothing was sent whose end it does not know. */
+  readonly announced: Set<ObjectKey>;
   /** Objects that exist and that somebody said to take over with the next pass, from the tool named. */
   readonly adopting: Map<ObjectKey, Tool | undefined>;
   /** Objects whose pause has ended: looked at when it is known what Git wants of them. */
@@ -125,6 +127,7 @@ export function newRuntime(settings: SyncSettings): SyncRuntime {
     desired: new Map(),
     wanted: new Set(),
     blocked: new Map(),
+    announced: new Set(),
     adopting: new Map(),
     resumed: new Set(),
     fights: new Map(),

@@ -172,6 +172,25 @@ describe('an object that may not be written', () => {
     expect(tried(api, 'PATCH')).toBe(2 + 4 + 4);
   });
 
+  it('leaves nothing to prune, unless an earlier try may have made it', async () => {
+    let status = 503;
+    await using api = await startFakeApi(({ method }, response) => {
+      if (method === 'POST' || method === 'PUT') return sendJson(response, 200, { metadata: { resourceVersion: '9' } });
+      if (method !== 'PATCH') return sendJson(response, 404, statusOf(404, 'NotFound'));
+      const reason = status === 403 ? 'Forbidden' : 'ServiceUnavailable';
+      sendJson(response, status, statusOf(status, reason, { message: 'u cannot patch resource "x"' }));
+    });
+    const sync = runtime('a');
+    const agent = testAgent(api.transport(), [sync]);
+    const uidOf = (name: string): string | undefined => agent.inventory.row(keyOf('Job', name))?.uid;
+    const unknown = await pass(agent, sync, setOf(wanted('Job', 'perhaps')), '1');
+    expect(unknown.retry).toBe(true);
+    status = 403;
+    const { refusals } = await pass(agent, sync, setOf(wanted('Job', 'perhaps'), wanted('Job', 'never')), '2');
+    expect(refusals.map(({ error }) => error.code)).toEqual(['SOTTO-KUBE-003', 'SOTTO-KUBE-003']);
+    expect([uidOf('perhaps'), uidOf('never')]).toEqual(['', undefined]);
+  });
+
   it('is not asked to be deleted with every pass either, and holds no other prune up', async () => {
     await using api = await startFakeApi(forbids('DELETE'));
     const sync = runtime('a');

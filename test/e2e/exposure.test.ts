@@ -362,7 +362,7 @@ describeReal('sotto rotate --reason compromised, where the agent cannot follow t
 
 /** The answer to a key of which so many values are followed. */
 function done(open: number): object {
-  return { exit: 0, stdout: expect.stringContaining(`done: ${open} values`) as string };
+  return { exit: 0, stdout: expect.stringContaining(`done: ${open} value${open === 1 ? '' : 's'} that`) as string };
 }
 
 function exposures(status: Json): readonly Json[] {
