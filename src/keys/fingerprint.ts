@@ -1,6 +1,6 @@
 import { createHmac, createSecretKey, type KeyObject, randomFillSync, timingSafeEqual } from 'node:crypto';
 import { SottoError } from '../core/errors.ts';
-import { ownedBytes, Sensitive } from '../core/sensitive.ts';
+import { forgetCopied, ownedBytes, Sensitive } from '../core/sensitive.ts';
 
 /** What a keyed digest is for. Equal parts have unrelated digests in two domains. */
 export type DigestDomain =
@@ -122,6 +122,7 @@ export function keyedValueDigest(
   }
   addLength(value.length);
   mac.update(value.reveal());
+  forgetCopied();
   return mac.update(TAIL).digest();
 }
 

@@ -1,5 +1,6 @@
 import { randomFillSync, webcrypto } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { forgetCopied } from '../core/sensitive.ts';
 import { byteLength, type Enc, type EncType, formatEnc, TAG_BYTES } from './enc.ts';
 
 /** sops writes 32-byte nonces; WebCrypto derives the counter block from any length as GCM says. */
@@ -31,13 +32,13 @@ export async function openEnc(
   sealed.write(enc.tag, dataBytes, 'base64');
   const iv = Buffer.from(enc.iv, 'base64');
   try {
-    return new Uint8Array(
-      await webcrypto.subtle.decrypt(
-        { name: 'AES-GCM', iv, additionalData: aad, tagLength: TAG_BYTES * 8 },
-        key,
-        sealed,
-      ),
+    const opened = await webcrypto.subtle.decrypt(
+      { name: 'AES-GCM', iv, additionalData: aad, tagLength: TAG_BYTES * 8 },
+      key,
+      sealed,
     );
+    forgetCopied();
+    return new Uint8Array(opened);
   } catch (thrown) {
     if (thrown instanceof DOMException && thrown.name === 'OperationError') return undefined;
     throw thrown;

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { SottoError } from '../core/errors.ts';
 import { inLanes } from '../core/in-lanes.ts';
-import { ownedBytes } from '../core/sensitive.ts';
+import { copySecret, forgetCopied, ownedBytes } from '../core/sensitive.ts';
 import { bytesOf, openEnc, pathAad } from './cipher.ts';
 import { type DataKey, wrongPlace } from './data-key.ts';
 import { byteLength, parseEnc } from './enc.ts';
@@ -88,7 +88,7 @@ async function openInto(plaintext: Uint8Array, slots: readonly Slot[], file: str
   const open = async ({ at, value }: Slot): Promise<void> => {
     const opened = await openEnc(value.enc, pathAad(value.path), dataKey.key);
     if (opened === undefined) throw wrongPlace(file, value);
-    plaintext.set(opened, at);
+    copySecret(opened, plaintext, at);
     opened.fill(0);
   };
   await inLanes(slots, LANES, open);
@@ -97,6 +97,7 @@ async function openInto(plaintext: Uint8Array, slots: readonly Slot[], file: str
 /** SHA-512 in one shot: a hash object keeps its last block until it is collected (spec/memory.md, R6). */
 export function macText(plaintext: Uint8Array): Uint8Array<ArrayBuffer> {
   const digest = hash('sha512', plaintext, 'buffer');
+  forgetCopied();
   const text = ownedBytes(digest.length * 2);
   digest.forEach((byte, at) => {
     text[at * 2] = hexDigit(byte >> 4);
