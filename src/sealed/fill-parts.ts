@@ -1,4 +1,4 @@
-import { ownedBytes, Sensitive } from '../core/sensitive.ts';
+import { copySecret, ownedBytes, Sensitive } from '../core/sensitive.ts';
 import { writeBase64 } from './pem.ts';
 import type { SealedItem } from './sealed-item.ts';
 import type { FilledPart } from './template.ts';
@@ -32,7 +32,7 @@ function joined(pieces: readonly Uint8Array[]): Sensitive {
   const bytes = ownedBytes(pieces.reduce((sum, piece) => sum + piece.length, 0));
   let at = 0;
   for (const piece of pieces) {
-    bytes.set(piece, at);
+    copySecret(piece, bytes, at);
     at += piece.length;
   }
   return Sensitive.adopt(bytes);

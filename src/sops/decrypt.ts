@@ -1,6 +1,6 @@
 import { LOCAL_LIMITS } from '../yaml/limits.ts';
 import { SottoError } from '../core/errors.ts';
-import { ownedBytes, Sensitive } from '../core/sensitive.ts';
+import { copySecret, ownedBytes, Sensitive } from '../core/sensitive.ts';
 import { columnOf, endOfLine } from '../yaml/split.ts';
 import type { YamlDocument, YamlMap, YamlNode, YamlScalar } from '../yaml/tree.ts';
 import { ByteWriter } from './byte-writer.ts';
@@ -268,7 +268,7 @@ function assemble(text: string, splices: readonly SecretSplice[]): Sensitive {
     offset += view.write(part, offset);
     const secret = splices[index]?.by.written;
     if (secret === undefined) continue;
-    bytes.set(secret, offset);
+    copySecret(secret, bytes, offset);
     offset += secret.length;
   }
   return Sensitive.adopt(bytes);

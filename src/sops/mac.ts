@@ -68,7 +68,7 @@ async function computeMac(file: MacFile, dataKey: DataKey, open: OpenedValues): 
     for (const { at, text } of clear) Buffer.from(plaintext.buffer, at).write(text);
     const sealed = slots.filter(({ at, value }) => {
       const bytes = open.get(value);
-      if (bytes !== undefined) plaintext.set(bytes, at);
+      if (bytes !== undefined) copySecret(bytes, plaintext, at);
       return bytes === undefined;
     });
     await openInto(plaintext, sealed, file.file, dataKey);

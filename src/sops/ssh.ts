@@ -11,7 +11,7 @@ import {
   privateDecrypt,
   publicEncrypt,
 } from 'node:crypto';
-import { ownedBytes } from '../core/sensitive.ts';
+import { copySecret, ownedBytes } from '../core/sensitive.ts';
 import {
   type AgeIdentity,
   badStanza,
@@ -91,7 +91,7 @@ export class SshRsaIdentity implements AgeIdentity {
       const opened = this.#open(body);
       if (opened === undefined) throw badStanza('ssh-rsa');
       const fileKey = ownedBytes(opened.length);
-      fileKey.set(opened);
+      copySecret(opened, fileKey);
       opened.fill(0);
       if (fileKey.length === FILE_KEY_BYTES) return fileKey;
       fileKey.fill(0);
