@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { arrayAt, memberAt } from '../../src/core/json.ts';
 import type { LogLine, RunningAgent } from '../harness/agent.ts';
+import { untilTried } from '../harness/attention.ts';
 import { configMapPath } from '../harness/objects.ts';
 import { type Person, personIn } from '../harness/person.ts';
 import { allowPushing } from '../harness/pushing.ts';
@@ -39,7 +40,8 @@ describeReal('a rotation by the agent while others push', TOOLS, () => {
   /** Somebody pushes after the agent has the commit that it begins with. What it answers then. */
   async function racedBy(id: string, files: () => Promise<Record<string, string>>): Promise<LogLine & { tip: string }> {
     const shown = await person.sotto(['rotate', '--in-cluster', '--plan']);
-    const [, plan] = /plan ([0-9a-f]{16}): /.exec(shown.stdout) ?? [];
+    const [, plan = ''] = /plan ([0-9a-f]{16}): /.exec(shown.stdout) ?? [];
+    expect(plan, shown.stdout + shown.stderr).not.toBe('');
     await eventually('the plan is answered and gone', async () =>
       Object.keys(memberAt(await world.get(requestsPath()), 'data') ?? {}).length === 0 ? true : undefined,
     );
@@ -69,6 +71,7 @@ describeReal('a rotation by the agent while others push', TOOLS, () => {
       { 'deploy/db.json': await encrypted('db', 0), '.sops.yaml': rules(world.recipient) },
       'first',
     );
+    await untilTried(world, first);
   });
   afterAll(async () => {
     await agent[Symbol.asyncDispose]();
