@@ -108,8 +108,10 @@ describeReal('a rotation by the agent while others push', TOOLS, () => {
   });
 
   test('goes on from what they have pushed, with what they have encrypted meanwhile', async () => {
-    const theirs = async () => ({ 'docs/readme.md': 'theirs\n', 'deploy/api.json': await encrypted('api', 1) });
-    const answer = await racedBy('mine', theirs);
+    const sent = await encrypted('api', 1);
+    const answer = await racedBy('mine', () =>
+      Promise.resolve({ 'docs/readme.md': 'theirs\n', 'deploy/api.json': sent }),
+    );
     expect(answer).toMatchObject({ outcome: 'done' });
     const [, commit = ''] = / is at ([0-9a-f]{40})/.exec(String(answer['message'])) ?? [];
     const parent = (await world.repository.git(['log', '-1', '--format=%P', commit])).toString().trim();

@@ -103,19 +103,21 @@ const manifest = (password: string, user: string, name = 'db'): Readonly<Record<
   'db.yaml': `apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\nmetadata: {name: ${name}, namespace: team}\nspec:\n  encryptedData:\n    password: ${password}\n    user: ${user}\n`,
 });
 
-describe('a recipient that stood beside the old one before', () => {
-  const of = async (...names: readonly string[]) => ({
-    'a.env': await encrypted(names),
-    '.sops.yaml': rules(...names),
-  });
+const repositoryFor = async (...names: readonly string[]) => ({
+  'a.env': await encrypted(names),
+  '.sops.yaml': rules(...names),
+});
 
+describe('a recipient that stood beside the old one before', () => {
   it('is there alone afterwards, in the file and in its rule', async () => {
-    expect(found(await of(OLD, MADE), await of(MADE))).toEqual([]);
+    expect(found(await repositoryFor(OLD, MADE), await repositoryFor(MADE))).toEqual([]);
   });
 
   it('is no cover for another change of the rule', async () => {
-    const after = { ...(await of(MADE)), '.sops.yaml': `${rules(MADE)}# more\n` };
-    expect(found(await of(OLD, MADE), after)).toEqual(only(/^\.sops\.yaml differs in more than that recipient/));
+    const after = { ...(await repositoryFor(MADE)), '.sops.yaml': `${rules(MADE)}# more\n` };
+    expect(found(await repositoryFor(OLD, MADE), after)).toEqual(
+      only(/^\.sops\.yaml differs in more than that recipient/),
+    );
   });
 });
 
