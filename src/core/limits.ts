@@ -68,7 +68,6 @@ export const LIMITS = {
   maxRequestBytes: 4 * 1024,
   maxPauseMs: 90 * 24 * 3_600_000,
   maxPauses: 500,
-  /** How long the old key of a rotation may be asked to open older commits. */
   /** Keys that one rule of .sops.yaml names, in all its groups, and characters of the name of one. */
   maxRuleKeys: 1_000,
   maxKeyNameLength: 16 * 1024,
@@ -77,6 +76,7 @@ export const LIMITS = {
   maxAgeStanzas: 1_000,
   /** As maxRuleWork, of one .sops.yaml that a command reads. */
   maxLocalRuleWork: 250_000_000,
+  /** How long the old key of a rotation may be asked to open older commits. */
   maxKeepOldMs: 10 * 365 * 24 * 3_600_000,
   /** UTF-16 units of what a request says of itself: pauses keep it in the inventory, which must not be filled by it. */
   maxRequestBy: 100,

@@ -1,6 +1,6 @@
 import { createHmac, createSecretKey, type KeyObject, randomFillSync, timingSafeEqual } from 'node:crypto';
 import { SottoError } from '../core/errors.ts';
-import { forgetCopied, ownedBytes, Sensitive } from '../core/sensitive.ts';
+import { copySecret, forgetCopied, ownedBytes, Sensitive } from '../core/sensitive.ts';
 
 /** What a keyed digest is for. Equal parts have unrelated digests in two domains. */
 export type DigestDomain =
@@ -49,7 +49,7 @@ export function newDigestKey(): FingerprintKey {
 /** Where a key is stored, sealed: its bytes into a buffer that the caller wipes. */
 export function copyKey({ keyObject }: FingerprintKey, into: Uint8Array, at: number): void {
   const bytes = keyObject.export();
-  into.set(bytes, at);
+  copySecret(bytes, into, at);
   bytes.fill(0);
 }
 

@@ -1,7 +1,7 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto';
 import { SottoError } from '../core/errors.ts';
 import { isReceiptKeyName, publicBytesOf, type ReceiptKeyName } from '../core/receipt-key.ts';
-import { ownedBytes } from '../core/sensitive.ts';
+import { copySecret, ownedBytes } from '../core/sensitive.ts';
 import { type FingerprintKey, keyedDigest } from './fingerprint.ts';
 
 /** What signs receipts. It holds no private key: that is derived for one signature at a time. */
@@ -53,7 +53,7 @@ function privateKeyOf(key: FingerprintKey): KeyObject {
   const der = ownedBytes(PKCS8_HEAD.length + KEY_BYTES);
   try {
     der.set(PKCS8_HEAD);
-    der.set(seed, PKCS8_HEAD.length);
+    copySecret(seed, der, PKCS8_HEAD.length);
     return createPrivateKey({ key: Buffer.from(der.buffer), type: 'pkcs8', format: 'der' });
   } finally {
     seed.fill(0);

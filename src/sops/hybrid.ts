@@ -10,7 +10,7 @@ import {
   generateKeyPairSync,
   type KeyObject,
 } from 'node:crypto';
-import { ownedBytes } from '../core/sensitive.ts';
+import { copySecret, ownedBytes } from '../core/sensitive.ts';
 import {
   type AgeIdentity,
   badStanza,
@@ -141,7 +141,7 @@ function privateKey(prefix: Buffer, secret: Uint8Array): KeyObject {
   const der = ownedBytes(prefix.length + secret.length);
   try {
     der.set(prefix);
-    der.set(secret, prefix.length);
+    copySecret(secret, der, prefix.length);
     return createPrivateKey({ key: Buffer.from(der.buffer), format: 'der', type: 'pkcs8' });
   } finally {
     der.fill(0);

@@ -203,7 +203,7 @@ function x25519Key(scalar: Uint8Array): KeyObject {
   const der = ownedBytes(X25519_PKCS8.length + scalar.length);
   try {
     der.set(X25519_PKCS8);
-    der.set(scalar, X25519_PKCS8.length);
+    copySecret(scalar, der, X25519_PKCS8.length);
     return createPrivateKey({ key: Buffer.from(der.buffer), format: 'der', type: 'pkcs8' });
   } finally {
     der.fill(0);

@@ -7,7 +7,7 @@ import {
   hkdfSync,
   type KeyObject,
 } from 'node:crypto';
-import { ownedBytes } from '../core/sensitive.ts';
+import { copySecret, ownedBytes } from '../core/sensitive.ts';
 import {
   type AgeIdentity,
   badStanza,
@@ -38,7 +38,7 @@ export class X25519Identity implements AgeIdentity {
     const der = ownedBytes(X25519_PKCS8.length + X25519_BYTES);
     try {
       der.set(X25519_PKCS8);
-      der.set(scalar, X25519_PKCS8.length);
+      copySecret(scalar, der, X25519_PKCS8.length);
       this.#privateKey = createPrivateKey({ key: Buffer.from(der.buffer), format: 'der', type: 'pkcs8' });
     } finally {
       der.fill(0);
