@@ -1,4 +1,5 @@
 import { applyFirst, type ApplyOutcome, applyOwned } from '../apply/apply.ts';
+import { stillForbidden } from '../apply/dry-run.ts';
 import { prune } from '../apply/prune.ts';
 import { asSottoError, SottoError } from '../core/errors.ts';
 import { displayObject, type ObjectKey, objectKey } from '../core/ids.ts';
@@ -7,7 +8,7 @@ import { shellWord } from '../core/shell-word.ts';
 import { judgeAnswer } from '../drift/judge.ts';
 import type { Resource } from '../kube/resource.ts';
 import type { Opener } from '../open/opener.ts';
-import type { Ordering } from '../plan/ordering.ts';
+import { type Ordering, ranksIn } from '../plan/ordering.ts';
 import { pauseOf } from '../plan/pause.ts';
 import { type ApplyStep, type Plan, pruneWaits, type PruneStep } from '../plan/plan.ts';
 import { pruneStages } from '../plan/rank.ts';
@@ -20,7 +21,7 @@ import { isConfiguration, settledPrunes } from './config-prunes.ts';
 import type { AgentContext } from './context.ts';
 import { judgeContext } from './correction-run.ts';
 import { Line } from './line.ts';
-import { refusedKeys } from './pass-stages.ts';
+import { announceOne, isTriedFirst, refusedKeys } from './pass-stages.ts';
 import { noRightAndNoKey } from './sealed-rule.ts';
 import type { StepEnd } from './step-end.ts';
 import type { SyncRuntime, Waiting } from './sync-runtime.ts';
@@ -66,12 +67,13 @@ export async function carryOut(
   const revision = sync.snapshot?.revision ?? '';
   const ends: StepEnd[] = [];
   const server: Server = { away: undefined };
+  const work: Work = { opener, server, ranks: ranksIn(ordering) };
   const line = new Line(agent, ordering, [...before, ...refusedKeys(decided.refusals)]);
   for (const { turn, keys } of ordering.stages) {
     line.enter(turn);
     const stage = keys.flatMap((key) => applies.get(key) ?? []);
     const endsOf = await Promise.all(
-      stage.map(async (step) => line.obstacle(step.object) ?? (await applyOne(agent, sync, step, { opener, server }))),
+      stage.map(async (step) => line.obstacle(step.object) ?? (await applyOne(agent, sync, step, work))),
     );
     stage.forEach(({ object }, index) => line.ended(object.key, endsOf[index] ?? LEFT));
     line.passed(keys);
@@ -128,6 +130,7 @@ interface Server {
 interface Work {
   readonly opener: Opener;
   readonly server: Server;
+  readonly ranks: ReturnType<typeof ranksIn>;
 }
 
 async function applyOne(agent: AgentContext, sync: SyncRuntime, step: ApplyStep, work: Work): Promise<StepEnd> {
@@ -152,6 +155,12 @@ async function applyOne(agent: AgentContext, sync: SyncRuntime, step: ApplyStep,
       const context = { transport, random, signal, opener, body, setId, adopt, adoptFrom, isKnown, asUser };
       const send = isKnown ? applyOwned : applyFirst;
       const wanted = await bodyOf(agent, sync, object);
+      if (isTriedFirst(agent, sync, step)) {
+        const refused = await stillForbidden(wanted, resource, context);
+        if (refused !== undefined) return settle(agent, sync, step, resource, refused);
+        announceOne(agent, sync, object, work.ranks.get(object.key));
+        await agent.inventory.store();
+      }
       if (step.reason === 'changed') await keepReplicas(agent, sync, object, resource);
       const outcome = await applyUnblocked(object, resource, context, () => send(wanted, resource, context));
       if (outcome.kind === 'failed' && agent.ending.take(outcome.error, agent.clock.elapsedMs()))

@@ -252,11 +252,12 @@ export class InventoryStore {
   async store(): Promise<void> {
     if (this.#dirtySinceMs === undefined) await this.#writing;
     // A write that was under way may have failed: then there is something to store after all.
-    if (this.#dirtySinceMs !== undefined) await this.#write();
+    if (this.#dirtySinceMs !== undefined) await this.#write(() => this.#dirtySinceMs !== undefined);
   }
 
-  #write(): Promise<void> {
-    const next = this.#writing.then(() => this.#put());
+  /** Of many who ask while a write is under way the first stores for all. */
+  #write(isNeeded = (): boolean => true): Promise<void> {
+    const next = this.#writing.then(() => (isNeeded() ? this.#put() : undefined));
     // A failed write must not fail the next one; whoever asked for it gets the error.
     this.#writing = next.catch(() => undefined);
     return next;

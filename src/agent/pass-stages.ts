@@ -11,7 +11,7 @@ import type { InventoryRow } from '../plan/inventory.ts';
 import { type Ordered, type Ordering, ranksIn } from '../plan/ordering.ts';
 import { objectPause } from '../plan/pause.ts';
 import { type ApplyStep, type Plan, plan, type PlanInput, type PruneStep } from '../plan/plan.ts';
-import { compareRanks, rankOf } from '../plan/rank.ts';
+import { compareRanks, type Rank, rankOf } from '../plan/rank.ts';
 import { restartTrouble } from '../plan/restart.ts';
 import type { DesiredObject, DesiredSet } from '../render/desired.ts';
 import { render } from '../render/render.ts';
@@ -300,21 +300,37 @@ export function withoutBlocked(agent: AgentContext, sync: SyncRuntime, decided: 
 export async function announce(
   agent: AgentContext,
   sync: SyncRuntime,
-  decided: Plan,
+  decided: Pick<Plan, 'steps'>,
   ordering: Ordering,
 ): Promise<void> {
-  const fresh = decided.steps.filter((step): step is ApplyStep => step.action === 'apply' && step.contact === 'first');
+  const fresh = decided.steps.filter(
+    (step): step is ApplyStep =>
+      step.action === 'apply' && step.contact === 'first' && !isTriedFirst(agent, sync, step),
+  );
   const prunes = decided.steps.filter((step): step is PruneStep => step.action === 'prune');
   const leaving = prunes.map(({ row }) => row).filter(({ uid, left }) => uid !== '' && left !== true);
   if (fresh.length + leaving.length === 0) return;
   for (const row of leaving) agent.inventory.set({ ...row, left: true });
   const ranks = ranksIn(ordering);
-  for (const { object } of fresh) {
-    if (agent.inventory.row(object.key) !== undefined) continue;
-    agent.inventory.set({ ...announcedRow(sync.settings.name, object), rank: ranks.get(object.key) });
-    sync.announced.add(object.key);
-  }
+  for (const { object } of fresh) announceOne(agent, sync, object, ranks.get(object.key));
   await agent.inventory.store();
+}
+
+export function announceOne(
+  agent: AgentContext,
+  sync: SyncRuntime,
+  object: DesiredObject,
+  rank: Rank | undefined,
+): void {
+  if (agent.inventory.row(object.key) !== undefined) return;
+  agent.inventory.set({ ...announcedRow(sync.settings.name, object), rank });
+  sync.announced.add(object.key);
+}
+
+/** There was no right to make it: a dry run asks whether there is one by now, so that no row comes and goes each time. */
+export function isTriedFirst(agent: AgentContext, sync: SyncRuntime, { object, contact }: ApplyStep): boolean {
+  const isRefused = sync.blocked.get(object.key)?.error.code === 'SOTTO-KUBE-003';
+  return isRefused && contact === 'first' && agent.inventory.row(object.key) === undefined;
 }
 
 /** Rows of objects that are no longer ours to keep, and rows that another sync keeps from now on. */

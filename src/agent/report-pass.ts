@@ -37,7 +37,6 @@ export function reportPass(agent: AgentContext, sync: SyncRuntime, end: PassEnd)
   rememberSource(agent, sync);
   // Every object of Git was applied again, so the rows are what sotto applied and nothing else.
   if (isComplete && refusals.length === 0) agent.inventory.lost = false;
-  sync.stale = false;
   sync.standIn = undefined;
   sync.report = {
     attemptedRevision: snapshot.revision,

@@ -122,6 +122,8 @@ export class SyncLoop {
   async #pass(snapshot: Wanted): Promise<readonly SottoError[]> {
     const { agent, sync } = this.#options;
     const [startedAt, startedMs] = [agent.clock.now(), agent.clock.elapsedMs()];
+    // Not at its end: what changes while it runs is looked at by the next one.
+    sync.stale = false;
     try {
       return await runPass(agent, sync, snapshot);
     } finally {

@@ -2,7 +2,7 @@ import type { FailureKind, KubeFailure } from '../kube/failure.ts';
 import type { Outcome, Written } from '../kube/objects.ts';
 import type { Resource } from '../kube/resource.ts';
 import type { DesiredObject } from '../render/desired.ts';
-import { type ApplyContext, NO_VERSION, patch } from './apply.ts';
+import { type ApplyContext, failedApply, type FailedApply, NO_VERSION, patch } from './apply.ts';
 
 type TrialContext = Omit<ApplyContext, 'adopt'>;
 
@@ -13,6 +13,18 @@ export async function dryRun(
   context: TrialContext,
 ): Promise<Outcome<Written>> {
   return patch(object, resource, { ...context, adopt: 'equal' }, { force: true, dryRun: true });
+}
+
+/** Whether a first apply is still refused for want of a right; undefined when it is not, whatever else may be wrong. */
+export async function stillForbidden(
+  object: DesiredObject,
+  resource: Resource,
+  context: TrialContext,
+): Promise<FailedApply | undefined> {
+  const how = { force: true, dryRun: true, resourceVersion: NO_VERSION };
+  const trial = await patch(object, resource, { ...context, adopt: 'equal' }, how);
+  if (trial.ok || trial.failure.kind !== 'forbidden') return undefined;
+  return failedApply(object, resource, trial.failure, context.asUser);
 }
 
 /** Owns nothing, so whatever differs from what somebody owns is a conflict. */

@@ -191,6 +191,37 @@ describe('an object that may not be written', () => {
     expect([uidOf('perhaps'), uidOf('never')]).toEqual(['', undefined]);
   });
 
+  it('is asked for by a dry run from then on, and stored before it is made once there is the right', async () => {
+    let isAllowed = false;
+    await using api = await startFakeApi(({ method }, response) => {
+      if (method === 'POST' || method === 'PUT') return sendJson(response, 200, { metadata: { resourceVersion: '9' } });
+      if (isAllowed) return sendJson(response, 201, liveObject('j'));
+      sendJson(response, 403, statusOf(403, 'Forbidden', { message: 'u cannot patch resource "x"' }));
+    });
+    const sync = runtime('a');
+    const agent = testAgent(api.transport(), [sync]);
+    const desired = setOf(wanted('Job', 'j'));
+    let seen = 0;
+    const asked = async (commit: string): Promise<string[]> => {
+      await pass(agent, sync, desired, commit);
+      const fresh = api.received.slice(seen);
+      seen = api.received.length;
+      return fresh.map(
+        ({ method, path, query }) => `${query.has('dryRun') ? 'dry ' : ''}${method} ${path.split('/').at(-1)}`,
+      );
+    };
+    expect(await asked('1')).toEqual(['POST configmaps', 'PATCH j']);
+    await agent.context.inventory.store();
+    seen = api.received.length;
+    expect(await asked('2')).toEqual(['dry PATCH j']);
+    agent.clock.forward(3_600_000);
+    expect(await asked('2')).toEqual(['dry PATCH j']);
+    expect(agent.inventory.dueAtMs()).toBeUndefined();
+    isAllowed = true;
+    expect(await asked('3')).toEqual(['dry PATCH j', 'PUT sotto-inventory', 'PATCH j']);
+    expect(agent.inventory.row(keyOf('Job', 'j'))?.uid).toBe('uid-1');
+  });
+
   it('is not asked to be deleted with every pass either, and holds no other prune up', async () => {
     await using api = await startFakeApi(forbids('DELETE'));
     const sync = runtime('a');

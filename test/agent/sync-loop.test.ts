@@ -97,6 +97,24 @@ describe('the loop of a sync', () => {
     await ended;
   });
 
+  it('passes once more when what a pass depends on changes while the pass runs', async () => {
+    const { api, stop, state, sync, agent, syncLoop } = await loop();
+    await using _ = api;
+    const cover = (): Promise<void> => {
+      if (state.passes === 1) {
+        sync.stale = true;
+        syncLoop.wake();
+      }
+      return Promise.resolve();
+    };
+    Object.assign(agent.context, { cover });
+    const ended = syncLoop.run();
+    await turnsFor(350);
+    expect(state.passes).toBe(2);
+    stop.abort();
+    await ended;
+  });
+
   it('that is suspended waits for a wake and nothing else', async () => {
     const { api, stop, state, sync, agent, syncLoop } = await loop();
     await using _ = api;
