@@ -12,6 +12,7 @@ import { createLogger, type Logger } from '../report/log.ts';
 import { createMetrics } from '../report/metrics.ts';
 import { Agent } from './agent.ts';
 import type { AgentEnd, AgentOptions } from './options.ts';
+import { overwritesFreedMemory } from './freed-memory.ts';
 import { openRenderer } from './renderer.ts';
 import type { AgentSetup } from './setup.ts';
 import type { ProbeView } from './serve/probes.ts';
@@ -36,6 +37,9 @@ export async function runAgent(options: AgentOptions): Promise<AgentEnd> {
     clock: systemClock,
   });
   for (const warning of connection.warnings) log.warn(warning);
+  if (!overwritesFreedMemory(options.env)) {
+    log.warn('freed memory is not overwritten: GLIBC_TUNABLES does not say so', { next: 'docs/runtime.md' });
+  }
   const transport = new Transport(connection, {
     clock: systemClock,
     userAgent: `sotto/${options.version}`,

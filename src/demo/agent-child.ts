@@ -35,6 +35,12 @@ const NO_CORE_DUMP = 'ulimit -c 0; exec "$@"';
 const MEMORY_VOLUME = '/dev/shm';
 const GRACE_MS = 10_000;
 
+/** As in the image: memory that is given back is overwritten, and one heap is enough (docs/runtime.md). */
+export const MEMORY_ENV = {
+  MALLOC_ARENA_MAX: '1',
+  GLIBC_TUNABLES: 'glibc.malloc.perturb=165:glibc.malloc.tcache_count=0',
+} as const;
+
 export async function startAgentChild(command: AgentCommand): Promise<AgentChild> {
   const { folder, namespace, kubeconfig, programPath } = command;
   const logPath = join(folder, 'agent.log');
@@ -53,8 +59,7 @@ export async function startAgentChild(command: AgentCommand): Promise<AgentChild
         PATH: command.programFolders,
         HOME: '/nonexistent',
         SOTTO_WORK_DIR: workFolder,
-        MALLOC_ARENA_MAX: '1',
-        GLIBC_TUNABLES: 'glibc.malloc.perturb=165:glibc.malloc.tcache_count=0',
+        ...MEMORY_ENV,
       },
       logPath,
     },

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { MEMORY_ENV } from '../../src/demo/agent-child.ts';
 import { createCanaries, needlesOf, scanProcess } from '../../src/demo/memory-scan.ts';
 import { sendJson, startFakeApi } from '../kube/fake-api.ts';
 
@@ -28,6 +29,8 @@ test('a credential of a kind that git is not given is not kept in memory', async
   });
   const child = spawn(process.execPath, [join(import.meta.dirname, 'credential-process.ts')], {
     stdio: ['pipe', 'pipe', 'inherit'],
+    // OpenSSL gives the buffer that a record was opened in back as it is: only the C library can overwrite it.
+    env: { ...process.env, ...MEMORY_ENV },
   });
   const ended = once(child, 'exit').then(() => [Buffer.from('ended')]);
   try {
