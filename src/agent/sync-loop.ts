@@ -62,11 +62,10 @@ export class SyncLoop {
     await this.close();
   }
 
-  /** Cleared here and not when it is asked: the pass under way then may still meet what is refused. */
   #fromTheStart(): void {
     const { sync } = this.#options;
     sync.stale = true;
-    sync.blocked.clear();
+    sync.retryAll = true;
   }
 
   async close(): Promise<void> {
@@ -124,6 +123,8 @@ export class SyncLoop {
     const [startedAt, startedMs] = [agent.clock.now(), agent.clock.elapsedMs()];
     // Not at its end: what changes while it runs is looked at by the next one.
     sync.stale = false;
+    if (sync.retryAll) sync.blocked.clear();
+    sync.retryAll = false;
     try {
       return await runPass(agent, sync, snapshot);
     } finally {

@@ -115,6 +115,8 @@ export interface SyncRuntime {
   unknownKinds: readonly string[];
   /** The path holds objects that a pass must look at again although the revision did not change. */
   stale: boolean;
+  /** What was refused is tried again with the next pass, also what the one under way is refused yet. */
+  retryAll: boolean;
 }
 
 /** Before its first pass. */
@@ -139,5 +141,6 @@ export function newRuntime(settings: SyncSettings): SyncRuntime {
     lastPass: undefined,
     unknownKinds: [],
     stale: false,
+    retryAll: false,
   };
 }

@@ -74,8 +74,7 @@ export class SyncSet {
   /** Every sync is passed again: keys changed. */
   wakeAll(): void {
     for (const [name, sync] of this.runtimes) {
-      sync.stale = true;
-      sync.blocked.clear();
+      sync.retryAll = true;
       this.wake(name);
     }
   }
@@ -147,7 +146,7 @@ export class SyncSet {
         if (next.sealedSecrets !== sync.settings.sealedSecrets) sync.opened.clear();
         sync.settings = next;
         sync.stale = true;
-        sync.blocked.clear();
+        sync.retryAll = true;
         this.#running.get(name)?.loop.wake();
         continue;
       }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { block } from '../../src/agent/blocked.ts';
 import { SyncLoop } from '../../src/agent/sync-loop.ts';
+import type { SyncRuntime } from '../../src/agent/sync-runtime.ts';
 import { SottoError } from '../../src/core/errors.ts';
 import type { ObjectKey } from '../../src/core/ids.ts';
 import type { GitSource } from '../../src/source/git-source.ts';
@@ -47,6 +48,15 @@ async function loop() {
   return { api, stop, state, sync, agent, syncLoop };
 }
 
+/** How many objects are blocked when a pass looks at the cluster. */
+function noteBlocked(agent: ReturnType<typeof testAgent>, sync: SyncRuntime, blocked: number[]): void {
+  const cover = (): Promise<void> => {
+    blocked.push(sync.blocked.size);
+    return Promise.resolve();
+  };
+  Object.assign(agent.context, { cover });
+}
+
 async function turnsFor(ms: number): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, ms));
 }
@@ -78,20 +88,40 @@ describe('the loop of a sync', () => {
   });
 
   it('tries in a pass that was asked for what the pass before it has blocked after the asking', async () => {
-    const { api, stop, state, sync, syncLoop } = await loop();
+    const { api, stop, state, sync, agent, syncLoop } = await loop();
     await using _ = api;
     const blocked: number[] = [];
     const asked: Promise<void>[] = [];
     state.before = () => {
-      blocked.push(sync.blocked.size);
       if (state.passes === 1) asked.push(syncLoop.ask());
     };
     state.after = () => {
       block(sync, 'ConfigMap//a/x' as ObjectKey, { action: 'apply', digest: 'd', error: away() }, 0);
     };
+    noteBlocked(agent, sync, blocked);
     const ended = syncLoop.run();
     await turnsFor(300);
     await Promise.all(asked);
+    expect(blocked).toEqual([0, 0]);
+    stop.abort();
+    await ended;
+  });
+
+  it('tries again what the pass under way was refused after keys or settings changed', async () => {
+    const { api, stop, state, sync, agent, syncLoop } = await loop();
+    await using _ = api;
+    const blocked: number[] = [];
+    state.after = () => {
+      if (state.passes === 1) {
+        sync.stale = true;
+        sync.retryAll = true;
+        syncLoop.wake();
+      }
+      block(sync, 'ConfigMap//a/x' as ObjectKey, { action: 'apply', digest: 'd', error: away() }, 0);
+    };
+    noteBlocked(agent, sync, blocked);
+    const ended = syncLoop.run();
+    await turnsFor(350);
     expect(blocked).toEqual([0, 0]);
     stop.abort();
     await ended;
