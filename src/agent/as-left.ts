@@ -20,3 +20,11 @@ export function isAsWeLeftIt(record: LiveRecord, row: InventoryRow, object: Json
 export function isAppliedSince({ setDigest, ownTime }: LiveRecord, row: InventoryRow): boolean {
   return setDigest !== undefined && (ownTime ?? '') !== row.ownTime;
 }
+
+export function versionOf(object: Json): string {
+  return stringAt(object, 'metadata', 'resourceVersion') ?? '';
+}
+
+export function isTerminating(object: Json): boolean {
+  return (stringAt(object, 'metadata', 'deletionTimestamp') ?? '') !== '';
+}

@@ -14,9 +14,10 @@ import { type Carried, type LiveRecord, recordFromAnswer, type WatchMode, withAc
 import { isChange, type Verdict } from '../drift/verdict.ts';
 import type { Health } from '../health/result.ts';
 import { apiVersionOf, objectIdIn, type Resource } from '../kube/resource.ts';
+import { compareResourceVersions } from '../kube/resource-version.ts';
 import type { InventoryRow } from '../plan/inventory.ts';
 import type { LiveView } from '../plan/plan.ts';
-import { isAppliedSince, isAsWeLeftIt } from './as-left.ts';
+import { isAppliedSince, isAsWeLeftIt, isTerminating, versionOf } from './as-left.ts';
 
 /** What a correction has to look into. */
 export type Finding =
@@ -48,7 +49,7 @@ interface LiveEntry {
   outran: boolean;
   autoscaled: boolean | undefined;
   /** The newest event that came while an apply was in flight. */
-  held: { readonly object: Json } | { readonly deletedUid: string } | undefined;
+  held: { readonly object: Json; readonly resource: Resource } | { readonly deletedUid: string } | undefined;
 }
 
 export interface LiveStoreOptions {
@@ -98,7 +99,7 @@ export class LiveStore {
     const entry = this.#entry(key);
     this.#see(key, entry, object, resource);
     if (this.#options.isInFlight(key)) {
-      entry.held = { object };
+      entry.held = { object, resource };
       return;
     }
     if (entry.record === undefined) this.#firstSight(key, entry, row, object, modeOf(resource));
@@ -168,8 +169,15 @@ export class LiveStore {
     if ('deletedUid' in held) {
       // Made anew by the apply that was on its way: what went is the one before. Without a record the loss is one.
       if (entry.record === undefined || held.deletedUid === entry.uid) this.#lost(key, entry, undefined);
-    } else if (entry.record === undefined) entry.unsure = true;
-    else this.#judge(key, entry, held.object, entry.record, false);
+      return;
+    }
+    if (entry.record === undefined) entry.unsure = true;
+    else {
+      // The answer is older: what it says of readiness is over, and there may be no further event.
+      const isNewer = compareResourceVersions(versionOf(held.object), entry.record.goodRv) > 0;
+      if (isNewer) this.#see(key, entry, held.object, held.resource);
+      this.#judge(key, entry, held.object, entry.record, false);
+    }
   }
 
   setRecord(key: ObjectKey, record: LiveRecord): void {
@@ -198,8 +206,7 @@ export class LiveStore {
     const uid = stringAt(answer, 'metadata', 'uid');
     if (entry.record !== undefined) return entry.record.uid === uid ? entry.record : undefined;
     if (row === undefined || row.uid !== uid) return undefined;
-    const { accepted, done, failed } = row;
-    return { yielded: entry.claims ?? row.yielded, accepted, done, failed };
+    return { ...row, yielded: entry.claims ?? row.yielded };
   }
 
   setAutoscaled(key: ObjectKey, autoscaled: boolean): void {
@@ -302,10 +309,8 @@ export class LiveStore {
 
   /** The first event of an object since the start, judged against its inventory row (spec/drift.md 3.8 C). */
   #firstSight(key: ObjectKey, entry: LiveEntry, row: InventoryRow, object: Json, mode: WatchMode): void {
-    const { yielded, accepted, done, failed } = row;
-    const carried = { yielded, accepted, done, failed };
     entry.resourceVersion = versionOf(object);
-    const record = recordFromAnswer(object, mode, this.#options.macKey, carried);
+    const record = recordFromAnswer(object, mode, this.#options.macKey, row);
     const isLeftAlone = this.#options.policyOf(key).ownership.kind === 'ignore' && record.uid === row.uid;
     if (isLeftAlone || isAsWeLeftIt(record, row, object, this.#options.setId)) {
       this.#keep(key, entry, record);
@@ -389,12 +394,4 @@ export function modeOf(resource: Resource): WatchMode {
 
 export function keyOf(resource: Resource, namespace: string, object: Json): ObjectKey {
   return objectKey(objectIdIn(resource, namespace, stringAt(object, 'metadata', 'name') ?? ''));
-}
-
-function versionOf(object: Json): string {
-  return stringAt(object, 'metadata', 'resourceVersion') ?? '';
-}
-
-function isTerminating(object: Json): boolean {
-  return (stringAt(object, 'metadata', 'deletionTimestamp') ?? '') !== '';
 }

@@ -107,6 +107,26 @@ describe('the wait for readiness', () => {
     expect(agent.live.waitsSinceMs(KEY)).toBe(61_000);
   });
 
+  it('is over although the event that says so came before the answer to the apply', async () => {
+    await agent.lanes.run(KEY, 'commit', () => {
+      seeJob(jobAt('101'));
+      seeJob(jobAt('102', '2026-01-02T03:04:05Z'));
+      return Promise.resolve(applyJob(jobAt('101')));
+    });
+    await agent.lanes.idle();
+    expect([agent.live.health(KEY)?.status, agent.live.waitsSinceMs(KEY)]).toEqual(['Current', undefined]);
+    expect(agent.changes.at(-1)).toBe(KEY);
+  });
+
+  it('is what the answer says where the event that was held is older', async () => {
+    await agent.lanes.run(KEY, 'commit', () => {
+      seeJob(jobAt('101', '2026-01-02T03:04:05Z'));
+      return Promise.resolve(applyJob(jobAt('102')));
+    });
+    await agent.lanes.idle();
+    expect(agent.live.health(KEY)?.status).toBe('InProgress');
+  });
+
   it('ends when the object is ready, and begins again when it ceases to be or is deleted', () => {
     seeJob(jobAt('102', '2026-01-02T03:04:05Z'));
     expect(agent.live.waitsSinceMs(KEY)).toBeUndefined();
