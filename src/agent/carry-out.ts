@@ -267,7 +267,12 @@ export interface Pruning {
   readonly note: (regarding: Parameters<typeof prunedEvent>[0]) => ReturnType<typeof prunedEvent>;
 }
 
-export async function pruneObject(agent: AgentContext, step: PruneStep, of: Pruning): Promise<StepEnd> {
+export function pruneObject(agent: AgentContext, step: PruneStep, of: Pruning): Promise<StepEnd> {
+  return agent.lanes.run(step.row.key, 'commit', () => pruneInLane(agent, step, of));
+}
+
+/** What is so now counts, not when it was planned: a pause, the end of the agent, what a correction has just made anew. */
+async function pruneInLane(agent: AgentContext, step: PruneStep, of: Pruning): Promise<StepEnd> {
   const { row, id } = step;
   if (agent.signal.aborted || isPaused(agent, row.key, of.name)) return LEFT;
   const resource = agent.catalog().find(row.apiVersion, id.kind);
@@ -281,9 +286,7 @@ export async function pruneObject(agent: AgentContext, step: PruneStep, of: Prun
     return GONE;
   }
   const { transport, place } = agent;
-  const outcome = await agent.lanes.run(row.key, 'commit', () =>
-    prune(step, uid, resource, { transport, setId: place.setId, asUser: of.asUser }),
-  );
+  const outcome = await prune(step, uid, resource, { transport, setId: place.setId, asUser: of.asUser });
   if (outcome.kind !== 'failed') {
     forget(agent, step);
     if (outcome.kind === 'not-ours') {

@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { carryOut } from '../../src/agent/carry-out.ts';
+import { Corrector } from '../../src/agent/correct.ts';
 import { announce, decide, refreshRows, refusedKeys, release } from '../../src/agent/pass-stages.ts';
 import { reportPass } from '../../src/agent/report-pass.ts';
 import type { SyncRuntime } from '../../src/agent/sync-runtime.ts';
@@ -305,6 +306,55 @@ describe('what left Git', () => {
     expect(agent.inventory.row(gone.key)).toBeUndefined();
   });
 
+  it('stays when it is paused, or the agent is to end, while its prune waits for its turn', async () => {
+    for (const how of ['pause', 'stop'] as const) {
+      const sync = runtime('a');
+      let ends = (): void => undefined;
+      await using api = await startFakeApi(({ method }, response) => {
+        if (method === 'DELETE') ends();
+        sendJson(response, 200, { metadata: { resourceVersion: '10' } });
+      });
+      const agent = testAgent(api.transport(), [sync]);
+      const pause = { target: { kind: 'sync', name: 'a' }, until: new Date(1e12), by: 'ann', reason: 'no' } as const;
+      ends = () => (how === 'stop' ? agent.stop.abort() : agent.inventory.setPauses([pause]));
+      const names = ['one', 'two', 'three', 'four', 'five'];
+      for (const name of [...names, 'stays']) {
+        agent.inventory.set(row('Job', name));
+        agent.live.baseline(keyOf('Job', name), liveObject(name), 'full');
+      }
+      sync.settings = { ...sync.settings, prune: { ...sync.settings.prune, maxSharePercent: 100 } };
+      const carried = await pass(agent, sync, setOf(wanted('Job', 'stays')), '2');
+      // Two lanes: so many were on their way.
+      expect(tried(api, 'DELETE')).toBe(2);
+      expect(carried).toMatchObject({ pruned: 2, retry: true });
+      expect(agent.inventory.inventory.rows.size).toBe(4);
+    }
+  });
+
+  it('goes also where somebody deleted it and a correction that began before is about to make it anew', async () => {
+    const made = Promise.withResolvers<void>();
+    await using api = await startFakeApi(({ method }, response) => {
+      if (method !== 'PATCH') return sendJson(response, 200, liveObject('gone', 'uid-2', '120'));
+      void made.promise.then(() => sendJson(response, 201, liveObject('gone', 'uid-2', '120')));
+    });
+    const gone = wanted('Job', 'gone');
+    const sync = runtime('a', { desired: new Map([[gone.key, gone]]) });
+    const agent = testAgent(api.transport(), [sync]);
+    for (const name of ['gone', 'stays']) {
+      agent.inventory.set(row('Job', name));
+      agent.live.baseline(keyOf('Job', name), liveObject(name), 'full');
+    }
+    agent.live.observeDeleted(gone.key, liveObject('gone'));
+    new Corrector(agent.context).handle(gone.key, { kind: 'deleted', action: 'force', object: undefined });
+    const ended = pass(agent, sync, setOf(wanted('Job', 'stays')), '2');
+    await vi.waitFor(() => expect(tried(api, 'PATCH')).toBe(1));
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    made.resolve();
+    await ended;
+    await agent.lanes.idle();
+    expect([tried(api, 'DELETE'), agent.inventory.row(gone.key)]).toEqual([1, undefined]);
+  });
+
   it('is counted as pruned only where it was deleted', async () => {
     await using api = await startFakeApi(allForeign);
     const sync = runtime('a');
@@ -431,15 +481,15 @@ describe('an object that left Git and waits', () => {
   });
 });
 
-function liveObject(name: string) {
+function liveObject(name: string, uid = 'uid-1', resourceVersion = '100') {
   return {
     apiVersion: 'v1',
     kind: 'ConfigMap',
     metadata: {
       name,
       namespace: 'team',
-      uid: 'uid-1',
-      resourceVersion: '100',
+      uid,
+      resourceVersion,
       labels: { 'applyset.kubernetes.io/part-of': SET_ID },
       managedFields: [{ manager: 'sotto', operation: 'Apply', apiVersion: 'v1', fieldsType: 'FieldsV1', fieldsV1: {} }],
     },
