@@ -44,8 +44,8 @@ interface Loaded {
 
 /** A key file changes in several writes (kubectl apply, a controller): read once when it is quiet. */
 const SETTLE_MS = 100;
-/** Until a sealing key that could not be made is tried again, besides at every change of keys and settings. */
-const MAKE_AGAIN_MS = 60_000;
+/** Until what could not be read or made is tried again, besides at every change of keys and settings. */
+const AGAIN_MS = 60_000;
 
 /**
  * Keys and credentials of the agent's namespace. Only Secrets that are marked or named for it are read; they are read
@@ -61,6 +61,9 @@ export class KeyStore {
   #timer: NodeJS.Timeout | undefined;
   #again: NodeJS.Timeout | undefined;
   #loading: Promise<void> = Promise.resolve();
+  /** Somebody has asked for a reading: what changes from then on, also while it goes on, asks for another one. */
+  #hasBegun = false;
+  #closed = false;
 
   constructor(options: KeyStoreOptions) {
     this.#options = options;
@@ -136,7 +139,7 @@ export class KeyStore {
     const isOtherwise = isNowMarked !== (before !== undefined && isMarked(before));
     const concerns = isOtherwise || this.#loaded.has(event.name) || isKeySecret(mark, this.#options.settings());
     // The first list comes before the first reading, later ones may bring what was missed.
-    if (concerns && this.#ring !== undefined) this.#schedule();
+    if (concerns && this.#hasBegun) this.#schedule();
   }
 
   /** A namespace may hold thousands of Secrets: remembered are those that are marked for us or named by the settings. */
@@ -153,7 +156,7 @@ export class KeyStore {
     for (const [name, mark] of [...this.#marks].filter(([known]) => !present.has(known))) {
       this.#marks.delete(name);
       this.#access.delete(name);
-      if (this.#loaded.has(name) || (isMarked(mark) && this.#ring !== undefined)) this.#schedule();
+      if (this.#loaded.has(name) || (isMarked(mark) && this.#hasBegun)) this.#schedule();
     }
   }
 
@@ -167,15 +170,26 @@ export class KeyStore {
     }, SETTLE_MS);
   }
 
+  #scheduleAgain(): void {
+    if (this.#closed) return;
+    this.#again ??= setTimeout(() => {
+      this.#again = undefined;
+      this.#schedule();
+    }, AGAIN_MS).unref();
+  }
+
   close(): void {
+    this.#closed = true;
     clearTimeout(this.#timer);
     clearTimeout(this.#again);
   }
 
   /** Reads what is new or changed and makes the ring. One at a time. */
   load(): Promise<void> {
+    this.#hasBegun = true;
     const next = this.#loading.then(() => this.#load());
-    this.#loading = next.catch(() => undefined);
+    // No event comes for it once more.
+    this.#loading = next.catch(() => this.#scheduleAgain());
     return next;
   }
 
@@ -199,10 +213,7 @@ export class KeyStore {
       this.#options.onMade(mark.name);
       return undefined;
     } catch (thrown) {
-      this.#again ??= setTimeout(() => {
-        this.#again = undefined;
-        this.#schedule();
-      }, MAKE_AGAIN_MS).unref();
+      this.#scheduleAgain();
       return asSottoError(thrown);
     }
   }
