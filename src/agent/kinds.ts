@@ -12,7 +12,7 @@ export interface KindsOptions {
   discover(): Promise<ResourceCatalog>;
   /** What is waited for now, each `apiVersion Kind` or a name of whoever waits. Empty: nobody asks again. */
   waiting(): readonly string[];
-  /** Asked again while something waits. */
+  /** Asked again, by whomever: each change is told once. */
   onAsked(before: ResourceCatalog, now: ResourceCatalog): void;
   onError(thrown: unknown): void;
   /** Uniform in [0, 1). */
@@ -30,6 +30,8 @@ export class Kinds {
   #waitedFor = '';
   #rounds = 0;
   #closed = false;
+  /** The timer of it is over, and the next one begins when it has ended. */
+  #isAsking = false;
 
   constructor(first: ResourceCatalog, options: KindsOptions) {
     this.#catalog = first;
@@ -41,7 +43,10 @@ export class Kinds {
   }
 
   async refresh(): Promise<void> {
-    this.#catalog = await this.#options.discover();
+    const now = await this.#options.discover();
+    const before = this.#catalog;
+    this.#catalog = now;
+    if (!this.#closed) this.#options.onAsked(before, now);
   }
 
   /** Somebody may have begun to wait, or ceased to. Cheap. */
@@ -51,7 +56,8 @@ export class Kinds {
     this.#waitedFor = names;
     if (isOther || names === '' || this.#closed) this.#disarm();
     if (isOther) this.#rounds = 0;
-    if (names !== '' && !this.#closed) this.#timer ??= setTimeout(() => void this.#ask(), this.#delayMs());
+    if (names !== '' && !this.#closed && !this.#isAsking)
+      this.#timer ??= setTimeout(() => void this.#ask(), this.#delayMs());
   }
 
   close(): void {
@@ -69,15 +75,15 @@ export class Kinds {
   }
 
   async #ask(): Promise<void> {
-    const before = this.#catalog;
+    this.#timer = undefined;
+    this.#isAsking = true;
     this.#rounds += 1;
     try {
       await this.refresh();
-      if (!this.#closed) this.#options.onAsked(before, this.#catalog);
     } catch (thrown) {
       this.#options.onError(thrown);
     }
-    this.#timer = undefined;
+    this.#isAsking = false;
     this.check();
   }
 }

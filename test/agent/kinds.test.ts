@@ -8,11 +8,18 @@ const FEW = catalogOf([CONFIG_MAPS, SECRETS], []);
 const MORE = catalogOf([CONFIG_MAPS, SECRETS, JOBS], []);
 
 function kinds(answers: readonly (ResourceCatalog | Error)[]) {
-  const state = { waiting: ['a'] as string[], asked: 0, changes: [] as string[][], errors: 0 };
+  const state = {
+    waiting: ['a'] as string[],
+    asked: 0,
+    changes: [] as string[][],
+    errors: 0,
+    answer: undefined as Promise<ResourceCatalog> | undefined,
+  };
   const made = new Kinds(FEW, {
     discover: () => {
       const answer = answers[Math.min(state.asked, answers.length - 1)] ?? FEW;
       state.asked += 1;
+      if (state.answer !== undefined) return state.answer;
       return answer instanceof Error ? Promise.reject(answer) : Promise.resolve(answer);
     },
     waiting: () => state.waiting,
@@ -78,6 +85,31 @@ describe('asking again for kinds', () => {
     made.close();
     await vi.advanceTimersByTimeAsync(3_600_000);
     expect(state.asked).toBe(2);
+  });
+
+  it('has one timer, also when something else is waited for while the answer is on its way', async () => {
+    const { state, made } = kinds([FEW]);
+    made.check();
+    await vi.advanceTimersByTimeAsync(1_999);
+    const { promise, resolve } = Promise.withResolvers<ResourceCatalog>();
+    state.answer = promise;
+    await vi.advanceTimersByTimeAsync(1);
+    state.waiting = ['a', 'b'];
+    made.check();
+    resolve(FEW);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(vi.getTimerCount()).toBe(1);
+    made.close();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('tells whoever waits what somebody else has asked for meanwhile', async () => {
+    const { state, made } = kinds([MORE]);
+    made.check();
+    await made.refresh();
+    await vi.advanceTimersByTimeAsync(6_000);
+    expect(state.changes.flat()).toEqual(['batch/v1 Job']);
+    made.close();
   });
 
   it('waits at most five minutes and a fifth', () => {
