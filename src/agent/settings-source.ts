@@ -30,7 +30,7 @@ export interface SettingsSourceOptions {
 
 /** As much of chokidar's watcher as is needed. */
 export interface FileWatcher {
-  on(event: 'all', listener: () => void): unknown;
+  on(event: 'all' | 'ready', listener: () => void): unknown;
   on(event: 'error', listener: (thrown: unknown) => void): unknown;
   close(): Promise<void>;
 }
@@ -89,7 +89,14 @@ export async function followSettings(initial: SettingsState, options: SettingsSo
 /** chokidar, because a mounted ConfigMap changes by a swapped link that a plain watch of the file does not see. */
 async function followFile(path: string, options: SettingsSourceOptions, file: Followed): Promise<void> {
   const watcher = options.watchFile?.(path) ?? (await chokidarOf(path));
-  watcher.on('all', () => void file.changed().catch((thrown: unknown) => options.onDefect(thrown)));
+  // One after the other, so that what was read first is not taken last.
+  let reading = Promise.resolve();
+  const read = (): void => {
+    reading = reading.then(() => file.changed()).catch((thrown: unknown) => options.onDefect(thrown));
+  };
+  watcher.on('all', read);
+  // What changed between the first reading and now is no event.
+  watcher.on('ready', read);
   // Without a listener the event would end the process.
   watcher.on('error', (thrown) => file.failed(reasonOf(thrown)));
   const { promise, resolve } = Promise.withResolvers<void>();

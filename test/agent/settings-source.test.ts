@@ -82,6 +82,18 @@ describe('settings from a file', () => {
     expect(pathOf(followed.seen.at(-1) ?? NO_SETTINGS)).toBe('two');
   });
 
+  it('that changed between the first reading and the beginning of the watch are not missed', async () => {
+    const path = join(folder, 'sotto.yaml');
+    await writeFile(path, text('one'));
+    const watcher = Object.assign(new EventEmitter(), { close: () => Promise.resolve() });
+    await using followed = await follow({ kind: 'file', path }, nobody(), () => watcher);
+    await writeFile(path, text('two'));
+    // What is there when it begins is no event of a watcher.
+    watcher.emit('ready');
+    await vi.waitUntil(() => followed.seen.length > 0);
+    expect(followed.seen.map(pathOf)).toEqual(['two']);
+  });
+
   it('whose watcher fails stay as they are, and the fault is told and ends nothing', async () => {
     const path = join(folder, 'sotto.yaml');
     await writeFile(path, text('one'));
