@@ -82,7 +82,8 @@ export class SyncLoop {
     late.unref();
     const snapshot = await this.#snapshot();
     clearTimeout(late);
-    if (signal.aborted) return;
+    // Suspended or paused while the source was asked: then nothing of it is done any more.
+    if (signal.aborted || isAtRest(agent, sync)) return;
     if (snapshot !== undefined) await this.#visitAt(snapshot);
     // Git does not answer, or no pass got so far: a resumed object is kept as it was wanted last.
     if (sync.resumed.size > 0) {
@@ -112,7 +113,9 @@ export class SyncLoop {
     const { agent, sync, signal } = this.#options;
     if (signal.aborted || sync.report !== undefined) return;
     try {
-      await this.#options.exclusively(() => standIn(agent, sync));
+      await this.#options.exclusively(async () => {
+        if (!isAtRest(agent, sync)) await standIn(agent, sync);
+      });
     } catch (thrown) {
       agent.log.error('what was applied last does not stand in', { sync: sync.settings.name, error: thrown });
     }
@@ -120,6 +123,11 @@ export class SyncLoop {
 
   async #pass(snapshot: Wanted): Promise<readonly SottoError[]> {
     const { agent, sync } = this.#options;
+    // While it waited for its turn, too.
+    if (isAtRest(agent, sync)) {
+      sync.stale = true;
+      return [];
+    }
     const [startedAt, startedMs] = [agent.clock.now(), agent.clock.elapsedMs()];
     // Not at its end: what changes while it runs is looked at by the next one.
     sync.stale = false;

@@ -20,7 +20,8 @@ function away(): SottoError {
 async function loop() {
   const api = await startFakeApi(takesAll);
   const stop = new AbortController();
-  const state = { asked: 0, isAway: false, passes: 0, before: (): void => undefined, after: (): void => undefined };
+  const nothing = (): void => undefined;
+  const state = { asked: 0, isAway: false, passes: 0, pulled: nothing, before: nothing, after: nothing };
   const sync = runtime('a');
   const agent = testAgent(api.transport(), [sync]);
   const source: GitSource = {
@@ -28,7 +29,10 @@ async function loop() {
       state.asked += 1;
       return state.isAway ? Promise.reject(away()) : Promise.resolve('1' as CommitId);
     },
-    pull: () => Promise.resolve(snapshot('1')),
+    pull: () => {
+      state.pulled();
+      return Promise.resolve(snapshot('1'));
+    },
     look: () => Promise.resolve(new Map()),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
@@ -160,6 +164,27 @@ describe('the loop of a sync', () => {
     expect(state.asked).toBe(2);
     stop.abort();
     await ended;
+  });
+
+  it('that is suspended while its source answers, or while it waits for its turn, makes no pass', async () => {
+    for (const when of ['asked', 'queued'] as const) {
+      const { api, stop, state, sync, agent, syncLoop } = await loop();
+      await using _ = api;
+      const passed: number[] = [];
+      noteBlocked(agent, sync, passed);
+      const suspend = (isSuspended: boolean): void => {
+        sync.settings = { ...sync.settings, suspend: isSuspended };
+      };
+      if (when === 'asked') state.pulled = () => suspend(true);
+      else state.before = () => suspend(true);
+      await syncLoop.visit();
+      expect([when, passed.length]).toEqual([when, 0]);
+      state.before = () => undefined;
+      suspend(false);
+      await syncLoop.visit();
+      expect([when, passed.length]).toEqual([when, 1]);
+      stop.abort();
+    }
   });
 
   it('waits also when its interval is longer than a timer can hold', async () => {
