@@ -32,15 +32,13 @@ export async function openSnapshot(
   opener: Opener,
 ): Promise<Opened> {
   const known = sync.opened;
+  const { sealedSecrets } = sync.settings;
   const fresh = snapshot.files.filter((file) => !known.has(fileKey(file)));
   const digests = new Set([...agent.inventory.inventory.rows.values()].map((row) => row.digest));
   const opened = await openFiles(fresh, {
     namespace: agent.place.targetNamespace,
     opener,
-    sealed: sealedRule(
-      { catalog: () => agent.catalog(), row: (key) => agent.inventory.row(key) },
-      sync.settings.sealedSecrets,
-    ),
+    sealed: sealedRule({ catalog: () => agent.catalog(), row: (key) => agent.inventory.row(key) }, sealedSecrets),
     isKnown: (digest) => digests.has(digest),
   });
   const byFile = Map.groupBy(opened.documents, (document) => document.file);
@@ -54,7 +52,8 @@ export async function openSnapshot(
     const isSettled = !refused.has(file.path) && !ofFile.some(({ tree }) => isSealedSecret(tree));
     if (isSettled) next.set(fileKey(file), ofFile.map(withoutLines));
   }
-  sync.opened = next;
+  // Settings that came meanwhile may read SealedSecrets in another way: then everything is read anew.
+  sync.opened = sync.settings.sealedSecrets === sealedSecrets ? next : new Map();
   return { documents, refusals: [...opened.refusals, ...snapshot.skipped.map(skippedEntry)] };
 }
 
