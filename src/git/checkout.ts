@@ -35,8 +35,10 @@ export interface GitEnd {
   readonly complaint: string;
 }
 
+/** What is read here is no screen: colours would stand in the names of files. */
+const PLAIN = ['-c', 'color.ui=false', '-c', 'color.grep=false', '-c', 'color.diff=false'];
 /** None of them may touch the index, or start a program that watches files. */
-const QUIET = ['--no-pager', '--no-optional-locks', '--no-replace-objects', '-c', 'core.fsmonitor=false'];
+const QUIET = ['--no-pager', '--no-optional-locks', '--no-replace-objects', '-c', 'core.fsmonitor=false', ...PLAIN];
 const NO_HOOKS = ['-c', 'core.hooksPath=/dev/null'];
 const MAX_OUTPUT_BYTES = 64 * 1024 * 1024;
 

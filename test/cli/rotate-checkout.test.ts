@@ -1,0 +1,72 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { isolatedGitEnv } from '../../src/demo/git-repository.ts';
+import { encryptFile } from '../../src/sops/encrypt-file.ts';
+import { makeIdentity } from '../../src/sops/make-identity.ts';
+import { type CliResult, sotto } from './session.ts';
+
+// A rotation in checkouts that people have: set up in their own way, and with files that nobody expects.
+
+const NOW = new Date('2026-11-29T12:00:00Z');
+const made = (): { recipient: string; text: string } => {
+  const { identity, keyFile } = makeIdentity(NOW);
+  return { recipient: identity.recipient, text: Buffer.from(keyFile.reveal()).toString() };
+};
+const old = made();
+const FILES = ['deploy/db.yaml', 'deploy/web.yaml'];
+
+let folder: string;
+let root: string;
+let env: Record<string, string>;
+
+const git = (...args: readonly string[]): string =>
+  execFileSync('git', ['-C', root, ...args], { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+const write = (path: string, content: string | Uint8Array): void => {
+  mkdirSync(dirname(join(root, path)), { recursive: true });
+  writeFileSync(join(root, path), content);
+};
+const commit = (): void => {
+  git('add', '-A');
+  git('commit', '-q', '-m', 'all');
+};
+const outside = (name: string): string => join(folder, name);
+const run = (...argv: readonly string[]): Promise<CliResult> => sotto(argv, { cwd: root, env });
+const rotate = (...more: readonly string[]): Promise<CliResult> =>
+  run('rotate', '--key-file', outside('old.txt'), '--new-key', outside('new.txt'), '--yes', ...more);
+const encrypted = (file: string): Promise<string> =>
+  encryptFile(Buffer.from('password: hush-hush\n'), { format: 'yaml', file, recipients: [old.recipient], now: NOW });
+/** Files of a commit that still name the old recipient. */
+const forOld = (revision = 'HEAD'): string[] =>
+  git('ls-tree', '-r', '-z', '--name-only', revision)
+    .split('\0')
+    .filter((path) => path !== '' && git('show', `${revision}:${path}`).includes(old.recipient));
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'sotto-checkout-'));
+  root = join(folder, 'app');
+  mkdirSync(root);
+  env = Object.fromEntries(
+    Object.entries(isolatedGitEnv(folder, process.env['PATH'] ?? '')).flatMap(([name, value]) =>
+      value === undefined ? [] : [[name, value]],
+    ),
+  );
+  writeFileSync(outside('old.txt'), old.text, { mode: 0o600 });
+  git('init', '-q', '-b', 'main');
+  for (const file of FILES) write(file, await encrypted(file));
+  write('.sops.yaml', `creation_rules:\n- age: ${old.recipient}\n`);
+  commit();
+});
+
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('a rotation where git is set up to', () => {
+  it.each(['color.ui', 'color.grep'])('colour what nobody looks at (%s) finds every file', async (name) => {
+    git('config', name, 'always');
+    expect(await rotate()).toMatchObject({ exit: 0 });
+    expect(forOld()).toEqual([]);
+    expect(git('status', '--porcelain')).toBe('');
+  });
+});
