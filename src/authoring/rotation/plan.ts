@@ -96,9 +96,18 @@ function plannedSops({ file, policy }: SopsDocument, pair: RecipientPair): Plann
   const fresh = difference.missing.find((name) => name !== pair.old && name !== pair.made);
   if (fresh !== undefined)
     throw wider(file.name, policy.path, `by the rule ${fresh.slice(0, 100)} would get the values of the file`);
+  if (comesIn(pair, recipients.groups, rule.groups))
+    throw wider(file.name, policy.path, `by the rule the new key would come where the file does not have ${pair.old}`);
   if (isLooser(rule, recipients))
     throw wider(file.name, policy.path, 'by the rule fewer people than now would open the file together');
   return { file, groups: replaced(rule.groups), threshold: rule.threshold, before: recipients.groups };
+}
+
+/** The new key is for who had the old one, in the groups where it was; after an interruption the new one is there. */
+function comesIn({ old, made }: RecipientPair, now: PolicyRule['groups'], wanted: PolicyRule['groups']): boolean {
+  const isOwn = (group: readonly string[] = []): boolean => group.includes(old) || group.includes(made);
+  if (now.length !== wanted.length) return wanted.some(isOwn) && !now.some(isOwn);
+  return wanted.some((group, index) => isOwn(group) && !isOwn(now[index]));
 }
 
 /** In other groups than now somebody could open it alone; more of the same groups are no such thing. */

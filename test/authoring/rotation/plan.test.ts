@@ -56,6 +56,24 @@ describe('the plan of a rotation', () => {
     expect(await refusal(repositoryOf({ 'a.yaml': [[OLD]] }, wider))).toBe('SOTTO-ROTATE-028');
   });
 
+  it('is none while a rule names the old key where the file does not have it: not even the new one is let in', async () => {
+    expect(await refusal(repositoryOf({ 'a.yaml': [[KIM]] }, `creation_rules:\n- age: ${OLD},${KIM}\n`))).toBe(
+      'SOTTO-ROTATE-028',
+    );
+    // Alone it would open what takes two.
+    const both = (second: string): string =>
+      `creation_rules:\n- {shamir_threshold: 2, key_groups: [{age: [${OLD}]}, {age: [${KIM}, ${second}]}]}\n`;
+    const file = { groups: [[OLD], [KIM]], threshold: 2 };
+    for (const name of [OLD, 'age1made'])
+      expect(await refusal(repositoryOf({ 'a.yaml': file }, both(name)))).toBe('SOTTO-ROTATE-028');
+  });
+
+  it('takes a file that has the new key already, where the rule still names the old one beside it', () => {
+    const rules = `creation_rules:\n- age: ${OLD},age1made,${KIM}\n`;
+    const documents = repositoryOf({ 'a.yaml': [['age1made', KIM]] }, rules);
+    expect(planned(documents)).toMatchObject([{ groups: [['age1made', KIM]] }]);
+  });
+
   it('is none by a rule with which fewer people open a file together: other groups, or fewer of the same', async () => {
     const file = { groups: [[OLD], [KIM], ['age1lee']], threshold: 3 };
     const one = `creation_rules:\n- age: ${OLD},${KIM},age1lee\n`;
