@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -69,4 +69,36 @@ describe('a rotation where git is set up to', () => {
     expect(forOld()).toEqual([]);
     expect(git('status', '--porcelain')).toBe('');
   });
+});
+
+describe('a rotation of files that are not on the disk, or that git does not look at', () => {
+  const away = 'deploy/web.yaml';
+
+  it('carries a sparse checkout along: they are committed, and stay away', async () => {
+    git('sparse-checkout', 'set', '--no-cone', '/*', `!/${away}`);
+    expect(existsSync(join(root, away))).toBe(false);
+    expect(await rotate()).toMatchObject({ exit: 0 });
+    expect(forOld()).toEqual([]);
+    expect(git('status', '--porcelain')).toBe('');
+    expect(existsSync(join(root, away))).toBe(false);
+    git('sparse-checkout', 'disable');
+    expect(readFileSync(join(root, away), 'utf8')).toBe(git('show', `HEAD:${away}`));
+    expect(git('status', '--porcelain')).toBe('');
+  });
+
+  it.each(['--assume-unchanged', '--skip-worktree'])(
+    'stops before it where one was changed behind %s',
+    async (flag) => {
+      git('update-index', flag, away);
+      write(away, 'mine: own\n');
+      const before = git('rev-parse', 'HEAD');
+      const stopped = await rotate();
+      expect(stopped).toMatchObject({ exit: 2 });
+      expect(stopped.stderr).toContain('SOTTO-CLI-191');
+      expect(stopped.stderr).toContain(`git update-index --no-assume-unchanged --no-skip-worktree -- ${away}`);
+      expect(git('rev-parse', 'HEAD')).toBe(before);
+      expect(readFileSync(join(root, away), 'utf8')).toBe('mine: own\n');
+      expect(existsSync(join(root, '.git/sotto-rotate'))).toBe(false);
+    },
+  );
 });

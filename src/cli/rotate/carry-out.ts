@@ -23,7 +23,7 @@ import { withProgress } from '../progress.ts';
 import { ontoBranch } from '../up/branch.ts';
 import { pushAgain, pushCommit, type PushNote, type PushWords } from '../up/push-commit.ts';
 import { readDocuments } from './documents.ts';
-import { finishRotation } from './finish.ts';
+import { checkFollows, finishRotation } from './finish.ts';
 
 /** Everything that does not change while a rotation is tried again. */
 export interface Rotation {
@@ -78,6 +78,7 @@ export interface Going extends Rotation {
 export async function intoBranch(going: Going, context: CommandContext): Promise<CommitId> {
   const { checkout, made, base, journal, target, agent, newKeyNote } = going;
   const here = { branch: base.branch, from: base.commit };
+  await checkFollows(checkout, { from: base.commit, to: made.commit });
   const note = noteOf(journal, { push: target, here, agent });
   if (target === undefined) note.write(made.commit);
   else if (

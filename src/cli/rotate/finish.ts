@@ -30,11 +30,45 @@ export async function finishRotation(checkout: Checkout, move: Move): Promise<vo
     await moveRef(checkout, branch, { from, to, why: 'sotto rotate' });
   }
   const files = await changedFiles(checkout, from, to);
-  await writeFiles(checkout, move, files);
-  await writeIndex(checkout, files);
+  const sparse = await sparsePaths(checkout);
+  writeFiles(checkout, to, await pendingFiles(checkout, move, { files, sparse, refusal: changed }));
+  await writeIndex(checkout, files, sparse);
 }
 
-async function writeFiles(checkout: Checkout, { from, to }: Move, files: readonly ChangedFile[]): Promise<void> {
+/**
+ * That the files here can follow, before anything is pushed or moved: what git was told not to look at is in no status.
+ * Throws SOTTO-CLI-191.
+ */
+export async function checkFollows(checkout: Checkout, move: Pick<Move, 'from' | 'to'>): Promise<void> {
+  const files = await changedFiles(checkout, move.from, move.to);
+  await pendingFiles(checkout, move, { files, sparse: await sparsePaths(checkout), refusal: hidden });
+}
+
+/** Paths that are in the index and not to be on the disk, as a sparse checkout has them. */
+async function sparsePaths(checkout: Checkout): Promise<ReadonlySet<string>> {
+  const listed = expectOutput(await runInCheckout(checkout, { args: ['ls-files', '-t', '-z'] }), 'git ls-files');
+  const records = listed.toString('utf8').split('\0');
+  return new Set(records.flatMap((record) => (record.startsWith('S ') ? [record.slice(2)] : [])));
+}
+
+interface PendingFile {
+  readonly path: string;
+  readonly bytes: Buffer;
+}
+
+interface Looked {
+  readonly files: readonly ChangedFile[];
+  readonly sparse: ReadonlySet<string>;
+  /** For a file that somebody has changed. */
+  readonly refusal: (path: string) => SottoError;
+}
+
+/** What is still to be written. All are looked at before the first is. Throws the refusal. */
+async function pendingFiles(
+  checkout: Checkout,
+  { from, to }: Pick<Move, 'from' | 'to'>,
+  { files, sparse, refusal }: Looked,
+): Promise<readonly PendingFile[]> {
   const contents = async (side: 'before' | 'after'): Promise<ReadonlyMap<string, Buffer>> =>
     readFiles(
       checkout,
@@ -42,21 +76,25 @@ async function writeFiles(checkout: Checkout, { from, to }: Move, files: readonl
     );
   const before = await contents('before');
   const after = await contents('after');
-  // All are looked at before the first is written.
-  const pending: { readonly path: string; readonly bytes: Buffer }[] = [];
+  const pending: PendingFile[] = [];
   for (const { path } of files) {
     const bytes = after.get(path);
     const disk = onDisk(checkout, path);
-    if (bytes === undefined || disk === undefined) throw changed(path);
+    if (disk === undefined && sparse.has(path)) continue;
+    if (bytes === undefined || disk === undefined) throw refusal(path);
     if (disk.equals(bytes)) continue;
     if (before.get(path)?.equals(disk) === true) pending.push({ path, bytes });
     else {
       const filtered = await asCheckedOut(checkout, to, path);
       if (disk.equals(filtered)) continue;
-      if (!disk.equals(await asCheckedOut(checkout, from, path))) throw changed(path);
+      if (!disk.equals(await asCheckedOut(checkout, from, path))) throw refusal(path);
       pending.push({ path, bytes: filtered });
     }
   }
+  return pending;
+}
+
+function writeFiles(checkout: Checkout, to: CommitId, pending: readonly PendingFile[]): void {
   const temporaryName = `.sotto-${to.slice(0, 16)}.tmp`;
   for (const { path, bytes } of pending) writeInPlace(join(checkout.root, path), path, bytes, temporaryName);
   for (const folder of new Set(pending.map(({ path }) => dirname(join(checkout.root, path))))) syncFolder(folder);
@@ -76,10 +114,25 @@ async function asCheckedOut(checkout: Checkout, commit: string, path: string): P
   return expectOutput(await runInCheckout(checkout, { args }), 'git cat-file');
 }
 
-async function writeIndex(checkout: Checkout, files: readonly ChangedFile[]): Promise<void> {
-  const lines = files.map(({ path, mode, after }) => `${mode} ${after}\t${path}\0`).join('');
+/** For one command: they are its arguments. */
+const MAX_PATHS = 200;
+
+async function writeIndex(
+  checkout: Checkout,
+  files: readonly ChangedFile[],
+  sparse: ReadonlySet<string>,
+): Promise<void> {
+  const [away, here] = [true, false].map((is) => files.filter(({ path }) => sparse.has(path) === is));
+  const lines = (here ?? []).map(({ path, mode, after }) => `${mode} ${after}\t${path}\0`).join('');
   const entries = { args: ['update-index', '-z', '--index-info'], input: lines };
   expectOutput(await runInCheckout(checkout, entries), 'git update-index');
+  // Entry and mark in one write: without it a file that is not on the disk would have been removed.
+  for (let at = 0; at < (away?.length ?? 0); at += MAX_PATHS) {
+    const some = away?.slice(at, at + MAX_PATHS) ?? [];
+    const entry = some.flatMap(({ path, mode, after }) => ['--cacheinfo', `${mode},${after},${path}`]);
+    const args = ['update-index', ...entry, '--skip-worktree', '--', ...some.map(({ path }) => path)];
+    expectOutput(await runInCheckout(checkout, { args }), 'git update-index');
+  }
   // Other files may want a look of their own: what it says of them is no failure of this.
   await runInCheckout(checkout, { args: ['update-index', '-q', '--refresh'] });
 }
@@ -89,6 +142,16 @@ function changed(file: string): SottoError {
     `${file} is neither as before the rotation nor as after it`,
     `git diff -- ${shellWord(file)}, and put your change aside; then sotto rotate --resume`,
   );
+}
+
+function hidden(file: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-CLI-191',
+    what: 'the checkout has changes that are in no commit',
+    why: 'the file is not as HEAD has it: it was changed meanwhile, or git was told not to look at it',
+    next: `git update-index --no-assume-unchanged --no-skip-worktree -- ${shellWord(file)}, git stash, then run the command again`,
+    file,
+  });
 }
 
 function otherwise(why: string, next: string): SottoError {
