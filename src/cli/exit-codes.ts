@@ -87,6 +87,7 @@ const EXCEPTIONS: readonly { readonly exit: ExitCode; readonly codes: readonly C
       'SOTTO-ROTATE-016',
       'SOTTO-ROTATE-018',
       'SOTTO-ROTATE-028',
+      'SOTTO-ROTATE-030',
       'SOTTO-ROTATE-070',
       'SOTTO-ROTATE-071',
       'SOTTO-ROTATE-072',

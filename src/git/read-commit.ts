@@ -23,6 +23,13 @@ export async function listCommit(checkout: Checkout, commit: CommitId): Promise<
   });
 }
 
+/** Paths of the links of a commit. */
+export async function linksIn(checkout: Checkout, commit: CommitId): Promise<string[]> {
+  const listing = await runInCheckout(checkout, { args: ['ls-tree', '-r', '-z', '--full-tree', commit] });
+  const records = expectOutput(listing, 'git ls-tree').toString('utf8').split('\0');
+  return records.flatMap((record) => /^120000 blob [0-9a-f]+\t(.+)$/s.exec(record)?.[1] ?? []);
+}
+
 /** Paths of the files of a commit that hold one of the words. */
 export async function pathsHolding(
   checkout: Checkout,

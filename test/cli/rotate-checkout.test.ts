@@ -1,9 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openings, unopened } from '../../src/cli/keys/verify.ts';
+import { readDocuments } from '../../src/cli/rotate/documents.ts';
 import { isolatedGitEnv } from '../../src/demo/git-repository.ts';
+import { openCheckout, readCheckout } from '../../src/git/checkout.ts';
+import { parseAgeIdentities } from '../../src/sops/age.ts';
 import { encryptFile } from '../../src/sops/encrypt-file.ts';
 import { makeIdentity } from '../../src/sops/make-identity.ts';
 import { type CliResult, sotto } from './session.ts';
@@ -101,4 +105,70 @@ describe('a rotation of files that are not on the disk, or that git does not loo
       expect(existsSync(join(root, '.git/sotto-rotate'))).toBe(false);
     },
   );
+});
+
+describe('what a rotation would pass over ends it, with nothing made', () => {
+  /** A value in clear that is not UTF-8, as stock sops leaves it in a dotenv file. */
+  const latin = async (): Promise<Buffer> => {
+    const text = await encryptFile(Buffer.from('NAME=x\nTOKEN=hush\n'), {
+      format: 'dotenv',
+      file: 'deploy/app.env',
+      recipients: [old.recipient],
+      now: NOW,
+    });
+    return Buffer.from(text.replace(/^NAME=.*$/m, 'NAME=M\u00fcller'), 'latin1');
+  };
+  const cases: readonly { name: string; file: string; prepare: () => unknown }[] = [
+    {
+      name: 'an encrypted file that is no UTF-8 text',
+      file: 'deploy/app.env',
+      prepare: async () => write('deploy/app.env', await latin()),
+    },
+    {
+      name: 'rules that are no UTF-8 text',
+      file: '.sops.yaml',
+      prepare: () =>
+        write('.sops.yaml', Buffer.from(`# M\u00fcller\ncreation_rules:\n- age: ${old.recipient}\n`, 'latin1')),
+    },
+    {
+      name: 'rules behind a link',
+      file: 'deploy/.sops.yaml',
+      prepare: () => symlinkSync('../.sops.yaml', join(root, 'deploy/.sops.yaml')),
+    },
+    {
+      name: 'a file whose name is no UTF-8',
+      file: 'deploy/\uFFFD.yaml',
+      prepare: () => {
+        const path = Buffer.concat([Buffer.from(join(root, 'deploy/')), Buffer.from([0xff]), Buffer.from('.yaml')]);
+        writeFileSync(path, readFileSync(join(root, 'deploy/db.yaml')));
+      },
+    },
+  ];
+
+  it.each(cases)('$name', async ({ file, prepare }) => {
+    await prepare();
+    commit();
+    const before = git('rev-parse', 'HEAD');
+    const stopped = await rotate();
+    expect(stopped).toMatchObject({ exit: 1 });
+    expect(stopped.stderr).toMatch(/^SOTTO-ROTATE-030: /m);
+    expect(stopped.stderr).toContain(`(${file})`);
+    expect(git('rev-parse', 'HEAD')).toBe(before);
+    expect(existsSync(outside('new.txt'))).toBe(false);
+  });
+
+  it('and is not said to open by a backup, nor passed over by who retires its key', async () => {
+    write('deploy/app.env', await latin());
+    commit();
+    const checkout = await openCheckout(root, env, new AbortController().signal);
+    const documents = await readDocuments(checkout, (await readCheckout(checkout)).commit);
+    const identities = parseAgeIdentities(Buffer.from(old.text));
+    const keys = { identities, unsealKeys: [] };
+    expect(await unopened(documents, keys, 'app')).toMatchObject([
+      { file: 'deploy/app.env', code: 'SOTTO-ROTATE-030' },
+    ]);
+    expect(await openings(documents, [{ label: 'old', keys }], 'app')).toContainEqual(
+      expect.objectContaining({ file: 'deploy/app.env', by: undefined }),
+    );
+  });
 });

@@ -5,6 +5,7 @@ import {
   type EncryptedDocuments,
   documentsOf,
   isPolicyPath,
+  linkedPolicies,
   type SopsDocument,
 } from '../../authoring/rotation/documents.ts';
 import { RECEIPT_FILE } from '../../authoring/rotation/receipt.ts';
@@ -43,7 +44,9 @@ export async function readRepository(
     });
     const bytes = contents.reduce((sum, [, content]) => sum + content.byteLength, 0);
     if (bytes > LIMITS.maxRotatedBytes) throw tooLarge(`what may be encrypted has ${bytes} bytes`);
-    return await recognized(new Map(contents), signal);
+    const { unread = [], ...documents } = await recognized(new Map(contents), signal);
+    const links = entries.flatMap(({ path, kind }) => (kind === 'link' ? [path] : []));
+    return { ...documents, unread: [...unread, ...linkedPolicies(links)] };
   } catch (thrown) {
     if (thrown instanceof SottoError && (thrown.code === 'SOTTO-GIT-025' || thrown.code === 'SOTTO-GIT-024'))
       throw tooLarge(thrown.why);

@@ -23,8 +23,17 @@ export interface SealedSecretFile {
   readonly text: string;
 }
 
+/** A SOPS file, or a .sops.yaml, that is not read here: so nothing is known of it but its bytes. */
+export interface UnreadFile {
+  readonly path: string;
+  readonly why: string;
+  readonly bytes: Uint8Array;
+}
+
 /** Everything encrypted in a commit. */
 export interface EncryptedDocuments {
+  /** What would have to be changed too, and cannot be. */
+  readonly unread?: readonly UnreadFile[];
   readonly policies: readonly CommittedPolicy[];
   readonly sops: readonly SopsDocument[];
   readonly sealed: readonly SealedSecretFile[];
@@ -41,10 +50,13 @@ export function documentsOf(
   const policies: CommittedPolicy[] = [];
   const sealed: SealedSecretFile[] = [];
   const found: Omit<SealedFile, 'below'>[] = [];
+  const unread: UnreadFile[] = [];
   for (const [path, content] of contents) {
-    const text = path === RECEIPT_FILE ? undefined : utf8(content);
-    if (text === undefined) continue;
-    if (isPolicyPath(path)) policies.push({ path, text, policy: readPolicy(text, path, work) });
+    if (path === RECEIPT_FILE) continue;
+    const text = utf8(content);
+    if (text === undefined) {
+      if (isEncrypted(path, content)) unread.push({ path, why: 'it is no UTF-8 text', bytes: content });
+    } else if (isPolicyPath(path)) policies.push({ path, text, policy: readPolicy(text, path, work) });
     else {
       const format = sealedFormat(path, text);
       const bytes = new Uint8Array(content);
@@ -56,7 +68,17 @@ export function documentsOf(
     const policy = policyOf(policies, file.name);
     return { file: { ...file, below: file.name.slice(policy === undefined ? 0 : folderOf(policy).length) }, policy };
   });
-  return { policies, sops, sealed };
+  return { policies, sops, sealed, ...(unread.length > 0 && { unread }) };
+}
+
+/** Links among the names of .sops.yaml: whoever follows them takes another file than the one that stands there. */
+export function linkedPolicies(paths: readonly string[]): UnreadFile[] {
+  return paths.filter(isPolicyPath).map((path) => ({ path, why: 'it is a link', bytes: new Uint8Array() }));
+}
+
+/** Of a content that is no text: what tells a SOPS file from others is ASCII. */
+function isEncrypted(path: string, content: Uint8Array): boolean {
+  return isPolicyPath(path) || sealedFormat(path, Buffer.from(content).toString('latin1')) !== undefined;
 }
 
 /** Whether a path is that of a .sops.yaml. */

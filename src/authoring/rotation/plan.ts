@@ -39,9 +39,11 @@ export interface RotationGoal {
 
 /** Pure. Throws SottoError for what must be settled before anything is encrypted for anybody. */
 export function planRotation(
-  { policies, sops, sealed }: EncryptedDocuments,
+  { policies, sops, sealed, unread = [] }: EncryptedDocuments,
   { age, seals }: RotationGoal,
 ): RotationPlan {
+  const [first] = age === undefined ? [] : unread;
+  if (first !== undefined) throw passedOver(first.path, first.why);
   const kept: { path: string; why: string }[] = [];
   const planned: PlannedSops[] = [];
   for (const document of sops) {
@@ -50,12 +52,24 @@ export function planRotation(
     else planned.push(one);
   }
   if (!seals) kept.push(...sealed.map(({ path }) => ({ path, why: 'no certificate is given' })));
-  return {
+  const plan = {
     policies: age === undefined ? [] : policies.flatMap((policy) => changedPolicy(policy, age) ?? []),
     sops: planned,
     sealed: seals ? sealed : [],
     kept,
   };
+  // Git gives bytes: of those that are no UTF-8 this is left, and it names no file.
+  const unnamed = pathsOf(plan).find((path) => path.includes('\uFFFD'));
+  if (unnamed !== undefined) throw passedOver(unnamed, 'its path is no UTF-8');
+  return plan;
+}
+
+function pathsOf({ policies, sops, sealed }: RotationPlan): string[] {
+  return [
+    ...policies.map(({ policy }) => policy.path),
+    ...sops.map(({ file }) => file.name),
+    ...sealed.map(({ path }) => path),
+  ];
 }
 
 /** Age recipients of which one could be meant by the keys at hand, as files and rules name them. Pure. */
@@ -123,6 +137,16 @@ function wider(file: string, policy: string, why: string): SottoError {
     what: 'nothing was changed, because a rule lets in somebody for whom a file is not yet',
     why,
     next: `sotto recipients check; who belongs there: sotto recipients add, in a commit that somebody looks at; else take it out of ${policy}`,
+    file,
+  });
+}
+
+function passedOver(file: string, why: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-ROTATE-030',
+    what: 'nothing was changed, because a file would stay for the old key',
+    why,
+    next: 'make it a plain file with a name and text in UTF-8, commit that, and run the same command again',
     file,
   });
 }

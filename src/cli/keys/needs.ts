@@ -74,8 +74,18 @@ export function needsOf(
   const others = new Set(left.flatMap(namesOf));
   return [
     ...namesOf(meant).flatMap((recipient) => filesNeeding(heads, recipient, others)),
+    ...unreadNaming(heads, namesOf(meant)),
     ...(meant.sealingKey === undefined ? [] : filesSealedFor(heads, meant.sealingKey, namespace)),
   ];
+}
+
+/** What cannot be read may need each key that stands in it. */
+function unreadNaming(heads: readonly HeadDocuments[], recipients: readonly string[]): KeyNeed[] {
+  return heads.flatMap(({ branches, documents: { unread = [] } }) =>
+    unread
+      .filter(({ bytes }) => recipients.some((name) => Buffer.from(bytes).includes(name.replace(/^pgp /, ''))))
+      .map(({ path }) => ({ branches, file: path })),
+  );
 }
 
 /** As files name them. */

@@ -1,6 +1,11 @@
 import { sealedDocuments } from '../../authoring/reseal-sealed.ts';
-import type { EncryptedDocuments, SealedSecretFile } from '../../authoring/rotation/documents.ts';
-import { asSottoError, type SottoError } from '../../core/errors.ts';
+import {
+  type EncryptedDocuments,
+  isPolicyPath,
+  type SealedSecretFile,
+  type UnreadFile,
+} from '../../authoring/rotation/documents.ts';
+import { asSottoError, SottoError } from '../../core/errors.ts';
 import { openFiles } from '../../open/open.ts';
 import { Opener } from '../../open/opener.ts';
 import { unsealAll } from '../../sealed/unseal.ts';
@@ -17,7 +22,7 @@ export interface Unopened {
 
 /** Opens every encrypted document with the keys; what does not open is listed. No value is kept. */
 export async function unopened(
-  { sops, sealed }: EncryptedDocuments,
+  { sops, sealed, unread = [] }: EncryptedDocuments,
   { identities, unsealKeys }: FileKeys,
   namespace: string,
 ): Promise<Unopened[]> {
@@ -26,8 +31,7 @@ export async function unopened(
     try {
       await open();
     } catch (thrown) {
-      const { code, what, why } = asSottoError(thrown);
-      found.push({ file, code, why: `${what}: ${why}` });
+      found.push(told(file, asSottoError(thrown)));
     }
   };
   for (const { file } of sops) {
@@ -36,6 +40,7 @@ export async function unopened(
       (await openClear({ text, format, file: name }, identities)).wipe();
     });
   }
+  for (const file of unread) if (!isPolicyPath(file.path)) found.push(told(file.path, notText(file)));
   for (const { path, text } of sealed) {
     await attempt(path, async () => {
       for (const { sealed: object } of sealedDocuments(text, path, namespace)) {
@@ -44,6 +49,10 @@ export async function unopened(
     });
   }
   return found;
+}
+
+function told(file: string, { code, what, why }: SottoError): Unopened {
+  return { file, code, why: `${what}: ${why}` };
 }
 
 /** An encrypted file, and what opens it. */
@@ -57,7 +66,7 @@ export interface Opening {
 
 /** Opens every encrypted document, MACs included, with each source in turn. No value is kept. */
 export async function openings(
-  { sops, sealed }: EncryptedDocuments,
+  { sops, sealed, unread = [] }: EncryptedDocuments,
   sources: readonly KeySource[],
   namespace: string,
 ): Promise<Opening[]> {
@@ -68,11 +77,23 @@ export async function openings(
       (await openClear({ text, format, file: name }, identities)).wipe();
     found.push({ file: name, kind: 'sops', ...(await openedBy(open, sources)) });
   }
+  for (const file of unread)
+    if (!isPolicyPath(file.path)) found.push({ file: file.path, kind: 'sops', by: undefined, error: notText(file) });
   for (const file of sealed) {
     const open = (keys: FileKeys): Promise<void> => openSealed(file, keys, namespace);
     found.push({ file: file.path, kind: 'sealed', ...(await openedBy(open, sources)) });
   }
   return found;
+}
+
+function notText({ path, why }: UnreadFile): SottoError {
+  return new SottoError({
+    code: 'SOTTO-ROTATE-030',
+    what: 'the file does not open',
+    why,
+    next: 'open it with sops, and encrypt it anew as text in UTF-8',
+    file: path,
+  });
 }
 
 async function openedBy(

@@ -145,7 +145,7 @@ function planThere(documents: EncryptedDocuments, goal: RotationGoal, target: Pu
   }
 }
 
-const LETS_IN: readonly Code[] = ['SOTTO-CLI-216', 'SOTTO-ROTATE-006', 'SOTTO-ROTATE-028'];
+const LETS_IN: readonly Code[] = ['SOTTO-CLI-216', 'SOTTO-ROTATE-006', 'SOTTO-ROTATE-028', 'SOTTO-ROTATE-030'];
 
 function notAsSeen(target: PushTarget, why: string): SottoError {
   return new SottoError({

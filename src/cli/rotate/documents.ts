@@ -1,8 +1,13 @@
-import { documentsOf, type EncryptedDocuments, isPolicyPath } from '../../authoring/rotation/documents.ts';
+import {
+  documentsOf,
+  type EncryptedDocuments,
+  isPolicyPath,
+  linkedPolicies,
+} from '../../authoring/rotation/documents.ts';
 import { LIMITS } from '../../core/limits.ts';
 import type { Checkout } from '../../git/checkout.ts';
 import type { CommitId } from '../../git/output.ts';
-import { listCommit, pathsHolding, readFiles } from '../../git/read-commit.ts';
+import { linksIn, listCommit, pathsHolding, readFiles } from '../../git/read-commit.ts';
 
 /** Reads what is encrypted in a commit, and for whom it shall be. Throws SottoError. */
 export async function readDocuments(checkout: Checkout, commit: CommitId): Promise<EncryptedDocuments> {
@@ -11,5 +16,6 @@ export async function readDocuments(checkout: Checkout, commit: CommitId): Promi
   const files = listed.filter(
     ({ path, sizeBytes }) => (paths.has(path) || isPolicyPath(path)) && sizeBytes <= LIMITS.maxLocalFileBytes,
   );
-  return documentsOf(await readFiles(checkout, files), checkout.root);
+  const { unread = [], ...documents } = documentsOf(await readFiles(checkout, files), checkout.root);
+  return { ...documents, unread: [...unread, ...linkedPolicies(await linksIn(checkout, commit))] };
 }

@@ -106,6 +106,12 @@ export const ROTATE_CODES = {
       'sotto check --rotation needs no key: it compares a commit with the one before. A rotation replaces one recipient in .sops.yaml and files, makes every ciphertext new with the same type and length, and changes nothing else. A file of this commit is otherwise, so it has to be looked at by somebody. That values are equal only a key can show.',
     example: 'git show COMMIT -- FILE',
   },
+  'SOTTO-ROTATE-030': {
+    title: 'A file would stay for the old key',
+    explain:
+      'A SOPS file, or a .sops.yaml, is there and cannot be changed with the others: it is not text in UTF-8, its name is not, or the .sops.yaml is a link, which names another file. A rotation that passed it over would say that it is done, and the file would open with the old key alone. Nothing was made or changed.',
+    example: 'git ls-files -s',
+  },
   'SOTTO-ROTATE-050': {
     title: 'It cannot be told any more what is exposed',
     explain:
