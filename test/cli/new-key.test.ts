@@ -16,6 +16,7 @@ import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fileKey } from '../../src/cli/rotate/new-key.ts';
 import { parseAgeIdentities } from '../../src/sops/age.ts';
+import { makeIdentity } from '../../src/sops/make-identity.ts';
 import { refusal } from '../sops/fixtures.ts';
 
 let folder: string;
@@ -28,7 +29,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-async function newKey() {
+async function newKey(recovery: readonly string[] = []) {
   const isTerminal = { stdin: false, stdout: false, stderr: false };
   const { signal } = new AbortController();
   const stream = new PassThrough();
@@ -43,7 +44,7 @@ async function newKey() {
     signal,
   };
   const made = await fileKey(around, path, join(folder, 'checkout'));
-  return () => made.make('age1old', [], new Date());
+  return () => made.make('age1old', recovery, new Date());
 }
 
 describe('the file of a new identity', () => {
@@ -69,6 +70,21 @@ describe('the file of a new identity', () => {
     await (await newKey())();
     expect(readFileSync(elsewhere, 'utf8')).toBe('theirs');
     expect(statSync(path).isFile()).toBe(true);
+  });
+
+  it('leaves the copy of the key before where it is the only one left', async () => {
+    const { identity: recovery } = makeIdentity(new Date());
+    const make = await newKey([recovery.recipient]);
+    await make();
+    const former = readFileSync(`${path}.recovery.age`, 'utf8');
+    rmSync(path);
+    await make();
+    expect(readFileSync(`${path}.recovery.age.1`, 'utf8')).toBe(former);
+    expect(readFileSync(`${path}.recovery.age`, 'utf8')).not.toBe(former);
+    rmSync(path);
+    await make();
+    expect(readFileSync(`${path}.recovery.age.1`, 'utf8')).toBe(former);
+    expect(readdirSync(folder)).toContain('new.txt.recovery.age.2');
   });
 
   it('leaves no key beside it when it cannot be made', async () => {

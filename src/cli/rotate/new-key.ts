@@ -1,4 +1,14 @@
-import { closeSync, existsSync, fsyncSync, openSync, realpathSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { SottoError } from '../../core/errors.ts';
 import { RECOVERY_NAME } from '../../core/labels.ts';
@@ -92,6 +102,7 @@ async function writeNewKey(path: string, name: string, recovery: readonly string
   try {
     if (recovery.length > 0) {
       const copy = await encryptForRecipients(content.reveal(), recovery);
+      keepFormerCopy(`${path}${RECOVERY}`);
       writeDurably(`${path}${RECOVERY}`, Buffer.from(copy), 0o644);
     }
     writeDurably(path, content.reveal(), 0o600);
@@ -102,6 +113,19 @@ async function writeNewKey(path: string, name: string, recovery: readonly string
 }
 
 const RECOVERY = '.recovery.age';
+const MOST_COPIES = 1000;
+
+/** It may be the only one of the key before, whose file is long gone: it goes on under a name with a number. */
+function keepFormerCopy(copy: string): void {
+  for (let number = 1; existsSync(copy) && number <= MOST_COPIES; number += 1) {
+    try {
+      linkSync(copy, `${copy}.${number}`);
+      return;
+    } catch (thrown) {
+      if (!(thrown instanceof Error && 'code' in thrown && thrown.code === 'EEXIST')) throw thrown;
+    }
+  }
+}
 
 /**
  * Whole or not at all. What is beside it, left by a kill or put there by somebody who would read along, is removed and never
