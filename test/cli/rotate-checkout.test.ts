@@ -172,3 +172,16 @@ describe('what a rotation would pass over ends it, with nothing made', () => {
     );
   });
 });
+
+describe('the key that gives way', () => {
+  it('is never the one that comes: nothing would be rotated, and it would be said to be', async () => {
+    git('rm', '-q', '.sops.yaml');
+    commit();
+    const key = outside('old.txt');
+    const argv = ['rotate', '--key-file', key, '--new-key', key, '--old', old.recipient, '--yes'];
+    const stopped = await run(...argv);
+    expect(stopped).toMatchObject({ exit: 2 });
+    expect(stopped.stderr).toContain('SOTTO-ROTATE-001');
+    expect(forOld()).toEqual(FILES);
+  });
+});

@@ -13,6 +13,8 @@ export function oldRecipient(
 ): string {
   const all = `files and rules name ${few([...named])}`;
   if (wanted !== undefined) {
+    if (wanted === made)
+      throw whichKey(`the new key is ${made} itself`, 'the same command with another file after --new-key');
     if (named.has(wanted)) return wanted;
     throw whichKey(`neither a file nor a rule names ${wanted}: ${all}`, WHICH);
   }
