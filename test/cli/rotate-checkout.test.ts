@@ -10,6 +10,7 @@ import { openCheckout, readCheckout } from '../../src/git/checkout.ts';
 import { parseAgeIdentities } from '../../src/sops/age.ts';
 import { encryptFile } from '../../src/sops/encrypt-file.ts';
 import { makeIdentity } from '../../src/sops/make-identity.ts';
+import { encryptForRecipients } from '../../src/sops/recipients.ts';
 import { type CliResult, sotto } from './session.ts';
 
 // A rotation in checkouts that people have: set up in their own way, and with files that nobody expects.
@@ -199,5 +200,24 @@ describe('where a rotation is pushed to', () => {
     const at = (remote: string): string => git('ls-remote', outside(remote), 'refs/heads/main').slice(0, 40);
     expect(at('fork')).toBe(git('rev-parse', 'HEAD').trim());
     expect(at('upstream')).toBe(git('rev-parse', 'HEAD^').trim());
+  });
+});
+
+describe('a backup of keys', () => {
+  it('opens nothing with a key that is retired in it: restored, it is retired again', async () => {
+    const recovery = made();
+    writeFileSync(outside('recovery.txt'), recovery.text, { mode: 0o600 });
+    const verified = async (annotations: object): Promise<CliResult> => {
+      const metadata = { name: 'sops-age', annotations };
+      const data = { 'age.agekey': Buffer.from(old.text).toString('base64') };
+      const list = { apiVersion: 'v1', kind: 'List', items: [{ apiVersion: 'v1', kind: 'Secret', metadata, data }] };
+      const sealed = await encryptForRecipients(Buffer.from(JSON.stringify(list)), [recovery.recipient]);
+      writeFileSync(outside('keys.age'), sealed);
+      return run('keys', 'backup', '--verify', outside('keys.age'), '--key-file', outside('recovery.txt'));
+    };
+    expect(await verified({})).toMatchObject({ exit: 0 });
+    const retired = await verified({ 'sotto.dev/state': 'retired' });
+    expect(retired).toMatchObject({ exit: 1 });
+    expect(retired.stderr).toContain('SOTTO-KEYS-063');
   });
 });

@@ -13,7 +13,8 @@ import { addClusterOptions, type Cluster, type ClusterFlags, withCluster } from 
 import type { CommandContext } from '../context.ts';
 import { reasonOf } from '../files.ts';
 import { wipeEntries } from '../../keys/key-secret.ts';
-import { keysInFile } from '../key-files.ts';
+import { type FileKeys, keysOfContent } from '../key-files.ts';
+import type { SecretContent } from '../../kube/secret-reader.ts';
 import { backupList, openBackup, sealBackup, secretsIn } from '../keys/backup.ts';
 import { type KeyNeed, needsOf, needsText, readHeads } from '../keys/needs.ts';
 import { clusterReceiptKey } from '../keys/receipt-key.ts';
@@ -174,8 +175,7 @@ async function verify(name: string, { keyFile, namespace }: BackupFlags, context
   try {
     const secrets = secretsIn(content, name);
     const count = secrets.length;
-    for (const secret of secrets) wipeEntries(secret);
-    const failed = await unopened(documents, keysInFile(context, content, name), namespace ?? '');
+    const failed = await unopened(documents, keysOnceBack(context, secrets), namespace ?? '');
     const total = documents.sops.length + documents.sealed.length;
     if (failed.length > 0) {
       await writeData(
@@ -193,6 +193,17 @@ async function verify(name: string, { keyFile, namespace }: BackupFlags, context
     );
   } finally {
     content.fill(0);
+  }
+}
+
+/** What the agent opens with once they are restored; what is retired comes back retired. Wipes the entries. */
+function keysOnceBack(context: CommandContext, secrets: readonly SecretContent[]): FileKeys {
+  try {
+    const used = secrets.filter((secret) => keyLife(secret).state !== 'retired');
+    const keys = used.map((secret) => keysOfContent(context, secret));
+    return { identities: keys.flatMap((each) => each.identities), unsealKeys: keys.flatMap((each) => each.unsealKeys) };
+  } finally {
+    for (const secret of secrets) wipeEntries(secret);
   }
 }
 
@@ -272,7 +283,7 @@ function notAll(file: string, failed: number, total: number): SottoError {
   return new SottoError({
     code: 'SOTTO-KEYS-063',
     what: `${failed} of ${total} encrypted files do not open with the backup`,
-    why: 'it is older than their keys, or they are for keys that the agent does not have',
+    why: 'it is older than their keys, they are for keys that the agent does not have, or these are retired',
     next: 'sotto keys backup --out NEW, and keep this one for old commits',
     file,
   });
