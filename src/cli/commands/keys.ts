@@ -263,8 +263,8 @@ function notFetched(): SottoError {
   return new SottoError({
     code: 'SOTTO-KEYS-065',
     what: 'the key was not retired, because a remote cannot be asked for its branches',
-    why: 'git fetch --all failed, and a branch there may still need it',
-    next: 'git fetch --all; or the same command with --no-fetch',
+    why: 'git fetch --all failed, or does not bring every branch (a clone of one alone), and one there may still need it',
+    next: "git remote set-branches origin '*' && git fetch --all, then again; or the same command with --no-fetch",
   });
 }
 
