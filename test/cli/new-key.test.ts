@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -70,6 +71,17 @@ describe('the file of a new identity', () => {
     await (await newKey())();
     expect(readFileSync(elsewhere, 'utf8')).toBe('theirs');
     expect(statSync(path).isFile()).toBe(true);
+  });
+
+  it('is not taken where somebody else may have laid it there', async () => {
+    await (await newKey())();
+    chmodSync(path, 0o622);
+    expect((await refusal(newKey)).code).toBe('SOTTO-ROTATE-005');
+    chmodSync(path, 0o600);
+    await newKey();
+    if (process.getuid?.() !== 0) return;
+    chownSync(path, 65_534, 65_534);
+    expect((await refusal(newKey)).code).toBe('SOTTO-ROTATE-005');
   });
 
   it('leaves the copy of the key before where it is the only one left', async () => {

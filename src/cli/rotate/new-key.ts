@@ -7,6 +7,7 @@ import {
   realpathSync,
   renameSync,
   rmSync,
+  statSync,
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
@@ -58,10 +59,19 @@ export async function fileKey(around: Surroundings, name: string, root: string):
 }
 
 async function onlyIdentity(around: Surroundings, name: string): Promise<AgeIdentity> {
+  checkWhose(resolve(around.cwd, name), name);
   const { identities } = await readKeyFiles(around, [name]);
   const [identity, another] = identities;
   if (identity?.kind === 'age' && another === undefined) return identity;
   throw unusable(name, 'it holds something else than one age identity');
+}
+
+/** In a folder where everybody may lay files, such as /dev/shm, somebody could wait there with a key of theirs. */
+function checkWhose(path: string, name: string): void {
+  const { uid, mode } = statSync(path);
+  const own = process.getuid?.() ?? uid;
+  if (uid !== own && uid !== 0) throw unusable(name, 'it is there already, and belongs to another user');
+  if ((mode & 0o022) !== 0) throw unusable(name, 'it is there already, and others may write to it');
 }
 
 /** A Secret of the agent's own that is made for it. */
