@@ -61,7 +61,9 @@ export async function sealedFiles(
     );
     if (!Buffer.from(bytes.buffer).includes('sops')) continue;
     const text = utf8(bytes);
-    const format = text === undefined ? undefined : sealedFormat(name, text);
+    const format = sealedFormat(name, text ?? Buffer.from(bytes.buffer).toString('latin1'));
+    // Passed over, it would stay for whoever was removed.
+    if (text === undefined && format !== undefined) throw notText(name);
     if (text !== undefined && format !== undefined) files.push({ path, below, name, format, text, bytes });
   }
   return files;
@@ -73,6 +75,16 @@ function utf8(bytes: Uint8Array): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+function notText(file: string): SottoError {
+  return new SottoError({
+    code: 'SOTTO-ROTATE-030',
+    what: 'nothing was changed or found, because an encrypted file is passed over otherwise',
+    why: 'it is no UTF-8 text',
+    next: 'open it with sops, and encrypt it anew as text in UTF-8; then the same command again',
+    file,
+  });
 }
 
 function tooMany(folder: string): SottoError {

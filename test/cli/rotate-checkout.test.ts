@@ -158,6 +158,16 @@ describe('what a rotation would pass over ends it, with nothing made', () => {
     expect(existsSync(outside('new.txt'))).toBe(false);
   });
 
+  it('and is not said to be as the rules say, nor left to whoever is removed', async () => {
+    write('deploy/app.env', await latin());
+    commit();
+    for (const argv of [['check'], ['remove', old.recipient, '--yes', '--key-file', outside('old.txt')]]) {
+      const { exit, stderr } = await run('recipients', ...argv);
+      expect(exit).toBe(1);
+      expect(stderr).toMatch(/^SOTTO-ROTATE-030: .*deploy\/app\.env/m);
+    }
+  });
+
   it('and is not said to open by a backup, nor passed over by who retires its key', async () => {
     write('deploy/app.env', await latin());
     commit();
