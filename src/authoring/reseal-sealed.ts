@@ -83,6 +83,24 @@ export async function reseal(text: string, file: string, namespace: string, rese
   return made;
 }
 
+/** The text with other words for each item, where it stands. Throws SottoError. */
+export function withItems(
+  text: string,
+  file: string,
+  documents: readonly SealedDocument[],
+  by: (item: string) => string,
+): string {
+  const splices = documents.flatMap(({ sealed, document }) => {
+    const holder = entryOf(entryOf(document.root, 'spec')?.value ?? document.root, 'encryptedData')?.value;
+    return sealed.items.flatMap((item) => {
+      const scalar = holder === undefined ? undefined : entryOf(holder, item.key)?.value;
+      if (scalar?.kind !== 'scalar') throw notProved(file);
+      return inPlace(text, scalar, by(item.text));
+    });
+  });
+  return spliceText(text, splices);
+}
+
 /** Quotes stay where they are. */
 function inPlace(text: string, scalar: YamlScalar, by: string): Splice[] {
   if (scalar.style !== 'single' && scalar.style !== 'double') return replaceScalar(text, scalar, by);

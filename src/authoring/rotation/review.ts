@@ -1,5 +1,5 @@
 import { asSottoError } from '../../core/errors.ts';
-import { sealedDocuments } from '../reseal-sealed.ts';
+import { sealedDocuments, withItems } from '../reseal-sealed.ts';
 import { decodeBlob } from '../../sealed/blob.ts';
 import { byteLength } from '../../sops/enc.ts';
 import { metadataOf } from '../../sops/rekey.ts';
@@ -149,8 +149,10 @@ function reviewSealed(before: SealedSecretFile, after: SealedSecretFile): Rotati
 
 function withoutItems({ text, path }: SealedSecretFile): { readonly text: string; readonly items: readonly string[] } {
   // Where a SealedSecret names no namespace, any will do to read its items.
-  const items = sealedDocuments(text, path, 'any').flatMap(({ sealed }) => sealed.items.map((item) => item.text));
-  const bareText = items.reduce((so, item) => so.replace(item, `SEALED[${decodeBlob(item).body.length}]`), text);
+  const documents = sealedDocuments(text, path, 'any');
+  const items = documents.flatMap(({ sealed }) => sealed.items.map((item) => item.text));
+  // By its place: lines of it may be broken, and the same text may stand elsewhere.
+  const bareText = withItems(text, path, documents, (item) => `SEALED${decodeBlob(item).body.length}`);
   return { text: bareText, items };
 }
 

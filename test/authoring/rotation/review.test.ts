@@ -69,3 +69,19 @@ it('goes by the first file where no rule changes', async () => {
   const { findings } = await reviewed({ 'a.env': [old], 'b.env': [old] }, { 'a.env': [made], 'b.env': [mallory] });
   expect(findings.map(({ file }) => file)).toEqual(['b.env']);
 });
+
+it('takes an item of a SealedSecret whose text has broken lines, as a block, for what it is', () => {
+  const sealed = (fill: number): string =>
+    Buffer.concat([Buffer.from([1, 0]), Buffer.alloc(300, fill)]).toString('base64');
+  const fileWith = (item: string): EncryptedDocuments => {
+    const head = 'apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\nmetadata: {name: a, namespace: app}\n';
+    return documentsOf(new Map([['a.yaml', Buffer.from(`${head}spec:\n  encryptedData:\n    p: ${item}\n`)]]), '/');
+  };
+  const lines = sealed(1).replaceAll(/.{100}/g, '$&\n      ');
+  const changed = [{ path: 'a.yaml', isSameMode: true }];
+  for (const item of [sealed(2), `|\n      ${sealed(2).replaceAll(/.{100}/g, '$&\n      ')}`])
+    expect(reviewRotation(fileWith(`|\n      ${lines}`), fileWith(item), changed)).toMatchObject({
+      receipts: [{ file: 'a.yaml', values: 1 }],
+      findings: [],
+    });
+});
