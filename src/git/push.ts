@@ -9,17 +9,12 @@ export type PushEnd =
   | { readonly kind: 'behind' }
   | { readonly kind: 'refused'; readonly why: string };
 
-/**
- * Where `git push` of a branch goes: a branch of the same name at the remote that is set up for pushing alone, its
- * upstream, or a branch of the same name at the only or usual remote.
- */
+/** Where `git push` of a branch goes: its upstream, else a branch of the same name at the only or usual remote. */
 export async function pushTarget(checkout: Checkout, branch: string): Promise<PushTarget | undefined> {
   const config = async (key: string): Promise<string> =>
     textOf(await runInCheckout(checkout, { args: ['config', '--get', key] }));
   const remote = await config(`branch.${branch}.remote`);
   const merge = await config(`branch.${branch}.merge`);
-  const pushes = (await config(`branch.${branch}.pushRemote`)) || (await config('remote.pushDefault'));
-  if (pushes !== '' && pushes !== '.' && pushes !== remote) return { remote: pushes, branch };
   if (remote !== '' && remote !== '.' && merge.startsWith('refs/heads/'))
     return { remote, branch: merge.slice('refs/heads/'.length) };
   const remotes = textOf(await runInCheckout(checkout, { args: ['remote'] }))

@@ -197,22 +197,6 @@ describe('the key that gives way', () => {
   });
 });
 
-describe('where a rotation is pushed to', () => {
-  it.each(['remote.pushDefault', 'branch.main.pushRemote'])('is where git push goes: %s', async (name) => {
-    for (const remote of ['upstream', 'fork']) {
-      git('init', '-q', '--bare', outside(remote));
-      git('remote', 'add', remote, outside(remote));
-      git('push', '-q', remote, 'main');
-    }
-    git('branch', '-q', '--set-upstream-to=upstream/main');
-    git('config', name, 'fork');
-    expect(await rotate('--push')).toMatchObject({ exit: 0 });
-    const at = (remote: string): string => git('ls-remote', outside(remote), 'refs/heads/main').slice(0, 40);
-    expect(at('fork')).toBe(git('rev-parse', 'HEAD').trim());
-    expect(at('upstream')).toBe(git('rev-parse', 'HEAD^').trim());
-  });
-});
-
 describe('a backup of keys', () => {
   it('opens nothing with a key that is retired in it: restored, it is retired again', async () => {
     const recovery = made();
