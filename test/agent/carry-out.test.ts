@@ -309,14 +309,14 @@ describe('what left Git', () => {
   it('stays when it is paused, or the agent is to end, while its prune waits for its turn', async () => {
     for (const how of ['pause', 'stop'] as const) {
       const sync = runtime('a');
-      let ends = (): void => undefined;
+      const then: { ends?: () => unknown } = {};
       await using api = await startFakeApi(({ method }, response) => {
-        if (method === 'DELETE') ends();
+        if (method === 'DELETE') then.ends?.();
         sendJson(response, 200, { metadata: { resourceVersion: '10' } });
       });
       const agent = testAgent(api.transport(), [sync]);
       const pause = { target: { kind: 'sync', name: 'a' }, until: new Date(1e12), by: 'ann', reason: 'no' } as const;
-      ends = () => (how === 'stop' ? agent.stop.abort() : agent.inventory.setPauses([pause]));
+      then.ends = () => (how === 'stop' ? agent.stop.abort() : agent.inventory.setPauses([pause]));
       const names = ['one', 'two', 'three', 'four', 'five'];
       for (const name of [...names, 'stays']) {
         agent.inventory.set(row('Job', name));

@@ -16,11 +16,14 @@ function away(): SottoError {
   return new SottoError({ code: 'SOTTO-GIT-001', what: 'away', why: 'no answer', next: 'wait' });
 }
 
+function nothing(): void {
+  // Until a test says otherwise.
+}
+
 /** A loop whose source counts how often it is asked. Real time runs; the agent's clock stands still unless moved. */
 async function loop() {
   const api = await startFakeApi(takesAll);
   const stop = new AbortController();
-  const nothing = (): void => undefined;
   const state = { asked: 0, isAway: false, passes: 0, pulled: nothing, before: nothing, after: nothing };
   const sync = runtime('a');
   const agent = testAgent(api.transport(), [sync]);

@@ -108,17 +108,18 @@ describe('a rotation of files that are not on the disk, or that git does not loo
   );
 });
 
+/** A value in clear that is not UTF-8, as stock sops leaves it in a dotenv file. */
+async function latin(): Promise<Buffer> {
+  const text = await encryptFile(Buffer.from('NAME=x\nTOKEN=hush\n'), {
+    format: 'dotenv',
+    file: 'deploy/app.env',
+    recipients: [old.recipient],
+    now: NOW,
+  });
+  return Buffer.from(text.replace(/^NAME=.*$/m, 'NAME=M\u00fcller'), 'latin1');
+}
+
 describe('what a rotation would pass over ends it, with nothing made', () => {
-  /** A value in clear that is not UTF-8, as stock sops leaves it in a dotenv file. */
-  const latin = async (): Promise<Buffer> => {
-    const text = await encryptFile(Buffer.from('NAME=x\nTOKEN=hush\n'), {
-      format: 'dotenv',
-      file: 'deploy/app.env',
-      recipients: [old.recipient],
-      now: NOW,
-    });
-    return Buffer.from(text.replace(/^NAME=.*$/m, 'NAME=M\u00fcller'), 'latin1');
-  };
   const cases: readonly { name: string; file: string; prepare: () => unknown }[] = [
     {
       name: 'an encrypted file that is no UTF-8 text',

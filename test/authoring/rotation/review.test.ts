@@ -70,13 +70,16 @@ it('goes by the first file where no rule changes', async () => {
   expect(findings.map(({ file }) => file)).toEqual(['b.env']);
 });
 
+function sealed(fill: number): string {
+  return Buffer.concat([Buffer.from([1, 0]), Buffer.alloc(300, fill)]).toString('base64');
+}
+
+function fileWith(item: string): EncryptedDocuments {
+  const head = 'apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\nmetadata: {name: a, namespace: app}\n';
+  return documentsOf(new Map([['a.yaml', Buffer.from(`${head}spec:\n  encryptedData:\n    p: ${item}\n`)]]), '/');
+}
+
 it('takes an item of a SealedSecret whose text has broken lines, as a block, for what it is', () => {
-  const sealed = (fill: number): string =>
-    Buffer.concat([Buffer.from([1, 0]), Buffer.alloc(300, fill)]).toString('base64');
-  const fileWith = (item: string): EncryptedDocuments => {
-    const head = 'apiVersion: bitnami.com/v1alpha1\nkind: SealedSecret\nmetadata: {name: a, namespace: app}\n';
-    return documentsOf(new Map([['a.yaml', Buffer.from(`${head}spec:\n  encryptedData:\n    p: ${item}\n`)]]), '/');
-  };
   const lines = sealed(1).replaceAll(/.{100}/g, '$&\n      ');
   const changed = [{ path: 'a.yaml', isSameMode: true }];
   for (const item of [sealed(2), `|\n      ${sealed(2).replaceAll(/.{100}/g, '$&\n      ')}`])
