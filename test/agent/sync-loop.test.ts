@@ -16,9 +16,7 @@ function away(): SottoError {
   return new SottoError({ code: 'SOTTO-GIT-001', what: 'away', why: 'no answer', next: 'wait' });
 }
 
-function nothing(): void {
-  // Until a test says otherwise.
-}
+const nothing = (): void => undefined;
 
 /** A loop whose source counts how often it is asked. Real time runs; the agent's clock stands still unless moved. */
 async function loop() {
@@ -182,7 +180,8 @@ describe('the loop of a sync', () => {
       else state.before = () => suspend(true);
       await syncLoop.visit();
       expect([when, passed.length]).toEqual([when, 0]);
-      state.before = () => undefined;
+      state.pulled = nothing;
+      state.before = nothing;
       suspend(false);
       await syncLoop.visit();
       expect([when, passed.length]).toEqual([when, 1]);
