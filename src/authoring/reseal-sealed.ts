@@ -11,7 +11,7 @@ import { parseJsonTree } from '../yaml/json-tree.ts';
 import { lineFinder, resolveManifest } from '../yaml/manifest.ts';
 import { parseYaml } from '../yaml/parse.ts';
 import { type Splice, spliceText } from '../yaml/splice.ts';
-import { entryOf, type YamlDocument, type YamlScalar } from '../yaml/tree.ts';
+import { entryOf, type YamlDocument } from '../yaml/tree.ts';
 
 /** A SealedSecret where it stands in a file. */
 export interface SealedDocument {
@@ -65,15 +65,12 @@ export async function isSealedFor(key: UnsealKey, text: string, file: string, na
 export async function reseal(text: string, file: string, namespace: string, resealing: Resealing): Promise<string> {
   const splices: Splice[] = [];
   const old = sealedDocuments(text, file, namespace);
-  for (const { sealed, document } of old) {
-    const holder = entryOf(entryOf(document.root, 'spec')?.value ?? document.root, 'encryptedData')?.value;
+  for (const each of old) {
+    const { sealed } = each;
     const opened = await unsealAll(sealed, resealing.keys);
     try {
-      for (const [key, { value }] of opened) {
-        const scalar = holder === undefined ? undefined : entryOf(holder, key)?.value;
-        if (scalar?.kind !== 'scalar') throw notProved(file);
-        splices.push(...inPlace(text, scalar, sealValue(value, resealing.certificate, sealed.label)));
-      }
+      for (const [key, { value }] of opened)
+        splices.push(...itemSplice(text, each, key, file, sealValue(value, resealing.certificate, sealed.label)));
     } finally {
       for (const { value } of opened.values()) value.wipe();
     }
@@ -90,19 +87,17 @@ export function withItems(
   documents: readonly SealedDocument[],
   by: (item: string) => string,
 ): string {
-  const splices = documents.flatMap(({ sealed, document }) => {
-    const holder = entryOf(entryOf(document.root, 'spec')?.value ?? document.root, 'encryptedData')?.value;
-    return sealed.items.flatMap((item) => {
-      const scalar = holder === undefined ? undefined : entryOf(holder, item.key)?.value;
-      if (scalar?.kind !== 'scalar') throw notProved(file);
-      return inPlace(text, scalar, by(item.text));
-    });
-  });
+  const splices = documents.flatMap((each) =>
+    each.sealed.items.flatMap((item) => itemSplice(text, each, item.key, file, by(item.text))),
+  );
   return spliceText(text, splices);
 }
 
 /** Quotes stay where they are. */
-function inPlace(text: string, scalar: YamlScalar, by: string): Splice[] {
+function itemSplice(text: string, { document }: SealedDocument, key: string, file: string, by: string): Splice[] {
+  const holder = entryOf(entryOf(document.root, 'spec')?.value ?? document.root, 'encryptedData')?.value;
+  const scalar = holder === undefined ? undefined : entryOf(holder, key)?.value;
+  if (scalar?.kind !== 'scalar') throw notProved(file);
   if (scalar.style !== 'single' && scalar.style !== 'double') return replaceScalar(text, scalar, by);
   return [{ start: scalar.tokenStart + 1, end: scalar.end - 1, by }];
 }

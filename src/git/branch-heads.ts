@@ -30,7 +30,7 @@ export async function fetchBranches(checkout: Checkout): Promise<boolean> {
   const known = new Set<string>((await branchHeads(checkout)).map(({ commit }) => commit));
   const remotes = textOf(await runInCheckout(checkout, { args: ['remote'] })).split('\n');
   for (const remote of remotes.filter(Boolean)) {
-    const listed = await runInCheckout(checkout, { args: ['ls-remote', '--heads', remote] });
+    const listed = await runInCheckout(checkout, { args: ['ls-remote', '--heads', '--', remote] });
     if (!listed.ok) return false;
     const heads = parseHeads(listed.output.toString('utf8'));
     if ([...heads.values()].some((commit) => !known.has(commit))) return false;

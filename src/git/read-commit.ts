@@ -12,22 +12,25 @@ export interface CommittedFile {
 /** What git gives in one answer. */
 const MAX_BATCH_BYTES = 32 * 1024 * 1024;
 
-/** The plain files of a commit, in the order of git. Links and submodules are none. */
-export async function listCommit(checkout: Checkout, commit: CommitId): Promise<CommittedFile[]> {
+/** The plain files of a commit, and the paths of its links, in the order of git. Submodules are neither. */
+export async function listEntries(
+  checkout: Checkout,
+  commit: CommitId,
+): Promise<{ readonly files: CommittedFile[]; readonly links: string[] }> {
   const listing = await runInCheckout(checkout, { args: ['ls-tree', '-r', '-l', '-z', '--full-tree', commit] });
-  const records = expectOutput(listing, 'git ls-tree').toString('utf8').split('\0');
-  return records.flatMap((record): CommittedFile[] => {
-    const [, mode, blob, size, path] = /^(100[0-7]{3}) blob ([0-9a-f]+) +(\d+)\t(.+)$/s.exec(record) ?? [];
-    if (mode === undefined || blob === undefined || path === undefined) return [];
-    return [{ path, mode, blob, sizeBytes: Number(size) }];
-  });
+  const files: CommittedFile[] = [];
+  const links: string[] = [];
+  for (const record of expectOutput(listing, 'git ls-tree').toString('utf8').split('\0')) {
+    const [, mode, blob, size, path] = /^(100[0-7]{3}|120000) blob ([0-9a-f]+) +(\d+)\t(.+)$/s.exec(record) ?? [];
+    if (mode === undefined || blob === undefined || path === undefined) continue;
+    if (mode === '120000') links.push(path);
+    else files.push({ path, mode, blob, sizeBytes: Number(size) });
+  }
+  return { files, links };
 }
 
-/** Paths of the links of a commit. */
-export async function linksIn(checkout: Checkout, commit: CommitId): Promise<string[]> {
-  const listing = await runInCheckout(checkout, { args: ['ls-tree', '-r', '-z', '--full-tree', commit] });
-  const records = expectOutput(listing, 'git ls-tree').toString('utf8').split('\0');
-  return records.flatMap((record) => /^120000 blob [0-9a-f]+\t(.+)$/s.exec(record)?.[1] ?? []);
+export async function listCommit(checkout: Checkout, commit: CommitId): Promise<CommittedFile[]> {
+  return (await listEntries(checkout, commit)).files;
 }
 
 /** Paths of the files of a commit that hold one of the words. */

@@ -5,9 +5,7 @@ import { systemClock } from '../../src/core/clock.ts';
 import { SottoError } from '../../src/core/errors.ts';
 import { unrepeated } from '../../src/kube/retry.ts';
 import { Transport } from '../../src/kube/transport.ts';
-import type { Settings } from '../../src/settings/settings.ts';
-import { NO_SERVICES } from '../../src/services/rules.ts';
-import { syncSettings } from './fixture.ts';
+import { SETTINGS, syncSettings } from './fixture.ts';
 
 // Asks for credentials that cannot be used, as an agent does whose Secrets are of another kind, and is quiet. Input: JSON with
 // the address and the authority of an API server, and the names of the Secrets.
@@ -22,17 +20,6 @@ const [line] = (await once(process.stdin, 'data')) as [Buffer];
 const { server, ca, names } = JSON.parse(line.toString()) as Input;
 const connection = { server: new URL(server), namespace: 'team', tls: { ca }, user: 'agent', warnings: [] };
 const transport = new Transport({ ...connection, authorize: () => Promise.resolve({}) }, { clock: systemClock });
-const SETTINGS: Settings = {
-  targetNamespace: undefined,
-  fingerprintSecret: 'sotto-fingerprint',
-  decryption: { secretNames: [], services: NO_SERVICES },
-  sealing: { enabled: false, secretNames: [], certificate: undefined, recovery: [] },
-  rotation: { receiptKey: undefined, recipients: [] },
-  plaintextSecrets: 'refuse',
-  liftedVetoes: [],
-  pageListen: undefined,
-  syncs: [],
-};
 const keys = new KeyStore({
   transport,
   namespace: 'team',

@@ -170,7 +170,7 @@ export function passed(sync: SyncRuntime, commit: string): void {
   };
 }
 
-const SETTINGS: Settings = {
+export const SETTINGS: Settings = {
   targetNamespace: undefined,
   fingerprintSecret: 'sotto-fingerprint',
   decryption: { secretNames: [], services: NO_SERVICES },

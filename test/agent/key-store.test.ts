@@ -6,18 +6,12 @@ import { unrepeated } from '../../src/kube/retry.ts';
 import type { WatchEvent } from '../../src/kube/watch.ts';
 import { NO_SERVICES } from '../../src/services/rules.ts';
 import type { Settings } from '../../src/settings/settings.ts';
+import { SETTINGS } from './fixture.ts';
 import { type FakeApi, type FakeHandler, sendJson, startFakeApi, statusOf } from '../kube/fake-api.ts';
 
-const SETTINGS: Settings = {
-  targetNamespace: undefined,
-  fingerprintSecret: 'sotto-fingerprint',
+const settings: Settings = {
+  ...SETTINGS,
   decryption: { secretNames: ['first', 'second'], services: NO_SERVICES },
-  sealing: { enabled: false, secretNames: [], certificate: undefined, recovery: [] },
-  rotation: { receiptKey: undefined, recipients: [] },
-  plaintextSecrets: 'refuse',
-  liftedVetoes: [],
-  pageListen: undefined,
-  syncs: [],
 };
 
 const LABELS = { [USE_LABEL]: 'keys' };
@@ -48,7 +42,7 @@ async function store(handler: FakeHandler) {
     allowSources: [],
     clock: systemClock,
     repeat: unrepeated,
-    settings: () => SETTINGS,
+    settings: () => settings,
     onChange: () => (state.changes += 1),
     onError: ({ code }) => state.errors.push(code),
     onMade: () => undefined,

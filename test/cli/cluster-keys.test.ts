@@ -76,4 +76,17 @@ describe('a key that is to be retired', () => {
     expect(names(going, other)).toEqual([]);
     expect(names(other)).toEqual([]);
   });
+
+  it('is needed by a file that cannot be read and names it', () => {
+    const unread = [going, other].map((secret, index) => ({
+      path: `${index}.env`,
+      why: 'it is no UTF-8 text',
+      bytes: Buffer.concat([
+        Buffer.from([0xff]),
+        Buffer.from(`sops_age__list_0__map_recipient=${recipientOf(secret)}`),
+      ]),
+    }));
+    const heads = [{ commit: COMMIT as never, branches: ['main'], documents: { ...repositoryOf({}), unread } }];
+    expect(needsOf(going, [going, other], heads, 'team')).toEqual([{ branches: ['main'], file: '0.env' }]);
+  });
 });

@@ -2,10 +2,12 @@ import {
   chmodSync,
   chownSync,
   existsSync,
+  lchownSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -83,6 +85,19 @@ describe('the file of a new identity', () => {
     chownSync(path, 65_534, 65_534);
     expect((await refusal(newKey)).code).toBe('SOTTO-ROTATE-005');
   });
+
+  it.runIf(process.getuid?.() === 0)(
+    'is not taken through a link of somebody else, wherever it leads now',
+    async () => {
+      await (await newKey())();
+      const own = join(folder, 'own.txt');
+      renameSync(path, own);
+      symlinkSync(own, path);
+      await newKey();
+      lchownSync(path, 65_534, 65_534);
+      expect((await refusal(newKey)).code).toBe('SOTTO-ROTATE-005');
+    },
+  );
 
   it('leaves the copy of the key before where it is the only one left', async () => {
     const { identity: recovery } = makeIdentity(new Date());

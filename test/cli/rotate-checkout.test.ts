@@ -1,71 +1,25 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
 import { openings, unopened } from '../../src/cli/keys/verify.ts';
 import { readDocuments } from '../../src/cli/rotate/documents.ts';
-import { isolatedGitEnv } from '../../src/demo/git-repository.ts';
 import { openCheckout, readCheckout } from '../../src/git/checkout.ts';
 import { parseAgeIdentities } from '../../src/sops/age.ts';
 import { encryptFile } from '../../src/sops/encrypt-file.ts';
-import { makeIdentity } from '../../src/sops/make-identity.ts';
 import { encryptForRecipients } from '../../src/sops/recipients.ts';
-import { type CliResult, sotto } from './session.ts';
+import { checkoutForEach, FILES, newKeyFile, NOW, old } from './rotated-checkout.ts';
+import type { CliResult } from './session.ts';
 
 // A rotation in checkouts that people have: set up in their own way, and with files that nobody expects.
 
-const NOW = new Date('2026-11-29T12:00:00Z');
-const made = (): { recipient: string; text: string } => {
-  const { identity, keyFile } = makeIdentity(NOW);
-  return { recipient: identity.recipient, text: Buffer.from(keyFile.reveal()).toString() };
-};
-const old = made();
-const FILES = ['deploy/db.yaml', 'deploy/web.yaml'];
-
-let folder: string;
-let root: string;
-let env: Record<string, string>;
-
-const git = (...args: readonly string[]): string =>
-  execFileSync('git', ['-C', root, ...args], { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
-const write = (path: string, content: string | Uint8Array): void => {
-  mkdirSync(dirname(join(root, path)), { recursive: true });
-  writeFileSync(join(root, path), content);
-};
-const commit = (): void => {
-  git('add', '-A');
-  git('commit', '-q', '-m', 'all');
-};
-const outside = (name: string): string => join(folder, name);
-const run = (...argv: readonly string[]): Promise<CliResult> => sotto(argv, { cwd: root, env });
+const { place, git, write, commit, outside, run } = checkoutForEach();
 const rotate = (...more: readonly string[]): Promise<CliResult> =>
   run('rotate', '--key-file', outside('old.txt'), '--new-key', outside('new.txt'), '--yes', ...more);
-const encrypted = (file: string): Promise<string> =>
-  encryptFile(Buffer.from('password: hush-hush\n'), { format: 'yaml', file, recipients: [old.recipient], now: NOW });
 /** Files of a commit that still name the old recipient. */
 const forOld = (revision = 'HEAD'): string[] =>
   git('ls-tree', '-r', '-z', '--name-only', revision)
     .split('\0')
     .filter((path) => path !== '' && git('show', `${revision}:${path}`).includes(old.recipient));
-
-beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'sotto-checkout-'));
-  root = join(folder, 'app');
-  mkdirSync(root);
-  env = Object.fromEntries(
-    Object.entries(isolatedGitEnv(folder, process.env['PATH'] ?? '')).flatMap(([name, value]) =>
-      value === undefined ? [] : [[name, value]],
-    ),
-  );
-  writeFileSync(outside('old.txt'), old.text, { mode: 0o600 });
-  git('init', '-q', '-b', 'main');
-  for (const file of FILES) write(file, await encrypted(file));
-  write('.sops.yaml', `creation_rules:\n- age: ${old.recipient}\n`);
-  commit();
-});
-
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('a rotation where git is set up to', () => {
   it.each(['color.ui', 'color.grep'])('colour what nobody looks at (%s) finds every file', async (name) => {
@@ -81,13 +35,13 @@ describe('a rotation of files that are not on the disk, or that git does not loo
 
   it('carries a sparse checkout along: they are committed, and stay away', async () => {
     git('sparse-checkout', 'set', '--no-cone', '/*', `!/${away}`);
-    expect(existsSync(join(root, away))).toBe(false);
+    expect(existsSync(join(place.root, away))).toBe(false);
     expect(await rotate()).toMatchObject({ exit: 0 });
     expect(forOld()).toEqual([]);
     expect(git('status', '--porcelain')).toBe('');
-    expect(existsSync(join(root, away))).toBe(false);
+    expect(existsSync(join(place.root, away))).toBe(false);
     git('sparse-checkout', 'disable');
-    expect(readFileSync(join(root, away), 'utf8')).toBe(git('show', `HEAD:${away}`));
+    expect(readFileSync(join(place.root, away), 'utf8')).toBe(git('show', `HEAD:${away}`));
     expect(git('status', '--porcelain')).toBe('');
   });
 
@@ -102,8 +56,8 @@ describe('a rotation of files that are not on the disk, or that git does not loo
       expect(stopped.stderr).toContain('SOTTO-CLI-191');
       expect(stopped.stderr).toContain(`git update-index --no-assume-unchanged --no-skip-worktree -- ${away}`);
       expect(git('rev-parse', 'HEAD')).toBe(before);
-      expect(readFileSync(join(root, away), 'utf8')).toBe('mine: own\n');
-      expect(existsSync(join(root, '.git/sotto-rotate'))).toBe(false);
+      expect(readFileSync(join(place.root, away), 'utf8')).toBe('mine: own\n');
+      expect(existsSync(join(place.root, '.git/sotto-rotate'))).toBe(false);
     },
   );
 });
@@ -135,14 +89,18 @@ describe('what a rotation would pass over ends it, with nothing made', () => {
     {
       name: 'rules behind a link',
       file: 'deploy/.sops.yaml',
-      prepare: () => symlinkSync('../.sops.yaml', join(root, 'deploy/.sops.yaml')),
+      prepare: () => symlinkSync('../.sops.yaml', join(place.root, 'deploy/.sops.yaml')),
     },
     {
       name: 'a file whose name is no UTF-8',
       file: 'deploy/\uFFFD.yaml',
       prepare: () => {
-        const path = Buffer.concat([Buffer.from(join(root, 'deploy/')), Buffer.from([0xff]), Buffer.from('.yaml')]);
-        writeFileSync(path, readFileSync(join(root, 'deploy/db.yaml')));
+        const path = Buffer.concat([
+          Buffer.from(join(place.root, 'deploy/')),
+          Buffer.from([0xff]),
+          Buffer.from('.yaml'),
+        ]);
+        writeFileSync(path, readFileSync(join(place.root, 'deploy/db.yaml')));
       },
     },
   ];
@@ -169,10 +127,10 @@ describe('what a rotation would pass over ends it, with nothing made', () => {
     }
   });
 
-  it('and is not said to open by a backup, nor passed over by who retires its key', async () => {
+  it('and is not said to open by a backup or a rehearsal', async () => {
     write('deploy/app.env', await latin());
     commit();
-    const checkout = await openCheckout(root, env, new AbortController().signal);
+    const checkout = await openCheckout(place.root, place.env, new AbortController().signal);
     const documents = await readDocuments(checkout, (await readCheckout(checkout)).commit);
     const identities = parseAgeIdentities(Buffer.from(old.text));
     const keys = { identities, unsealKeys: [] };
@@ -200,7 +158,7 @@ describe('the key that gives way', () => {
 
 describe('a backup of keys', () => {
   it('opens nothing with a key that is retired in it: restored, it is retired again', async () => {
-    const recovery = made();
+    const recovery = newKeyFile();
     writeFileSync(outside('recovery.txt'), recovery.text, { mode: 0o600 });
     const verified = async (annotations: object): Promise<CliResult> => {
       const metadata = { name: 'sops-age', annotations };

@@ -1,70 +1,18 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { isolatedGitEnv } from '../../src/demo/git-repository.ts';
-import { encryptFile } from '../../src/sops/encrypt-file.ts';
-import { makeIdentity } from '../../src/sops/make-identity.ts';
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
 import { encryptForRecipients } from '../../src/sops/recipients.ts';
 import { failure, startFakeCluster } from './fake-cluster.ts';
+import { checkoutForEach, newKeyFile, old } from './rotated-checkout.ts';
 import { type CliResult, sotto } from './session.ts';
 
 // What somebody reads who rotates in a checkout for the first time, and whether the next command is the right one.
 
-const NOW = new Date('2026-11-29T12:00:00Z');
-const made = (): { recipient: string; text: string } => {
-  const { identity, keyFile } = makeIdentity(NOW);
-  return { recipient: identity.recipient, text: Buffer.from(keyFile.reveal()).toString() };
-};
-const old = made();
-
-let folder: string;
-let root: string;
-let env: Record<string, string>;
-
-const git = (...args: readonly string[]): string =>
-  execFileSync('git', ['-C', root, ...args], { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
-const write = (path: string, content: string): void => {
-  mkdirSync(dirname(join(root, path)), { recursive: true });
-  writeFileSync(join(root, path), content);
-};
-const commit = (): void => {
-  git('add', '-A');
-  git('commit', '-q', '-m', 'all');
-};
-const outside = (name: string): string => join(folder, name);
-const run = (...argv: readonly string[]): Promise<CliResult> => sotto(argv, { cwd: root, env });
+const { place, git, outside, run } = checkoutForEach();
 const rotate = (...more: readonly string[]): Promise<CliResult> =>
   run('rotate', '--key-file', outside('old.txt'), '--new-key', outside('new.txt'), ...more);
-const journal = (): string => join(root, '.git/sotto-rotate');
-
-beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'sotto-here-'));
-  root = join(folder, 'app');
-  mkdirSync(root);
-  env = Object.fromEntries(
-    Object.entries(isolatedGitEnv(folder, process.env['PATH'] ?? '')).flatMap(([name, value]) =>
-      value === undefined ? [] : [[name, value]],
-    ),
-  );
-  writeFileSync(outside('old.txt'), old.text, { mode: 0o600 });
-  git('init', '-q', '-b', 'main');
-  for (const file of ['deploy/db.yaml', 'deploy/web.yaml'])
-    write(
-      file,
-      await encryptFile(Buffer.from('password: hush-hush\n'), {
-        format: 'yaml',
-        file,
-        recipients: [old.recipient],
-        now: NOW,
-      }),
-    );
-  write('.sops.yaml', `creation_rules:\n- age: ${old.recipient}\n`);
-  commit();
-});
-
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+const journal = (): string => join(place.root, '.git/sotto-rotate');
 
 /** As after a kill between the branch and the files. */
 async function halfway(): Promise<void> {
@@ -108,7 +56,7 @@ async function interrupted(when: () => boolean): Promise<CliResult> {
   }, 1);
   const argv = ['rotate', '--key-file', outside('old.txt'), '--new-key', outside('new.txt'), '--yes'];
   try {
-    return await sotto(argv, { cwd: root, env, signal: stop.signal });
+    return await sotto(argv, { cwd: place.root, env: place.env, signal: stop.signal });
   } finally {
     clearInterval(look);
   }
@@ -124,7 +72,7 @@ describe('which key gives way', () => {
   });
 
   it('with a key that no file names the error names both', async () => {
-    const other = made();
+    const other = newKeyFile();
     writeFileSync(outside('old.txt'), other.text);
     const { stderr } = await rotate('--plan');
     expect(stderr).toContain(`files and rules name ${old.recipient}, and at hand is ${other.recipient}`);
@@ -155,20 +103,20 @@ describe('the file for the new key', () => {
   });
 
   it('is named with the command that gives it to the agent, before the commit can reach it', async () => {
-    execFileSync('git', ['init', '-q', '--bare', '-b', 'main', outside('remote.git')], { env });
+    execFileSync('git', ['init', '-q', '--bare', '-b', 'main', outside('remote.git')], { env: place.env });
     git('remote', 'add', 'origin', outside('remote.git'));
     const { stderr } = await rotate('--yes');
     const next = `sotto keys add ${outside('new.txt')} -n NAMESPACE`;
     expect(stderr).toContain('note: whoever opens these files needs the new key before the commit; the agent: ');
     const [, push = ''] = /\nnext: (git push .*)\n$/.exec(stderr) ?? [];
     expect(push).toBe('git push origin main');
-    execFileSync('sh', ['-c', push], { cwd: root, env, stdio: 'ignore' });
+    execFileSync('sh', ['-c', push], { cwd: place.root, env: place.env, stdio: 'ignore' });
     expect(git('ls-remote', 'origin', 'main')).toContain(git('rev-parse', 'HEAD').trim());
     expect(stderr).toContain(next);
   });
 
   it('before a push it is said while there is still a no', async () => {
-    execFileSync('git', ['init', '-q', '--bare', outside('remote.git')], { env });
+    execFileSync('git', ['init', '-q', '--bare', outside('remote.git')], { env: place.env });
     git('remote', 'add', 'origin', outside('remote.git'));
     const note = 'note: whoever opens these files needs the new key before the commit';
     expect((await rotate('--plan')).stderr).not.toContain(note);
@@ -195,7 +143,7 @@ describe('the plan', () => {
 
 describe('the next command when no key opens a file', () => {
   it('is the command as it was typed, with a key file', async () => {
-    const add = await run('recipients', 'add', made().recipient, '--yes');
+    const add = await run('recipients', 'add', newKeyFile().recipient, '--yes');
     expect(add.stderr).toMatch(/ — sotto recipients add --key-file keys\.txt age1\w+\n$/);
     const blame = await run('secret', 'blame', 'deploy/db.yaml', 'password');
     expect(blame.stderr).toMatch(/ — sotto secret blame --key-file keys\.txt deploy\/db\.yaml password\n$/);
@@ -212,13 +160,13 @@ describe('the next command when no key opens a file', () => {
 describe('in a clone that was cut short', () => {
   it('a value is not said to have changed where the clone begins', async () => {
     expect(await rotate('--yes')).toMatchObject({ exit: 0 });
-    execFileSync('git', ['clone', '-q', '--depth', '1', `file://${root}`, outside('short')], { env });
+    execFileSync('git', ['clone', '-q', '--depth', '1', `file://${place.root}`, outside('short')], { env: place.env });
     const words = ['secret', 'blame', 'deploy/db.yaml', 'password', '--key-file', outside('new.txt')];
-    const cut = await sotto(words, { cwd: outside('short'), env });
+    const cut = await sotto(words, { cwd: outside('short'), env: place.env });
     expect(cut.stderr).toBe(
       'note: this clone was cut short there, so the value may be older, and others may have read it: git fetch --unshallow\n',
     );
-    const json = await sotto([...words, '-o', 'json'], { cwd: outside('short'), env });
+    const json = await sotto([...words, '-o', 'json'], { cwd: outside('short'), env: place.env });
     expect(JSON.parse(json.stdout)).toMatchObject({ certainty: 'cut' });
     const whole = await run(...words, '--key-file', outside('old.txt'), '-o', 'json');
     const [first] = git('rev-list', '--max-parents=0', 'HEAD').split('\n');
@@ -232,14 +180,14 @@ describe('without a .sops.yaml', () => {
     const { stderr } = await run('recipients', 'list');
     expect(stderr).toContain('SOTTO-CLI-212');
     const [, command = ''] = / — (printf .* > \.sops\.yaml) in the root/.exec(stderr) ?? [];
-    execFileSync('sh', ['-c', command.replace('age1…', old.recipient)], { cwd: root });
+    execFileSync('sh', ['-c', command.replace('age1…', old.recipient)], { cwd: place.root });
     expect(await run('recipients', 'check')).toMatchObject({ exit: 0 });
   });
 });
 
 describe('a push that is refused', () => {
   it('is told in the words of the server: they say what it takes', async () => {
-    execFileSync('git', ['init', '-q', '--bare', outside('remote.git')], { env });
+    execFileSync('git', ['init', '-q', '--bare', outside('remote.git')], { env: place.env });
     git('remote', 'add', 'origin', outside('remote.git'));
     const hook = '#!/bin/sh\necho "GL-HOOK-ERR: main is protected; open a merge request."\nexit 1\n';
     writeFileSync(outside('remote.git/hooks/pre-receive'), hook, { mode: 0o755 });
@@ -256,7 +204,7 @@ describe('who may not read what a rotation with the agent takes', () => {
   it('is told which right is missing, with the exit code for that', async () => {
     await using cluster = await startFakeCluster();
     cluster.answers.set('/api/v1/namespaces/team-app/configmaps/sotto', failure(403, 'Forbidden', REFUSED));
-    writeFileSync(outside('other.txt'), made().text, { mode: 0o600 });
+    writeFileSync(outside('other.txt'), newKeyFile().text, { mode: 0o600 });
     for (const words of [
       ['rotate', '--new-secret', '--yes'],
       ['keys', 'add', outside('other.txt')],
@@ -284,9 +232,9 @@ describe('a key that the agent does not have', () => {
 
 describe('a backup of keys', () => {
   it('for a recipient asks for no passphrase, and says which identity it takes', async () => {
-    const backup = await encryptForRecipients(Buffer.from('{}'), [made().recipient]);
+    const backup = await encryptForRecipients(Buffer.from('{}'), [newKeyFile().recipient]);
     writeFileSync(outside('keys.age'), backup);
-    const options = { cwd: root, env, terminal: true, stdin: 'wrong\n' };
+    const options = { cwd: place.root, env: place.env, terminal: true, stdin: 'wrong\n' };
     const { exit, stderr } = await sotto(['keys', 'backup', '--verify', outside('keys.age')], options);
     expect(exit).toBe(4);
     expect(stderr).not.toContain('passphrase of');
@@ -297,7 +245,7 @@ describe('a backup of keys', () => {
   it('that is there already is not written over, and the next command has another name', async () => {
     await using cluster = await startFakeCluster();
     writeFileSync(outside('keys.age'), 'mine');
-    const words = ['keys', 'backup', '--recipient', made().recipient, '--out', outside('keys.age')];
+    const words = ['keys', 'backup', '--recipient', newKeyFile().recipient, '--out', outside('keys.age')];
     const { exit, stderr } = await run(...words, '--kubeconfig', cluster.kubeconfig);
     expect(exit).toBe(2);
     expect(stderr).toMatch(/it exists already — the same command with --out and another name/);

@@ -31,7 +31,8 @@ const headOf = async (...recipients: readonly (string | undefined)[]): Promise<H
     bytes: new Uint8Array(),
   };
   const commit = COMMIT as HeadDocuments['commit'];
-  return { commit, branches: ['main'], documents: { policies: [], sops: [{ file, policy: undefined }], sealed: [] } };
+  const documents = { policies: [], sops: [{ file, policy: undefined }], sealed: [], unread: [] };
+  return { commit, branches: ['main'], documents };
 };
 describe('a rotated revision', () => {
   it('counts as applied when every sync that has read it is ready with it, and one has', () => {

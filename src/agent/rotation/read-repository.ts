@@ -5,8 +5,8 @@ import {
   type EncryptedDocuments,
   documentsOf,
   isPolicyPath,
-  linkedPolicies,
   type SopsDocument,
+  withLinks,
 } from '../../authoring/rotation/documents.ts';
 import { RECEIPT_FILE } from '../../authoring/rotation/receipt.ts';
 import { SottoError } from '../../core/errors.ts';
@@ -44,9 +44,8 @@ export async function readRepository(
     });
     const bytes = contents.reduce((sum, [, content]) => sum + content.byteLength, 0);
     if (bytes > LIMITS.maxRotatedBytes) throw tooLarge(`what may be encrypted has ${bytes} bytes`);
-    const { unread = [], ...documents } = await recognized(new Map(contents), signal);
     const links = entries.flatMap(({ path, kind }) => (kind === 'link' ? [path] : []));
-    return { ...documents, unread: [...unread, ...linkedPolicies(links)] };
+    return withLinks(await recognized(new Map(contents), signal), links);
   } catch (thrown) {
     if (thrown instanceof SottoError && (thrown.code === 'SOTTO-GIT-025' || thrown.code === 'SOTTO-GIT-024'))
       throw tooLarge(thrown.why);

@@ -9,6 +9,8 @@ import type { SealingKey } from '../../sealed/sealing-key.ts';
 import { rotationKeys } from './prepare.ts';
 import type { RotationWork } from './site.ts';
 
+const NONE: EncryptedDocuments = { policies: [], sops: [], sealed: [], unread: [] };
+
 export interface Receipted {
   readonly parent: CommitId;
   readonly documents: EncryptedDocuments;
@@ -28,8 +30,8 @@ export async function receiptOf(
   const keys = rotationKeys(work, undefined);
   const openedBy = new Map<string, readonly string[]>();
   const pieces = [
-    ...documents.sops.map((each) => ({ policies: [], sops: [each], sealed: [] })),
-    ...documents.sealed.map((each) => ({ policies: [], sops: [], sealed: [each] })),
+    ...documents.sops.map((each) => ({ ...NONE, sops: [each] })),
+    ...documents.sealed.map((each) => ({ ...NONE, sealed: [each] })),
   ];
   for (const piece of pieces) {
     await nextTurn();

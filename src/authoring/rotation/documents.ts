@@ -33,7 +33,7 @@ export interface UnreadFile {
 /** Everything encrypted in a commit. */
 export interface EncryptedDocuments {
   /** What would have to be changed too, and cannot be. */
-  readonly unread?: readonly UnreadFile[];
+  readonly unread: readonly UnreadFile[];
   readonly policies: readonly CommittedPolicy[];
   readonly sops: readonly SopsDocument[];
   readonly sealed: readonly SealedSecretFile[];
@@ -68,12 +68,13 @@ export function documentsOf(
     const policy = policyOf(policies, file.name);
     return { file: { ...file, below: file.name.slice(policy === undefined ? 0 : folderOf(policy).length) }, policy };
   });
-  return { policies, sops, sealed, ...(unread.length > 0 && { unread }) };
+  return { policies, sops, sealed, unread };
 }
 
 /** Links among the names of .sops.yaml: whoever follows them takes another file than the one that stands there. */
-export function linkedPolicies(paths: readonly string[]): UnreadFile[] {
-  return paths.filter(isPolicyPath).map((path) => ({ path, why: 'it is a link', bytes: new Uint8Array() }));
+export function withLinks(documents: EncryptedDocuments, links: readonly string[]): EncryptedDocuments {
+  const linked = links.filter(isPolicyPath).map((path) => ({ path, why: 'it is a link', bytes: new Uint8Array() }));
+  return { ...documents, unread: [...documents.unread, ...linked] };
 }
 
 /** Of a content that is no text: what tells a SOPS file from others is ASCII. */

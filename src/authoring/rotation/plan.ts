@@ -39,7 +39,7 @@ export interface RotationGoal {
 
 /** Pure. Throws SottoError for what must be settled before anything is encrypted for anybody. */
 export function planRotation(
-  { policies, sops, sealed, unread = [] }: EncryptedDocuments,
+  { policies, sops, sealed, unread }: EncryptedDocuments,
   { age, seals }: RotationGoal,
 ): RotationPlan {
   const [first] = age === undefined ? [] : unread;

@@ -81,7 +81,7 @@ export function needsOf(
 
 /** What cannot be read may need each key that stands in it. */
 function unreadNaming(heads: readonly HeadDocuments[], recipients: readonly string[]): KeyNeed[] {
-  return heads.flatMap(({ branches, documents: { unread = [] } }) =>
+  return heads.flatMap(({ branches, documents: { unread } }) =>
     unread
       .filter(({ bytes }) => recipients.some((name) => Buffer.from(bytes).includes(name.replace(/^pgp /, ''))))
       .map(({ path }) => ({ branches, file: path })),

@@ -22,7 +22,7 @@ export interface Unopened {
 
 /** Opens every encrypted document with the keys; what does not open is listed. No value is kept. */
 export async function unopened(
-  { sops, sealed, unread = [] }: EncryptedDocuments,
+  { sops, sealed, unread }: EncryptedDocuments,
   { identities, unsealKeys }: FileKeys,
   namespace: string,
 ): Promise<Unopened[]> {
@@ -66,7 +66,7 @@ export interface Opening {
 
 /** Opens every encrypted document, MACs included, with each source in turn. No value is kept. */
 export async function openings(
-  { sops, sealed, unread = [] }: EncryptedDocuments,
+  { sops, sealed, unread }: EncryptedDocuments,
   sources: readonly KeySource[],
   namespace: string,
 ): Promise<Opening[]> {

@@ -122,13 +122,14 @@ async function writeIndex(
   files: readonly ChangedFile[],
   sparse: ReadonlySet<string>,
 ): Promise<void> {
-  const [away, here] = [true, false].map((is) => files.filter(({ path }) => sparse.has(path) === is));
-  const lines = (here ?? []).map(({ path, mode, after }) => `${mode} ${after}\t${path}\0`).join('');
+  const away = files.filter(({ path }) => sparse.has(path));
+  const here = files.filter(({ path }) => !sparse.has(path));
+  const lines = here.map(({ path, mode, after }) => `${mode} ${after}\t${path}\0`).join('');
   const entries = { args: ['update-index', '-z', '--index-info'], input: lines };
   expectOutput(await runInCheckout(checkout, entries), 'git update-index');
   // Entry and mark in one write: without it a file that is not on the disk would have been removed.
-  for (let at = 0; at < (away?.length ?? 0); at += MAX_PATHS) {
-    const some = away?.slice(at, at + MAX_PATHS) ?? [];
+  for (let at = 0; at < away.length; at += MAX_PATHS) {
+    const some = away.slice(at, at + MAX_PATHS);
     const entry = some.flatMap(({ path, mode, after }) => ['--cacheinfo', `${mode},${after},${path}`]);
     const args = ['update-index', ...entry, '--skip-worktree', '--', ...some.map(({ path }) => path)];
     expectOutput(await runInCheckout(checkout, { args }), 'git update-index');

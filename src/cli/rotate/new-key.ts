@@ -3,6 +3,7 @@ import {
   existsSync,
   fsyncSync,
   linkSync,
+  lstatSync,
   openSync,
   realpathSync,
   renameSync,
@@ -68,10 +69,12 @@ async function onlyIdentity(around: Surroundings, name: string): Promise<AgeIden
 
 /** In a folder where everybody may lay files, such as /dev/shm, somebody could wait there with a key of theirs. */
 function checkWhose(path: string, name: string): void {
-  const { uid, mode } = statSync(path);
-  const own = process.getuid?.() ?? uid;
-  if (uid !== own && uid !== 0) throw unusable(name, 'it is there already, and belongs to another user');
-  if ((mode & 0o022) !== 0) throw unusable(name, 'it is there already, and others may write to it');
+  const file = statSync(path);
+  const own = process.getuid?.() ?? file.uid;
+  // Of a link whoever has laid it says where it leads, also in a moment from now.
+  const isOthers = [lstatSync(path), file].some(({ uid }) => uid !== own && uid !== 0);
+  if (isOthers) throw unusable(name, 'it is there already, and belongs to another user');
+  if ((file.mode & 0o022) !== 0) throw unusable(name, 'it is there already, and others may write to it');
 }
 
 /** A Secret of the agent's own that is made for it. */
@@ -112,7 +115,7 @@ async function writeNewKey(path: string, name: string, recovery: readonly string
   try {
     if (recovery.length > 0) {
       const copy = await encryptForRecipients(content.reveal(), recovery);
-      keepFormerCopy(`${path}${RECOVERY}`);
+      keepFormerCopy(`${path}${RECOVERY}`, name);
       writeDurably(`${path}${RECOVERY}`, Buffer.from(copy), 0o644);
     }
     writeDurably(path, content.reveal(), 0o600);
@@ -126,8 +129,9 @@ const RECOVERY = '.recovery.age';
 const MOST_COPIES = 1000;
 
 /** It may be the only one of the key before, whose file is long gone: it goes on under a name with a number. */
-function keepFormerCopy(copy: string): void {
-  for (let number = 1; existsSync(copy) && number <= MOST_COPIES; number += 1) {
+function keepFormerCopy(copy: string, name: string): void {
+  if (!existsSync(copy)) return;
+  for (let number = 1; number <= MOST_COPIES; number += 1) {
     try {
       linkSync(copy, `${copy}.${number}`);
       return;
@@ -135,6 +139,7 @@ function keepFormerCopy(copy: string): void {
       if (!(thrown instanceof Error && 'code' in thrown && thrown.code === 'EEXIST')) throw thrown;
     }
   }
+  throw unusable(name, `there are ${MOST_COPIES} recovery copies of earlier keys of this name`);
 }
 
 /**

@@ -18,6 +18,7 @@ export function repositoryOf(
   return {
     policies: policy === undefined ? [] : [policy],
     sealed: [],
+    unread: [],
     sops: Object.entries(files).map(([name, given]) => {
       const recipients = 'groups' in given ? given : { groups: given, threshold: given.length };
       const rule = policy && ruleFor(policy.policy, name);

@@ -205,7 +205,12 @@ describe('the receipt of a rotation', () => {
 
   it('is itself no encrypted file, whatever it holds', () => {
     const hostile = Buffer.from('{"sops": {"mac": "x"}, "kind": "SealedSecret", "apiVersion": "bitnami.com/v1alpha1"}');
-    expect(documentsOf(new Map([[RECEIPT_FILE, hostile]]), '/r')).toEqual({ policies: [], sops: [], sealed: [] });
+    expect(documentsOf(new Map([[RECEIPT_FILE, hostile]]), '/r')).toEqual({
+      policies: [],
+      sops: [],
+      sealed: [],
+      unread: [],
+    });
   });
 });
 
