@@ -83,9 +83,10 @@ export class Corrector {
         this.#queued.delete(key);
         // A commit may have been applied while this waited for the object: never the older version over the newer one.
         const now = desiredOf(agent, key);
-        return now === undefined
-          ? Promise.resolve(undefined)
-          : this.#correct({ ...found, ...now, finding: latest }, body);
+        if (now !== undefined) return this.#correct({ ...found, ...now, finding: latest }, body);
+        // The settings replaced the sync: its first pass has to look at the object.
+        agent.live.doubt(key);
+        return Promise.resolve(undefined);
       })
       .then(
         (undone) => undone && reportCorrection(agent, undone, agent.clock.elapsedMs() - seenMs),

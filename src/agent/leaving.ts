@@ -40,7 +40,8 @@ export function isDue(agent: AgentContext, lastMs: number | undefined): boolean 
 
 function leftSyncs(agent: AgentContext): string[] {
   const names = new Set(agent.settings().syncs.map(({ name }) => name));
-  return Object.keys(agent.inventory.inventory.leaving).filter((name) => !names.has(name));
+  // While the last pass of one is ending, its objects still look as if somebody wanted them.
+  return Object.keys(agent.inventory.inventory.leaving).filter((name) => !names.has(name) && !agent.syncs.has(name));
 }
 
 /** Prunes what such syncs have applied. What holds data, asks to be kept, or may be in a refused file stays. */

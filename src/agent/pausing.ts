@@ -29,7 +29,7 @@ export async function pause(
   const before = agent.inventory.inventory.pauses;
   const pauses = withPause(before, { target, until, by, reason });
   if (pauses.length > LIMITS.maxPauses) throw tooMany();
-  await store(agent, pauses);
+  await store(agent, target, pauses);
   const text = targetText(target);
   agent.log.info('paused', { target: text, until: rfc3339(until), by, reason });
   tellObject(agent, target, (regarding) => pausedEvent(regarding, { until: rfc3339(until), by, reason }));
@@ -41,7 +41,7 @@ export async function pause(
 export async function resume(agent: AgentContext, target: PauseTarget): Promise<Answer> {
   const { pauses } = agent.inventory.inventory;
   if (!pauses.some((each) => isSameTarget(each.target, target))) throw notPaused(target);
-  await store(agent, withoutPause(pauses, target));
+  await store(agent, target, withoutPause(pauses, target));
   goOn(agent, target, 'resumed');
   return { outcome: 'done', message: `${targetText(target)} is kept as in Git again` };
 }
@@ -56,14 +56,15 @@ export async function endPauses(agent: AgentContext): Promise<void> {
   for (const { target } of ended) goOn(agent, target, 'the pause has ended');
 }
 
-async function store(agent: AgentContext, pauses: readonly Pause[]): Promise<void> {
-  const before = agent.inventory.inventory.pauses;
+async function store(agent: AgentContext, target: PauseTarget, pauses: readonly Pause[]): Promise<void> {
+  const former = agent.inventory.inventory.pauses.find((each) => isSameTarget(each.target, target));
   agent.inventory.setPauses(pauses);
   try {
     await agent.inventory.store();
   } catch (thrown) {
-    // Nobody is told that it holds, so it must not.
-    agent.inventory.setPauses(before);
+    // Nobody is told that it holds, so it must not; those of other targets may have come or gone meanwhile.
+    const now = agent.inventory.inventory.pauses;
+    agent.inventory.setPauses(former === undefined ? withoutPause(now, target) : withPause(now, former));
     throw thrown;
   }
 }

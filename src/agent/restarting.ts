@@ -122,6 +122,8 @@ async function stamp(agent: AgentContext, sync: SyncRuntime, object: DesiredObje
   const asUser = writerOf(agent.place, sync.settings);
   const target = { resource, namespace, name, signal: agent.signal, asUser };
   return agent.lanes.run(object.key, 'commit', async () => {
+    // Paused, gone or made anew while its values were opened, or while this waited for its turn.
+    if (!isOurs(agent, sync, object.key)) return { refusal: undefined, again: true };
     const body = new TextEncoder().encode(JSON.stringify(stampOf(object, uid, values)));
     const answer = await applyObject(agent.transport, { ...target, fieldManager: RESTART_MANAGER, force: true, body });
     if (!answer.ok) {

@@ -54,6 +54,18 @@ const kinds = (): string[] =>
   api.received.map(({ headers }) => String(headers['content-type']).replace('application/', ''));
 
 describe('a correction', () => {
+  it('that waited for its turn while nobody knew what Git wants leaves the object in doubt', async () => {
+    const { sync, agent, see } = await prepared((_received, response) => sendJson(response, 500, {}));
+    const busy = Promise.withResolvers<undefined>();
+    for (const name of ['y', 'z']) void agent.lanes.run(keyOf('ConfigMap', name), 'commit', () => busy.promise);
+    see(EDITED);
+    sync.desired.clear();
+    busy.resolve(undefined);
+    await agent.lanes.idle();
+    expect(api.received).toEqual([]);
+    expect(agent.live.view(X)).toBe('unsure');
+  });
+
   it('restores what was changed by one apply, and says so once', async () => {
     const { agent, see } = await prepared((_received, response) =>
       sendJson(response, 200, configMap({ k1: 'a', k2: 'b' }, [ours(CM_FIELDS)], '102')),

@@ -68,8 +68,10 @@ const stamped: FakeHandler = ({ body }, response) => {
 };
 
 let opened = 0;
+let onOpened: (() => void) | undefined;
 beforeEach(() => {
   opened = 0;
+  onOpened = undefined;
 });
 
 function world(api: FakeApi) {
@@ -84,6 +86,7 @@ function world(api: FakeApi) {
     const opener = {
       open: () => {
         opened += 1;
+        onOpened?.();
         return Promise.resolve(Sensitive.copyOf(Buffer.from(value)));
       },
     };
@@ -155,6 +158,22 @@ describe('Pods whose workload wishes it', () => {
     agent.live.observeDeleted(KEY, D_BASE);
     await pass(secret('c2', 'two'));
     expect(api.received).toEqual([]);
+  });
+
+  it('stay where their workload is paused while the value is opened, and are replaced afterwards', async () => {
+    await using api = await startFakeApi(stamped);
+    const { pass, agent } = world(api);
+    await pass(secret('c1', 'one'));
+    onOpened = () =>
+      agent.inventory.setPauses([
+        { target: { kind: 'object', key: KEY }, until: new Date(1e12), by: 'kim', reason: 'looking' },
+      ]);
+    expect(await pass(secret('c2', 'two'))).toMatchObject({ retry: true, refusals: [] });
+    expect(patches(api)).toBe(0);
+    onOpened = undefined;
+    agent.inventory.setPauses([]);
+    await pass(secret('c2', 'two'));
+    expect(patches(api)).toBe(1);
   });
 
   it('are replaced by a later pass where the API server refused it now', async () => {

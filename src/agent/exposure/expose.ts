@@ -24,6 +24,18 @@ export async function expose(
   await Promise.all(unreadSyncs(agent).map((name) => agent.ask(name)));
   const [unread] = unreadSyncs(agent);
   if (unread !== undefined) throw notExposed(`sync ${unread} has made no pass since the agent was started`);
+  // Not during a pass: at its end it would close what it replaces just now, and what took its place would be followed by nobody.
+  const open = await agent.exclusively(() => follow(agent, { key, by, reason }));
+  await agent.inventory.store();
+  agent.changed();
+  return { outcome: 'done', message: followedText(open) };
+}
+
+/** Tells how many values of the key are followed now. */
+async function follow(
+  agent: AgentContext,
+  { key, by, reason }: Pick<Extract<Request, { kind: 'expose' }>, 'key' | 'by' | 'reason'>,
+): Promise<number> {
   let open = 0;
   await agent.exposures.change(async (kept) => {
     const before = kept.exposures.find((each) => each.key === key);
@@ -40,9 +52,7 @@ export async function expose(
     const [total, accepted] = [(before?.total ?? 0) + fresh.length, before?.accepted ?? 0];
     return { ...kept, exposures: [...others, { key, since, reason, by, digestKey, total, accepted, values }] };
   });
-  await agent.inventory.store();
-  agent.changed();
-  return { outcome: 'done', message: followedText(open) };
+  return open;
 }
 
 /** A key with a typing error opens nothing either: whoever has one is not to go home. Pure. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { lookAtExposed } from '../../../src/agent/exposure/expose.ts';
+import { expose, lookAtExposed } from '../../../src/agent/exposure/expose.ts';
 import type { Exposure } from '../../../src/agent/exposure/exposure.ts';
 import { Sensitive } from '../../../src/core/sensitive.ts';
 import { fingerprintKey } from '../../../src/keys/fingerprint.ts';
@@ -32,4 +32,29 @@ test('a value that stands nowhere any more is closed once that can be told: not 
   inventory.lost = false;
   await lookAtExposed(context);
   expect(context.exposures.exposures).toEqual([]);
+});
+
+test('what a key opens is told between passes, not of what one is about to replace', async () => {
+  await using api = await startFakeApi((_, response) => sendJson(response, 200, { metadata: {} }));
+  const sync = runtime('a');
+  passed(sync, '1');
+  const { context } = testAgent(api.transport(), [sync]);
+  const pass = Promise.withResolvers<undefined>();
+  const order: string[] = [];
+  const exclusively = async <T>(task: () => Promise<T>): Promise<T> => {
+    await pass.promise;
+    return task();
+  };
+  const change: typeof context.exposures.change = (task) => {
+    order.push('looked');
+    return context.exposures.change(task);
+  };
+  const exposures = Object.assign(Object.create(context.exposures) as typeof context.exposures, { change });
+  const request = { kind: 'expose', key: 'age1old', by: 'kim', reason: 'compromised' } as const;
+  const asked = expose({ ...context, exposures, exclusively }, request);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  order.push('the pass has ended');
+  pass.resolve(undefined);
+  expect(await asked).toMatchObject({ outcome: 'done' });
+  expect(order).toEqual(['the pass has ended', 'looked']);
 });
