@@ -78,8 +78,8 @@ const SEALED_DEFECTS: Readonly<Record<string, Defect>> = {
   },
   'an item is left as it was': {
     file: SEALED,
-    from: 'of opened) {\n        const scalar',
-    to: 'of [...opened].slice(1)) {\n        const scalar',
+    from: 'of opened)\n        splices',
+    to: 'of [...opened].slice(1))\n        splices',
   },
 };
 
